@@ -1,0 +1,86 @@
+"""Money as integers: parsing what callers write, formatting what they read.
+
+Amounts are integers in a currency's *minor unit* (cent, satoshi, wei) everywhere inside; decimal strings in *major units* exist
+only on the wire. Floats are never involved. The exponent says how many decimals a major unit has: USD 2, JPY 0, BTC 8, ETH 18.
+"""
+
+import re
+from dataclasses import dataclass
+
+from ledger_project.kernel.errors import InvalidAmount
+
+MAX_AMOUNT_MINOR = 10**30
+"""The largest amount one movement may carry, in minor units."""
+
+MAX_BALANCE_MINOR = 10**38 - 1
+"""The largest balance an account may hold: what ``NUMERIC(38, 0)`` stores."""
+
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,38})(?:\.([0-9]{1,38}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A unit of account: its code and how many decimals its major unit has (ISO 4217 calls that the exponent)."""
+
+    code: str
+    exponent: int
+
+
+def parse_major(text: str, currency: Currency) -> int:
+    """Return the minor units that a decimal string in major units stands for; zero is allowed here.
+
+    Raises ``InvalidAmount`` for signs, blanks, exponents, leading zeros, a bare point, or more decimals than the currency has
+    (trailing zeros count: ``"1.000"`` is no amount of USD), and for more than ``MAX_AMOUNT_MINOR``.
+    """
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise InvalidAmount('a plain decimal number is expected, as in "12.34": digits and at most one point', code="invalid")
+    whole, fraction = match[1], match[2] or ""
+    if len(fraction) > currency.exponent:
+        raise InvalidAmount(f"{currency.code} has {currency.exponent} decimals; {len(fraction)} were given", code="max_decimal_places")
+    amount_minor = int(whole + fraction.ljust(currency.exponent, "0"))
+    if amount_minor > MAX_AMOUNT_MINOR:
+        raise InvalidAmount("the largest amount is 10^30 minor units", code="max_value")
+    return amount_minor
+
+
+def parse_positive_major(text: str, currency: Currency) -> int:
+    """Like ``parse_major``, and refuses zero."""
+    amount_minor = parse_major(text, currency)
+    if amount_minor == 0:
+        raise InvalidAmount("an amount must be more than zero", code="min_value")
+    return amount_minor
+
+
+def check_minor(amount_minor: int) -> int:
+    """Return an amount given in minor units if it is one that may be moved; raises ``InvalidAmount`` if not."""
+    if amount_minor <= 0:
+        raise InvalidAmount("an amount must be more than zero", code="min_value")
+    if amount_minor > MAX_AMOUNT_MINOR:
+        raise InvalidAmount("the largest amount is 10^30 minor units", code="max_value")
+    return amount_minor
+
+
+def format_minor(amount_minor: int, exponent: int) -> str:
+    """Return minor units as a decimal string in major units, padded to the exponent: ``format_minor(500, 8) == "0.00000500"``."""
+    if exponent == 0:
+        return str(amount_minor)
+    sign = "-" if amount_minor < 0 else ""
+    digits = str(abs(amount_minor)).rjust(exponent + 1, "0")
+    return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount with its currency, for messages and answers."""
+
+    minor: int
+    currency: Currency
+
+    def __str__(self) -> str:
+        return f"{format_minor(self.minor, self.currency.exponent)} {self.currency.code}"
+
+    @property
+    def major(self) -> str:
+        """The decimal string in major units, padded to the currency's exponent."""
+        return format_minor(self.minor, self.currency.exponent)

@@ -1,0 +1,144 @@
+"""All settings, read from the environment once, typed, each with its meaning. README's table lists them for operators.
+
+Nothing imports this module; code reads ``django.conf.settings``.
+"""
+
+from pathlib import Path
+
+from environs import Env
+
+from ledger_project.database import connection_settings
+from ledger_project.observability import configure_logging
+
+env = Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- where things are -------------------------------------------------------------------------------------------------------
+LEDGER_DATA_DIR: Path = Path(env.str("LEDGER_DATA_DIR", str(BASE_DIR / ".data"))).resolve()
+"""Folder of the embedded PostgreSQL and of generated secrets; not used for data when DATABASE_URL is set."""
+
+DEBUG: bool = env.bool("DEBUG", False)
+SECRET_KEY: str = env.str("SECRET_KEY", "") or "insecure-development-key-set-SECRET_KEY-in-production"
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]", "testserver"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+
+# --- the ledger -------------------------------------------------------------------------------------------------------------
+LEDGER_IDEMPOTENCY_WAIT: float = env.float("LEDGER_IDEMPOTENCY_WAIT", 5.0)
+"""Seconds that a duplicate waits for the first request with its key before it is told `idempotency_in_progress`."""
+
+LEDGER_IDEMPOTENCY_RETENTION: int = env.int("LEDGER_IDEMPOTENCY_RETENTION", 7 * 24 * 3600)
+"""Seconds that an idempotency key is remembered."""
+
+LEDGER_BATCH_MAX: int = env.int("LEDGER_BATCH_MAX", 256)
+"""Requests that one posting transaction takes at most."""
+
+LEDGER_QUEUE_MAX: int = env.int("LEDGER_QUEUE_MAX", 4096)
+"""Requests that may wait for posting in one process; beyond it the service answers 503 with Retry-After."""
+
+LEDGER_POSTING_TIMEOUT: float = env.float("LEDGER_POSTING_TIMEOUT", 30.0)
+"""Seconds that a request waits for its posting before it is told 503; repeating it with the same key is safe."""
+
+LEDGER_ERROR_BASE_URL: str = env.str("LEDGER_ERROR_BASE_URL", "https://ledger.example/errors/")
+"""Prefix of the `type` of problem documents; the code is appended."""
+
+LEDGER_MAX_BODY_BYTES: int = env.int("LEDGER_MAX_BODY_BYTES", 1024 * 1024)
+
+# --- Django -----------------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_structlog",
+    "rest_framework",
+    "adrf",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "ledger_project",
+    "merchants",
+    "fees",
+    "transfers",
+]
+
+# The full stack, for the admin. The API's lean path (ledger_project/http/handler.py) does without it and says why.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "ledger_project.urls"
+ASGI_APPLICATION = "ledger_project.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": connection_settings(
+        env.str("DATABASE_URL", ""),
+        data_dir=LEDGER_DATA_DIR,
+        pool_max_size=env.int("LEDGER_POOL_MAX", 8),
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/admin/login/"
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")
+
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "ledger_project.http.problems.exception_handler",
+    "DEFAULT_RENDERER_CLASSES": ["ledger_project.http.rendering.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["ledger_project.http.parsing.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Ledger",
+    "DESCRIPTION": "Multi-currency double-entry ledger: merchants, transfers with fees, idempotent writes.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG else "json")
+LEDGER_LOG_LEVEL: str = env.str("LEDGER_LOG_LEVEL", "INFO")
+LOGGING_CONFIG = None
+configure_logging(log_format=LEDGER_LOG_FORMAT, level=LEDGER_LOG_LEVEL)
