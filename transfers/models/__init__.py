@@ -1,0 +1,7 @@
+"""Tables of the transfers app."""
+
+from transfers.models.holds import Hold
+from transfers.models.idempotency import IdempotencyRecord
+from transfers.models.journal import LedgerEntry, Transfer
+
+__all__ = ["Hold", "IdempotencyRecord", "LedgerEntry", "Transfer"]

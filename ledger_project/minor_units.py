@@ -1,0 +1,35 @@
+"""The column type of amounts: ``NUMERIC(38, 0)`` in the database, ``int`` in Python, minor units in both."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+
+
+class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]
+    """An amount in minor units. A ``DecimalField`` whose values are ``int``, so that no code meets a Decimal by accident."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["max_digits"], kwargs["decimal_places"] = 38, 0
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        """Leave out what is always the same."""
+        name, path, args, kwargs = super().deconstruct()
+        del kwargs["max_digits"], kwargs["decimal_places"]
+        return name, path, args, kwargs
+
+    def from_db_value(self, value: Decimal | None, _expression: object, _connection: object) -> int | None:
+        """Return the stored amount as an integer."""
+        return None if value is None else int(value)
+
+    def to_python(self, value: Any) -> Any:
+        """Return what a form gave as an integer."""
+        decimal = super().to_python(value)
+        return None if decimal is None else int(decimal)
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Give the database an exact numeric."""
+        if isinstance(value, int):
+            value = Decimal(value)
+        return super().get_db_prep_value(value, connection, prepared)

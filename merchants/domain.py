@@ -1,0 +1,54 @@
+"""What an account is, in plain values."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class AccountKind(StrEnum):
+    """What the money in an account is for.
+
+    Every kind is kept per merchant and currency, so that no row is shared by everybody and no account is hot by design.
+    """
+
+    WALLET = "wallet"
+    """What the merchant can spend."""
+    HELD = "held"
+    """What open holds have reserved."""
+    FEES = "fees"
+    """What the merchant has paid in fees and nobody has swept yet."""
+    EXTERNAL = "external"
+    """The merchant's share of the outside world: deposits come from it, withdrawals go to it. It may go negative without limit."""
+
+
+class Status(StrEnum):
+    """Whether money may move: of a merchant and of each account."""
+
+    ACTIVE = "active"
+    FROZEN = "frozen"
+    CLOSED = "closed"
+
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+"""A merchant's name: found and unique regardless of case, shown as it was registered."""
+
+TREASURY = "treasury"
+"""Name of the merchant that holds the platform's own money."""
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantIdentity:
+    """What never changes about a merchant."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletIdentity:
+    """What never changes about a wallet, the account that callers address by its id."""
+
+    id: UUID
+    merchant: MerchantIdentity
+    currency: str

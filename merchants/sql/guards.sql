@@ -1,0 +1,32 @@
+-- What must never change about those who hold money, whoever asks. Read by migration 0002.
+-- Row triggers with a WHEN clause: they cost nothing until somebody tries.
+
+CREATE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'ledger: % of % is refused: %', lower(TG_OP), TG_TABLE_NAME, TG_ARGV[0]
+        USING ERRCODE = 'integrity_constraint_violation';
+END
+$$;
+
+CREATE TRIGGER currency_identity BEFORE UPDATE ON merchants_currency FOR EACH ROW
+    WHEN (OLD.code IS DISTINCT FROM NEW.code OR OLD.exponent IS DISTINCT FROM NEW.exponent)
+    EXECUTE FUNCTION ledger_refuse_change('stored amounts are in minor units of this code and exponent');
+
+CREATE TRIGGER merchant_identity BEFORE UPDATE ON merchants_merchant FOR EACH ROW
+    WHEN (OLD.id IS DISTINCT FROM NEW.id OR OLD.name IS DISTINCT FROM NEW.name OR OLD.created_at IS DISTINCT FROM NEW.created_at)
+    EXECUTE FUNCTION ledger_refuse_change('a merchant keeps its id and name');
+
+CREATE TRIGGER account_identity BEFORE UPDATE ON merchants_account FOR EACH ROW
+    WHEN (OLD.id IS DISTINCT FROM NEW.id OR OLD.merchant_id IS DISTINCT FROM NEW.merchant_id
+        OR OLD.currency_id IS DISTINCT FROM NEW.currency_id OR OLD.kind IS DISTINCT FROM NEW.kind)
+    EXECUTE FUNCTION ledger_refuse_change('an account keeps its merchant, currency and kind');
+
+-- The journal refers to accounts without a per-row foreign key; this is the other half of that promise.
+CREATE TRIGGER account_kept BEFORE DELETE ON merchants_account FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('accounts are closed, never deleted');
+CREATE TRIGGER account_not_truncated BEFORE TRUNCATE ON merchants_account FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('accounts are closed, never deleted');
+CREATE TRIGGER merchant_kept BEFORE DELETE ON merchants_merchant FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('merchants are closed, never deleted');
+CREATE TRIGGER merchant_not_truncated BEFORE TRUNCATE ON merchants_merchant FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('merchants are closed, never deleted');

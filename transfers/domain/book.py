@@ -1,0 +1,279 @@
+"""The facts a plan decides on, and the working copy it posts to.
+
+``Book`` is what the store has read under lock. ``Ledger`` applies postings to it one after the other, so that each command sees what
+the earlier ones of the batch did, and can take a group of them back again. Nothing here reads a clock or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from fees.domain import Schedule
+from ledger_project.kernel.errors import AccountClosed, AccountFrozen, BalanceLimitExceeded
+from ledger_project.kernel.ids import uuid7_at
+from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
+from merchants.domain import AccountKind, MerchantIdentity, Status
+from transfers.domain.commands import AccountKey, Details, HoldTerms
+from transfers.domain.hashing import entry_hash, microseconds
+from transfers.domain.holds import HoldStatus
+from transfers.domain.kinds import Direction, EntryType, TransferKind
+
+
+@dataclass(slots=True)
+class AccountState:
+    """An account as it stands: the last entry of its chain, and what guards it. Changes while a batch is planned.
+
+    ``exists`` is false for an account that the first credit will open; ``overdraft_minor`` is how far below zero it may go.
+    """
+
+    id: UUID
+    key: AccountKey
+    merchant_name: str
+    status: Status
+    overdraft_minor: int
+    created_at: datetime | None
+    sequence: int
+    balance_minor: int
+    last_hash: bytes
+    last_at: datetime | None
+    exists: bool
+
+
+class PostedEntry(NamedTuple):
+    """One line of the journal, as it will be stored."""
+
+    account_id: UUID
+    sequence: int
+    transfer_id: UUID
+    direction: str
+    type: str
+    amount_minor: int
+    balance_after_minor: int
+    created_at: datetime
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PostedTransfer:
+    """A transfer as it will be stored. ``source`` and ``target`` are None where the money comes from or goes outside."""
+
+    id: UUID
+    kind: TransferKind
+    source: MerchantIdentity | None
+    target: MerchantIdentity | None
+    source_account_id: UUID
+    target_account_id: UUID
+    currency: Currency
+    amount_minor: int
+    fee_minor: int
+    total_debit_minor: int
+    schedule_id: UUID | None
+    schedule_version: int | None
+    reverses: UUID | None
+    hold_id: UUID | None
+    reference_account_id: UUID
+    details: Details
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldState:
+    """A hold's terms and what has become of it so far."""
+
+    terms: HoldTerms
+    status: HoldStatus
+    captured_minor: int
+    transfer_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """What an answer shows of a wallet, right after the command."""
+
+    id: UUID
+    merchant_name: str
+    currency: Currency
+    status: Status
+    available_minor: int
+    held_minor: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What the store has read under lock, for all commands of a batch at once.
+
+    ``now`` is the database's clock, read after the locks; ``entropy`` makes ids unique; ``references`` holds the external references
+    that are taken, ``reversals`` the amounts of earlier reversals by original, ``registered`` the new merchants that got their name.
+    """
+
+    now: datetime
+    entropy: int
+    accounts: Mapping[AccountKey, AccountState]
+    schedules: Sequence[Schedule] = ()
+    references: Mapping[tuple[UUID, str], UUID] = field(default_factory=dict)
+    reversals: Mapping[UUID, Sequence[int]] = field(default_factory=dict)
+    holds: Mapping[UUID, HoldState] = field(default_factory=dict)
+    registered: frozenset[UUID] = frozenset()
+
+
+class Leg(NamedTuple):
+    """One movement of a posting: into an account if ``amount_minor`` is positive, out of it if negative."""
+
+    account: AccountState
+    type: EntryType
+    amount_minor: int
+
+
+class Shortfall(Exception):  # noqa: N818 - not an error yet: each command says it in its own words
+    """A leg would take an account below what it may hold."""
+
+    def __init__(self, account: AccountState, available_minor: int) -> None:
+        super().__init__()
+        self.account, self.available_minor = account, available_minor
+
+
+_Undo = tuple[AccountState, tuple[int, int, bytes, "datetime | None", bool]]
+
+
+class Ledger:
+    """The working copy: account states move on, and the rows to be written pile up."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.transfers: list[PostedTransfer] = []
+        self.entries: list[PostedEntry] = []
+        self.opened: list[AccountState] = []
+        self.holds = dict(book.holds)
+        self.changed_holds: dict[UUID, None] = {}
+        self.references = dict(book.references)
+        self.reversals = {original: list(amounts) for original, amounts in book.reversals.items()}
+        self._undo: list[_Undo] = []
+
+    def account(self, merchant: MerchantIdentity, currency: Currency, kind: AccountKind) -> AccountState:
+        """Return an account's state; it is in the book, since the command named it."""
+        return self.book.accounts[AccountKey(merchant.id, currency.code, kind)]
+
+    def check_open(self, *accounts: AccountState) -> None:
+        """Raise ``AccountClosed`` or ``AccountFrozen`` for the first of the accounts in which no money may move."""
+        for account in accounts:
+            if account.status is Status.CLOSED:
+                raise AccountClosed(account.merchant_name, account.key.currency)
+            if account.status is Status.FROZEN:
+                raise AccountFrozen(account.merchant_name, account.key.currency)
+
+    def open(self, account: AccountState, moment: datetime) -> None:
+        """Have an account made that does not exist yet."""
+        if not account.exists:
+            self._remember(account)
+            account.exists = True
+            account.created_at = moment
+            self.opened.append(account)
+
+    def check_legs(self, legs: Sequence[Leg]) -> None:
+        """Raise ``Shortfall`` or ``BalanceLimitExceeded`` if a leg, in this order, would pass what its account may hold."""
+        balances: dict[UUID, int] = {}
+        for account, _, amount_minor in legs:
+            balance = balances.get(account.id, account.balance_minor)
+            after = balance + amount_minor
+            if amount_minor < 0 and after < -account.overdraft_minor and account.key.kind is not AccountKind.EXTERNAL:
+                raise Shortfall(account, balance + account.overdraft_minor)
+            if not -MAX_BALANCE_MINOR <= after <= MAX_BALANCE_MINOR:
+                raise BalanceLimitExceeded(account.merchant_name, account.key.currency)
+            balances[account.id] = after
+
+    def moment(self, legs: Sequence[Leg]) -> datetime:
+        """Return the posting's time: the database's clock, but never before the last entry of an account that it touches."""
+        moment = self.book.now
+        for account, _, _ in legs:
+            if account.last_at is not None and account.last_at > moment:
+                moment = account.last_at
+        return moment
+
+    def next_id(self, moment: datetime) -> UUID:
+        """Return the id of the next transfer: in posting order, also within a microsecond."""
+        return uuid7_at(moment, position=len(self.transfers), entropy=self.book.entropy)
+
+    def post(self, transfer: PostedTransfer, legs: Sequence[Leg]) -> None:
+        """Append a transfer and its entries. The legs were checked."""
+        moment, transfer_id = transfer.created_at, transfer.id
+        moment_us = microseconds(moment)
+        for account, kind, amount_minor in legs:
+            if not account.exists:
+                self.open(account, moment)
+            self._remember(account)
+            sequence = account.sequence + 1
+            balance_minor = account.balance_minor + amount_minor
+            direction = Direction.CREDIT if amount_minor > 0 else Direction.DEBIT
+            movement = (direction.value, kind.value, abs(amount_minor), balance_minor)
+            digest = entry_hash(account.last_hash, account.id, sequence, transfer_id, moment_us, movement)
+            self.entries.append(PostedEntry(account.id, sequence, transfer_id, *movement, moment, digest))
+            account.sequence, account.balance_minor, account.last_hash, account.last_at = sequence, balance_minor, digest, moment
+        self.transfers.append(transfer)
+        if transfer.details.external_reference is not None:
+            self.references[transfer.reference_account_id, transfer.details.external_reference] = transfer_id
+
+    def set_hold(self, hold: HoldState) -> None:
+        """Record a new hold or what became of one."""
+        self.holds[hold.terms.id] = hold
+        self.changed_holds[hold.terms.id] = None
+
+    def snapshot(self, wallet: AccountState, held: AccountState, currency: Currency) -> AccountSnapshot:
+        """Return what an answer shows of a wallet now."""
+        return AccountSnapshot(
+            id=wallet.id,
+            merchant_name=wallet.merchant_name,
+            currency=currency,
+            status=wallet.status,
+            available_minor=wallet.balance_minor,
+            held_minor=held.balance_minor,
+            created_at=wallet.created_at or self.book.now,
+        )
+
+    # --- taking a group back ------------------------------------------------------------------------------------------------
+
+    def savepoint(self) -> Savepoint:
+        """Return a mark to which ``rollback`` can take the ledger back."""
+        return Savepoint(
+            undo=len(self._undo),
+            transfers=len(self.transfers),
+            entries=len(self.entries),
+            opened=len(self.opened),
+            holds=dict(self.holds),
+            changed_holds=dict(self.changed_holds),
+            references=dict(self.references),
+            reversals={original: list(amounts) for original, amounts in self.reversals.items()},
+        )
+
+    def rollback(self, mark: Savepoint) -> None:
+        """Undo everything since the mark."""
+        while len(self._undo) > mark.undo:
+            account, state = self._undo.pop()
+            account.sequence, account.balance_minor, account.last_hash, account.last_at, account.exists = state
+        del self.transfers[mark.transfers :]
+        del self.entries[mark.entries :]
+        del self.opened[mark.opened :]
+        self.holds, self.changed_holds = mark.holds, mark.changed_holds
+        self.references, self.reversals = mark.references, mark.reversals
+
+    def _remember(self, account: AccountState) -> None:
+        state = (account.sequence, account.balance_minor, account.last_hash, account.last_at, account.exists)
+        self._undo.append((account, state))
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """Where a ledger stood."""
+
+    undo: int
+    transfers: int
+    entries: int
+    opened: int
+    holds: dict[UUID, HoldState]
+    changed_holds: dict[UUID, None]
+    references: dict[tuple[UUID, str], UUID]
+    reversals: dict[UUID, list[int]]

@@ -1,0 +1,198 @@
+"""Money that was promised or sent: holds, their captures and ends, and reversals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from fees.domain import Payer
+from ledger_project.kernel.errors import (
+    AlreadyReversed,
+    CaptureExceedsHold,
+    HoldExpired,
+    HoldNotOpen,
+    NotReversible,
+    ReversalExceedsOriginal,
+)
+from ledger_project.kernel.money import Currency, Money
+from merchants.domain import AccountKind, MerchantIdentity
+from transfers.domain.book import HoldState, Ledger, Leg, PostedTransfer
+from transfers.domain.commands import Details, HoldTerms
+from transfers.domain.holds import HOLD_OUTCOMES, HoldAction, HoldStatus, phase_of
+from transfers.domain.kinds import EntryType, TransferKind
+from transfers.domain.moves import Draft, charge_by, charge_for, fee_legs, post_draft
+from transfers.domain.outcome import Outcome
+from transfers.domain.reversals import REVERSAL_OUTCOMES, ReversalRequest, fee_share, original_phase
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from transfers.domain.commands import CaptureHold, ExpireHold, PlaceHold, ReverseTransfer, VoidHold
+
+
+@dataclass(frozen=True, slots=True)
+class HoldMove:
+    """An amount that goes into a hold or comes back from it."""
+
+    hold_id: UUID
+    merchant: MerchantIdentity
+    currency: Currency
+    amount_minor: int
+    details: Details
+
+
+def place_hold(command: PlaceHold, ledger: Ledger) -> Outcome:
+    """Wallet DEBIT amount + fee, held CREDIT the same; the schedule is pinned, so the capture's fee is known."""
+    currency, amount_minor = command.currency, command.amount_minor
+    wallet = ledger.account(command.source, currency, AccountKind.WALLET)
+    held = ledger.account(command.source, currency, AccountKind.HELD)
+    ledger.check_open(wallet, ledger.account(command.target, currency, AccountKind.WALLET))
+    charge = charge_for(ledger, wallet, currency, TransferKind.CAPTURE, amount_minor)
+    reserved_minor = amount_minor + (charge.fee_minor if charge.payer is Payer.SENDER else 0)
+    transfer = _move_hold(
+        ledger, HoldMove(command.hold_id, command.source, currency, reserved_minor, command.details), TransferKind.HOLD
+    )
+    terms = HoldTerms(
+        id=command.hold_id,
+        source=command.source,
+        target=command.target,
+        currency=currency,
+        amount_minor=amount_minor,
+        reserved_minor=reserved_minor,
+        schedule=charge.schedule,
+        expires_at=transfer.created_at + timedelta(seconds=command.expires_in_s),
+        memo=command.details.memo,
+        metadata=command.details.metadata,
+        created_at=transfer.created_at,
+    )
+    hold = HoldState(terms, HoldStatus.OPEN, captured_minor=0, transfer_id=None)
+    ledger.set_hold(hold)
+    return Outcome(hold=hold, transfer=transfer, account=ledger.snapshot(wallet, held, currency))
+
+
+def _move_hold(ledger: Ledger, draft_of: HoldMove, kind: TransferKind) -> PostedTransfer:
+    """Move money between the payer's wallet and held account: into the hold, or back."""
+    source, currency, amount_minor = draft_of.merchant, draft_of.currency, draft_of.amount_minor
+    wallet = ledger.account(source, currency, AccountKind.WALLET)
+    held = ledger.account(source, currency, AccountKind.HELD)
+    giver, taker = (wallet, held) if kind is TransferKind.HOLD else (held, wallet)
+    entry_type = EntryType(kind.value)
+    draft = Draft(kind, source, source, giver, taker, currency, amount_minor, draft_of.details, hold_id=draft_of.hold_id)
+    return post_draft(ledger, draft, [Leg(giver, entry_type, -amount_minor), Leg(taker, entry_type, amount_minor)])
+
+
+def _decide(ledger: Ledger, terms: HoldTerms, action: HoldAction) -> HoldStatus:
+    """Return the status that the action leads to; raises what the table of outcomes says."""
+    hold = ledger.holds[terms.id]
+    outcome = HOLD_OUTCOMES[phase_of(hold.status, terms.expires_at, ledger.book.now), action]
+    if isinstance(outcome, HoldStatus):
+        return outcome
+    if outcome is HoldExpired:
+        raise HoldExpired(terms.id, terms.expires_at.isoformat())
+    raise HoldNotOpen(terms.id, hold.status.value)
+
+
+def capture_hold(command: CaptureHold, ledger: Ledger) -> Outcome:
+    """Held DEBIT amount, receiver CREDIT amount; the fee from what was reserved for it; the rest back to the wallet."""
+    terms = command.terms
+    currency = terms.currency
+    wallet = ledger.account(terms.source, currency, AccountKind.WALLET)
+    held = ledger.account(terms.source, currency, AccountKind.HELD)
+    target = ledger.account(terms.target, currency, AccountKind.WALLET)
+    amount_minor = terms.amount_minor if command.amount_minor is None else command.amount_minor
+    status = _decide(ledger, terms, HoldAction.CAPTURE)
+    ledger.check_open(wallet, target)
+    if amount_minor > terms.amount_minor:
+        raise CaptureExceedsHold(held=Money(terms.amount_minor, currency), requested=Money(amount_minor, currency))
+    charge = charge_by(terms.schedule, currency, amount_minor)
+    legs = [Leg(held, EntryType.CAPTURE, -amount_minor), Leg(target, EntryType.CAPTURE, amount_minor)]
+    rest_minor = terms.reserved_minor - amount_minor
+    if charge.payer is Payer.RECEIVER:
+        legs += fee_legs(target, ledger.account(terms.target, currency, AccountKind.FEES), charge.fee_minor)
+    else:
+        fees = ledger.account(terms.source, currency, AccountKind.FEES)
+        from_reserve_minor = min(rest_minor, charge.fee_minor)
+        rest_minor -= from_reserve_minor
+        legs += fee_legs(held, fees, from_reserve_minor)
+        legs += fee_legs(wallet, fees, charge.fee_minor - from_reserve_minor)
+    if rest_minor:
+        legs += [Leg(held, EntryType.HOLD_RELEASE, -rest_minor), Leg(wallet, EntryType.HOLD_RELEASE, rest_minor)]
+    draft = Draft(
+        TransferKind.CAPTURE, terms.source, terms.target, wallet, target, currency, amount_minor, command.details, charge, hold_id=terms.id
+    )
+    transfer = post_draft(ledger, draft, legs)
+    hold = HoldState(terms, status, captured_minor=amount_minor, transfer_id=transfer.id)
+    ledger.set_hold(hold)
+    return Outcome(transfer=transfer, hold=hold)
+
+
+def void_hold(command: VoidHold, ledger: Ledger) -> Outcome:
+    """Held DEBIT all that was reserved, wallet CREDIT the same."""
+    return _release(ledger, command.terms, HoldAction.VOID, command.details)
+
+
+def expire_hold(command: ExpireHold, ledger: Ledger) -> Outcome:
+    """The same, if the hold's time ran out; else nothing."""
+    return _release(ledger, command.terms, HoldAction.EXPIRE, command.details)
+
+
+def _release(ledger: Ledger, terms: HoldTerms, action: HoldAction, details: Details) -> Outcome:
+    status = _decide(ledger, terms, action)
+    if status is HoldStatus.OPEN:
+        return Outcome(hold=ledger.holds[terms.id])
+    transfer = _move_hold(
+        ledger, HoldMove(terms.id, terms.source, terms.currency, terms.reserved_minor, details), TransferKind.HOLD_RELEASE
+    )
+    hold = HoldState(terms, status, captured_minor=0, transfer_id=None)
+    ledger.set_hold(hold)
+    return Outcome(transfer=transfer, hold=hold)
+
+
+def reverse_transfer(command: ReverseTransfer, ledger: Ledger) -> Outcome:
+    """Receiver DEBIT amount, sender CREDIT amount; with a refund first the fee's share back to who paid it."""
+    original = command.original
+    earlier_minor = ledger.reversals.get(original.id, [])
+    remaining_minor = original.amount_minor - sum(earlier_minor)
+    amount_minor = remaining_minor if command.amount_minor is None else command.amount_minor
+    request = ReversalRequest.BEYOND if amount_minor > remaining_minor else ReversalRequest.WITHIN
+    outcome = REVERSAL_OUTCOMES[original_phase(original.kind, original.amount_minor, earlier_minor), request]
+    if outcome is NotReversible or original.source is None or original.target is None:
+        raise NotReversible(original.kind)
+    currency = original.currency
+    giver = ledger.account(original.target, currency, AccountKind.WALLET)
+    taker = ledger.account(original.source, currency, AccountKind.WALLET)
+    ledger.check_open(giver, taker)
+    if outcome is AlreadyReversed:
+        raise AlreadyReversed(original.id)
+    if outcome is ReversalExceedsOriginal:
+        raise ReversalExceedsOriginal(remaining=Money(remaining_minor, currency), requested=Money(amount_minor, currency))
+    legs = _refund_legs(command, ledger, amount_minor, earlier_minor) if command.refund_fee else []
+    legs += [Leg(giver, EntryType.REVERSAL, -amount_minor), Leg(taker, EntryType.REVERSAL, amount_minor)]
+    draft = Draft(
+        TransferKind.REVERSAL, original.target, original.source, giver, taker, currency, amount_minor, command.details, reverses=original.id
+    )
+    transfer = post_draft(ledger, draft, legs)
+    ledger.reversals.setdefault(original.id, []).append(amount_minor)
+    return Outcome(transfer=transfer)
+
+
+def _refund_legs(command: ReverseTransfer, ledger: Ledger, amount_minor: int, earlier_minor: list[int]) -> list[Leg]:
+    """Return the fee's way back: from the payer's fees account, and what was swept from there already out of the treasury."""
+    original, currency = command.original, command.original.currency
+    payer = original.source if original.payer is Payer.SENDER else original.target
+    share_minor = fee_share(
+        fee_minor=original.fee_minor, original_minor=original.amount_minor, amount_minor=amount_minor, earlier_minor=earlier_minor
+    )
+    if share_minor == 0 or payer is None:
+        return []
+    fees = ledger.account(payer, currency, AccountKind.FEES)
+    wallet = ledger.account(payer, currency, AccountKind.WALLET)
+    from_fees_minor = share_minor if command.treasury is None else min(share_minor, fees.balance_minor)
+    legs = []
+    if from_fees_minor:
+        legs.append(Leg(fees, EntryType.FEE_REFUND, -from_fees_minor))
+    if share_minor > from_fees_minor and command.treasury is not None:
+        treasury = ledger.account(command.treasury, currency, AccountKind.WALLET)
+        legs.append(Leg(treasury, EntryType.FEE_REFUND, from_fees_minor - share_minor))
+    return [*legs, Leg(wallet, EntryType.FEE_REFUND, share_minor)]

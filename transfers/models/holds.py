@@ -1,0 +1,55 @@
+"""Holds: money that is promised. What is reserved is in the payer's held account; this row is what was agreed."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from fees.models import FeeSchedule
+from ledger_project.minor_units import MinorUnitsField
+from merchants.models import Account, Currency
+from transfers.domain.holds import HoldStatus
+
+
+class Hold(models.Model):
+    """A reservation of an amount and of the fee that its capture costs. Only ``status``, ``captured_minor`` and ``capture`` change,
+    once, from open to one of the ends; the database refuses everything else."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    source = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    target_merchant = models.ForeignKey("merchants.Merchant", models.PROTECT, related_name="+", db_index=False)
+    source_merchant = models.ForeignKey("merchants.Merchant", models.PROTECT, related_name="+", db_index=False)
+    currency = models.ForeignKey(Currency, models.PROTECT, related_name="+", db_index=False)
+    amount_minor = MinorUnitsField()
+    reserved_minor = MinorUnitsField()
+    captured_minor = MinorUnitsField(default=0)
+    status = models.CharField(max_length=8, choices=[(s.value, s.value) for s in HoldStatus])
+    fee_schedule = models.ForeignKey(FeeSchedule, models.PROTECT, related_name="+", db_index=False)
+    capture = models.ForeignKey("Transfer", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
+    memo = models.CharField(max_length=500, null=True)  # noqa: DJ001 - shown as it was given: absent or empty
+    metadata = models.JSONField(default=dict)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["source_merchant", "id"], name="hold_source_merchant_id"),
+            models.Index(fields=["target_merchant", "id"], name="hold_target_merchant_id"),
+            models.Index(fields=["status", "id"], name="hold_status_id"),
+            models.Index(fields=["expires_at"], name="hold_open_expiry", condition=Q(status=HoldStatus.OPEN.value)),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="hold_amount_positive"),
+            models.CheckConstraint(condition=Q(reserved_minor__gte=F("amount_minor")), name="hold_reserves_amount"),
+            models.CheckConstraint(
+                condition=Q(captured_minor__gte=0, captured_minor__lte=F("amount_minor")), name="hold_captured_within_amount"
+            ),
+            models.CheckConstraint(condition=Q(status__in=list(HoldStatus)), name="hold_status_known"),
+            models.CheckConstraint(
+                condition=Q(status=HoldStatus.CAPTURED.value, captured_minor__gt=0, capture__isnull=False)
+                | (~Q(status=HoldStatus.CAPTURED.value) & Q(captured_minor=0, capture__isnull=True)),
+                name="hold_captured_has_transfer",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

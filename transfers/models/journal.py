@@ -1,0 +1,110 @@
+"""The journal: transfers and their entries, only ever inserted. The database itself refuses what must never be: ``sql/guards.sql``.
+
+References from here carry no per-row foreign-key trigger (``db_constraint=False``): the statement-level guards prove for a whole batch
+at once that accounts, transfers and schedules exist and are of one currency, and the rows they point at can never be deleted.
+"""
+
+from django.db import models
+from django.db.models import Case, F, Q, When
+
+from fees.models import FeeSchedule
+from ledger_project.minor_units import MinorUnitsField
+from merchants.models import Account, Currency
+from transfers.domain.kinds import Direction, EntryType, TransferKind
+
+
+class Transfer(models.Model):
+    """One movement of money. ``id`` is a UUIDv7 of ``created_at``, so the order of ids is the order of time (kernel/ids.py).
+
+    ``source`` and ``target`` are the accounts as people see them: for a capture the payer's wallet, though its entries debit the held
+    account. ``total_debit_minor`` is what the sender pays in all. External references are unique for good per source account, for
+    deposits per credited account.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in TransferKind])
+    source = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    target = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    currency = models.ForeignKey(Currency, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    amount_minor = MinorUnitsField()
+    fee_minor = MinorUnitsField()
+    total_debit_minor = MinorUnitsField()
+    fee_schedule = models.ForeignKey(FeeSchedule, models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
+    reverses = models.ForeignKey("self", models.PROTECT, null=True, related_name="reversals", db_constraint=False, db_index=False)
+    hold = models.ForeignKey("Hold", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
+    external_reference = models.CharField(max_length=255, null=True)  # noqa: DJ001 - absent is not empty: it takes no part in uniqueness
+    memo = models.CharField(max_length=500, null=True)  # noqa: DJ001 - shown as it was given: absent or empty
+    metadata = models.JSONField(default=dict)
+    principal = models.CharField(max_length=255)
+    request_id = models.CharField(max_length=128)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["source", "id"], name="transfer_source_id"),
+            models.Index(fields=["target", "id"], name="transfer_target_id"),
+            models.Index(fields=["currency", "id"], name="transfer_currency_id"),
+            models.Index(fields=["kind", "id"], name="transfer_kind_id", condition=~Q(kind=TransferKind.TRANSFER.value)),
+            models.Index(fields=["reverses", "id"], name="transfer_reverses", condition=Q(reverses__isnull=False)),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                F("external_reference"),
+                Case(When(kind__in=[TransferKind.DEPOSIT.value, TransferKind.OPENING.value], then=F("target")), default=F("source")),
+                condition=Q(external_reference__isnull=False),
+                name="transfer_external_reference_unique",
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="transfer_amount_positive"),
+            models.CheckConstraint(condition=Q(fee_minor__gte=0), name="transfer_fee_not_negative"),
+            models.CheckConstraint(condition=Q(kind__in=list(TransferKind)), name="transfer_kind_known"),
+            models.CheckConstraint(condition=~Q(source=F("target")), name="transfer_two_accounts"),
+            models.CheckConstraint(condition=Q(fee_minor=0) | Q(fee_schedule__isnull=False), name="transfer_fee_has_schedule"),
+            models.CheckConstraint(
+                condition=Q(kind=TransferKind.REVERSAL.value, reverses__isnull=False)
+                | (~Q(kind=TransferKind.REVERSAL.value) & Q(reverses__isnull=True)),
+                name="transfer_reversal_has_original",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class LedgerEntry(models.Model):
+    """One line of an account's chain: numbered without gaps, carrying the balance after it and the hash of all before it.
+
+    The primary key is (account, sequence). It is the identity the chain has anyway; a surrogate beside the unique constraint was a
+    second index of 16 random-looking bytes on the widest insert path (four entries a transfer) that nobody looks anything up by. What
+    ``CompositePrimaryKey`` costs is that the admin cannot register the model; entries are shown where operators look for them, on the
+    pages of their account and their transfer, from a selector, and can be added, changed or deleted nowhere. Nothing refers to an
+    entry by foreign key. Callers see a stable UUID derived from the pair.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "sequence")
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    sequence = models.BigIntegerField()
+    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="entries", db_constraint=False, db_index=False)
+    direction = models.CharField(max_length=6, choices=[(d.value, d.value) for d in Direction])
+    type = models.CharField(max_length=16, choices=[(t.value, t.value) for t in EntryType])
+    amount_minor = MinorUnitsField()
+    balance_after_minor = MinorUnitsField()
+    created_at = models.DateTimeField()
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        indexes = [
+            models.Index(fields=["transfer"], name="entry_transfer"),
+            # A balance as of a moment: the last entry of the account not after it, in one descent of this index.
+            models.Index(fields=["account", "created_at", "sequence"], name="entry_account_time"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="entry_amount_positive"),
+            models.CheckConstraint(condition=Q(sequence__gt=0), name="entry_sequence_positive"),
+            models.CheckConstraint(condition=Q(direction__in=list(Direction)), name="entry_direction_known"),
+            models.CheckConstraint(condition=Q(type__in=list(EntryType)), name="entry_type_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} #{self.sequence}"

@@ -1,0 +1,148 @@
+-- What the journal refuses, whoever writes to it: the application with a mistake in it, or somebody at a SQL prompt.
+--
+-- One check per INSERT statement, not per row: a batch of 1,000 transfers pays once. Rows that were inserted are seen as the
+-- transition table new_rows. The planner has no statistics on it, and a plan made when the journal was small must not turn into
+-- a scan of the whole journal later: hence nested loops over index look-ups, by the SET clauses.
+-- Read by migration 0002. Needs no extension; PostgreSQL 15 or newer.
+
+-- Entries: each continues its account's chain, stays above the floor, is of the transfer's currency; each transfer balances.
+CREATE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT n.account_id, n.sequence, CASE
+            WHEN a.id IS NULL THEN 'account does not exist'
+            WHEN t.id IS NULL THEN 'transfer does not exist'
+            WHEN a.currency_id <> t.currency_id THEN 'account is of another currency than the transfer'
+            WHEN n.created_at <> t.created_at THEN 'time differs from the transfer''s'
+            WHEN octet_length(n.hash) <> 32 THEN 'hash is not 32 bytes'
+            WHEN n.sequence <> coalesce(n.previous_sequence, p.sequence, 0) + 1 THEN 'gap in sequence'
+            WHEN n.created_at < coalesce(n.previous_at, p.created_at, n.created_at) THEN 'time runs backwards'
+            WHEN n.balance_after_minor <> coalesce(n.previous_balance, p.balance_after_minor, 0)
+                + CASE n.direction WHEN 'CREDIT' THEN n.amount_minor ELSE -n.amount_minor END
+                THEN 'balance_after is not the previous balance and the amount'
+            ELSE 'balance below what the account may hold'
+        END AS reason
+    INTO bad
+    FROM (
+        SELECT e.*,
+            lag(e.sequence) OVER chain AS previous_sequence,
+            lag(e.balance_after_minor) OVER chain AS previous_balance,
+            lag(e.created_at) OVER chain AS previous_at
+        FROM new_rows e WINDOW chain AS (PARTITION BY e.account_id ORDER BY e.sequence)
+    ) n
+    LEFT JOIN LATERAL (
+        SELECT q.sequence, q.balance_after_minor, q.created_at FROM transfers_ledgerentry q
+        WHERE n.previous_sequence IS NULL AND q.account_id = n.account_id AND q.sequence = n.sequence - 1
+    ) p ON true
+    LEFT JOIN merchants_account a ON a.id = n.account_id
+    LEFT JOIN transfers_transfer t ON t.id = n.transfer_id
+    WHERE a.id IS NULL OR t.id IS NULL
+        OR a.currency_id <> t.currency_id
+        OR n.created_at <> t.created_at
+        OR octet_length(n.hash) <> 32
+        OR n.sequence <> coalesce(n.previous_sequence, p.sequence, 0) + 1
+        OR n.created_at < coalesce(n.previous_at, p.created_at, n.created_at)
+        OR n.balance_after_minor <> coalesce(n.previous_balance, p.balance_after_minor, 0)
+            + CASE n.direction WHEN 'CREDIT' THEN n.amount_minor ELSE -n.amount_minor END
+        -- A credit may leave an account below its floor (the overdraft was cut meanwhile); a debit may not.
+        OR (n.direction = 'DEBIT' AND a.kind <> 'external' AND n.balance_after_minor < -a.overdraft_limit_minor)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ledger: entry % of account %: %', bad.sequence, bad.account_id, bad.reason USING ERRCODE = 'check_violation';
+    END IF;
+
+    -- All entries of a transfer come in one statement: nothing is added to a posted transfer later, not even a balanced pair.
+    SELECT s.transfer_id, s.difference INTO bad
+    FROM (
+        SELECT e.transfer_id, count(*) AS lines,
+            sum(CASE e.direction WHEN 'DEBIT' THEN e.amount_minor ELSE -e.amount_minor END) AS difference
+        FROM new_rows e GROUP BY e.transfer_id
+    ) s
+    WHERE s.difference <> 0 OR s.lines <> (SELECT count(*) FROM transfers_ledgerentry q WHERE q.transfer_id = s.transfer_id)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ledger: transfer %: %', bad.transfer_id, CASE bad.difference WHEN 0 THEN 'was posted before, entries cannot be added'
+            ELSE 'debits and credits differ by ' || bad.difference END USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER entry_guard AFTER INSERT ON transfers_ledgerentry
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_entries();
+
+-- Transfers: what they refer to exists and is of one currency, and a reversal gives back what is left of its original at most.
+CREATE FUNCTION ledger_check_transfers() RETURNS trigger LANGUAGE plpgsql
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT n.id, CASE
+            WHEN s.id IS NULL THEN 'source does not exist'
+            WHEN g.id IS NULL THEN 'target does not exist'
+            WHEN s.currency_id <> n.currency_id OR g.currency_id <> n.currency_id THEN 'accounts are of another currency'
+            WHEN h.id IS NULL AND n.hold_id IS NOT NULL THEN 'hold does not exist'
+            ELSE 'fee schedule does not exist'
+        END AS reason
+    INTO bad
+    FROM new_rows n
+    LEFT JOIN merchants_account s ON s.id = n.source_id
+    LEFT JOIN merchants_account g ON g.id = n.target_id
+    LEFT JOIN fees_feeschedule f ON f.id = n.fee_schedule_id
+    LEFT JOIN transfers_hold h ON h.id = n.hold_id
+    WHERE s.id IS NULL OR g.id IS NULL OR s.currency_id <> n.currency_id OR g.currency_id <> n.currency_id
+        OR (n.fee_schedule_id IS NOT NULL AND f.id IS NULL)
+        OR (n.hold_id IS NOT NULL AND h.id IS NULL)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ledger: transfer %: %', bad.id, bad.reason USING ERRCODE = 'check_violation';
+    END IF;
+
+    SELECT r.reverses_id, CASE WHEN o.id IS NULL THEN 'does not exist'
+            WHEN o.kind NOT IN ('transfer', 'capture') THEN 'is of a kind that cannot be reversed'
+            WHEN o.currency_id <> r.currency_id THEN 'is of another currency'
+            ELSE 'would be reversed by more than its amount' END AS reason
+    INTO bad
+    FROM (SELECT DISTINCT n.reverses_id, n.currency_id FROM new_rows n WHERE n.reverses_id IS NOT NULL) r
+    LEFT JOIN transfers_transfer o ON o.id = r.reverses_id
+    WHERE o.id IS NULL OR o.kind NOT IN ('transfer', 'capture') OR o.currency_id <> r.currency_id
+        OR o.amount_minor < (SELECT sum(q.amount_minor) FROM transfers_transfer q WHERE q.reverses_id = r.reverses_id)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ledger: the reversed transfer % %', bad.reverses_id, bad.reason USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER transfer_guard AFTER INSERT ON transfers_transfer
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_transfers();
+
+-- Nothing posted is ever changed or taken away.
+CREATE TRIGGER entry_append_only BEFORE UPDATE OR DELETE ON transfers_ledgerentry FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; correct a transfer by a reversal');
+CREATE TRIGGER entry_not_truncated BEFORE TRUNCATE ON transfers_ledgerentry FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; correct a transfer by a reversal');
+CREATE TRIGGER transfer_append_only BEFORE UPDATE OR DELETE ON transfers_transfer FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; correct a transfer by a reversal');
+CREATE TRIGGER transfer_not_truncated BEFORE TRUNCATE ON transfers_transfer FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; correct a transfer by a reversal');
+
+-- A hold ends once; its terms never change.
+CREATE TRIGGER hold_terms BEFORE UPDATE ON transfers_hold FOR EACH ROW
+    WHEN (OLD.status <> 'open' OR NEW.status = 'open'
+        OR (OLD.id, OLD.source_id, OLD.source_merchant_id, OLD.target_merchant_id, OLD.currency_id, OLD.amount_minor, OLD.reserved_minor,
+            OLD.fee_schedule_id, OLD.expires_at, OLD.created_at)
+        IS DISTINCT FROM
+           (NEW.id, NEW.source_id, NEW.source_merchant_id, NEW.target_merchant_id, NEW.currency_id, NEW.amount_minor, NEW.reserved_minor,
+            NEW.fee_schedule_id, NEW.expires_at, NEW.created_at))
+    EXECUTE FUNCTION ledger_refuse_change('an open hold ends once, and its terms never change');
+CREATE TRIGGER hold_kept BEFORE DELETE ON transfers_hold FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('holds end, they are never deleted');
+CREATE TRIGGER hold_not_truncated BEFORE TRUNCATE ON transfers_hold FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('holds end, they are never deleted');
+
+-- Room on each page for the completed row beside the claimed one, so that completing a key writes no index.
+ALTER TABLE transfers_idempotencyrecord SET (fillfactor = 45);
