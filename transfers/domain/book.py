@@ -108,7 +108,7 @@ class Book:
     """What the store has read under lock, for all commands of a batch at once.
 
     ``now`` is the database's clock, read after the locks; ``entropy`` makes ids unique; ``references`` holds the external references
-    that are taken, ``reversals`` the amounts of earlier reversals by original, ``registered`` the new merchants that got their name.
+    that are taken, ``reversals`` the amounts of earlier reversals by original, ``registered`` when the new merchants got their name.
     """
 
     now: datetime
@@ -118,7 +118,7 @@ class Book:
     references: Mapping[tuple[UUID, str], UUID] = field(default_factory=dict)
     reversals: Mapping[UUID, Sequence[int]] = field(default_factory=dict)
     holds: Mapping[UUID, HoldState] = field(default_factory=dict)
-    registered: frozenset[UUID] = frozenset()
+    registered: Mapping[UUID, datetime] = field(default_factory=dict)
 
 
 class Leg(NamedTuple):

@@ -19,7 +19,7 @@ from ledger_project.kernel.money import Currency, Money
 from merchants.domain import AccountKind, MerchantIdentity
 from transfers.domain.book import AccountState, Ledger, Leg, PostedTransfer, Shortfall
 from transfers.domain.kinds import EntryType, TransferKind
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Outcome, RegisteredMerchant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,10 +161,12 @@ def transfer_funds(command: TransferFunds, ledger: Ledger) -> Outcome:
 def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
     """Outside DEBIT opening balance, wallet CREDIT opening balance, if there is one."""
     merchant, currency = command.merchant, command.currency
-    if merchant.id not in ledger.book.registered:
+    registered_at = ledger.book.registered.get(merchant.id)
+    if registered_at is None:
         raise MerchantExists(merchant.name)
+    registered = RegisteredMerchant(merchant, command.metadata, registered_at)
     if currency is None:
-        return Outcome(merchant=merchant)
+        return Outcome(merchant=registered)
     wallet = ledger.account(merchant, currency, AccountKind.WALLET)
     ledger.open(wallet, ledger.book.now)
     transfer = None
@@ -175,7 +177,7 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
             TransferKind.OPENING, None, merchant, external, wallet, currency, command.opening_minor, command.details, reference_account=wallet
         )
         transfer = post_draft(ledger, draft, legs)
-    return Outcome(merchant=merchant, transfer=transfer, account=ledger.snapshot(wallet, _nothing_held(wallet), currency))
+    return Outcome(merchant=registered, transfer=transfer, account=ledger.snapshot(wallet, _nothing_held(wallet), currency))
 
 
 def _nothing_held(wallet: AccountState) -> AccountState:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ledger_project.kernel.errors import LedgerError, Refusal
-from merchants.domain import MerchantIdentity
 from transfers.domain import commands as c
 from transfers.domain.book import AccountSnapshot, AccountState, Book, HoldState, Ledger, PostedEntry, PostedTransfer
 from transfers.domain.moves import deposit, open_account, register_merchant, settle_fees, transfer_funds, withdraw
@@ -40,7 +39,6 @@ class Plan:
     entries: Sequence[PostedEntry]
     opened: Sequence[AccountState]
     holds: Sequence[HoldState]
-    merchants: Sequence[MerchantIdentity]
 
 
 def _refuse(command: c.Refuse, _ledger: Ledger) -> Outcome:
@@ -76,7 +74,6 @@ def plan(groups: Sequence[Group], book: Book) -> Plan:
         entries=ledger.entries,
         opened=ledger.opened,
         holds=[ledger.holds[hold_id] for hold_id in ledger.changed_holds],
-        merchants=[o.merchant for group in outcomes for o in group if o is not None and o.merchant is not None],
     )
 
 

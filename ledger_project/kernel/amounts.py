@@ -1,0 +1,34 @@
+"""An amount as a caller wrote it, before its currency is known."""
+
+from dataclasses import dataclass
+
+from ledger_project.kernel.errors import InvalidAmount, ValidationFailed
+from ledger_project.kernel.money import Currency, check_minor, parse_positive_major
+
+
+@dataclass(frozen=True, slots=True)
+class AmountInput:
+    """Either a decimal string in major units or an integer in minor units; a request must bring exactly one of the two."""
+
+    major: str | None = None
+    minor: int | None = None
+
+    def resolve(self, currency: Currency) -> int:
+        """Return the amount in minor units. Raises ``ValidationFailed`` for both, neither, or an amount that cannot be moved."""
+        if (self.major is None) == (self.minor is None):
+            code = "required" if self.major is None else "conflict"
+            raise ValidationFailed.of("amount", code, 'send either "amount" (a string in major units) or "amount_minor" (an integer)')
+        field = "amount" if self.minor is None else "amount_minor"
+        try:
+            return parse_positive_major(self.major, currency) if self.major is not None else check_minor(self.minor or 0)
+        except InvalidAmount as error:
+            raise ValidationFailed.of(field, error.code, str(error)) from None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether neither was given, for calls where the amount is optional."""
+        return self.major is None and self.minor is None
+
+    def resolve_optional(self, currency: Currency) -> int | None:
+        """Return the amount in minor units, or None if none was given."""
+        return None if self.is_absent else self.resolve(currency)

@@ -1,0 +1,233 @@
+"""Group commit: requests that arrive while a transaction is under way wait together and are posted by the next one.
+
+One engine per process. The event loop keeps the queue; one worker thread with its own database connection posts a batch at a time.
+There is no linger timer: an idle engine posts a request at once, a busy one grows its batches by itself. The queue is bounded; when it
+is full, or the engine is draining, callers are told 503. Nobody is told "done" before the commit that holds their transfer has returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import structlog
+from django.conf import settings
+from django.db import connections
+
+from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress
+from transfers.jobs import Job
+from transfers.retrying import post_reliably
+from transfers.store import JobResults
+
+log = structlog.get_logger(__name__)
+
+BatchObserver = Callable[["BatchReport"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What one posting transaction did, for logs and metrics. ``waited_s`` is the longest wait in the queue."""
+
+    size: int
+    posted: int
+    refused: int
+    failed: int
+    duration_s: float
+    waited_s: float
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A job in the queue and the caller who waits for it."""
+
+    job: Job
+    future: asyncio.Future[JobResults]
+    keys: frozenset[tuple[str, str]]
+    since: float = field(default_factory=time.monotonic)
+
+
+class Engine:
+    """The queue of one event loop and the worker thread that empties it."""
+
+    def __init__(self) -> None:
+        self._queue: deque[_Waiting] = deque()
+        self._commands = 0
+        self._in_flight: dict[tuple[str, str], int] = {}
+        self._wake = asyncio.Event()
+        self._draining = False
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="posting")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="posting-engine")
+
+    @property
+    def depth(self) -> int:
+        """Commands that wait now."""
+        return self._commands
+
+    async def submit(self, job: Job) -> JobResults:
+        """Queue a job and return its results when they are committed.
+
+        Raises ``DatabaseUnavailable`` when the queue is full, the service is stopping, or the database is gone;
+        ``IdempotencyInProgress`` when the first request with this key is still running after ``LEDGER_IDEMPOTENCY_WAIT`` seconds.
+        """
+        if self._draining:
+            raise DatabaseUnavailable("The service is stopping; repeat the request with the same Idempotency-Key.")
+        if self._commands + len(job.items) > settings.LEDGER_QUEUE_MAX and self._queue:
+            raise DatabaseUnavailable("The posting queue is full; repeat the request with the same Idempotency-Key.")
+        keys = frozenset((key.principal, key.key) for key in job.keys())
+        duplicate = any(key in self._in_flight for key in keys)
+        waiting = _Waiting(job, asyncio.get_running_loop().create_future(), keys)
+        self._enqueue(waiting)
+        timeout_s = settings.LEDGER_IDEMPOTENCY_WAIT if duplicate else settings.LEDGER_POSTING_TIMEOUT
+        done, _ = await asyncio.wait((waiting.future,), timeout=timeout_s)
+        if done:
+            return waiting.future.result()
+        waiting.future.cancel()
+        if duplicate:
+            raise IdempotencyInProgress
+        raise DatabaseUnavailable("The posting takes too long; repeat the request with the same Idempotency-Key.")
+
+    async def drain(self) -> None:
+        """Take nothing more, post what waits, and stop the worker thread."""
+        self._draining = True
+        self._wake.set()
+        await self._task
+        await asyncio.get_running_loop().run_in_executor(self._executor, connections.close_all)
+        self._executor.shutdown(wait=False)
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        self._queue.append(waiting)
+        self._commands += len(waiting.job.items)
+        for key in waiting.keys:
+            self._in_flight[key] = self._in_flight.get(key, 0) + 1
+        self._wake.set()
+
+    def _forget(self, waiting: _Waiting) -> None:
+        for key in waiting.keys:
+            count = self._in_flight[key] - 1
+            if count:
+                self._in_flight[key] = count
+            else:
+                del self._in_flight[key]
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._queue:
+                if self._draining:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            batch = self._next_batch()
+            if batch:
+                started = time.monotonic()
+                outcomes = await loop.run_in_executor(self._executor, post_reliably, [waiting.job for waiting in batch])
+                self._deliver(batch, outcomes, started)
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Take jobs from the front: at most ``LEDGER_BATCH_MAX`` commands, and no key twice.
+
+        A job whose key is in the batch already stays for the next one, where it finds the first one's answer. Those who gave up
+        waiting are left out: their request was never begun.
+        """
+        batch: list[_Waiting] = []
+        later: list[_Waiting] = []
+        keys: set[tuple[str, str]] = set()
+        size = 0
+        while self._queue:
+            waiting = self._queue[0]
+            if waiting.future.cancelled():
+                self._leave_queue(self._queue.popleft())
+                self._forget(waiting)
+                continue
+            if batch and size + len(waiting.job.items) > settings.LEDGER_BATCH_MAX:
+                break
+            self._queue.popleft()
+            if keys.isdisjoint(waiting.keys):
+                keys |= waiting.keys
+                size += len(waiting.job.items)
+                self._leave_queue(waiting)
+                batch.append(waiting)
+            else:
+                later.append(waiting)
+        self._queue.extendleft(reversed(later))
+        return batch
+
+    def _leave_queue(self, waiting: _Waiting) -> None:
+        self._commands -= len(waiting.job.items)
+
+    def _deliver(self, batch: Sequence[_Waiting], outcomes: Sequence[JobResults | Exception], started: float) -> None:
+        posted = refused = failed = 0
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            self._forget(waiting)
+            if isinstance(outcome, Exception):
+                failed += 1
+                if not waiting.future.cancelled():
+                    waiting.future.set_exception(outcome)
+                continue
+            for result in outcome.items:
+                if result.outcome is not None and result.outcome.refusal is not None:
+                    refused += 1
+                elif not result.replayed:
+                    posted += 1
+            if not waiting.future.cancelled():
+                waiting.future.set_result(outcome)
+        now = time.monotonic()
+        report = BatchReport(len(batch), posted, refused, failed, now - started, started - min(w.since for w in batch))
+        for observer in observers:
+            observer(report)
+
+
+observers: list[BatchObserver] = []
+"""Who is told about each batch: the log and the metrics."""
+
+
+def log_batch(report: BatchReport) -> None:
+    """One line for each posting transaction."""
+    log.info(
+        "posting.batch",
+        size=report.size,
+        posted=report.posted,
+        refused=report.refused,
+        failed=report.failed,
+        ms=round(report.duration_s * 1000, 2),
+        waited_ms=round(report.waited_s * 1000, 2),
+    )
+
+
+observers.append(log_batch)
+
+_engines: dict[asyncio.AbstractEventLoop, Engine] = {}
+
+
+def current_engine() -> Engine:
+    """Return the engine of the running event loop, started on first use."""
+    loop = asyncio.get_running_loop()
+    engine = _engines.get(loop)
+    if engine is None:
+        engine = _engines[loop] = Engine()
+    return engine
+
+
+async def drain_engine() -> None:
+    """Drain and forget the running loop's engine, if it has one."""
+    engine = _engines.pop(asyncio.get_running_loop(), None)
+    if engine is not None:
+        await engine.drain()
+
+
+async def submit(job: Job) -> JobResults:
+    """Post a job from the event loop, together with whatever else is waiting."""
+    return await current_engine().submit(job)
+
+
+def submit_now(job: Job) -> JobResults:
+    """Post a job from synchronous code (a command, the admin) in a transaction of its own, on this thread's connection."""
+    (outcome,) = post_reliably([job])
+    if isinstance(outcome, JobResults):
+        return outcome
+    raise outcome

@@ -1,0 +1,87 @@
+"""What is handed to the engine: commands with their keys and the way their answers are written.
+
+The answer's bytes are made while the transaction is still open, since they are stored with the money they speak of. How they look is
+the caller's business (HTTP, a command, the admin): a job brings its ``render`` along, so the engine knows no transport.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from transfers.domain.commands import Command
+from transfers.domain.outcome import Outcome
+
+
+class Key(NamedTuple):
+    """An idempotency key: unique per principal; the fingerprint (32 bytes) tells whether a request is the same one."""
+
+    principal: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller gets, and gets again under the same key: a status and the exact bytes."""
+
+    status_code: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one command. ``outcome`` is None for a replay, whose story is in its body."""
+
+    answer: Answer
+    outcome: Outcome | None = None
+    replayed: bool = False
+
+    @property
+    def transfer_id(self) -> UUID | None:
+        """The transfer that was posted, if this is not a replay."""
+        return self.outcome.transfer.id if self.outcome and self.outcome.transfer else None
+
+
+Render = Callable[[Outcome], Answer]
+RenderAll = Callable[[Sequence[Result]], Answer]
+RenderFailure = Callable[[int, Result], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One command, its key (None: not remembered) and how its answer is written."""
+
+    command: Command
+    render: Render
+    key: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a batch has beside its items: a key of its own, whether it is all or nothing, and how its answers are written.
+
+    ``render_failure`` writes the answer of an atomic batch that failed at an index.
+    """
+
+    render: RenderAll
+    render_failure: RenderFailure
+    key: Key | None = None
+    atomic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request: a single command, or a batch of them in an envelope."""
+
+    items: Sequence[Item]
+    envelope: Envelope | None = None
+
+    def keys(self) -> list[Key]:
+        """All keys, the envelope's first."""
+        keys = [item.key for item in self.items if item.key is not None]
+        if self.envelope is not None and self.envelope.key is not None:
+            keys.insert(0, self.envelope.key)
+        return keys

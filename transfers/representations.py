@@ -1,0 +1,149 @@
+"""How transfers, holds, accounts and entries look in an answer: plain dictionaries in the contract's words and order.
+
+Used when an answer is written inside the posting transaction and when the same thing is read later, so both look the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from ledger_project.kernel.money import Currency, format_minor
+from merchants.domain import MerchantIdentity
+from transfers.domain.book import AccountSnapshot, HoldState, PostedTransfer
+from transfers.domain.holds import HoldStatus
+
+Json = dict[str, object]
+
+
+def timestamp(moment: datetime) -> str:
+    """Return RFC 3339 in UTC with microseconds, always of the same length."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def money(name: str, amount_minor: int, currency: Currency) -> Json:
+    """Return an amount's twin members: the major string and the minor integer."""
+    return {name: format_minor(amount_minor, currency.exponent), f"{name}_minor": amount_minor}
+
+
+@dataclass(frozen=True, slots=True)
+class TransferView:
+    """A transfer as it is shown, wherever it came from."""
+
+    id: UUID
+    kind: str
+    from_merchant: str | None
+    to_merchant: str | None
+    currency: Currency
+    amount_minor: int
+    fee_minor: int
+    total_debit_minor: int
+    schedule_id: UUID | None
+    schedule_version: int | None
+    reverses: UUID | None
+    external_reference: str | None
+    memo: str | None
+    metadata: Mapping[str, object]
+    created_at: datetime
+
+
+def _name(merchant: MerchantIdentity | None) -> str | None:
+    return None if merchant is None else merchant.name
+
+
+def posted_transfer_json(transfer: PostedTransfer) -> Json:
+    """Return a transfer that was just posted."""
+    details = transfer.details
+    return transfer_json(
+        TransferView(
+            transfer.id,
+            transfer.kind.value,
+            _name(transfer.source),
+            _name(transfer.target),
+            transfer.currency,
+            transfer.amount_minor,
+            transfer.fee_minor,
+            transfer.total_debit_minor,
+            transfer.schedule_id,
+            transfer.schedule_version,
+            transfer.reverses,
+            details.external_reference,
+            details.memo,
+            details.metadata,
+            transfer.created_at,
+        )
+    )
+
+
+def transfer_json(view: TransferView) -> Json:
+    """Return a transfer in the contract's words."""
+    exponent = view.currency.exponent
+    return {
+        "id": str(view.id),
+        "kind": view.kind,
+        "status": "posted",
+        "from_merchant": view.from_merchant,
+        "to_merchant": view.to_merchant,
+        "currency": view.currency.code,
+        "amount": format_minor(view.amount_minor, exponent),
+        "amount_minor": view.amount_minor,
+        "fee": format_minor(view.fee_minor, exponent),
+        "fee_minor": view.fee_minor,
+        "total_debit": format_minor(view.total_debit_minor, exponent),
+        "total_debit_minor": view.total_debit_minor,
+        "fee_schedule": None if view.schedule_id is None else {"id": str(view.schedule_id), "version": view.schedule_version},
+        "reverses": None if view.reverses is None else str(view.reverses),
+        "external_reference": view.external_reference,
+        "memo": view.memo,
+        "metadata": view.metadata,
+        "created_at": timestamp(view.created_at),
+    }
+
+
+def account_json(account: AccountSnapshot) -> Json:
+    """Return a wallet with its balances."""
+    currency = account.currency
+    return {
+        "id": str(account.id),
+        "merchant_name": account.merchant_name,
+        "currency": currency.code,
+        "status": account.status.value,
+        **money("balance", account.available_minor + account.held_minor, currency),
+        **money("available", account.available_minor, currency),
+        **money("held", account.held_minor, currency),
+        "created_at": timestamp(account.created_at),
+    }
+
+
+def balance_json(account_id: UUID | None, currency: Currency, *, available_minor: int, held_minor: int) -> Json:
+    """Return one row of a merchant's balances."""
+    return {
+        "account_id": None if account_id is None else str(account_id),
+        "currency": currency.code,
+        **money("balance", available_minor + held_minor, currency),
+        **money("available", available_minor, currency),
+        **money("held", held_minor, currency),
+    }
+
+
+def hold_json(hold: HoldState, *, now: datetime | None = None) -> Json:
+    """Return a hold; at ``now`` an open one whose time ran out shows as expired, swept or not."""
+    terms = hold.terms
+    lapsed = hold.status is HoldStatus.OPEN and now is not None and terms.expires_at <= now
+    return {
+        "id": str(terms.id),
+        "status": HoldStatus.EXPIRED.value if lapsed else hold.status.value,
+        "from_merchant": terms.source.name,
+        "to_merchant": terms.target.name,
+        "currency": terms.currency.code,
+        **money("amount", terms.amount_minor, terms.currency),
+        **money("reserved", terms.reserved_minor, terms.currency),
+        **money("captured", hold.captured_minor, terms.currency),
+        "expires_at": timestamp(terms.expires_at),
+        "transfer_id": None if hold.transfer_id is None else str(hold.transfer_id),
+        "memo": terms.memo,
+        "metadata": terms.metadata,
+        "created_at": timestamp(terms.created_at),
+    }

@@ -1,0 +1,122 @@
+"""Balances: the last entry of an account, or the last one not after a moment. One index descent an account, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, Q
+
+from ledger_project.kernel.money import Currency
+from merchants.domain import AccountKind, Status
+from merchants.models import Account, Merchant
+from merchants.selectors import known_currency
+from transfers.domain.book import AccountSnapshot
+
+_BALANCES = """
+SELECT a.merchant_id, a.currency_id, a.id, a.kind, e.balance_after_minor
+FROM merchants_account a
+LEFT JOIN LATERAL (
+    SELECT l.balance_after_minor FROM transfers_ledgerentry l WHERE l.account_id = a.id {moment} LIMIT 1
+) e ON true
+WHERE a.merchant_id = ANY(%(merchants)s) AND a.kind IN ('wallet', 'held') {currency}
+ORDER BY a.merchant_id, a.currency_id
+"""
+_NOW = "ORDER BY l.sequence DESC"
+_AS_OF = "AND l.created_at <= %(at)s ORDER BY l.created_at DESC, l.sequence DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRow:
+    """What a merchant has in one currency, in minor units. ``account_id`` is None where there is no wallet yet."""
+
+    account_id: UUID | None
+    currency: Currency
+    available_minor: int
+    held_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantView:
+    """A merchant with its balances."""
+
+    id: UUID
+    name: str
+    status: str
+    metadata: Mapping[str, object]
+    created_at: datetime
+    balances: list[BalanceRow]
+
+
+def _balances_of(
+    merchant_ids: Collection[UUID], *, currency: str | None = None, at: datetime | None = None
+) -> dict[UUID, list[BalanceRow]]:
+    statement = _BALANCES.format(moment=_NOW if at is None else _AS_OF, currency="AND a.currency_id = %(currency)s" if currency else "")
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"merchants": list(merchant_ids), "at": at, "currency": currency})
+        rows = cursor.fetchall()
+    amounts: dict[tuple[UUID, str], dict[str, tuple[UUID, int]]] = {}
+    for merchant_id, code, account_id, kind, balance in rows:
+        amounts.setdefault((merchant_id, code), {})[kind] = account_id, int(balance or 0)
+    balances: dict[UUID, list[BalanceRow]] = {merchant_id: [] for merchant_id in merchant_ids}
+    for (merchant_id, code), kinds in amounts.items():
+        wallet_id, available_minor = kinds.get(AccountKind.WALLET, (None, 0))
+        _, held_minor = kinds.get(AccountKind.HELD, (None, 0))
+        if wallet_id is not None:
+            balances[merchant_id].append(BalanceRow(wallet_id, known_currency(code), available_minor, held_minor))
+    return balances
+
+
+def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime | None) -> tuple[datetime, list[BalanceRow]]:
+    """Return the moment and the balances of a merchant then: one row for each account, or exactly one for a currency.
+
+    ``at`` includes entries of exactly that moment; without it, the moment is now.
+    """
+    as_of = datetime.now(UTC) if at is None else at
+    rows = _balances_of([merchant_id], currency=currency.code if currency else None, at=at)[merchant_id]
+    if currency is not None and not rows:
+        rows = [BalanceRow(None, currency, 0, 0)]
+    return as_of, rows
+
+
+def _views(merchants: Iterable[Merchant]) -> list[MerchantView]:
+    found = list(merchants)
+    balances = _balances_of([merchant.id for merchant in found]) if found else {}
+    return [MerchantView(m.id, m.name, m.status, m.metadata, m.created_at, balances[m.id]) for m in found]
+
+
+def get_merchant(merchant_id: UUID) -> MerchantView:
+    """Return a merchant that exists, with its balances. Two round trips."""
+    return _views([Merchant.objects.get(id=merchant_id)])[0]
+
+
+def list_merchants(*, search: str | None, status: str | None, before: UUID | None, limit: int) -> list[MerchantView]:
+    """Return merchants newest first, older than ``before``; ``search`` is a part of the name, regardless of case. Two round trips."""
+    filters = Q()
+    if search:
+        filters &= Q(name__icontains=search)
+    if status:
+        filters &= Q(status=status)
+    if before is not None:
+        filters &= Q(id__lt=before)
+    return _views(Merchant.objects.filter(filters).order_by("-id")[:limit])
+
+
+def get_account(account_id: UUID) -> AccountSnapshot | None:
+    """Return a wallet with what is held beside it; other kinds of accounts are nobody's to address."""
+    account = (
+        Account.objects.filter(id=account_id, kind=AccountKind.WALLET)
+        .annotate(merchant_name=F("merchant__name"), merchant_status=F("merchant__status"))
+        .first()
+    )
+    if account is None:
+        return None
+    (row,) = _balances_of([account.merchant_id], currency=account.currency_id)[account.merchant_id]
+    statuses = {account.status, account.merchant_status}
+    status = next((s for s in (Status.CLOSED, Status.FROZEN) if s in statuses), Status.ACTIVE)
+    return AccountSnapshot(
+        account.id, account.merchant_name, row.currency, status, row.available_minor, row.held_minor, account.created_at
+    )

@@ -1,0 +1,186 @@
+"""Transfers: one with its entries, or a list of them, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from django.db import connection
+
+from ledger_project.kernel.ids import first_uuid7_at
+from ledger_project.kernel.money import Currency
+from merchants.selectors import known_currency
+from transfers.models import LedgerEntry
+from transfers.representations import TransferView
+
+_COLUMNS = """
+SELECT t.id, t.kind, CASE WHEN s.kind = 'external' THEN NULL ELSE sm.name END, CASE WHEN g.kind = 'external' THEN NULL ELSE gm.name END,
+    t.currency_id, t.amount_minor, t.fee_minor, t.total_debit_minor, t.fee_schedule_id, f.version, t.reverses_id,
+    t.external_reference, t.memo, t.metadata::text, t.created_at
+FROM {source} t
+JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
+JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.id = g.merchant_id
+LEFT JOIN fees_feeschedule f ON f.id = t.fee_schedule_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """One line of an account, as it is shown. ``counterparty`` is the other merchant's name; None for the outside and for fees."""
+
+    id: UUID
+    account_id: UUID
+    account_kind: str
+    transfer_id: UUID
+    sequence: int
+    direction: str
+    type: str
+    amount_minor: int
+    balance_after_minor: int
+    currency: Currency
+    counterparty: str | None
+    memo: str | None
+    created_at: datetime
+
+
+def entry_id(account_id: UUID, sequence: int) -> UUID:
+    """Return the stable id by which callers know an entry: a name-based UUID (RFC 9562, version 5) of its account and sequence."""
+    return uuid5(NAMESPACE_OID, f"{account_id}:{sequence}")
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFilters:
+    """What a list of transfers is narrowed to; all of it combines. ``from_`` and ``to`` are merchants' ids.
+
+    ``created_from`` ≤ time < ``created_to``.
+    """
+
+    from_merchant: UUID | None = None
+    to_merchant: UUID | None = None
+    currency: str | None = None
+    kind: str | None = None
+    external_reference: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+    def conditions(self, before: UUID | None) -> tuple[str, dict[str, object]]:
+        """Return the SQL conditions on a transfer ``t`` and their parameters. Times are ranges of ids, which are in order of time."""
+        terms: list[tuple[str, str, object]] = [
+            ("t.currency_id = %(currency)s", "currency", self.currency),
+            ("t.kind = %(kind)s", "kind", self.kind),
+            ("t.external_reference = %(reference)s", "reference", self.external_reference),
+            ("t.id >= %(first)s", "first", None if self.created_from is None else first_uuid7_at(self.created_from)),
+            ("t.id < %(last)s", "last", None if self.created_to is None else first_uuid7_at(self.created_to)),
+            ("t.id < %(before)s", "before", before),
+        ]
+        used = [term for term in terms if term[2] is not None]
+        return " AND ".join(term[0] for term in used) or "true", {name: value for _, name, value in used}
+
+
+def _view(row: tuple[object, ...]) -> TransferView:
+    import json  # noqa: PLC0415
+
+    (transfer_id, kind, source, target, code, amount, fee, total, schedule_id, version, reverses, reference, memo, metadata, at) = row
+    return TransferView(
+        transfer_id,  # type: ignore[arg-type]
+        str(kind),
+        source,  # type: ignore[arg-type]
+        target,  # type: ignore[arg-type]
+        known_currency(str(code)),
+        int(amount),  # type: ignore[call-overload]
+        int(fee),  # type: ignore[call-overload]
+        int(total),  # type: ignore[call-overload]
+        schedule_id,  # type: ignore[arg-type]
+        version,  # type: ignore[arg-type]
+        reverses,  # type: ignore[arg-type]
+        reference,  # type: ignore[arg-type]
+        memo,  # type: ignore[arg-type]
+        json.loads(str(metadata)),
+        at,  # type: ignore[arg-type]
+    )
+
+
+def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int) -> tuple[str, dict[str, object]]:
+    """Return the SQL of one page and its parameters.
+
+    With a merchant, the newest of each of its accounts are read from the index on (account, id) and merged, so the cost depends on the
+    page, not on the length of the account. With an external reference, the few transfers that have it are found first.
+    """
+    conditions, parameters = filters.conditions(before)
+    parameters["limit"] = limit
+    if filters.external_reference is not None:
+        page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} {_of_merchants(filters, parameters)} OFFSET 0)"
+    elif filters.from_merchant is not None or filters.to_merchant is not None:
+        side = "source_id" if filters.from_merchant is not None else "target_id"
+        parameters["driver"] = filters.from_merchant or filters.to_merchant
+        other = ""
+        if filters.from_merchant is not None and filters.to_merchant is not None:
+            parameters["to"] = filters.to_merchant
+            other = f"AND t.target_id IN ({_ACCOUNTS.format(merchant='to')})"
+        page = f"""(SELECT p.* FROM ({_ACCOUNTS.format(merchant="driver")}) a CROSS JOIN LATERAL (
+            SELECT * FROM transfers_transfer t WHERE t.{side} = a.id AND {conditions} {other} ORDER BY t.id DESC LIMIT %(limit)s) p)"""
+    else:
+        page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} ORDER BY t.id DESC LIMIT %(limit)s)"
+    return _COLUMNS.format(source=page) + " ORDER BY t.id DESC LIMIT %(limit)s", parameters
+
+
+_ACCOUNTS = "SELECT id FROM merchants_account WHERE merchant_id = %({merchant})s AND kind <> 'external'"
+
+
+def _of_merchants(filters: TransferFilters, parameters: dict[str, object]) -> str:
+    terms = []
+    for side, name, merchant_id in (("source_id", "from", filters.from_merchant), ("target_id", "to", filters.to_merchant)):
+        if merchant_id is not None:
+            parameters[name] = merchant_id
+            terms.append(f"AND t.{side} IN ({_ACCOUNTS.format(merchant=name)})")
+    return " ".join(terms)
+
+
+def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int) -> list[TransferView]:
+    """Return transfers newest first, older than ``before``."""
+    statement, parameters = page_statement(filters, before=before, limit=limit)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return [_view(row) for row in cursor.fetchall()]
+
+
+def get_transfer(transfer_id: UUID) -> tuple[TransferView, list[EntryView]] | None:
+    """Return a transfer with all its entries in the order of their posting. Two round trips."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COLUMNS.format(source="transfers_transfer") + " WHERE t.id = %s", [transfer_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    view = _view(row)
+    entries = (
+        LedgerEntry.objects.filter(transfer_id=transfer_id).select_related("account__merchant").order_by("account_id", "sequence")
+    )
+    return view, [
+        EntryView(
+            id=entry_id(entry.account_id, entry.sequence),
+            account_id=entry.account_id,
+            account_kind=entry.account.kind,
+            transfer_id=transfer_id,
+            sequence=entry.sequence,
+            direction=entry.direction,
+            type=entry.type,
+            amount_minor=entry.amount_minor,
+            balance_after_minor=entry.balance_after_minor,
+            currency=view.currency,
+            counterparty=counterparty(entry.type, entry.account.merchant.name, view),
+            memo=view.memo,
+            created_at=entry.created_at,
+        )
+        for entry in entries
+    ]
+
+
+_WITHOUT_COUNTERPARTY = frozenset({"fee", "fee_refund"})
+
+
+def counterparty(entry_type: str, own_name: str, transfer: TransferView) -> str | None:
+    """Return the merchant on the other side of an entry, as its own merchant sees it."""
+    if entry_type in _WITHOUT_COUNTERPARTY:
+        return None
+    return transfer.to_merchant if transfer.from_merchant == own_name else transfer.from_merchant

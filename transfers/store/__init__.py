@@ -1,0 +1,5 @@
+"""The store: one transaction that posts a list of jobs. The only writer of the journal."""
+
+from transfers.store.posting import Contention, JobResults, post
+
+__all__ = ["Contention", "JobResults", "post"]

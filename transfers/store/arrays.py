@@ -1,0 +1,27 @@
+"""PostgreSQL array literals, built by hand.
+
+A batch is inserted as ``INSERT … SELECT … FROM unnest(…)`` with one array a column. Adapting these lists element by element cost
+47 µs a transfer, joining their text costs 9 to 13; the values are our own UUIDs, integers and times, and text is quoted here.
+Source: PostgreSQL manual, "Array Input and Output Syntax".
+"""
+
+from collections.abc import Iterable
+
+
+def plain(values: Iterable[object]) -> str:
+    """Return the literal of values whose text needs no quotes: UUIDs, integers, words; None becomes NULL."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def quoted(values: Iterable[str | None]) -> str:
+    """Return the literal of any text; None becomes NULL."""
+    return "{" + ",".join(["NULL" if value is None else _quote(value) for value in values]) + "}"
+
+
+def hexes(values: Iterable[bytes]) -> str:
+    """Return the literal of a ``bytea[]``."""
+    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

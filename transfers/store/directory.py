@@ -1,0 +1,56 @@
+"""Which id an account has. Identities never change and accounts are never deleted, so what was once read stays true.
+
+Only what is committed is remembered, and only that an account exists, never that it does not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import cast
+from uuid import UUID
+
+from cachetools import LRUCache
+
+from merchants.domain import AccountKind
+from transfers.domain.commands import AccountKey
+from transfers.store import sql
+from transfers.store.arrays import plain
+from transfers.store.session import Session
+
+_CAPACITY = 100_000
+_ids: LRUCache[AccountKey, UUID] = LRUCache(_CAPACITY)
+_lock = threading.Lock()
+
+
+def find_accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountKey, UUID]:
+    """Return the ids of those accounts that exist; asks the database only about what is not known yet."""
+    found: dict[AccountKey, UUID] = {}
+    unknown = []
+    with _lock:
+        for key in keys:
+            account_id = _ids.get(key)
+            if account_id is None:
+                unknown.append(key)
+            else:
+                found[key] = account_id
+    if unknown:
+        wanted = frozenset(unknown)
+        rows = session.send(sql.FIND_ACCOUNTS, [plain({key.merchant_id for key in unknown})]).fetchall()
+        for account_id, merchant_id, currency, kind in cast("list[tuple[UUID, UUID, str, str]]", rows):
+            key = AccountKey(merchant_id, currency, AccountKind(kind))
+            if key in wanted:
+                found[key] = account_id
+    return found
+
+
+def remember_accounts(accounts: dict[AccountKey, UUID]) -> None:
+    """Keep what a committed transaction has seen or made."""
+    with _lock:
+        _ids.update(accounts)
+
+
+def forget_accounts() -> None:
+    """Start afresh; for tests that replace the database under the process."""
+    with _lock:
+        _ids.clear()

@@ -1,0 +1,185 @@
+"""What a batch needs to know, read under its locks: the ``Book`` that ``plan`` decides on."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import cast
+from uuid import UUID
+
+from fees.domain import Payer, Schedule
+from fees.selectors import load_schedules
+from merchants.domain import AccountKind, Status
+from merchants.models import Account, new_id
+from transfers.domain import commands as c
+from transfers.domain.book import AccountState, Book, HoldState
+from transfers.domain.commands import AccountKey, HoldTerms
+from transfers.domain.hashing import GENESIS
+from transfers.domain.holds import HoldStatus
+from transfers.store import sql
+from transfers.store.arrays import plain, quoted
+from transfers.store.directory import find_accounts
+from transfers.store.session import Session
+
+_HeadRow = tuple[
+    UUID, UUID, str, str, str, str, str, Decimal, datetime, int | None, Decimal | None, bytes | None, datetime | None
+]  # one row of sql.HEADS
+
+
+def read_schedules(commands: Iterable[c.Command]) -> list[Schedule]:
+    """Return the schedules that may apply to these commands; none are read where no command is charged by them."""
+    charged = [command for command in commands if isinstance(command, c.TransferFunds | c.PlaceHold)]
+    if not charged:
+        return []
+    return load_schedules(
+        merchant_ids={command.source.id for command in charged}, currencies={command.currency.code for command in charged}
+    )
+
+
+def account_keys(commands: Iterable[c.Command], schedules: Sequence[Schedule]) -> set[AccountKey]:
+    """Return every account that the commands may touch, given who may have to pay fees."""
+    receiver_may_pay = any(schedule.payer is Payer.RECEIVER for schedule in schedules)
+    keys: set[AccountKey] = set()
+    for command in commands:
+        keys.update(command.accounts())
+        if receiver_may_pay and isinstance(command, c.TransferFunds):
+            keys.add(AccountKey(command.target.id, command.currency.code, AccountKind.FEES))
+    return keys
+
+
+def lock_accounts(account_ids: Iterable[UUID]) -> None:
+    """Lock these accounts against all other postings, in id order, until the transaction ends.
+
+    One table and one order for everybody, so two workers wait for each other in a line and never in a circle.
+    """
+    ids = sorted(account_ids)
+    if ids:
+        list(Account.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", flat=True))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An answer that was given before under a key."""
+
+    fingerprint: bytes
+    status_code: int | None
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was read after the locks: the book to plan on, and the stored answers of keys that others had claimed."""
+
+    book: Book
+    stored: Mapping[tuple[str, str], StoredAnswer]
+    account_ids: Mapping[AccountKey, UUID]
+
+
+def read_facts(
+    session: Session,
+    commands: Sequence[c.Command],
+    *,
+    schedules: Sequence[Schedule],
+    registered: Mapping[UUID, datetime],
+    taken_keys: Sequence[tuple[str, str]],
+) -> Facts:
+    """Lock all accounts of the commands, then read what they decide on, in one round trip."""
+    keys = account_keys(commands, schedules)
+    ids = find_accounts(session, keys)
+    lock_accounts(ids.values())
+    missing = [key for key in keys if key not in ids]
+    references = {r for command in commands if (r := _reference(command)) is not None}
+    originals = {command.original.id for command in commands if isinstance(command, c.ReverseTransfer)}
+    terms = {command.terms.id: command.terms for command in commands if isinstance(command, c.CaptureHold | c.VoidHold | c.ExpireHold)}
+    with session.round_trip():
+        clock = session.send(sql.CLOCK)
+        heads = session.send(sql.HEADS, [plain(ids.values())]) if ids else None
+        merchants = session.send(sql.MERCHANTS, [plain({key.merchant_id for key in missing})]) if missing else None
+        replays = session.send(sql.REPLAYS, [quoted(p for p, _ in taken_keys), quoted(k for _, k in taken_keys)]) if taken_keys else None
+        taken = session.send(sql.REFERENCES, [quoted(references)]) if references else None
+        reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
+        holds = session.send(sql.HOLD_STATES, [plain(terms)]) if terms else None
+    states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}
+    if merchants:
+        states |= _new_states(missing, cast("list[tuple[UUID, str, str]]", merchants.fetchall()))
+    (now,) = cast("tuple[datetime]", clock.fetchone())
+    return Facts(
+        book=Book(
+            now=now,
+            entropy=secrets.randbits(62),
+            accounts=states,
+            schedules=schedules,
+            references={(a, r): t for a, r, t in cast("list[tuple[UUID, str, UUID]]", taken.fetchall())} if taken else {},
+            reversals=_by_original(cast("list[tuple[UUID, Decimal]]", reversals.fetchall())) if reversals else {},
+            holds=_hold_states(terms, cast("list[tuple[UUID, str, Decimal, UUID | None]]", holds.fetchall())) if holds else {},
+            registered=registered,
+        ),
+        stored={
+            (principal, key): StoredAnswer(bytes(fingerprint), status_code, body)
+            for principal, key, fingerprint, status_code, body in cast("list[tuple[str, str, bytes, int, str]]", replays.fetchall())
+        }
+        if replays
+        else {},
+        account_ids=ids,
+    )
+
+
+def _reference(command: c.Command) -> str | None:
+    details = getattr(command, "details", None)
+    return details.external_reference if isinstance(details, c.Details) else None
+
+
+def _status(account: str, merchant: str) -> Status:
+    """Return what counts for an account: closed or frozen if it or its merchant is."""
+    both = {account, merchant}
+    if Status.CLOSED in both:
+        return Status.CLOSED
+    return Status.FROZEN if Status.FROZEN in both else Status.ACTIVE
+
+
+def _states(rows: Iterable[_HeadRow]) -> dict[AccountKey, AccountState]:
+    states = {}
+    for account_id, merchant_id, currency, kind, status, merchant_status, name, overdraft, created_at, sequence, balance, digest, at in rows:
+        key = AccountKey(merchant_id, currency, AccountKind(kind))
+        states[key] = AccountState(
+            id=account_id,
+            key=key,
+            merchant_name=name,
+            status=_status(status, merchant_status),
+            overdraft_minor=int(overdraft),
+            created_at=created_at,
+            sequence=sequence or 0,
+            balance_minor=0 if balance is None else int(balance),
+            last_hash=GENESIS if digest is None else bytes(digest),
+            last_at=at,
+            exists=True,
+        )
+    return states
+
+
+def _new_states(missing: Iterable[AccountKey], rows: Iterable[tuple[UUID, str, str]]) -> dict[AccountKey, AccountState]:
+    merchants = {merchant_id: (name, status) for merchant_id, name, status in rows}
+    states = {}
+    for key in missing:
+        # A merchant that is not there is one whose name was taken: its command is refused before it looks at its accounts.
+        name, status = merchants.get(key.merchant_id, ("", Status.ACTIVE.value))
+        states[key] = AccountState(
+            new_id(), key, name, Status(status), 0, None, sequence=0, balance_minor=0, last_hash=GENESIS, last_at=None, exists=False
+        )
+    return states
+
+
+def _by_original(rows: Iterable[tuple[UUID, Decimal]]) -> dict[UUID, list[int]]:
+    amounts: dict[UUID, list[int]] = {}
+    for original, amount in rows:
+        amounts.setdefault(original, []).append(int(amount))
+    return amounts
+
+
+def _hold_states(terms: Mapping[UUID, HoldTerms], rows: Iterable[tuple[UUID, str, Decimal, UUID | None]]) -> dict[UUID, HoldState]:
+    return {
+        hold_id: HoldState(terms[hold_id], HoldStatus(status), int(captured), capture_id) for hold_id, status, captured, capture_id in rows
+    }

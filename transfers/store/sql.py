@@ -1,0 +1,104 @@
+"""Every SQL text of the posting transaction, named, in the order in which it runs."""
+
+SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, true)"
+
+# Keys in sorted order, so that two workers with the same keys wait for each other in a line, never in a circle. A key that another
+# transaction has claimed and not yet committed makes this wait for its end.
+CLAIM_KEYS = """
+INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, created_at, expires_at)
+SELECT c.id, c.principal, c.key, c.fingerprint, clock_timestamp(), clock_timestamp() + make_interval(secs => %s)
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[]) AS c(id, principal, key, fingerprint)
+ORDER BY c.principal, c.key
+ON CONFLICT (principal, key) DO NOTHING
+RETURNING id
+"""
+
+REGISTER_MERCHANTS = """
+INSERT INTO merchants_merchant (id, name, status, metadata)
+SELECT m.id, m.name, 'active', m.metadata
+FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS m(id, name, metadata)
+ORDER BY lower(m.name)
+ON CONFLICT (lower(name)) DO NOTHING
+RETURNING id, created_at
+"""
+
+FIND_ACCOUNTS = """
+SELECT id, merchant_id, currency_id, kind FROM merchants_account WHERE merchant_id = ANY(%s::uuid[])
+"""
+
+# What follows runs after the locks, as statements of their own: a statement that locks and reads at once would read an older
+# snapshot than its locks.
+CLOCK = "SELECT clock_timestamp()"
+
+HEADS = """
+SELECT a.id, a.merchant_id, a.currency_id, a.kind, a.status, m.status, m.name, a.overdraft_limit_minor, a.created_at,
+    e.sequence, e.balance_after_minor, e.hash, e.created_at
+FROM unnest(%s::uuid[]) AS wanted(id)
+JOIN merchants_account a ON a.id = wanted.id
+JOIN merchants_merchant m ON m.id = a.merchant_id
+LEFT JOIN LATERAL (
+    SELECT l.sequence, l.balance_after_minor, l.hash, l.created_at FROM transfers_ledgerentry l
+    WHERE l.account_id = wanted.id ORDER BY l.sequence DESC LIMIT 1
+) e ON true
+"""
+
+MERCHANTS = "SELECT id, name, status FROM merchants_merchant WHERE id = ANY(%s::uuid[])"
+
+REPLAYS = """
+SELECT r.principal, r.key, r.fingerprint, r.status_code, r.body
+FROM unnest(%s::text[], %s::text[]) AS k(principal, key)
+JOIN transfers_idempotencyrecord r ON r.principal = k.principal AND r.key = k.key
+"""
+
+REFERENCES = """
+SELECT CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END, t.external_reference, t.id
+FROM transfers_transfer t WHERE t.external_reference = ANY(%s::text[])
+"""
+
+REVERSALS = """
+SELECT reverses_id, amount_minor FROM transfers_transfer WHERE reverses_id = ANY(%s::uuid[]) ORDER BY id
+"""
+
+HOLD_STATES = "SELECT id, status, captured_minor, capture_id FROM transfers_hold WHERE id = ANY(%s::uuid[])"
+
+# The writes.
+OPEN_ACCOUNTS = """
+INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overdraft_limit_minor, created_at)
+SELECT a.id, a.merchant_id, a.currency_id, a.kind, 'active', 0, a.created_at
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) AS a(id, merchant_id, currency_id, kind, created_at)
+ORDER BY a.merchant_id, a.currency_id, a.kind
+"""
+
+PLACE_HOLDS = """
+INSERT INTO transfers_hold (id, source_id, source_merchant_id, target_merchant_id, currency_id, amount_minor, reserved_minor,
+    captured_minor, status, fee_schedule_id, memo, metadata, expires_at, created_at)
+SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[],
+    %s::numeric[], %s::text[], %s::uuid[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[])
+"""
+
+END_HOLDS = """
+UPDATE transfers_hold h SET status = c.status, captured_minor = c.captured_minor, capture_id = c.capture_id
+FROM unnest(%s::uuid[], %s::text[], %s::numeric[], %s::uuid[]) AS c(id, status, captured_minor, capture_id)
+WHERE h.id = c.id
+"""
+
+INSERT_TRANSFERS = """
+INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor,
+    fee_schedule_id, reverses_id, hold_id, external_reference, memo, metadata, principal, request_id, created_at)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
+    %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::timestamptz[])
+"""
+
+INSERT_ENTRIES = """
+INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash)
+SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
+    %s::timestamptz[], %s::bytea[])
+"""
+
+COMPLETE_KEYS = """
+UPDATE transfers_idempotencyrecord r SET status_code = a.status_code, body = a.body, transfer_id = a.transfer_id
+FROM unnest(%s::uuid[], %s::smallint[], %s::text[], %s::uuid[]) AS a(id, status_code, body, transfer_id)
+WHERE r.id = a.id
+"""
+
+RELEASE_KEYS = "DELETE FROM transfers_idempotencyrecord WHERE id = ANY(%s::uuid[])"

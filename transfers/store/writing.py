@@ -1,0 +1,147 @@
+"""What a plan has decided, written: one insert a table, all of them in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from ledger_project.kernel.json import dumps_text
+from transfers.domain.book import AccountState, HoldState, PostedEntry, PostedTransfer
+from transfers.domain.posting import Plan
+from transfers.jobs import Answer
+from transfers.store import sql
+from transfers.store.arrays import hexes, plain, quoted
+from transfers.store.session import Session
+
+
+class Completion(NamedTuple):
+    """The answer that a claimed key gets."""
+
+    record_id: UUID
+    answer: Answer
+    transfer_id: UUID | None
+
+
+def write(session: Session, plan: Plan, *, completions: Sequence[Completion], released: Sequence[UUID], known_holds: frozenset[UUID]) -> None:
+    """Write accounts, holds, transfers, entries and answers. The database's guards check each of them."""
+    placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
+    ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
+    with session.round_trip():
+        if plan.opened:
+            _open_accounts(session, plan.opened)
+        if placed:
+            _place_holds(session, placed, plan)
+        if plan.transfers:
+            _insert_transfers(session, plan.transfers)
+            _insert_entries(session, plan.entries)
+        if ended:
+            _end_holds(session, ended)
+        if completions:
+            _complete_keys(session, completions)
+        if released:
+            session.send(sql.RELEASE_KEYS, [plain(released)])
+
+
+def _open_accounts(session: Session, opened: Sequence[AccountState]) -> None:
+    session.send(
+        sql.OPEN_ACCOUNTS,
+        [
+            plain(account.id for account in opened),
+            plain(account.key.merchant_id for account in opened),
+            plain(account.key.currency for account in opened),
+            plain(account.key.kind.value for account in opened),
+            quoted(str(account.created_at) for account in opened),
+        ],
+    )
+
+
+def _place_holds(session: Session, holds: Sequence[HoldState], plan: Plan) -> None:
+    wallets = {transfer.hold_id: transfer.source_account_id for transfer in reversed(plan.transfers) if transfer.hold_id}
+    terms = [hold.terms for hold in holds]
+    session.send(
+        sql.PLACE_HOLDS,
+        [
+            plain(t.id for t in terms),
+            plain(wallets[t.id] for t in terms),
+            plain(t.source.id for t in terms),
+            plain(t.target.id for t in terms),
+            plain(t.currency.code for t in terms),
+            plain(t.amount_minor for t in terms),
+            plain(t.reserved_minor for t in terms),
+            plain(hold.captured_minor for hold in holds),
+            plain(hold.status.value for hold in holds),
+            plain(t.schedule.id for t in terms),
+            quoted(t.memo for t in terms),
+            quoted(dumps_text(t.metadata) for t in terms),
+            quoted(str(t.expires_at) for t in terms),
+            quoted(str(t.created_at) for t in terms),
+        ],
+    )
+
+
+def _end_holds(session: Session, holds: Sequence[HoldState]) -> None:
+    session.send(
+        sql.END_HOLDS,
+        [
+            plain(hold.terms.id for hold in holds),
+            plain(hold.status.value for hold in holds),
+            plain(hold.captured_minor for hold in holds),
+            plain(hold.transfer_id for hold in holds),
+        ],
+    )
+
+
+def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer]) -> None:
+    session.send(
+        sql.INSERT_TRANSFERS,
+        [
+            plain(t.id for t in transfers),
+            plain(t.kind.value for t in transfers),
+            plain(t.source_account_id for t in transfers),
+            plain(t.target_account_id for t in transfers),
+            plain(t.currency.code for t in transfers),
+            plain(t.amount_minor for t in transfers),
+            plain(t.fee_minor for t in transfers),
+            plain(t.total_debit_minor for t in transfers),
+            plain(t.schedule_id for t in transfers),
+            plain(t.reverses for t in transfers),
+            plain(t.hold_id for t in transfers),
+            quoted(t.details.external_reference for t in transfers),
+            quoted(t.details.memo for t in transfers),
+            quoted(dumps_text(t.details.metadata) for t in transfers),
+            quoted(t.details.principal for t in transfers),
+            quoted(t.details.request_id for t in transfers),
+            quoted(str(t.created_at) for t in transfers),
+        ],
+    )
+
+
+def _insert_entries(session: Session, entries: Sequence[PostedEntry]) -> None:
+    accounts, sequences, transfers, directions, types, amounts, balances, times, hashes = zip(*entries, strict=True)
+    session.send(
+        sql.INSERT_ENTRIES,
+        [
+            plain(accounts),
+            plain(sequences),
+            plain(transfers),
+            plain(directions),
+            plain(types),
+            plain(amounts),
+            plain(balances),
+            quoted(str(moment) for moment in times),
+            hexes(hashes),
+        ],
+    )
+
+
+def _complete_keys(session: Session, completions: Sequence[Completion]) -> None:
+    session.send(
+        sql.COMPLETE_KEYS,
+        [
+            plain(completion.record_id for completion in completions),
+            plain(completion.answer.status_code for completion in completions),
+            quoted(completion.answer.body.decode() for completion in completions),
+            plain(completion.transfer_id for completion in completions),
+        ],
+    )
