@@ -41,6 +41,12 @@ LEDGER_POSTING_TIMEOUT: float = env.float("LEDGER_POSTING_TIMEOUT", 30.0)
 LEDGER_ERROR_BASE_URL: str = env.str("LEDGER_ERROR_BASE_URL", "https://ledger.example/errors/")
 """Prefix of the `type` of problem documents; the code is appended."""
 
+LEDGER_READER_THREADS: int = env.int("LEDGER_READER_THREADS", 4)
+"""Threads of one process that read from the database."""
+
+LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
+"""Paths that go through Django's full stack of middleware; all others take the API's lean path."""
+
 LEDGER_MAX_BODY_BYTES: int = env.int("LEDGER_MAX_BODY_BYTES", 1024 * 1024)
 
 # --- Django -----------------------------------------------------------------------------------------------------------------

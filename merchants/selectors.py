@@ -120,8 +120,7 @@ _currencies = _Currencies()
 
 async def find_currency(code: str) -> money.Currency | None:
     """Return a currency that may be used for new movements."""
-    if not _currencies.is_fresh():
-        await in_reader(_currencies.load)
+    await currencies_ready()
     return _currencies.usable(code)
 
 
@@ -130,6 +129,12 @@ def find_currency_now(code: str) -> money.Currency | None:
     if not _currencies.is_fresh():
         _currencies.load()
     return _currencies.usable(code)
+
+
+async def currencies_ready() -> None:
+    """Have the currencies read, so that ``known_currency`` answers from memory on the event loop."""
+    if not _currencies.is_fresh():
+        await in_reader(_currencies.load)
 
 
 def known_currency(code: str) -> money.Currency:

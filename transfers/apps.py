@@ -7,3 +7,12 @@ class TransfersConfig(AppConfig):
     """Transfers, ledger entries, holds and idempotency records."""
 
     name = "transfers"
+
+    def ready(self) -> None:
+        """Tie the engine and the periodic work to the life of a serving process."""
+        from ledger_project.lifecycle import on_shutdown, on_startup  # noqa: PLC0415 - models are loaded now, not before
+        from transfers import engine, periodic  # noqa: PLC0415
+
+        on_startup(periodic.start)
+        on_shutdown(engine.drain_engine)
+        on_shutdown(periodic.stop)

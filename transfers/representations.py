@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ledger_project.kernel.money import Currency, format_minor
-from merchants.domain import MerchantIdentity
+from merchants.domain import MerchantIdentity, Status
 from transfers.domain.book import AccountSnapshot, HoldState, PostedTransfer
 from transfers.domain.holds import HoldStatus
+from transfers.domain.outcome import RegisteredMerchant
 
 Json = dict[str, object]
 
@@ -47,6 +48,47 @@ class TransferView:
     memo: str | None
     metadata: Mapping[str, object]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """One line of an account, as it is shown. ``counterparty`` is the other merchant's name; None for the outside and for fees."""
+
+    id: UUID
+    account_id: UUID
+    account_kind: str
+    transfer_id: UUID
+    sequence: int
+    direction: str
+    type: str
+    amount_minor: int
+    balance_after_minor: int
+    currency: Currency
+    counterparty: str | None
+    memo: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRow:
+    """What a merchant has in one currency, in minor units. ``account_id`` is None where there is no wallet yet."""
+
+    account_id: UUID | None
+    currency: Currency
+    available_minor: int
+    held_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantView:
+    """A merchant with its balances."""
+
+    id: UUID
+    name: str
+    status: str
+    metadata: Mapping[str, object]
+    created_at: datetime
+    balances: list[BalanceRow]
 
 
 def _name(merchant: MerchantIdentity | None) -> str | None:
@@ -147,3 +189,48 @@ def hold_json(hold: HoldState, *, now: datetime | None = None) -> Json:
         "metadata": terms.metadata,
         "created_at": timestamp(terms.created_at),
     }
+
+
+def entry_json(entry: EntryView, *, with_kind: bool = False) -> Json:
+    """Return one line of an account; among a transfer's entries also what kind of account it is in."""
+    return {
+        "id": str(entry.id),
+        "account_id": str(entry.account_id),
+        **({"account_kind": entry.account_kind} if with_kind else {}),
+        "transfer_id": str(entry.transfer_id),
+        "sequence": entry.sequence,
+        "direction": entry.direction,
+        "type": entry.type,
+        "currency": entry.currency.code,
+        **money("amount", entry.amount_minor, entry.currency),
+        **money("balance_after", entry.balance_after_minor, entry.currency),
+        "counterparty": entry.counterparty,
+        "memo": entry.memo,
+        "created_at": timestamp(entry.created_at),
+    }
+
+
+def merchant_json(view: MerchantView) -> Json:
+    """Return a merchant with its balances."""
+    return {
+        "id": str(view.id),
+        "merchant_name": view.name,
+        "status": view.status,
+        "metadata": view.metadata,
+        "created_at": timestamp(view.created_at),
+        "balances": [
+            balance_json(row.account_id, row.currency, available_minor=row.available_minor, held_minor=row.held_minor)
+            for row in view.balances
+        ],
+    }
+
+
+def registered_json(merchant: RegisteredMerchant, account: AccountSnapshot | None) -> Json:
+    """Return a merchant that was just registered."""
+    balances = []
+    if account is not None:
+        balances = [BalanceRow(account.id, account.currency, account.available_minor, account.held_minor)]
+    view = MerchantView(
+        merchant.identity.id, merchant.identity.name, Status.ACTIVE.value, merchant.metadata, merchant.created_at, balances
+    )
+    return merchant_json(view)

@@ -1,8 +1,9 @@
 """Queries: the only way to read for a view. Synchronous, run on reader threads; each is one round trip or says why not."""
 
-from transfers.selectors.balances import BalanceRow, MerchantView, get_account, get_balances, get_merchant, list_merchants
+from transfers.representations import BalanceRow, EntryView, MerchantView
+from transfers.selectors.balances import get_account, get_balances, get_merchant, list_merchants
 from transfers.selectors.facts import applicable_schedule, find_hold_terms, find_original
-from transfers.selectors.transfers import EntryView, TransferFilters, get_transfer, list_transfers
+from transfers.selectors.transfers import TransferFilters, get_transfer, list_transfers
 
 __all__ = [
     "BalanceRow",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from merchants.domain import AccountKind, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from transfers.domain.book import AccountSnapshot
+from transfers.representations import BalanceRow, MerchantView
 
 _BALANCES = """
 SELECT a.merchant_id, a.currency_id, a.id, a.kind, e.balance_after_minor
@@ -27,28 +27,6 @@ ORDER BY a.merchant_id, a.currency_id
 """
 _NOW = "ORDER BY l.sequence DESC"
 _AS_OF = "AND l.created_at <= %(at)s ORDER BY l.created_at DESC, l.sequence DESC"
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceRow:
-    """What a merchant has in one currency, in minor units. ``account_id`` is None where there is no wallet yet."""
-
-    account_id: UUID | None
-    currency: Currency
-    available_minor: int
-    held_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class MerchantView:
-    """A merchant with its balances."""
-
-    id: UUID
-    name: str
-    status: str
-    metadata: Mapping[str, object]
-    created_at: datetime
-    balances: list[BalanceRow]
 
 
 def _balances_of(

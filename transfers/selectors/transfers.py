@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -9,10 +10,9 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from django.db import connection
 
 from ledger_project.kernel.ids import first_uuid7_at
-from ledger_project.kernel.money import Currency
 from merchants.selectors import known_currency
 from transfers.models import LedgerEntry
-from transfers.representations import TransferView
+from transfers.representations import EntryView, TransferView
 
 _COLUMNS = """
 SELECT t.id, t.kind, CASE WHEN s.kind = 'external' THEN NULL ELSE sm.name END, CASE WHEN g.kind = 'external' THEN NULL ELSE gm.name END,
@@ -23,25 +23,6 @@ JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.
 JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.id = g.merchant_id
 LEFT JOIN fees_feeschedule f ON f.id = t.fee_schedule_id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class EntryView:
-    """One line of an account, as it is shown. ``counterparty`` is the other merchant's name; None for the outside and for fees."""
-
-    id: UUID
-    account_id: UUID
-    account_kind: str
-    transfer_id: UUID
-    sequence: int
-    direction: str
-    type: str
-    amount_minor: int
-    balance_after_minor: int
-    currency: Currency
-    counterparty: str | None
-    memo: str | None
-    created_at: datetime
 
 
 def entry_id(account_id: UUID, sequence: int) -> UUID:
@@ -79,8 +60,6 @@ class TransferFilters:
 
 
 def _view(row: tuple[object, ...]) -> TransferView:
-    import json  # noqa: PLC0415
-
     (transfer_id, kind, source, target, code, amount, fee, total, schedule_id, version, reverses, reference, memo, metadata, at) = row
     return TransferView(
         transfer_id,  # type: ignore[arg-type]

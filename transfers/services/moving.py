@@ -11,7 +11,7 @@ from ledger_project.kernel.errors import AccountNotFound, FeeNotConfigured, Hold
 from ledger_project.kernel.money import Currency
 from ledger_project.readers import in_reader
 from merchants.domain import TREASURY
-from merchants.selectors import find_currency, identify, known_currency
+from merchants.selectors import currencies_ready, find_currency, identify, known_currency
 from transfers import engine, selectors
 from transfers.domain.commands import (
     CaptureHold,
@@ -39,7 +39,8 @@ async def _transfer_command(request: TransferRequest) -> Command:
     check_addressing(request)
     names = [name for name in (request.from_merchant, request.to_merchant) if name is not None]
     wallet_ids = [wallet_id for wallet_id in (request.source_account_id, request.dest_account_id) if wallet_id is not None]
-    currency = await find_currency(request.currency) if request.currency is not None else await find_currency("")
+    await currencies_ready()
+    currency = await find_currency(request.currency) if request.currency is not None else None
     return build_transfer(request, await identify(names=names, wallet_ids=wallet_ids), currency)
 
 
@@ -112,7 +113,7 @@ async def _cross_border(command: type[Deposit] | type[Withdraw], account_id: UUI
     wallet = (await identify(wallet_ids=[account_id])).wallets.get(account_id)
     if wallet is None:
         return Refuse(AccountNotFound(account_id))
-    await find_currency(wallet.currency)
+    await currencies_ready()
     currency = known_currency(wallet.currency)
     return command(wallet.merchant, currency, amount.resolve(currency), details)
 

@@ -1,0 +1,191 @@
+"""What a movement costs: pure arithmetic on integers in minor units.
+
+Fee = flat + rate × amount, or by tiers, rounded once to a whole minor unit, then clamped to minimum and maximum. The clamps are whole
+minor units, so clamping after rounding is the same as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+RATE_SCALE = 10**10
+"""Rates have ten decimals at most; they are kept as integers of this fraction."""
+
+
+class Payer(StrEnum):
+    """Who pays the fee."""
+
+    SENDER = "sender"
+    RECEIVER = "receiver"
+
+
+class Rounding(StrEnum):
+    """How a fraction of a minor unit is rounded; fees are never negative, so up is away from zero and down towards it."""
+
+    HALF_EVEN = "half_even"
+    HALF_UP = "half_up"
+    HALF_DOWN = "half_down"
+    UP = "up"
+    DOWN = "down"
+    CEILING = "ceiling"
+    FLOOR = "floor"
+
+
+class TierMode(StrEnum):
+    """How tiers apply: the whole amount at its tier's terms, or each slice at its own."""
+
+    VOLUME = "volume"
+    GRADUATED = "graduated"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Terms for amounts up to and including a bound; the last tier has none."""
+
+    up_to_minor: int | None
+    rate: Decimal
+    flat_minor: int
+
+    @property
+    def scaled_rate(self) -> int:
+        """The rate as an integer of ``1 / RATE_SCALE``."""
+        return int(self.rate * RATE_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One version of a fee schedule. ``merchant_id``, ``currency`` and ``kind`` say whom it is for; None is everybody."""
+
+    id: UUID
+    version: int
+    merchant_id: UUID | None
+    currency: str | None
+    kind: str | None
+    rate: Decimal
+    flat_minor: int
+    minimum_minor: int | None
+    maximum_minor: int | None
+    tier_mode: TierMode | None
+    tiers: tuple[Tier, ...]
+    rounding: Rounding
+    payer: Payer
+    effective_from: datetime
+    scaled_rate: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Scale the rate once; it is used for every transfer."""
+        object.__setattr__(self, "scaled_rate", int(self.rate * RATE_SCALE))
+
+
+@dataclass(frozen=True, slots=True)
+class FeeExplanation:
+    """How a fee came about: each part with its text, the exact sum as a fraction of ``RATE_SCALE``, the rounded and the final fee."""
+
+    parts: tuple[str, ...]
+    exact_scaled: int
+    rounded_minor: int
+    fee_minor: int
+
+    @property
+    def exact(self) -> Decimal:
+        """The fee before rounding, in minor units."""
+        return Decimal(self.exact_scaled) / RATE_SCALE
+
+
+def round_scaled(scaled: int, rounding: Rounding) -> int:
+    """Return a non-negative multiple of ``1 / RATE_SCALE`` rounded to a whole number."""
+    whole, rest = divmod(scaled, RATE_SCALE)
+    if rest == 0:
+        return whole
+    match rounding:
+        case Rounding.UP | Rounding.CEILING:
+            return whole + 1
+        case Rounding.DOWN | Rounding.FLOOR:
+            return whole
+        case Rounding.HALF_UP:
+            return whole + (2 * rest >= RATE_SCALE)
+        case Rounding.HALF_DOWN:
+            return whole + (2 * rest > RATE_SCALE)
+        case Rounding.HALF_EVEN:
+            return whole + (2 * rest > RATE_SCALE or (2 * rest == RATE_SCALE and whole % 2 == 1))
+
+
+def _slices(schedule: Schedule, amount_minor: int) -> list[tuple[Tier, int]]:
+    """Return the tiers that an amount meets, each with the part of the amount that it charges."""
+    below = 0
+    met = []
+    for tier in schedule.tiers:
+        top = amount_minor if tier.up_to_minor is None else min(amount_minor, tier.up_to_minor)
+        last = tier.up_to_minor is None or amount_minor <= tier.up_to_minor
+        if schedule.tier_mode is TierMode.GRADUATED:
+            met.append((tier, top - below))
+        elif last:
+            met.append((tier, amount_minor))
+        below = top
+        if last:
+            break
+    return met
+
+
+def _exact_scaled(schedule: Schedule, amount_minor: int) -> int:
+    if schedule.tier_mode is None:
+        return schedule.flat_minor * RATE_SCALE + schedule.scaled_rate * amount_minor
+    slices = _slices(schedule, amount_minor)
+    return schedule.flat_minor * RATE_SCALE + sum(tier.flat_minor * RATE_SCALE + tier.scaled_rate * part for tier, part in slices)
+
+
+def _clamp(schedule: Schedule, fee_minor: int) -> int:
+    if schedule.minimum_minor is not None and fee_minor < schedule.minimum_minor:
+        return schedule.minimum_minor
+    if schedule.maximum_minor is not None and fee_minor > schedule.maximum_minor:
+        return schedule.maximum_minor
+    return fee_minor
+
+
+def calculate_fee(schedule: Schedule, amount_minor: int) -> int:
+    """Return the fee in minor units of the amount's currency. Exact for any amount; never negative."""
+    return _clamp(schedule, round_scaled(_exact_scaled(schedule, amount_minor), schedule.rounding))
+
+
+def explain_fee(schedule: Schedule, amount_minor: int) -> FeeExplanation:
+    """Return how ``calculate_fee`` comes to its result, for people."""
+    parts = [f"flat {schedule.flat_minor}"] if schedule.flat_minor else []
+    if schedule.tier_mode is None:
+        parts.append(f"{schedule.rate.normalize():f} x {amount_minor}")
+    for tier, part in _slices(schedule, amount_minor) if schedule.tier_mode else []:
+        flat = f" + flat {tier.flat_minor}" if tier.flat_minor else ""
+        parts.append(f"{tier.rate.normalize():f} x {part}{flat}")
+    exact_scaled = _exact_scaled(schedule, amount_minor)
+    rounded_minor = round_scaled(exact_scaled, schedule.rounding)
+    return FeeExplanation(tuple(parts), exact_scaled, rounded_minor, _clamp(schedule, rounded_minor))
+
+
+def _rank(schedule: Schedule) -> tuple[int, bool, datetime, int]:
+    """How specific and how new a schedule is: merchant and currency, merchant, currency, everyone; a named kind before any kind."""
+    scope = 2 * (schedule.merchant_id is not None) + (schedule.currency is not None)
+    return scope, schedule.kind is not None, schedule.effective_from, schedule.version
+
+
+def choose_schedule(
+    schedules: Iterable[Schedule], *, merchant_id: UUID, currency: str, kind: str, at: datetime
+) -> Schedule | None:
+    """Return the schedule by which a movement of this merchant is charged: the most specific, and of its versions the latest in force.
+
+    None if none applies; that is a refusal, not a fee of zero.
+    """
+    best: Schedule | None = None
+    for schedule in schedules:
+        if (
+            schedule.merchant_id in {None, merchant_id}
+            and schedule.currency in {None, currency}
+            and schedule.kind in {None, kind}
+            and schedule.effective_from <= at
+            and (best is None or _rank(schedule) > _rank(best))
+        ):
+            best = schedule
+    return best

@@ -1,0 +1,126 @@
+"""Changing fees: only ever by appending a version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, transaction
+
+from fees.domain import FeeExplanation, explain_fee
+from fees.models import FeeSchedule
+from fees.selectors import scope_versions, to_domain
+from ledger_project.kernel.errors import FieldError, ValidationFailed
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.contrib.auth.models import AbstractBaseUser
+
+PAST_TOLERANCE = timedelta(minutes=5)
+"""How far back a new version may come into force: history must not be charged anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewLine:
+    """What a draft would charge on one amount, in minor units."""
+
+    amount_minor: int
+    explanation: FeeExplanation
+
+
+def check_tiers(row: FeeSchedule) -> list[FieldError]:
+    """Return what is wrong with a draft's tiers: bounds must rise, the last has none, rates are shares."""
+    errors: list[FieldError] = []
+    if bool(row.tiers) != bool(row.tier_mode):
+        return [FieldError("tiers", "invalid", "tiers and their mode come together or not at all")]
+    if not isinstance(row.tiers, list):
+        return [FieldError("tiers", "invalid", "a list of tiers is expected")]
+    previous = 0
+    for position, tier in enumerate(row.tiers):
+        last = position == len(row.tiers) - 1
+        problem = _tier_problem(tier, previous, last=last)
+        if problem:
+            errors.append(FieldError("tiers", "invalid", f"tier {position + 1}: {problem}"))
+            break
+        previous = tier["up_to_minor"] or previous
+    return errors
+
+
+def _tier_problem(tier: object, previous: int, *, last: bool) -> str | None:
+    if not isinstance(tier, dict) or set(tier) - {"up_to_minor", "rate", "flat_minor"} or "up_to_minor" not in tier:
+        return 'has "up_to_minor" and may have "rate" (a string) and "flat_minor"'
+    bound = tier["up_to_minor"]
+    if (bound is None) != last:
+        return "only the last tier, and always that one, has no bound (null)"
+    if bound is not None and (not isinstance(bound, int) or isinstance(bound, bool) or bound <= previous):
+        return "bounds are whole minor units that rise"
+    return _terms_problem(tier)
+
+
+def _terms_problem(tier: dict[str, object]) -> str | None:
+    flat = tier.get("flat_minor", 0)
+    if not isinstance(flat, int) or isinstance(flat, bool) or flat < 0:
+        return '"flat_minor" is a whole number of minor units'
+    try:
+        rate = Decimal(str(tier.get("rate", "0")))
+    except InvalidOperation:
+        return '"rate" is a decimal string'
+    exponent = rate.as_tuple().exponent
+    if isinstance(tier.get("rate", "0"), float) or not 0 <= rate <= 1 or not isinstance(exponent, int) or exponent < -10:
+        return '"rate" is a decimal string from 0 to 1 with ten decimals at most'
+    return None
+
+
+def check_draft(row: FeeSchedule, now: datetime) -> None:
+    """Raise ``ValidationFailed`` with everything that is wrong with a draft."""
+    errors = check_tiers(row)
+    money = row.flat_minor or row.minimum_minor is not None or row.maximum_minor is not None or row.tiers
+    if money and row.currency_id is None:
+        errors.append(FieldError("currency", "required", "flat amounts, minimum, maximum and tiers are money and need a currency"))
+    if not 0 <= Decimal(row.rate) <= 1:
+        errors.append(FieldError("rate", "invalid", "a rate is from 0 to 1: 0.01 is 1%"))
+    if row.minimum_minor is not None and row.maximum_minor is not None and row.minimum_minor > row.maximum_minor:
+        errors.append(FieldError("minimum_minor", "invalid", "the minimum is above the maximum"))
+    if row.effective_from < now - PAST_TOLERANCE:
+        errors.append(FieldError("effective_from", "invalid", "a version cannot come into force in the past: history would be rewritten"))
+    if not row.note.strip():
+        errors.append(FieldError("note", "required", "say why"))
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSchedule:
+    """Store a draft as the next version of its scope and return it. Raises ``ValidationFailed``.
+
+    Two who append at once meet at the unique constraint; the second is told to look again.
+    """
+    check_draft(draft, datetime.now(UTC))
+    versions = scope_versions(draft.merchant_id, draft.currency_id, draft.kind)
+    if versions and versions[0].effective_from >= draft.effective_from:
+        latest = versions[0].effective_from.isoformat(timespec="seconds")
+        raise ValidationFailed.of("effective_from", "invalid", f"the scope's latest version is in force from {latest}; this must be later")
+    draft.version = versions[0].version + 1 if versions else 1
+    draft.created_by = by  # type: ignore[assignment]
+    try:
+        with transaction.atomic():
+            draft.save(force_insert=True)
+    except IntegrityError as error:
+        raise ValidationFailed.of("version", "conflict", f"somebody else changed this scope just now; look again ({error})") from error
+    return draft
+
+
+def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | None, note: str) -> FeeSchedule:
+    """Have a merchant pay nothing from now on: a schedule of zero, in one currency or in all."""
+    draft = FeeSchedule(merchant_id=merchant_id, currency_id=currency, rate=Decimal(0), effective_from=datetime.now(UTC), note=note)
+    return append_schedule(draft, by=by)
+
+
+def preview(draft: FeeSchedule, amounts_minor: Iterable[int]) -> list[PreviewLine]:
+    """Return what a draft would charge on these amounts; nothing is saved."""
+    draft.version = draft.version or 0
+    schedule = to_domain(draft)
+    return [PreviewLine(amount_minor, explain_fee(schedule, amount_minor)) for amount_minor in amounts_minor]

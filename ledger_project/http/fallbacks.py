@@ -1,0 +1,38 @@
+"""Answers of Django's own handlers (behind the full stack): problem details for the API, Django's pages for the admin."""
+
+from __future__ import annotations
+
+import sys
+
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.views import defaults
+
+from ledger_project.http.problems import exception_response
+
+
+def _is_admin(request: HttpRequest) -> bool:
+    return request.path.startswith("/admin")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """400."""
+    return defaults.bad_request(request, exception) if _is_admin(request) else exception_response(exception, request)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """403."""
+    return defaults.permission_denied(request, exception) if _is_admin(request) else exception_response(exception, request)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """404."""
+    return defaults.page_not_found(request, exception) if _is_admin(request) else exception_response(Http404(), request)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """500."""
+    if _is_admin(request):
+        return defaults.server_error(request)
+    error = sys.exc_info()[1]
+    return exception_response(error if isinstance(error, Exception) else RuntimeError("unknown"), request)

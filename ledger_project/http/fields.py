@@ -1,0 +1,171 @@
+"""Serializer fields that never coerce: a string is a JSON string, an integer a JSON integer. DRF's own would take 5 for "5"."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from ledger_project.kernel.json import dumps
+
+METADATA_MAX_BYTES = 16 * 1024
+MERCHANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_RFC3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6}\d*)?([Zz]|[+-]\d{2}:\d{2})",
+    re.ASCII,
+)
+
+
+class StrictString(serializers.CharField):
+    """A JSON string of so many characters, taken as it is: nothing is trimmed or converted, NUL is refused."""
+
+    default_error_messages = {"invalid": "a JSON string is expected", "nul": "NUL characters are not allowed"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("trim_whitespace", False)
+        super().__init__(**kwargs)
+        # DRF's own NUL check has a code of its own wording; ours comes first.
+        self.validators = [v for v in self.validators if type(v).__name__ != "ProhibitNullCharactersValidator"]
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Refuse other types before DRF looks at them."""
+        if data is not serializers.empty and data is not None:
+            if not isinstance(data, str):
+                self.fail("invalid")
+            if "\x00" in data:
+                self.fail("nul")
+        return super().run_validation(data)
+
+
+class MerchantName(StrictString):
+    """A merchant's name, as it may be registered."""
+
+    default_error_messages = {"name": "1 to 64 letters, digits, '_', '-' or '.', starting with a letter or digit"}
+
+    def to_internal_value(self, data: str) -> str:
+        """Check the characters."""
+        if not MERCHANT_NAME.fullmatch(data):
+            self.fail("name")
+        return data
+
+
+class StrictInteger(serializers.Field):  # type: ignore[type-arg]
+    """A JSON integer within bounds. ``true`` and ``1.0`` are none."""
+
+    default_error_messages = {
+        "invalid": "a JSON integer is expected",
+        "min_value": "at least {limit} is expected",
+        "max_value": "at most {limit} is expected",
+    }
+
+    def __init__(self, *, min_value: int | None = None, max_value: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.min_value, self.max_value = min_value, max_value
+
+    def to_internal_value(self, data: object) -> int:
+        """Check the type and the bounds."""
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        if self.min_value is not None and data < self.min_value:
+            self.fail("min_value", limit=self.min_value)
+        if self.max_value is not None and data > self.max_value:
+            self.fail("max_value", limit=self.max_value)
+        return data
+
+    def to_representation(self, value: int) -> int:
+        """As it is."""
+        return value
+
+
+class StrictBoolean(serializers.Field):  # type: ignore[type-arg]
+    """JSON true or false."""
+
+    default_error_messages = {"invalid": "true or false is expected"}
+
+    def to_internal_value(self, data: object) -> bool:
+        """Check the type."""
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+    def to_representation(self, value: bool) -> bool:  # noqa: FBT001 - DRF's signature
+        """As it is."""
+        return value
+
+
+class MetadataField(serializers.Field):  # type: ignore[type-arg]
+    """A JSON object of at most 16 KiB, kept as it is."""
+
+    default_error_messages = {
+        "invalid": "a JSON object is expected",
+        "max_length": "at most 16 KiB of JSON are kept",
+        "nul": "NUL characters are not allowed",
+    }
+
+    def to_internal_value(self, data: object) -> dict[str, object]:
+        """Check the type, the size, and that the database can keep it."""
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        encoded = dumps(data)
+        if len(encoded) > METADATA_MAX_BYTES:
+            self.fail("max_length")
+        if b"\\u0000" in encoded and "\x00" in _texts(data):
+            self.fail("nul")
+        return data
+
+    def to_representation(self, value: dict[str, object]) -> dict[str, object]:
+        """As it is."""
+        return value
+
+
+def _texts(value: object) -> str:
+    """Return all text in a JSON value, keys too, put together."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "".join(_texts(part) for pair in value.items() for part in pair)
+    return "".join(map(_texts, value)) if isinstance(value, list) else ""
+
+
+class StrictUUID(serializers.Field):  # type: ignore[type-arg]
+    """A UUID in its canonical text form."""
+
+    default_error_messages = {"invalid": "a UUID is expected, as in 0199c0de-0000-7000-8000-000000000000"}
+
+    def to_internal_value(self, data: object) -> UUID:
+        """Parse it."""
+        if not isinstance(data, str) or not _UUID.fullmatch(data):
+            self.fail("invalid")
+        return UUID(data)
+
+    def to_representation(self, value: UUID) -> str:
+        """The canonical text."""
+        return str(value)
+
+
+class Timestamp(serializers.Field):  # type: ignore[type-arg]
+    """A moment in RFC 3339, with its offset."""
+
+    default_error_messages = {"invalid": "an RFC 3339 time with offset is expected, as in 2026-01-31T12:00:00Z"}
+
+    def to_internal_value(self, data: object) -> datetime:
+        """Parse it; digits beyond microseconds are cut."""
+        # An unescaped + of an offset arrives as a blank in a query string.
+        text = re.sub(r" (\d{2}:\d{2})$", r"+\1", data) if isinstance(data, str) else ""
+        match = _RFC3339.fullmatch(text)
+        if match is None:
+            self.fail("invalid")
+        if match[1] and len(match[1]) > 7:
+            text = text.replace(match[1], match[1][:7])
+        try:
+            return datetime.fromisoformat(text.upper().replace(" ", "T")).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+
+    def to_representation(self, value: datetime) -> str:
+        """RFC 3339 in UTC."""
+        return value.isoformat()

@@ -1,0 +1,154 @@
+"""The API's path from uvicorn to a view and back: Django's request, URL resolver and views, and no thread hop.
+
+What Django's own ``ASGIHandler`` does for every request and an API call does not need, each measured to cost more than the view:
+
+* ``request_started`` and ``request_finished`` run synchronous receivers (resetting query logs, returning connections) in a thread.
+  Nothing on this path holds a connection: reads give theirs back in ``readers.in_reader``, the engine keeps its own.
+* ``response.close`` runs in a thread. Our responses have their bytes ready and hold nothing.
+* A task listens for the client's disconnect and the request runs in another. A posting must run to its end anyway.
+* Synchronous middleware runs in a thread. The API needs a request id, a log line and a few headers: they are here.
+* The body goes to a spooled file. It is at most 1 MiB: it stays in memory.
+
+The admin keeps Django's handler with the full stack of middleware (asgi.py).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+import structlog
+import uuid_utils
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from ledger_project.http.problems import exception_response, problem_response
+from ledger_project.kernel.errors import PayloadTooLarge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = structlog.get_logger("ledger.request")
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class _TooLarge(Exception):  # noqa: N818 - becomes PayloadTooLarge once there is a request to answer
+    """The body passed the limit."""
+
+
+class _Disconnected(Exception):  # noqa: N818 - there is nobody left to answer
+    """The client went away before its request was complete."""
+
+
+class ApiHandler(ASGIHandler):
+    """Django's ASGI handler without the hops."""
+
+    def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
+        """Have no middleware: straight to the view."""
+        del is_async
+        self._view_middleware: list[Any] = []
+        self._template_response_middleware: list[Any] = []
+        self._exception_middleware: list[Any] = []
+        self._middleware_chain = self._get_response_async
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+        set_script_prefix(get_script_prefix(scope))
+        try:
+            request, response = await self._respond(scope, receive, request_id)
+        except _Disconnected:
+            return
+        await _send(send, response, request_id, without_body=request.method == "HEAD")
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            ms=round((time.perf_counter() - started) * 1000, 2),
+            **getattr(request, "log", {}),
+        )
+
+    async def _respond(self, scope: Scope, receive: Receive, request_id: str) -> tuple[HttpRequest, HttpResponseBase]:
+        try:
+            body = await _read_body(scope, receive)
+        except _TooLarge:
+            request = self._request(scope, b"", request_id)
+            return request, problem_response(
+                PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES), request, headers={"Connection": "close"}
+            )
+        request = self._request(scope, body, request_id)
+        try:
+            return request, await self._get_response_async(request)  # type: ignore[attr-defined]
+        except Exception as error:  # noqa: BLE001 - the outermost place: unknown routes, broken requests, and bugs with their traceback
+            return request, exception_response(error, request)
+
+    def _request(self, scope: Scope, body: bytes, request_id: str) -> ASGIRequest:
+        request = ASGIRequest(scope, BytesIO(body))
+        request._body = body  # noqa: SLF001 - it is all there already
+        request.request_id = request_id  # type: ignore[attr-defined]
+        return request
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the caller's request id if it is a sane one, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return str(UUID(int=uuid_utils.uuid7().int))
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes:
+    """Return the whole body, unless it is or declares itself too large."""
+    limit = settings.LEDGER_MAX_BODY_BYTES
+    for name, value in scope["headers"]:
+        if name == b"content-length" and (not value.isdigit() or int(value[:20]) > limit):
+            raise _TooLarge
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _TooLarge
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+async def _send(send: Send, response: HttpResponseBase, request_id: str, *, without_body: bool) -> None:
+    headers = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
+    headers += [header for header in _HEADERS if header[0].decode().title() not in response]
+    headers.append((b"x-request-id", request_id.encode("ascii")))
+    if isinstance(response, HttpResponse):
+        content = response.content
+        headers.append((b"content-length", str(len(content)).encode("ascii")))
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if without_body else content})
+        return
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    async for part in response:  # type: ignore[attr-defined]
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,113 @@
+"""JSON in: exact integers, UTF-8 only, and a bound on everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import IO, NoReturn
+
+from django.http import HttpRequest
+from rest_framework.parsers import BaseParser
+
+from ledger_project.kernel.errors import MalformedJson, UnsupportedMediaType
+
+MAX_DEPTH = 16
+"""How many levels of arrays and objects a body may have."""
+
+_MAX_DIGITS = 4000
+"""Longest number that is read: far beyond any amount, below what Python refuses to convert."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedJson(f"{name} is not JSON.")
+
+
+def _parse_int(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise MalformedJson("The body has a number that is too long.")
+    return int(digits)
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if value in {float("inf"), float("-inf")}:
+        raise MalformedJson(f"{text[:40]} is out of range.")
+    return value
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=_parse_float)
+
+
+def parse_json(raw: bytes) -> object:
+    """Return the value that a body stands for. Raises ``MalformedJson`` for anything that is not JSON in UTF-8 of 16 levels at most."""
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        _check_depth(raw)
+    try:
+        text = raw.decode()
+        value = _decoder.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedJson(f"The body is not JSON in UTF-8: {error}.") from None
+    if b"\\ud" in raw or b"\\uD" in raw:
+        _check_surrogates(value)
+    return value
+
+
+def _check_depth(raw: bytes) -> None:
+    """Refuse deep nesting before anything recurses into it."""
+    depth = 0
+    inside_string = escaped = False
+    for byte in raw:
+        if inside_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                inside_string = False
+        elif byte == 0x22:
+            inside_string = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise MalformedJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def _check_surrogates(value: object) -> None:
+    """Refuse halves of surrogate pairs: they are no characters and cannot be written as UTF-8."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise MalformedJson("The body has half of a surrogate pair, which is no character.") from None
+
+
+def check_content_type(content_type: str) -> None:
+    """Raise ``UnsupportedMediaType`` unless a body is declared as JSON in UTF-8."""
+    media_type, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().replace('"', "").replace(" ", "")
+    if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8", "charset=utf8"}:
+        raise UnsupportedMediaType(content_type)
+
+
+def read_body(request: HttpRequest) -> object:
+    """Return a request's parsed body; an empty object for no body. Raises ``UnsupportedMediaType`` and ``MalformedJson``."""
+    raw = request.body
+    content_type = request.META.get("CONTENT_TYPE", "")
+    if not raw:
+        return {}
+    check_content_type(content_type)
+    return parse_json(raw)
+
+
+class JSONParser(BaseParser):
+    """DRF's interface to ``parse_json``, for its own documentation and tools; views read bodies through ``read_body``."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None
+    ) -> object:
+        """Parse a stream."""
+        del media_type, parser_context
+        return parse_json(stream.read())

@@ -1,0 +1,168 @@
+"""From errors to problem details (RFC 9457): the one table from code to status, and the one place that writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from psycopg_pool import PoolTimeout
+from rest_framework import exceptions as drf
+
+from ledger_project.http.responses import raw_response
+from ledger_project.kernel.errors import (
+    DatabaseUnavailable,
+    LedgerError,
+    MalformedJson,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    RouteNotFound,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from ledger_project.kernel.json import dumps
+from ledger_project.kernel.money import Money
+
+log = structlog.get_logger(__name__)
+
+STATUS: Mapping[str, int] = {
+    "malformed_json": 400,
+    "idempotency_key_missing": 400,
+    "idempotency_key_invalid": 400,
+    "invalid_cursor": 400,
+    "bad_request": 400,
+    "not_authenticated": 401,
+    "invalid_token": 401,
+    "permission_denied": 403,
+    "merchant_not_found": 404,
+    "account_not_found": 404,
+    "transfer_not_found": 404,
+    "hold_not_found": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "insufficient_funds": 409,
+    "merchant_exists": 409,
+    "account_exists": 409,
+    "duplicate_external_reference": 409,
+    "idempotency_key_reused": 409,
+    "idempotency_in_progress": 409,
+    "account_frozen": 409,
+    "account_closed": 409,
+    "balance_limit_exceeded": 409,
+    "already_reversed": 409,
+    "reversal_exceeds_original": 409,
+    "not_reversible": 409,
+    "hold_not_open": 409,
+    "hold_expired": 409,
+    "capture_exceeds_hold": 409,
+    "payload_too_large": 413,
+    "unsupported_media_type": 415,
+    "validation_error": 422,
+    "unknown_currency": 422,
+    "currency_mismatch": 422,
+    "same_account": 422,
+    "fee_not_configured": 422,
+    "fee_exceeds_amount": 422,
+    "rate_limited": 429,
+    "internal_error": 500,
+    "database_unavailable": 503,
+}
+"""Every code of the contract and its status."""
+
+
+class InternalError(LedgerError):
+    """Something that should not have happened; the log has the traceback, the caller gets the request id."""
+
+    code = "internal_error"
+    title = "Internal error"
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong on our side. Nothing was stored under your key; quote the request id when you report it.")
+
+
+class _BadRequest(LedgerError):
+    code = "bad_request"
+    title = "Bad request"
+
+
+class _PermissionDenied(LedgerError):
+    code = "permission_denied"
+    title = "Permission denied"
+
+
+def document(error: LedgerError, *, request_id: str) -> dict[str, object]:
+    """Return an error's problem document; a ``Money`` member becomes its twin."""
+    body: dict[str, object] = {
+        "type": settings.LEDGER_ERROR_BASE_URL + error.code,
+        "title": error.title,
+        "status": STATUS[error.code],
+        "code": error.code,
+        "detail": str(error),
+        "request_id": request_id,
+    }
+    for name, value in error.extra().items():
+        if isinstance(value, Money):
+            body[name], body[f"{name}_minor"] = value.major, value.minor
+        else:
+            body[name] = value
+    return body
+
+
+def problem(error: LedgerError, *, request_id: str) -> tuple[int, bytes]:
+    """Return an error's status and problem document."""
+    return STATUS[error.code], dumps(document(error, request_id=request_id))
+
+
+def error_headers(error: LedgerError) -> dict[str, str]:
+    """Return the headers that an error's answer carries."""
+    return {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else {}
+
+
+def problem_response(error: LedgerError, request: HttpRequest, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """Return the response for an error, and note its code for the request's log line."""
+    status, body = problem(error, request_id=getattr(request, "request_id", ""))
+    request.log = {**getattr(request, "log", {}), "code": error.code}  # type: ignore[attr-defined]
+    return raw_response(status, body, headers={**error_headers(error), **(headers or {})})
+
+
+def to_ledger_error(error: BaseException, request: HttpRequest) -> LedgerError | None:
+    """Return what an exception means in the contract's words; None for one that should not have happened."""
+    if isinstance(error, LedgerError):
+        return error
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        log.warning("database.unavailable", error=type(error).__name__)
+        return DatabaseUnavailable("The database does not answer; try again, with the same Idempotency-Key if you sent one.")
+    return _framework_error(error, request)
+
+
+def _framework_error(error: BaseException, request: HttpRequest) -> LedgerError | None:
+    translations: list[tuple[type[BaseException] | tuple[type[BaseException], ...], LedgerError]] = [
+        ((Http404, drf.NotFound), RouteNotFound(request.path)),
+        (drf.MethodNotAllowed, MethodNotAllowed(str(request.method))),
+        (drf.UnsupportedMediaType, UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))),
+        (drf.ParseError, MalformedJson("The body is not JSON.")),
+        (RequestDataTooBig, PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES)),
+        ((PermissionDenied, drf.PermissionDenied), _PermissionDenied("This is not allowed with these credentials.")),
+        ((SuspiciousOperation, BadRequest), _BadRequest("The request is malformed.")),
+    ]
+    return next((ledger_error for kinds, ledger_error in translations if isinstance(error, kinds)), None)
+
+
+def exception_response(error: Exception, request: HttpRequest, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """Return the response for any exception; an unexpected one is logged with its traceback and answered without internals."""
+    ledger_error = to_ledger_error(error, request)
+    if ledger_error is None:
+        log.error("request.failed", exc_info=error)
+        ledger_error = InternalError()
+    return problem_response(ledger_error, request, headers=headers)
+
+
+def exception_handler(exc: Exception, context: Mapping[str, object]) -> HttpResponse:
+    """DRF's hook for exceptions raised in views. Runs on the event loop: no database here."""
+    request = context["request"]
+    view = context["view"]
+    headers = {"Allow": ", ".join(view.allowed_methods)} if isinstance(exc, drf.MethodNotAllowed) else None  # type: ignore[attr-defined]
+    return exception_response(exc, getattr(request, "_request", request), headers=headers)

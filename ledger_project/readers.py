@@ -1,0 +1,38 @@
+"""A few threads of our own for synchronous reads, so that a view makes one hop and only when it needs the database.
+
+Django starts a new thread for each request that leaves the event loop; these live as long as the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_executor: ThreadPoolExecutor | None = None
+
+
+def _run(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    finally:
+        # With Django's pool this gives the connection back; a broken one is dropped there.
+        connections.close_all()
+
+
+async def in_reader(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a synchronous selector or service on a reader thread and return what it returns."""
+    global _executor  # noqa: PLW0603 - one per process, made on first use so that a fork before it does no harm
+    if _executor is None:
+        _executor = ThreadPoolExecutor(max_workers=settings.LEDGER_READER_THREADS, thread_name_prefix="reader")
+    call = partial(contextvars.copy_context().run, _run, partial(function, *args, **kwargs))
+    return await asyncio.get_running_loop().run_in_executor(_executor, call)

@@ -1,0 +1,22 @@
+"""All routes of the service."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from ledger_project.docs import DocsView, SchemaView
+from ledger_project.health import HealthView, ReadinessView
+
+urlpatterns = [
+    path("", include("merchants.urls")),
+    path("", include("transfers.urls")),
+    path("healthz", HealthView.as_view(), name="healthz"),
+    path("readyz", ReadinessView.as_view(), name="readyz"),
+    path("openapi.json", SchemaView.as_view(), name="openapi"),
+    path("docs", DocsView.as_view(), name="docs"),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "ledger_project.http.fallbacks.bad_request"
+handler403 = "ledger_project.http.fallbacks.permission_denied"
+handler404 = "ledger_project.http.fallbacks.not_found"
+handler500 = "ledger_project.http.fallbacks.server_error"

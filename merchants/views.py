@@ -1,0 +1,154 @@
+"""``/merchants``: register, look up, balances, accounts. Balances and openings belong to the transfers app; transport may cross."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.http.cursors import page_json, page_request
+from ledger_project.http.responses import json_response
+from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.validation import validate, validate_query
+from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.errors import MerchantNotFound
+from ledger_project.readers import in_reader
+from merchants.domain import MerchantIdentity
+from merchants.selectors import currencies_ready, find_currency, identify
+from merchants.serializers import (
+    AccountBody,
+    BalanceQuery,
+    MerchantBalancesJson,
+    MerchantJson,
+    MerchantPageJson,
+    MerchantQuery,
+    RegistrationBody,
+)
+from transfers import selectors
+from transfers.domain.outcome import Outcome
+from transfers.representations import account_json, balance_json, merchant_json, registered_json, timestamp
+from transfers.serializers import AccountJson
+from transfers.services import moving
+from transfers.services.building import required_currency
+from transfers.services.requests import RegistrationRequest
+from transfers.views.answers import answer, details_of, path_uuid, renderer, request_key
+
+KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
+
+
+async def find_merchant(name: str) -> MerchantIdentity:
+    """Return the merchant of that name. Raises ``MerchantNotFound``."""
+    merchant = (await identify(names=[name])).merchant(name) if "\x00" not in name else None
+    if merchant is None:
+        raise MerchantNotFound(name)
+    return merchant
+
+
+def _registered(outcome: Outcome) -> object:
+    assert outcome.merchant is not None  # noqa: S101 - it was not refused
+    return registered_json(outcome.merchant, outcome.account)
+
+
+def _opened(outcome: Outcome) -> object:
+    assert outcome.account is not None  # noqa: S101 - it was not refused
+    return account_json(outcome.account)
+
+
+class MerchantsView(ApiView):
+    """The collection of merchants."""
+
+    @extend_schema(
+        operation_id="register_merchant",
+        tags=["merchants"],
+        request=RegistrationBody,
+        parameters=[idempotency_key(required=False), REPLAYED],
+        responses={201: MerchantJson, **problem_responses(*ALWAYS, *KEY_CODES, "merchant_exists", "unknown_currency")},
+    )
+    async def post(self, request: HttpRequest) -> HttpResponse:
+        """Register a merchant, with an opening balance if one is given."""
+        body = read_body(request)
+        values = validate(RegistrationBody, body)
+        key = request_key(request, body, required=False)
+        wanted = RegistrationRequest(
+            values["merchant_name"], values["currency"], values["initial_balance"], values["metadata"], details_of(request, {})
+        )
+        return answer(request, await moving.register_merchant(wanted, key=key, render=renderer(request, 201, _registered)))
+
+    @extend_schema(
+        operation_id="list_merchants",
+        tags=["merchants"],
+        parameters=[MerchantQuery],
+        responses={200: MerchantPageJson, **problem_responses("invalid_cursor", "validation_error", "database_unavailable")},
+    )
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """List merchants, newest first."""
+        page = page_request(request, "merchants", MerchantQuery)
+        await currencies_ready()
+        found = await in_reader(
+            selectors.list_merchants,
+            search=page.values.get("search"),
+            status=page.values.get("status"),
+            before=None if page.position is None else path_uuid(page.position, MerchantNotFound),
+            limit=page.limit + 1,
+        )
+        return json_response(page_json([merchant_json(view) for view in found], page, [str(view.id) for view in found]))
+
+
+class MerchantView(ApiView):
+    """One merchant."""
+
+    @extend_schema(
+        operation_id="get_merchant",
+        tags=["merchants"],
+        responses={200: MerchantJson, **problem_responses("merchant_not_found", "database_unavailable")},
+    )
+    async def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Show a merchant with its balances."""
+        del request
+        merchant = await find_merchant(name)
+        return json_response(merchant_json(await in_reader(selectors.get_merchant, merchant.id)))
+
+
+class BalanceView(ApiView):
+    """A merchant's balances."""
+
+    @extend_schema(
+        operation_id="get_balance",
+        tags=["merchants"],
+        parameters=[BalanceQuery],
+        responses={
+            200: MerchantBalancesJson,
+            **problem_responses("merchant_not_found", "validation_error", "unknown_currency", "database_unavailable"),
+        },
+    )
+    async def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Show balances, now or as of a moment; with `currency` exactly one row."""
+        values = validate_query(BalanceQuery, request)
+        code = values.get("currency")
+        currency = None if code is None else required_currency(code, await find_currency(code))
+        merchant = await find_merchant(name)
+        as_of, rows = await in_reader(selectors.get_balances, merchant.id, currency=currency, at=values.get("at"))
+        balances = [
+            balance_json(row.account_id, row.currency, available_minor=row.available_minor, held_minor=row.held_minor) for row in rows
+        ]
+        return json_response({"merchant_name": merchant.name, "as_of": timestamp(as_of), "balances": balances})
+
+
+class MerchantAccountsView(ApiView):
+    """A merchant's accounts."""
+
+    @extend_schema(
+        operation_id="open_account",
+        tags=["merchants"],
+        request=AccountBody,
+        parameters=[idempotency_key(required=False), REPLAYED],
+        responses={
+            201: AccountJson,
+            **problem_responses(*ALWAYS, *KEY_CODES, "merchant_not_found", "account_exists", "account_frozen", "account_closed", "unknown_currency"),
+        },
+    )
+    async def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Open an account in a currency; the first credit would do it too."""
+        body = read_body(request)
+        values = validate(AccountBody, body)
+        key = request_key(request, body, required=False)
+        return answer(request, await moving.open_account(name, values["currency"], key=key, render=renderer(request, 201, _opened)))

@@ -1,0 +1,46 @@
+"""What a serving process does by itself, again and again: giving back the money of holds whose time ran out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+import structlog
+
+from ledger_project.readers import in_reader
+from transfers.services.expiry import SWEEP_SIZE, expire_due_holds
+
+log = structlog.get_logger(__name__)
+
+INTERVAL_S = 2.0
+"""Pause between sweeps; expired money is promised back within 5 s."""
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+async def _sweep_forever() -> None:
+    while True:
+        released = SWEEP_SIZE
+        try:
+            while released == SWEEP_SIZE:
+                released = await in_reader(expire_due_holds)
+                if released:
+                    log.info("holds.expired", released=released)
+        except Exception as error:  # noqa: BLE001 - said in the log; the next round tries again
+            log.warning("holds.sweep_failed", error=type(error).__name__, detail=str(error)[:200])
+        await asyncio.sleep(INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311 - so that workers do not sweep in step
+
+
+async def start() -> None:
+    """Start the loop in the running event loop."""
+    _tasks.add(asyncio.create_task(_sweep_forever(), name="hold-expiry"))
+
+
+async def stop() -> None:
+    """Stop it."""
+    while _tasks:
+        task = _tasks.pop()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

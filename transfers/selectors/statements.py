@@ -1,0 +1,121 @@
+"""Statements: an account's chain, newest first, in pages that cost the same wherever they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from ledger_project.kernel.money import Currency
+from merchants.models import Account
+from merchants.selectors import known_currency
+from transfers.representations import EntryView
+from transfers.selectors.transfers import entry_id
+
+_LAST = """
+SELECT sequence, balance_after_minor FROM transfers_ledgerentry WHERE account_id = %s {moment}
+ORDER BY created_at DESC, sequence DESC LIMIT 1
+"""
+
+_LINES = """
+SELECT e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at, t.memo,
+    CASE WHEN e.type IN ('fee', 'fee_refund') THEN NULL
+         WHEN s.merchant_id = %(merchant)s THEN CASE WHEN g.kind = 'external' THEN NULL ELSE gm.name END
+         ELSE CASE WHEN s.kind = 'external' THEN NULL ELSE sm.name END END
+FROM (
+    SELECT * FROM transfers_ledgerentry
+    WHERE account_id = %(account)s AND sequence > %(after)s AND sequence <= %(until)s ORDER BY sequence DESC LIMIT %(limit)s
+) e
+JOIN transfers_transfer t ON t.id = e.transfer_id
+JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
+JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.id = g.merchant_id
+ORDER BY e.sequence DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The part of an account's chain that a statement is of: entries after one sequence until another, and the balances there.
+
+    Entries are only ever added after the last one, so a period stays what it is while money moves.
+    """
+
+    account_id: UUID
+    account_kind: str
+    merchant_id: UUID
+    merchant_name: str
+    currency: Currency
+    after: int
+    until: int
+    opening_minor: int
+    closing_minor: int
+
+
+def _last(account_id: UUID, condition: str, parameters: list[object]) -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST.format(moment=condition), [account_id, *parameters])
+        row = cursor.fetchone()
+    return (0, 0) if row is None else (row[0], int(row[1]))
+
+
+def get_period(account: Account, *, start: datetime | None, end: datetime | None, until: int | None = None) -> Period:
+    """Return the period ``start`` ≤ time < ``end`` of an account; ``until`` pins its end to that of an earlier page."""
+    if end is not None and until is None:
+        until, closing_minor = _last(account.id, "AND created_at < %s", [end])
+    elif until is not None:
+        until, closing_minor = _last(account.id, "AND sequence = %s", [until])
+    else:
+        until, closing_minor = _last(account.id, "", [])
+    after, opening_minor = (0, 0) if start is None else _last(account.id, "AND created_at < %s", [start])
+    return Period(
+        account_id=account.id,
+        account_kind=account.kind,
+        merchant_id=account.merchant_id,
+        merchant_name=account.merchant.name,
+        currency=known_currency(account.currency_id),
+        after=min(after, until),
+        until=until,
+        opening_minor=opening_minor if after <= until else closing_minor,
+        closing_minor=closing_minor,
+    )
+
+
+def period_lines(period: Period, *, before: int | None, limit: int) -> list[EntryView]:
+    """Return lines of a period newest first, those before a sequence. One round trip, from the primary key of entries."""
+    until = period.until if before is None else min(period.until, before - 1)
+    parameters: dict[str, Any] = {
+        "merchant": period.merchant_id,
+        "account": period.account_id,
+        "after": period.after,
+        "until": until,
+        "limit": limit,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_LINES, parameters)
+        rows = cursor.fetchall()
+    return [
+        EntryView(
+            id=entry_id(period.account_id, sequence),
+            account_id=period.account_id,
+            account_kind=period.account_kind,
+            transfer_id=transfer_id,
+            sequence=sequence,
+            direction=direction,
+            type=entry_type,
+            amount_minor=int(amount),
+            balance_after_minor=int(balance),
+            currency=period.currency,
+            counterparty=counterparty,
+            memo=memo,
+            created_at=created_at,
+        )
+        for sequence, transfer_id, direction, entry_type, amount, balance, created_at, memo, counterparty in rows
+    ]
+
+
+def find_wallet_account(account_id: UUID) -> Account | None:
+    """Return the wallet of that id, with its merchant."""
+    return Account.objects.select_related("merchant").filter(id=account_id, kind="wallet").first()

@@ -1,0 +1,260 @@
+"""Bodies and queries of the transfer calls (validated by these), and how their answers are described in the schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ledger_project.http.cursors import PageQuery
+from ledger_project.http.fields import MetadataField, StrictBoolean, StrictInteger, StrictString, StrictUUID, Timestamp
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR
+
+MAX_BATCH = 1000
+MAX_HOLD_S = 31_536_000
+DEFAULT_HOLD_S = 604_800
+
+
+class AmountBody(serializers.Serializer[Any]):
+    """An amount: exactly one of the two spellings."""
+
+    amount = StrictString(required=False, max_length=80, help_text='Major units as a decimal string: `"12.34"`.')
+    amount_minor = StrictInteger(required=False, help_text="Minor units as an integer: `1234`.")
+
+
+class DetailsBody(AmountBody):
+    """An amount and what is written beside it."""
+
+    memo = StrictString(required=False, allow_null=True, allow_blank=True, max_length=500, default=None)
+    metadata = MetadataField(required=False, default=dict)
+
+
+class MovementBody(DetailsBody):
+    """A deposit or withdrawal."""
+
+    external_reference = StrictString(required=False, allow_null=True, max_length=255, default=None)
+
+
+class TransferBody(MovementBody):
+    """A transfer: two merchants and a currency, or two accounts."""
+
+    from_merchant = StrictString(required=False, max_length=255)
+    to_merchant = StrictString(required=False, max_length=255)
+    currency = StrictString(required=False, max_length=32)
+    source_account_id = StrictUUID(required=False)
+    dest_account_id = StrictUUID(required=False)
+
+
+class BatchItemBody(TransferBody):
+    """One transfer of a batch."""
+
+    idempotency_key = StrictString(max_length=1000)
+
+
+class BatchBody(serializers.Serializer[Any]):
+    """Up to 1,000 transfers. The items are validated one by one, so that an invalid one fails alone."""
+
+    transfers = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH)
+    atomic = StrictBoolean(required=False, default=False)
+
+
+class ReverseBody(AmountBody):
+    """How much of a transfer goes back."""
+
+    refund_fee = StrictBoolean(required=False, default=False)
+    memo = StrictString(required=False, allow_null=True, allow_blank=True, max_length=500, default=None)
+
+
+class HoldBody(DetailsBody):
+    """Money to be reserved."""
+
+    from_merchant = StrictString(max_length=255)
+    to_merchant = StrictString(max_length=255)
+    currency = StrictString(max_length=32)
+    expires_in = StrictInteger(required=False, min_value=1, max_value=MAX_HOLD_S, default=DEFAULT_HOLD_S)
+
+
+class CaptureBody(AmountBody):
+    """How much of a hold is captured."""
+
+
+class EmptyBody(serializers.Serializer[Any]):
+    """Nothing."""
+
+
+class TransferQuery(PageQuery):
+    """Filters of the list of transfers; they combine."""
+
+    to = StrictString(required=False, allow_blank=True)
+    currency = StrictString(required=False, allow_blank=True)
+    kind = StrictString(required=False, allow_blank=True)
+    external_reference = StrictString(required=False, allow_blank=True)
+    created_from = Timestamp(required=False, help_text="First moment that counts.")
+    created_to = Timestamp(required=False, help_text="First moment that counts no more.")
+
+
+TransferQuery._declared_fields["from"] = StrictString(required=False, allow_blank=True)  # noqa: SLF001 - `from` is a word of Python
+
+
+class HoldQuery(PageQuery):
+    """Filters of the list of holds."""
+
+    merchant = StrictString(required=False, allow_blank=True, help_text="Holds that this merchant pays or is to receive.")
+    status = serializers.ChoiceField(required=False, choices=["open", "captured", "voided", "expired"])
+
+
+# --- answers, for the schema ------------------------------------------------------------------------------------------------
+
+
+class ScheduleJson(serializers.Serializer[Any]):
+    """Which version of which fee schedule."""
+
+    id = serializers.UUIDField()
+    version = serializers.IntegerField()
+
+
+class EntryJson(serializers.Serializer[Any]):
+    """One line of an account."""
+
+    id = serializers.UUIDField()
+    account_id = serializers.UUIDField()
+    account_kind = serializers.ChoiceField(choices=["wallet", "held", "fees", "external"], required=False)
+    transfer_id = serializers.UUIDField()
+    sequence = serializers.IntegerField()
+    direction = serializers.ChoiceField(choices=["DEBIT", "CREDIT"])
+    type = serializers.CharField()
+    amount = serializers.CharField()
+    amount_minor = serializers.IntegerField(max_value=MAX_AMOUNT_MINOR)
+    balance_after = serializers.CharField()
+    balance_after_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+    counterparty = serializers.CharField(allow_null=True)
+    memo = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class TransferJson(serializers.Serializer[Any]):
+    """A transfer."""
+
+    id = serializers.UUIDField()
+    kind = serializers.CharField()
+    status = serializers.ChoiceField(choices=["posted"])
+    from_merchant = serializers.CharField(allow_null=True)
+    to_merchant = serializers.CharField(allow_null=True)
+    currency = serializers.CharField()
+    amount = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    fee = serializers.CharField()
+    fee_minor = serializers.IntegerField()
+    total_debit = serializers.CharField()
+    total_debit_minor = serializers.IntegerField()
+    fee_schedule = ScheduleJson(allow_null=True)
+    reverses = serializers.UUIDField(allow_null=True)
+    external_reference = serializers.CharField(allow_null=True)
+    memo = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField()
+    created_at = serializers.DateTimeField()
+
+
+class TransferDetailJson(TransferJson):
+    """A transfer with its entries."""
+
+    entries = EntryJson(many=True)
+
+
+class TransferPageJson(serializers.Serializer[Any]):
+    """A page of transfers."""
+
+    items = TransferJson(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class QuoteJson(serializers.Serializer[Any]):
+    """What a transfer would cost."""
+
+    currency = serializers.CharField()
+    amount = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    fee = serializers.CharField()
+    fee_minor = serializers.IntegerField()
+    total_debit = serializers.CharField()
+    total_debit_minor = serializers.IntegerField()
+    receiver_gets = serializers.CharField()
+    receiver_gets_minor = serializers.IntegerField()
+    fee_schedule = ScheduleJson()
+
+
+class AccountJson(serializers.Serializer[Any]):
+    """A wallet."""
+
+    id = serializers.UUIDField()
+    merchant_name = serializers.CharField()
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(choices=["active", "frozen", "closed"])
+    balance = serializers.CharField()
+    balance_minor = serializers.IntegerField()
+    available = serializers.CharField()
+    available_minor = serializers.IntegerField()
+    held = serializers.CharField()
+    held_minor = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+
+
+class MovementJson(serializers.Serializer[Any]):
+    """A deposit or withdrawal, and the account after it."""
+
+    account = AccountJson()
+    transfer = TransferJson()
+
+
+class HoldJson(serializers.Serializer[Any]):
+    """A hold."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=["open", "captured", "voided", "expired"])
+    from_merchant = serializers.CharField()
+    to_merchant = serializers.CharField()
+    currency = serializers.CharField()
+    amount = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    reserved = serializers.CharField()
+    reserved_minor = serializers.IntegerField()
+    captured = serializers.CharField()
+    captured_minor = serializers.IntegerField()
+    expires_at = serializers.DateTimeField()
+    transfer_id = serializers.UUIDField(allow_null=True)
+    memo = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField()
+    created_at = serializers.DateTimeField()
+
+
+class HoldPageJson(serializers.Serializer[Any]):
+    """A page of holds."""
+
+    items = HoldJson(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class BatchResultJson(serializers.Serializer[Any]):
+    """What became of one item."""
+
+    status = serializers.IntegerField()
+    transfer = TransferJson(required=False)
+    error = serializers.DictField(required=False)
+
+
+class BatchJson(serializers.Serializer[Any]):
+    """What became of each item, in order."""
+
+    results = BatchResultJson(many=True)
+
+
+class StatementJson(serializers.Serializer[Any]):
+    """A page of an account's entries, newest first; with a period also what it opened and closed with."""
+
+    items = EntryJson(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+    opening_balance = serializers.CharField(required=False)
+    opening_balance_minor = serializers.IntegerField(required=False)
+    closing_balance = serializers.CharField(required=False)
+    closing_balance_minor = serializers.IntegerField(required=False)

@@ -1,0 +1,66 @@
+"""Many transfers in one request and one posting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidRequest, LedgerError
+from merchants.selectors import Identities, currencies_ready, find_currency, identify
+from transfers import engine
+from transfers.domain.commands import Command, Refuse
+from transfers.jobs import Envelope, Item, Job, Key, Render, Result
+from transfers.services.building import build_transfer, check_addressing
+from transfers.services.requests import TransferRequest
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One transfer of a batch with its own key, or the reason why what was sent is none."""
+
+    request: TransferRequest | None
+    key: Key | None
+    error: InvalidRequest | None = None
+
+
+async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, render: Render) -> Result:
+    """Post up to a batch of transfers in order, each seeing what the earlier ones did.
+
+    An invalid item fails alone and is not remembered; with ``envelope.atomic`` the first failure fails all and nothing is posted.
+    """
+    requests = [item.request for item in items if item.request is not None]
+    await currencies_ready()
+    names = {name for r in requests for name in (r.from_merchant, r.to_merchant) if name is not None}
+    wallet_ids = {wallet_id for r in requests for wallet_id in (r.source_account_id, r.dest_account_id) if wallet_id is not None}
+    identities = await identify(names=names, wallet_ids=wallet_ids)
+    currencies = {code: await find_currency(code) for code in {r.currency for r in requests if r.currency is not None}}
+    built = [_build(item, identities, currencies, envelope.key) for item in items]
+    if envelope.atomic:
+        for index, (command, _) in enumerate(built):
+            if isinstance(command, Refuse) and isinstance(command.error, InvalidRequest):
+                raise BatchItemInvalid(index, command.error)
+    job = Job([Item(command, render, key) for command, key in built], envelope)
+    return (await engine.submit(job)).result
+
+
+class BatchItemInvalid(Exception):  # noqa: N818 - carries a LedgerError that says it better
+    """An item of an atomic batch is no valid request, so nothing of the batch was tried."""
+
+    def __init__(self, index: int, error: LedgerError) -> None:
+        super().__init__(f"item {index}: {error}")
+        self.index, self.error = index, error
+
+
+def _build(
+    item: BatchItem, identities: Identities, currencies: Mapping[str, object], envelope_key: Key | None
+) -> tuple[Command, Key | None]:
+    """Return an item's command and key; a request that is wrong in itself becomes a refusal that no key remembers."""
+    if item.request is None:
+        return Refuse(item.error or InvalidRequest()), None
+    if envelope_key is not None and item.key is not None and item.key.key == envelope_key.key:
+        return Refuse(IdempotencyKeyReused()), None
+    try:
+        check_addressing(item.request)
+        return build_transfer(item.request, identities, currencies.get(item.request.currency or "")), item.key  # type: ignore[arg-type]
+    except InvalidRequest as error:
+        return Refuse(error), None

@@ -1,0 +1,21 @@
+"""Routes of moving money."""
+
+from django.urls import path
+
+from transfers.views import accounts, batches, holds, transfers
+
+urlpatterns = [
+    path("transfers", transfers.TransfersView.as_view(), name="transfers"),
+    path("transfers/quote", transfers.QuoteView.as_view(), name="transfer-quote"),
+    path("transfers/batch", batches.BatchView.as_view(), name="transfer-batch"),
+    path("transfers/<str:transfer_id>", transfers.TransferView.as_view(), name="transfer"),
+    path("transfers/<str:transfer_id>/reverse", transfers.ReverseView.as_view(), name="transfer-reverse"),
+    path("accounts/<str:account_id>", accounts.AccountView.as_view(), name="account"),
+    path("accounts/<str:account_id>/statement", accounts.StatementView.as_view(), name="account-statement"),
+    path("accounts/<str:account_id>/deposit", accounts.DepositView.as_view(), name="account-deposit"),
+    path("accounts/<str:account_id>/withdraw", accounts.WithdrawView.as_view(), name="account-withdraw"),
+    path("holds", holds.HoldsView.as_view(), name="holds"),
+    path("holds/<str:hold_id>", holds.HoldView.as_view(), name="hold"),
+    path("holds/<str:hold_id>/capture", holds.CaptureView.as_view(), name="hold-capture"),
+    path("holds/<str:hold_id>/void", holds.VoidView.as_view(), name="hold-void"),
+]

@@ -1,0 +1,156 @@
+"""``/accounts``: a wallet by its id, its statement, and its money in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.http.cursors import page_json, page_request
+from ledger_project.http.responses import json_response
+from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.validation import validate
+from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.errors import AccountNotFound
+from ledger_project.readers import in_reader
+from merchants.serializers import StatementQuery
+from transfers import selectors
+from transfers.domain.outcome import Outcome
+from transfers.jobs import Result
+from transfers.representations import EntryView, account_json, entry_json, money, posted_transfer_json
+from transfers.selectors.statements import Period, find_wallet_account, get_period, period_lines
+from transfers.serializers import AccountJson, MovementBody, MovementJson, StatementJson
+from transfers.services import moving
+from transfers.views.answers import amount_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.statement_files import camt_response, csv_response
+from transfers.views.transfers import KEY_CODES
+
+
+class AccountView(ApiView):
+    """One wallet."""
+
+    @extend_schema(
+        operation_id="get_account",
+        tags=["accounts"],
+        responses={200: AccountJson, **problem_responses("account_not_found", "database_unavailable")},
+    )
+    async def get(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Show a wallet with its balances."""
+        del request
+        wanted = path_uuid(account_id, AccountNotFound)
+        account = await in_reader(selectors.get_account, wanted)
+        if account is None:
+            raise AccountNotFound(wanted)
+        return json_response(account_json(account))
+
+
+def _moved(outcome: Outcome) -> object:
+    assert outcome.account is not None  # noqa: S101 - it was not refused
+    assert outcome.transfer is not None  # noqa: S101 - it was not refused
+    return {"account": account_json(outcome.account), "transfer": posted_transfer_json(outcome.transfer)}
+
+
+async def _cross(request: HttpRequest, account_id: str, service: Callable[..., Awaitable[Result]]) -> HttpResponse:
+    body = read_body(request)
+    values = validate(MovementBody, body)
+    key = request_key(request, body)
+    result = await service(
+        path_uuid(account_id, AccountNotFound),
+        amount_of(values),
+        details_of(request, values),
+        key=key,
+        render=renderer(request, 200, _moved),
+    )
+    return answer(request, result)
+
+
+_CROSS_CODES = (
+    *ALWAYS,
+    *KEY_CODES,
+    "account_not_found",
+    "account_frozen",
+    "account_closed",
+    "duplicate_external_reference",
+    "balance_limit_exceeded",
+)
+
+
+class DepositView(ApiView):
+    """Money in."""
+
+    @extend_schema(
+        operation_id="deposit",
+        tags=["accounts"],
+        request=MovementBody,
+        parameters=[idempotency_key(required=True), REPLAYED],
+        responses={200: MovementJson, **problem_responses(*_CROSS_CODES)},
+    )
+    async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Bring money from outside into a wallet."""
+        return await _cross(request, account_id, moving.deposit)
+
+
+class WithdrawView(ApiView):
+    """Money out."""
+
+    @extend_schema(
+        operation_id="withdraw",
+        tags=["accounts"],
+        request=MovementBody,
+        parameters=[idempotency_key(required=True), REPLAYED],
+        responses={200: MovementJson, **problem_responses(*_CROSS_CODES, "insufficient_funds")},
+    )
+    async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Send money from a wallet outside."""
+        return await _cross(request, account_id, moving.withdraw)
+
+
+def _read_page(
+    account_id: str, start: datetime | None, end: datetime | None, position: str | None, limit: int
+) -> tuple[Period, list[EntryView]]:
+    period, before = _read_period(account_id, start, end, position)
+    return period, period_lines(period, before=before, limit=limit)
+
+
+def _read_period(account_id: str, start: datetime | None, end: datetime | None, position: str | None) -> tuple[Period, int | None]:
+    wanted = path_uuid(account_id, AccountNotFound)
+    account = find_wallet_account(wanted)
+    if account is None:
+        raise AccountNotFound(wanted)
+    before, until = (None, None) if position is None else (int(part) for part in position.split(":"))
+    return get_period(account, start=start, end=end, until=until), before
+
+
+class StatementView(ApiView):
+    """The lines of a wallet."""
+
+    @extend_schema(
+        operation_id="get_statement",
+        tags=["accounts"],
+        parameters=[StatementQuery],
+        responses={
+            (200, "application/json"): StatementJson,
+            (200, "text/csv"): str,
+            (200, "application/xml"): str,
+            **problem_responses("account_not_found", "invalid_cursor", "validation_error", "database_unavailable"),
+        },
+    )
+    async def get(self, request: HttpRequest, account_id: str) -> HttpResponseBase:
+        """Show lines newest first; as `text/csv` or `application/xml` (camt.053) the whole period as a stream."""
+        page = page_request(request, f"statement.{account_id}", StatementQuery)
+        start, end = page.values.get("from"), page.values.get("to")
+        accept = request.META.get("HTTP_ACCEPT", "")
+        if "text/csv" in accept or "application/xml" in accept:
+            period, _ = await in_reader(_read_period, account_id, start, end, None)
+            return csv_response(period) if "text/csv" in accept else camt_response(period, start=start, end=end)
+        period, lines = await in_reader(_read_page, account_id, start, end, page.position, page.limit + 1)
+        payload = page_json([entry_json(line) for line in lines], page, [f"{line.sequence}:{period.until}" for line in lines])
+        if start is not None or end is not None:
+            payload |= money("opening_balance", period.opening_minor, period.currency)
+            payload |= money("closing_balance", period.closing_minor, period.currency)
+        return json_response(payload)
+
+

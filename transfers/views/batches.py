@@ -1,0 +1,91 @@
+"""``/transfers/batch``: up to 1,000 transfers in one posting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.http.idempotency import fingerprint, parse_key
+from ledger_project.http.problems import document, problem_response
+from ledger_project.http.responses import raw_response
+from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.validation import validate
+from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.errors import IdempotencyKeyInvalid, InvalidRequest, LedgerError, ValidationFailed
+from ledger_project.kernel.json import dumps
+from transfers.jobs import Answer, Envelope, Key, Result
+from transfers.serializers import BatchBody, BatchItemBody, BatchJson
+from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
+from transfers.views.answers import answer, renderer, request_key, transfer_request
+from transfers.views.transfers import KEY_CODES, posted
+
+SINGLE_PATH = "/transfers"
+"""An item is the same request as a single one to this path: one namespace of keys, replays across both."""
+
+
+class BatchView(ApiView):
+    """Many transfers at once."""
+
+    @extend_schema(
+        operation_id="create_transfer_batch",
+        tags=["transfers"],
+        request=BatchBody,
+        parameters=[idempotency_key(required=True), REPLAYED],
+        responses={
+            200: BatchJson,
+            **problem_responses(*ALWAYS, *KEY_CODES, "insufficient_funds", "merchant_not_found", "account_not_found", "unknown_currency"),
+        },
+    )
+    async def post(self, request: HttpRequest) -> HttpResponse:
+        """Post transfers in order, each seeing what the earlier ones did; with `atomic` all or nothing."""
+        body = read_body(request)
+        values = validate(BatchBody, body)
+        envelope = Envelope(
+            render=_render_results,
+            render_failure=_render_failure,
+            key=request_key(request, body),
+            atomic=values["atomic"],
+        )
+        items = [_item(request, raw) for raw in values["transfers"]]
+        try:
+            result = await execute_batch(items, envelope=envelope, render=renderer(request, 201, posted))
+        except BatchItemInvalid as invalid:
+            return _problem_at(invalid.index, invalid.error, request)
+        return answer(request, result)
+
+
+def _item(request: HttpRequest, raw: object) -> BatchItem:
+    """Return one item, or what is wrong with it."""
+    try:
+        values = validate(BatchItemBody, raw)
+        assert isinstance(raw, dict)  # noqa: S101 - validated
+        single = {name: value for name, value in raw.items() if name != "idempotency_key"}
+        key = Key(request.principal, parse_key(values["idempotency_key"]), fingerprint("POST", SINGLE_PATH, single))  # type: ignore[attr-defined]
+        return BatchItem(transfer_request(request, values), key)
+    except (ValidationFailed, IdempotencyKeyInvalid) as error:
+        return BatchItem(None, None, error)
+
+
+def _render_results(results: Sequence[Result]) -> Answer:
+    """Put the items' answers together as they are: the bytes of a replay are those of the first time."""
+    parts = []
+    for result in results:
+        status = result.answer.status_code
+        name = b"transfer" if status < 400 else b"error"
+        parts.append(b'{"status":%d,"%s":%s}' % (status, name, result.answer.body))
+    return Answer(200, b'{"results":[' + b",".join(parts) + b"]}")
+
+
+def _render_failure(index: int, result: Result) -> Answer:
+    problem = {**json.loads(result.answer.body), "index": index}
+    return Answer(result.answer.status_code, dumps(problem))
+
+
+def _problem_at(index: int, error: LedgerError, request: HttpRequest) -> HttpResponse:
+    assert isinstance(error, InvalidRequest)  # noqa: S101 - nothing else is known before posting
+    response = problem_response(error, request)
+    body = {**document(error, request_id=request.request_id), "index": index}  # type: ignore[attr-defined]
+    return raw_response(response.status_code, dumps(body))

@@ -1,0 +1,153 @@
+"""``/holds``: reserve money, pay it out, give it back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.http.cursors import page_json, page_request
+from ledger_project.http.responses import json_response
+from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.validation import validate
+from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.errors import HoldNotFound
+from ledger_project.readers import in_reader
+from merchants.selectors import currencies_ready, identify
+from transfers.domain.outcome import Outcome
+from transfers.representations import hold_json
+from transfers.selectors.holds import get_hold, list_holds
+from transfers.serializers import CaptureBody, EmptyBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson
+from transfers.services import moving
+from transfers.services.requests import HoldRequest
+from transfers.views.answers import amount_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.transfers import FEE_CODES, KEY_CODES, MOVE_CODES, posted
+
+END_CODES = ("hold_not_found", "hold_not_open", "hold_expired")
+
+
+def _hold(outcome: Outcome) -> object:
+    assert outcome.hold is not None  # noqa: S101 - it was not refused
+    return hold_json(outcome.hold)
+
+
+class HoldsView(ApiView):
+    """The collection of holds."""
+
+    @extend_schema(
+        operation_id="place_hold",
+        tags=["holds"],
+        request=HoldBody,
+        parameters=[idempotency_key(required=True), REPLAYED],
+        responses={
+            201: HoldJson,
+            **problem_responses(*ALWAYS, *KEY_CODES, *MOVE_CODES, *FEE_CODES, "merchant_not_found", "unknown_currency", "same_account"),
+        },
+    )
+    async def post(self, request: HttpRequest) -> HttpResponse:
+        """Reserve an amount and the fee that its capture will cost."""
+        body = read_body(request)
+        values = validate(HoldBody, body)
+        key = request_key(request, body)
+        wanted = HoldRequest(
+            values["from_merchant"],
+            values["to_merchant"],
+            values["currency"],
+            amount_of(values),
+            values["expires_in"],
+            details_of(request, values),
+        )
+        return answer(request, await moving.place_hold(wanted, key=key, render=renderer(request, 201, _hold)))
+
+    @extend_schema(
+        operation_id="list_holds",
+        tags=["holds"],
+        parameters=[HoldQuery],
+        responses={200: HoldPageJson, **problem_responses("invalid_cursor", "validation_error", "database_unavailable")},
+    )
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """List holds, newest first."""
+        page = page_request(request, "holds", HoldQuery)
+        await currencies_ready()
+        name = page.values.get("merchant")
+        merchant = (await identify(names=[name])).merchant(name) if name else None
+        found = []
+        if merchant is not None or not name:
+            before = None if page.position is None else path_uuid(page.position, HoldNotFound)
+            found = await in_reader(
+                list_holds,
+                merchant_id=merchant.id if merchant else None,
+                status=page.values.get("status"),
+                before=before,
+                limit=page.limit + 1,
+            )
+        now = datetime.now(UTC)
+        return json_response(page_json([hold_json(hold, now=now) for hold in found], page, [str(hold.terms.id) for hold in found]))
+
+
+class HoldView(ApiView):
+    """One hold."""
+
+    @extend_schema(
+        operation_id="get_hold",
+        tags=["holds"],
+        responses={200: HoldJson, **problem_responses("hold_not_found", "database_unavailable")},
+    )
+    async def get(self, request: HttpRequest, hold_id: str) -> HttpResponse:
+        """Show a hold."""
+        del request
+        wanted = path_uuid(hold_id, HoldNotFound)
+        hold = await in_reader(get_hold, wanted)
+        if hold is None:
+            raise HoldNotFound(wanted)
+        return json_response(hold_json(hold, now=datetime.now(UTC)))
+
+
+class CaptureView(ApiView):
+    """The payment out of a hold."""
+
+    @extend_schema(
+        operation_id="capture_hold",
+        tags=["holds"],
+        request=CaptureBody,
+        parameters=[idempotency_key(required=True), REPLAYED],
+        responses={
+            201: TransferJson,
+            **problem_responses(*ALWAYS, *KEY_CODES, *MOVE_CODES, *END_CODES, "capture_exceeds_hold", "fee_exceeds_amount"),
+        },
+    )
+    async def post(self, request: HttpRequest, hold_id: str) -> HttpResponse:
+        """Pay out of a hold, once: all of it or an amount; what is left over is released."""
+        body = read_body(request)
+        values = validate(CaptureBody, body)
+        key = request_key(request, body)
+        result = await moving.capture_hold(
+            path_uuid(hold_id, HoldNotFound),
+            amount_of(values),
+            details_of(request, values),
+            key=key,
+            render=renderer(request, 201, posted),
+        )
+        return answer(request, result)
+
+
+class VoidView(ApiView):
+    """The end of a hold without payment."""
+
+    @extend_schema(
+        operation_id="void_hold",
+        tags=["holds"],
+        request=EmptyBody,
+        parameters=[idempotency_key(required=True), REPLAYED],
+        responses={200: HoldJson, **problem_responses(*ALWAYS, *KEY_CODES, *END_CODES)},
+    )
+    async def post(self, request: HttpRequest, hold_id: str) -> HttpResponse:
+        """Give all of a hold's money back."""
+        body = read_body(request)
+        values = validate(EmptyBody, body)
+        key = request_key(request, body)
+        result = await moving.void_hold(
+            path_uuid(hold_id, HoldNotFound), details_of(request, values), key=key, render=renderer(request, 200, _hold)
+        )
+        return answer(request, result)

@@ -1,0 +1,182 @@
+"""``/transfers``: make one, price one, look one up, list them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.http.cursors import page_json, page_request
+from ledger_project.http.responses import json_response
+from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.validation import validate
+from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.errors import TransferNotFound
+from ledger_project.readers import in_reader
+from merchants.selectors import identify
+from transfers import selectors
+from transfers.domain.outcome import Outcome
+from transfers.representations import entry_json, money, posted_transfer_json, transfer_json
+from transfers.selectors import TransferFilters
+from transfers.serializers import QuoteJson, ReverseBody, TransferBody, TransferDetailJson, TransferJson, TransferPageJson, TransferQuery
+from transfers.services import moving
+from transfers.views.answers import amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request
+
+KEY_CODES = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
+MOVE_CODES = ("insufficient_funds", "account_frozen", "account_closed", "balance_limit_exceeded", "duplicate_external_reference")
+FEE_CODES = ("fee_not_configured", "fee_exceeds_amount")
+
+
+def posted(outcome: Outcome) -> object:
+    """Return the transfer that an outcome posted."""
+    assert outcome.transfer is not None  # noqa: S101 - it was not refused
+    return posted_transfer_json(outcome.transfer)
+
+
+class TransfersView(ApiView):
+    """The collection of transfers."""
+
+    @extend_schema(
+        operation_id="create_transfer",
+        tags=["transfers"],
+        request=TransferBody,
+        parameters=[idempotency_key(required=True), REPLAYED],
+        responses={
+            201: TransferJson,
+            **problem_responses(
+                *ALWAYS,
+                *KEY_CODES,
+                *MOVE_CODES,
+                *FEE_CODES,
+                "merchant_not_found",
+                "account_not_found",
+                "unknown_currency",
+                "currency_mismatch",
+                "same_account",
+            ),
+        },
+    )
+    async def post(self, request: HttpRequest) -> HttpResponse:
+        """Move money from one merchant to another, with the fee that applies."""
+        body = read_body(request)
+        values = validate(TransferBody, body)
+        result = await moving.execute_transfer(
+            transfer_request(request, values), key=request_key(request, body), render=renderer(request, 201, posted)
+        )
+        return answer(request, result)
+
+    @extend_schema(
+        operation_id="list_transfers",
+        tags=["transfers"],
+        parameters=[TransferQuery],
+        responses={200: TransferPageJson, **problem_responses("invalid_cursor", "validation_error", "database_unavailable")},
+    )
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """List transfers, newest first."""
+        page = page_request(request, "transfers", TransferQuery)
+        filters = await _filters(page.values)
+        found = []
+        if filters is not None:
+            before = None if page.position is None else path_uuid(page.position, TransferNotFound)
+            found = await in_reader(selectors.list_transfers, filters, before=before, limit=page.limit + 1)
+        return json_response(page_json([transfer_json(view) for view in found], page, [str(view.id) for view in found]))
+
+
+async def _filters(values: dict[str, Any]) -> TransferFilters | None:
+    """Return the filters with names resolved; None if a merchant is not known, so that nothing can match."""
+    names = [values[name] for name in ("from", "to") if values.get(name)]
+    identities = await identify(names=names)
+    if any(identities.merchant(name) is None for name in names):
+        return None
+    merchants = {name: identities.merchant(values[name]) if values.get(name) else None for name in ("from", "to")}
+    return TransferFilters(
+        from_merchant=merchants["from"].id if merchants["from"] else None,
+        to_merchant=merchants["to"].id if merchants["to"] else None,
+        currency=values.get("currency") or None,
+        kind=values.get("kind") or None,
+        external_reference=values.get("external_reference") or None,
+        created_from=values.get("created_from"),
+        created_to=values.get("created_to"),
+    )
+
+
+class TransferView(ApiView):
+    """One transfer."""
+
+    @extend_schema(
+        operation_id="get_transfer",
+        tags=["transfers"],
+        responses={200: TransferDetailJson, **problem_responses("transfer_not_found", "database_unavailable")},
+    )
+    async def get(self, request: HttpRequest, transfer_id: str) -> HttpResponse:
+        """Show a transfer with all its entries, those of fee, held and external accounts included."""
+        del request
+        wanted = path_uuid(transfer_id, TransferNotFound)
+        found = await in_reader(selectors.get_transfer, wanted)
+        if found is None:
+            raise TransferNotFound(wanted)
+        view, entries = found
+        return json_response({**transfer_json(view), "entries": [entry_json(entry, with_kind=True) for entry in entries]})
+
+
+class QuoteView(ApiView):
+    """The price of a transfer."""
+
+    @extend_schema(
+        operation_id="quote_transfer",
+        tags=["transfers"],
+        request=TransferBody,
+        responses={
+            200: QuoteJson,
+            **problem_responses(
+                *ALWAYS, *FEE_CODES, "merchant_not_found", "account_not_found", "unknown_currency", "currency_mismatch", "same_account"
+            ),
+        },
+    )
+    async def post(self, request: HttpRequest) -> HttpResponse:
+        """Say what a transfer would cost now; moves nothing and needs no key."""
+        values = validate(TransferBody, read_body(request))
+        quote = await moving.quote_transfer(transfer_request(request, values))
+        currency = quote.currency
+        return json_response(
+            {
+                "currency": currency.code,
+                **money("amount", quote.amount_minor, currency),
+                **money("fee", quote.fee_minor, currency),
+                **money("total_debit", quote.total_debit_minor, currency),
+                **money("receiver_gets", quote.receiver_gets_minor, currency),
+                "fee_schedule": {"id": str(quote.schedule.id), "version": quote.schedule.version},
+            }
+        )
+
+
+class ReverseView(ApiView):
+    """The way back of a transfer."""
+
+    @extend_schema(
+        operation_id="reverse_transfer",
+        tags=["transfers"],
+        request=ReverseBody,
+        parameters=[idempotency_key(required=True), REPLAYED],
+        responses={
+            201: TransferJson,
+            **problem_responses(
+                *ALWAYS, *KEY_CODES, *MOVE_CODES, "transfer_not_found", "already_reversed", "reversal_exceeds_original", "not_reversible"
+            ),
+        },
+    )
+    async def post(self, request: HttpRequest, transfer_id: str) -> HttpResponse:
+        """Send money back where it came from: all that is not yet reversed, or an amount of it."""
+        body = read_body(request)
+        values = validate(ReverseBody, body)
+        key = request_key(request, body)
+        result = await moving.reverse_transfer(
+            path_uuid(transfer_id, TransferNotFound),
+            amount_of(values),
+            details_of(request, values),
+            refund_fee=values["refund_fee"],
+            key=key,
+            render=renderer(request, 201, posted),
+        )
+        return answer(request, result)
