@@ -1,16 +1,32 @@
 #!/usr/bin/env python
-"""Django's command line; ``./manage.py help`` lists what there is."""
+"""Django's command line; ``./manage.py help`` lists what there is. Starts the embedded database for commands that need one."""
 
+import contextlib
 import os
 import sys
+
+WITHOUT_DATABASE = frozenset({"help", "--help", "-h", "version", "--version", "check", "makemigrations", "collectstatic", "serve"})
+"""Commands that need no database, or see to it themselves."""
 
 
 def main() -> None:
     """Run the command named on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledger_project.settings")
-    from django.core.management import execute_from_command_line  # noqa: PLC0415 - the settings module must be named first
+    from django.conf import settings  # noqa: PLC0415 - the settings module must be named first
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
+    from environs import EnvError  # noqa: PLC0415
 
-    execute_from_command_line(sys.argv)
+    from ledger_project.configuration import ConfigurationError  # noqa: PLC0415
+    from ledger_project.database import EmbeddedPostgres  # noqa: PLC0415
+
+    command = sys.argv[1] if len(sys.argv) > 1 else "help"
+    try:
+        embedded = settings.LEDGER_EMBEDDED and command not in WITHOUT_DATABASE and "--help" not in sys.argv
+        server = EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if embedded else contextlib.nullcontext()
+    except (ConfigurationError, EnvError) as error:
+        sys.exit(f"Configuration: {error}")
+    with server:
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

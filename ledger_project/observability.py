@@ -14,6 +14,8 @@ from typing import Literal
 
 import structlog
 
+from ledger_project.configuration import ConfigurationError
+
 _listener: logging.handlers.QueueListener | None = None
 
 
@@ -25,11 +27,11 @@ class _KeepRecord(logging.handlers.QueueHandler):
 
 
 def configure_logging(*, log_format: Literal["json", "console"] | str, level: str) -> None:
-    """Set up logging for this process. Raises ``ValueError`` for a format or level that does not exist."""
+    """Set up logging for this process. Raises ``ConfigurationError`` for a format or level that does not exist."""
     if log_format not in {"json", "console"}:
-        raise ValueError(f"LEDGER_LOG_FORMAT is {log_format!r}; it is 'json' or 'console'")
+        raise ConfigurationError(f"LEDGER_LOG_FORMAT is {log_format!r}; it is 'json' or 'console'")
     if level not in logging.getLevelNamesMapping():
-        raise ValueError(f"LEDGER_LOG_LEVEL is {level!r}; it is one of {', '.join(logging.getLevelNamesMapping())}")
+        raise ConfigurationError(f"LEDGER_LOG_LEVEL is {level!r}; it is one of {', '.join(logging.getLevelNamesMapping())}")
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

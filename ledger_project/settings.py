@@ -7,6 +7,7 @@ from pathlib import Path
 
 from environs import Env
 
+from ledger_project.configuration import secret_key
 from ledger_project.database import connection_settings
 from ledger_project.observability import configure_logging
 
@@ -18,7 +19,11 @@ LEDGER_DATA_DIR: Path = Path(env.str("LEDGER_DATA_DIR", str(BASE_DIR / ".data"))
 """Folder of the embedded PostgreSQL and of generated secrets; not used for data when DATABASE_URL is set."""
 
 DEBUG: bool = env.bool("DEBUG", False)
-SECRET_KEY: str = env.str("SECRET_KEY", "") or "insecure-development-key-set-SECRET_KEY-in-production"
+DATABASE_URL: str = env.str("DATABASE_URL", "")
+"""The PostgreSQL server (15 or newer) to use; without it an embedded one is started."""
+
+LEDGER_EMBEDDED: bool = not DATABASE_URL
+SECRET_KEY: str = secret_key(env.str("SECRET_KEY", ""), data_dir=LEDGER_DATA_DIR, embedded=LEDGER_EMBEDDED, debug=DEBUG)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
@@ -101,7 +106,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": connection_settings(
-        env.str("DATABASE_URL", ""),
+        DATABASE_URL,
         data_dir=LEDGER_DATA_DIR,
         pool_max_size=env.int("LEDGER_POOL_MAX", 8),
     )

@@ -1,0 +1,50 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`. `make help` lists the rest.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format typecheck lock bench soak chaos clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.installed: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.installed ## Serve on 127.0.0.1:8000 with everything it needs (PORT, WORKERS, LEDGER_DATA_DIR, DATABASE_URL)
+	@exec $(BIN)/python manage.py serve
+
+test: check ## Run every check and every test against a real PostgreSQL (TEST_DATABASE_URL, or an embedded one)
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports --no-cache
+	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	DEBUG=1 $(BIN)/python manage.py check
+
+format: $(VENV)/.installed-dev ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.installed-dev ## Pin all requirements again, with hashes
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade requirements-dev.in -o requirements-dev.txt
+
+bench: $(VENV)/.installed-dev ## Measure, beside the same SQL run by pgbench
+	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.installed-dev ## Random commands against a model for SECONDS (600)
+	SOAK_SECONDS=$${SECONDS:-600} $(BIN)/python -m pytest tests/services/test_state_machine.py -p no:cacheprovider
+
+clean: ## Remove what was generated; the data of `make run` too
+	rm -rf $(VENV) .data .data-test .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

@@ -1,0 +1,30 @@
+"""Settings that cannot work are told in one line."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+class ConfigurationError(ValueError):
+    """A setting from the environment is wrong; the message says which and what would be right."""
+
+
+def secret_key(configured: str, *, data_dir: Path, embedded: bool, debug: bool) -> str:
+    """Return Django's secret key: the configured one, or in embedded and debug mode one that is made once and kept in the data folder.
+
+    Raises ``ConfigurationError`` where a real database is served without a key.
+    """
+    if configured:
+        return configured
+    if not embedded and not debug:
+        raise ConfigurationError("SECRET_KEY is not set; with DATABASE_URL a long random one is required")
+    path = data_dir / "secret_key"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    key = secrets.token_urlsafe(50)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key)
+    return key

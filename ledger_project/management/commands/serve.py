@@ -1,0 +1,122 @@
+"""``manage.py serve``: everything up, in the right order, with one command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from uvicorn.supervisors import Multiprocess
+
+from ledger_project.database import EmbeddedPostgres
+
+_BANNER = """
+  Ledger is at   http://127.0.0.1:{port}
+  API docs       http://127.0.0.1:{port}/docs
+  Admin          http://127.0.0.1:{port}/admin/{login}
+
+  Try:
+  curl -s http://127.0.0.1:{port}/merchants -H 'Content-Type: application/json' -d '{{"merchant_name": "carol", "currency": "USD", "initial_balance": "100.00"}}'
+  curl -s http://127.0.0.1:{port}/transfers -H 'Content-Type: application/json' -H 'Idempotency-Key: first' -d '{{"from_merchant": "carol", "to_merchant": "alice_store", "currency": "USD", "amount": "20.00"}}'
+  curl -s http://127.0.0.1:{port}/merchants/carol/balance
+
+  Ctrl-C stops it.
+"""  # noqa: E501 - lines to copy
+
+
+def environment_number(name: str, default: int, *, low: int, high: int) -> int:
+    """Return a whole number from the environment. Raises ``CommandError`` with one clear line."""
+    text = os.environ.get(name, "").strip() or str(default)
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise CommandError(f"{name} is {text!r}; a whole number from {low} to {high} is expected.")
+    return int(text)
+
+
+class Command(BaseCommand):
+    """Start the database if it is ours, migrate, load demo data on the first run, and serve."""
+
+    help = (
+        "Serve on 127.0.0.1. PORT (8000), WORKERS (2), LEDGER_DATA_DIR and DATABASE_URL come from the environment. Without DATABASE_URL "
+        "an embedded PostgreSQL is started, migrated, and on its first run filled with demo merchants."
+    )
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Bring everything up, and down again."""
+        del args, options
+        port = environment_number("PORT", 8000, low=1, high=65535)
+        workers = environment_number("WORKERS", 2, low=1, high=64)
+        listener = self._listen(port)
+        self.check()
+        database = EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if settings.LEDGER_EMBEDDED else contextlib.nullcontext()
+        with database, listener:
+            self._reach_database()
+            self._migrate()
+            login = self._load_demo() if settings.LEDGER_EMBEDDED else ""
+            connections.close_all()
+            for alias in connections:
+                connections[alias].close_pool()  # type: ignore[attr-defined]
+            self.stdout.write(_BANNER.format(port=port, login=login))
+            self.stdout.flush()
+            self._serve(listener, workers)
+        self.stdout.write("Stopped.")
+
+    def _listen(self, port: int) -> socket.socket:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen(2048)
+        except OSError as error:
+            listener.close()
+            raise CommandError(f"Port {port} cannot be used ({error.strerror}); set PORT to another one.") from None
+        listener.set_inheritable(True)
+        return listener
+
+    def _reach_database(self) -> None:
+        try:
+            connection.ensure_connection()
+        except (OperationalError, Exception) as error:
+            reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            raise CommandError(f"The database that DATABASE_URL names cannot be reached: {reason}") from None
+
+    def _migrate(self) -> None:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            self.stdout.write("Migrating the database ...")
+            call_command("migrate", interactive=False, verbosity=0)
+
+    def _load_demo(self) -> str:
+        users = get_user_model().objects
+        if not users.exists():
+            users.create_superuser("admin", password="admin")  # noqa: S106 - the demo's, on loopback, and said so
+            call_command("seed_demo", "--if-empty")
+        demo = users.filter(username="admin").first()
+        return "   (demo login: admin / admin)" if demo is not None and demo.check_password("admin") else ""
+
+    def _serve(self, listener: socket.socket, workers: int) -> None:
+        config = uvicorn.Config(
+            "ledger_project.asgi:application",
+            workers=workers,
+            loop="uvloop",
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            timeout_graceful_shutdown=15,
+            backlog=2048,
+        )
+        if workers == 1:
+            uvicorn.Server(config).run(sockets=[listener])
+            return
+        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listener]).run()

@@ -1,0 +1,75 @@
+"""One ledger for the whole run.
+
+Ledger tables refuse DELETE and TRUNCATE, so nothing is cleaned between tests: as in production there is one growing ledger, each test
+makes merchants of its own, and at the end of the run the invariants must hold over everything that all tests have done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.test.utils import setup_databases, teardown_databases
+
+from ledger_project import lifecycle
+from ledger_project.database import EmbeddedPostgres
+from tests.invariants import check_invariants
+from tests.servers import Service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let all tests use the one database, and check the invariants over all of it at the end."""
+    del django_test_environment
+    server = EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if settings.LEDGER_EMBEDDED else contextlib.nullcontext()
+    with server, django_db_blocker.unblock():
+        old = setup_databases(verbosity=0, interactive=False)
+        yield
+        check_invariants()
+        connections.close_all()
+        teardown_databases(old, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+async def api(ledger: None) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the real application, in this process."""
+    del ledger
+    from ledger_project.asgi import application
+
+    await lifecycle.startup()
+    transport = httpx.ASGITransport(app=application, raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+    await lifecycle.shutdown()
+
+
+@pytest.fixture
+def serve(ledger: None) -> Iterator[Callable[..., Service]]:
+    """Start real servers on the test database: ``serve(workers=2)``; all are stopped at the end of the test."""
+    del ledger
+    services: list[Service] = []
+
+    def start(**options: object) -> Service:
+        service = Service(**options)  # type: ignore[arg-type]
+        services.append(service)
+        service.start()
+        return service
+
+    yield start
+    for service in services:
+        service.stop()
+
+
+@pytest.fixture(scope="module")
+def service(ledger: None) -> Iterator[Service]:
+    """A real server with two workers for the tests of one module."""
+    del ledger
+    running = Service(workers=2)
+    running.start()
+    yield running
+    running.stop()

@@ -1,0 +1,19 @@
+"""The environment of a test run, set before Django's settings are read: loaded with ``-p`` from pyproject.toml.
+
+The database is TEST_DATABASE_URL's server, or an embedded one in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA_DIR = ROOT / ".data-test"
+
+os.environ["LEDGER_DATA_DIR"] = str(DATA_DIR)
+os.environ["SECRET_KEY"] = "a-key-for-tests-only"
+os.environ["LEDGER_LOG_LEVEL"] = os.environ.get("TEST_LOG_LEVEL", "CRITICAL")
+os.environ.pop("DATABASE_URL", None)
+if os.environ.get("TEST_DATABASE_URL"):
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]

@@ -1,0 +1,107 @@
+"""Real servers for tests: uvicorn in processes of its own, on loopback, on the test database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from urllib.parse import quote
+
+import httpx
+import psutil
+from django.db import connection
+
+from tests.environment import ROOT
+
+START_TIMEOUT_S = 40
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def database_url() -> str:
+    """Return the URL of the database that this test session works on."""
+    values = connection.settings_dict
+    user = quote(values["USER"]) + (f":{quote(values['PASSWORD'])}" if values.get("PASSWORD") else "")
+    if str(values["HOST"]).startswith("/"):
+        return f"postgresql://{user}@/{values['NAME']}?host={quote(values['HOST'], safe='')}"
+    port = f":{values['PORT']}" if values["PORT"] else ""
+    return f"postgresql://{user}@{values['HOST']}{port}/{values['NAME']}"
+
+
+class Service:
+    """A running service: ``base_url``, its processes, and ways to end them."""
+
+    def __init__(self, *, workers: int = 1, port: int | None = None, env: dict[str, str] | None = None) -> None:
+        self.workers = workers
+        self.port = port or free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.env = {**os.environ, "DATABASE_URL": database_url(), **(env or {})}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        arguments = ["--port", str(self.port), "--workers", str(self.workers), "--no-access-log", "--lifespan", "on"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "ledger_project.asgi:application", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            start_new_session=True,
+        )
+        self.wait_ready()
+
+    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                if httpx.get(f"{self.base_url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the service does not answer after {timeout_s} s")
+            time.sleep(0.05)
+
+    def worker_pids(self) -> list[int]:
+        """Return the ids of the processes that serve."""
+        assert self.process is not None
+        parent = psutil.Process(self.process.pid)
+        if self.workers == 1:
+            return [parent.pid]
+        return [child.pid for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
+
+    def kill_all(self) -> None:
+        """End everything at once, as a power cut would."""
+        assert self.process is not None
+        family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+        for member in family:
+            with_suppressed_kill(member.pid)
+        self.process.wait()
+
+    def stop(self, timeout_s: float = 20) -> int | None:
+        """Ask it to end and return its exit code."""
+        if self.process is None or self.process.poll() is not None:
+            return self.process.returncode if self.process else None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            raise
+
+
+def with_suppressed_kill(pid: int) -> None:
+    """SIGKILL a process that may be gone already."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
