@@ -10,5 +10,9 @@ class LedgerProjectConfig(AppConfig):
     verbose_name = "Ledger"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and what a serving process does for itself."""
         from ledger_project import checks  # noqa: F401, PLC0415 - importing registers
+        from ledger_project.lifecycle import on_startup  # noqa: PLC0415
+        from ledger_project.orphans import watch_supervisor  # noqa: PLC0415
+
+        on_startup(watch_supervisor)

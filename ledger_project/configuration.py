@@ -18,13 +18,16 @@ def secret_key(configured: str, *, data_dir: Path, embedded: bool, debug: bool) 
         return configured
     if not embedded and not debug:
         raise ConfigurationError("SECRET_KEY is not set; with DATABASE_URL a long random one is required")
-    path = data_dir / "secret_key"
-    data_dir.mkdir(parents=True, exist_ok=True)
+    return kept_value(data_dir / "secret_key", secrets.token_urlsafe(50))
+
+
+def kept_value(path: Path, new: str) -> str:
+    """Return what a private file holds; the first call puts ``new`` there, whoever else calls at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_text()
-    key = secrets.token_urlsafe(50)
     with os.fdopen(descriptor, "w") as file:
-        file.write(key)
-    return key
+        file.write(new)
+    return new

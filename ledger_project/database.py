@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import time
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ledger_project.configuration import ConfigurationError
+from ledger_project.configuration import ConfigurationError, kept_value
 
 SYSTEM_USER = "ledger-postgres"
 """The unprivileged user that the embedded server runs as when we are root; made if it can be, else ``nobody`` serves."""
@@ -133,8 +134,8 @@ class EmbeddedPostgres:
         self.data_dir = data_dir
         digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
         self.owner = _owner()
-        # As root, below a folder of the server's own user; else where the caller wants it.
-        self.home = _ROOT_STATE / digest if self.owner else data_dir
+        # As root, below a folder of the server's own user, under a name that is kept in the data folder: who removes that starts anew.
+        self.home = _ROOT_STATE / kept_value(data_dir / "cluster", secrets.token_hex(6)) if self.owner else data_dir
         self.cluster = self.home / "postgres"
         socket_dir = self.home / "socket"
         # A Unix socket's path holds 107 bytes.

@@ -7,16 +7,20 @@ import os
 import socket
 from typing import Any
 
+import psycopg
 import uvicorn
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
-from django.db import OperationalError, connection, connections
+from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from uvicorn.supervisors import Multiprocess
 
 from ledger_project.database import EmbeddedPostgres
+from ledger_project.orphans import SUPERVISOR
+
+LIBPQ_NAMES = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
 
 _BANNER = """
   Ledger is at   http://127.0.0.1:{port}
@@ -82,10 +86,12 @@ class Command(BaseCommand):
         return listener
 
     def _reach_database(self) -> None:
+        # Not through the pool, which would only say that it waited in vain.
+        parameters = {name: value for name, value in connection.get_connection_params().items() if name in LIBPQ_NAMES}
         try:
-            connection.ensure_connection()
-        except (OperationalError, Exception) as error:
-            reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            psycopg.connect(**parameters).close()
+        except psycopg.Error as error:
+            reason = " ".join(str(error).split())
             raise CommandError(f"The database that DATABASE_URL names cannot be reached: {reason}") from None
 
     def _migrate(self) -> None:
@@ -119,4 +125,5 @@ class Command(BaseCommand):
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
             return
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+        os.environ[SUPERVISOR] = str(os.getpid())
+        Multiprocess(config, sockets=[listener]).run()

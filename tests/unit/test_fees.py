@@ -1,0 +1,130 @@
+"""What a movement costs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Context, Decimal
+from fractions import Fraction
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fees.domain import Rounding, Schedule, Tier, TierMode, calculate_fee, choose_schedule, explain_fee
+from tests.factories import schedule
+
+DECIMAL_MODES = {
+    Rounding.HALF_EVEN: ROUND_HALF_EVEN,
+    Rounding.HALF_UP: ROUND_HALF_UP,
+    Rounding.HALF_DOWN: ROUND_HALF_DOWN,
+    Rounding.UP: ROUND_UP,
+    Rounding.DOWN: ROUND_DOWN,
+    Rounding.CEILING: ROUND_CEILING,
+    Rounding.FLOOR: ROUND_FLOOR,
+}
+amounts = st.integers(1, 10**30)
+rates = st.integers(0, 10**10).map(lambda scaled: Decimal(scaled).scaleb(-10))
+roundings = st.sampled_from(list(Rounding))
+small = st.integers(0, 10**12)
+
+
+def exact(value: Fraction, rounding: Rounding) -> int:
+    """Round a fraction by the decimal module, at a precision that loses nothing."""
+    context = Context(prec=120)
+    return int(context.divide(Decimal(value.numerator), Decimal(value.denominator)).quantize(Decimal(1), DECIMAL_MODES[rounding], context))
+
+
+@st.composite
+def tiers(draw: st.DrawFn) -> tuple[Tier, ...]:
+    bounds = sorted(draw(st.sets(st.integers(1, 10**9), min_size=0, max_size=4)))
+    return tuple(Tier(bound, draw(rates), draw(st.integers(0, 10**6))) for bound in [*bounds, None])
+
+
+@given(amounts, rates, small, roundings)
+def test_flat_and_rate_are_exact_in_every_rounding(amount: int, rate: Decimal, flat: int, rounding: Rounding) -> None:
+    fee = calculate_fee(schedule(rate=rate, flat_minor=flat, rounding=rounding), amount)
+    assert fee == exact(Fraction(rate) * amount + flat, rounding)
+
+
+@pytest.mark.parametrize(
+    ("amount", "rounding", "fee"),
+    [(50, "half_even", 0), (150, "half_even", 2), (50, "half_up", 1), (50, "half_down", 0), (51, "half_down", 1), (1, "up", 1), (99, "down", 0)],
+)
+def test_halves_are_rounded_as_the_mode_says(amount: int, rounding: str, fee: int) -> None:
+    assert calculate_fee(schedule(rounding=Rounding(rounding)), amount) == fee
+
+
+@given(amounts, rates, small, small, small)
+def test_a_fee_never_leaves_its_clamps(amount: int, rate: Decimal, flat: int, one: int, two: int) -> None:
+    low, high = sorted((one, two))
+    fee = calculate_fee(schedule(rate=rate, flat_minor=flat, minimum_minor=low, maximum_minor=high), amount)
+    assert low <= fee <= high
+
+
+@given(st.integers(1, 10**10), tiers(), roundings)
+def test_volume_tiers_charge_the_whole_amount_at_its_tier(amount: int, terms: tuple[Tier, ...], rounding: Rounding) -> None:
+    tier = next(t for t in terms if t.up_to_minor is None or amount <= t.up_to_minor)
+    fee = calculate_fee(schedule(tier_mode=TierMode.VOLUME, tiers=terms, rounding=rounding), amount)
+    assert fee == exact(Fraction(tier.rate) * amount + tier.flat_minor, rounding)
+
+
+@given(st.integers(1, 10**10), tiers(), roundings)
+def test_graduated_tiers_charge_each_slice_at_its_own(amount: int, terms: tuple[Tier, ...], rounding: Rounding) -> None:
+    expected, below = Fraction(0), 0
+    for tier in terms:
+        if amount <= below:
+            break
+        top = amount if tier.up_to_minor is None else min(amount, tier.up_to_minor)
+        expected += Fraction(tier.rate) * (top - below) + tier.flat_minor
+        below = top
+    assert calculate_fee(schedule(tier_mode=TierMode.GRADUATED, tiers=terms, rounding=rounding), amount) == exact(expected, rounding)
+
+
+@given(st.integers(1, 10**12), st.integers(1, 10**12), rates)
+def test_a_larger_amount_never_costs_less(one: int, two: int, rate: Decimal) -> None:
+    low, high = sorted((one, two))
+    assert calculate_fee(schedule(rate=rate), low) <= calculate_fee(schedule(rate=rate), high)
+
+
+@given(amounts, rates, roundings)
+def test_the_explanation_ends_in_the_fee(amount: int, rate: Decimal, rounding: Rounding) -> None:
+    terms = schedule(rate=rate, rounding=rounding, minimum_minor=3, maximum_minor=10**6)
+    assert explain_fee(terms, amount).fee_minor == calculate_fee(terms, amount)
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MERCHANT, OTHER = uuid4(), uuid4()
+
+
+@st.composite
+def candidates(draw: st.DrawFn) -> list[Schedule]:
+    found = []
+    for version in range(draw(st.integers(0, 8))):
+        found.append(
+            schedule(
+                id=UUID(int=version + 1),
+                version=version + 1,
+                merchant_id=draw(st.sampled_from([None, MERCHANT, OTHER])),
+                currency=draw(st.sampled_from([None, "USD", "EUR"])),
+                kind=draw(st.sampled_from([None, "transfer", "capture"])),
+                effective_from=NOW + timedelta(days=draw(st.integers(-3, 3))),
+            )
+        )
+    return found
+
+
+@given(candidates())
+def test_the_most_specific_and_latest_in_force_is_chosen(found: list[Schedule]) -> None:
+    chosen = choose_schedule(found, merchant_id=MERCHANT, currency="USD", kind="transfer", at=NOW)
+    for merchant_id, currency in [(MERCHANT, "USD"), (MERCHANT, None), (None, "USD"), (None, None)]:
+        for kind in ("transfer", None):
+            scope = [
+                s
+                for s in found
+                if (s.merchant_id, s.currency, s.kind) == (merchant_id, currency, kind) and s.effective_from <= NOW
+            ]
+            if scope:
+                assert chosen == max(scope, key=lambda s: (s.effective_from, s.version))
+                return
+    assert chosen is None

@@ -1,0 +1,37 @@
+"""Ids are in order of time."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger_project.kernel.ids import first_uuid7_at, time_of, uuid7_at
+
+moments = st.datetimes(datetime(1971, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+entropies = st.integers(0, 2**62 - 1)
+
+
+@given(moments, entropies, entropies)
+def test_a_later_microsecond_has_a_higher_id(moment: datetime, first: int, second: int) -> None:
+    later = moment + timedelta(microseconds=1)
+    assert uuid7_at(moment, position=2**20 - 1, entropy=first) < uuid7_at(later, position=0, entropy=second)
+
+
+@given(moments, st.integers(0, 2**20 - 2), entropies)
+def test_a_later_position_has_a_higher_id(moment: datetime, position: int, entropy: int) -> None:
+    assert uuid7_at(moment, position=position, entropy=entropy) < uuid7_at(moment, position=position + 1, entropy=entropy)
+
+
+@given(moments, entropies)
+def test_the_bound_of_a_moment_parts_earlier_from_later(moment: datetime, entropy: int) -> None:
+    bound = first_uuid7_at(moment)
+    assert uuid7_at(moment - timedelta(microseconds=1), position=2**20 - 1, entropy=entropy) < bound
+    assert bound <= uuid7_at(moment, position=0, entropy=entropy)
+
+
+@given(moments, st.integers(0, 2**20 - 1), entropies)
+def test_an_id_is_a_uuid7_and_tells_its_time(moment: datetime, position: int, entropy: int) -> None:
+    made = uuid7_at(moment, position=position, entropy=entropy)
+    assert (made.version, made.variant) == (7, UUID(int=0x80 << 56).variant)
+    assert time_of(made) == moment

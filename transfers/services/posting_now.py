@@ -1,0 +1,28 @@
+"""Posting from synchronous code: commands of ``manage.py`` and the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transfers import engine
+from transfers.domain.commands import Command
+from transfers.domain.outcome import Outcome
+from transfers.jobs import Answer, Envelope, Item, Job, Key, Result
+
+_EMPTY = Answer(200, b"{}")
+
+
+def bare(outcome: Outcome) -> Answer:
+    """Write an answer that nobody reads as HTTP: a status that tells refusals apart, and the transfer's id."""
+    if outcome.refusal is not None:
+        return Answer(409, outcome.refusal.code.encode())
+    return Answer(200, str(outcome.transfer.id).encode() if outcome.transfer else b"")
+
+
+def post_now(commands: Sequence[Command], *, keys: Sequence[Key] | None = None) -> list[Result]:
+    """Post commands in order in one transaction, each refused or posted on its own; with keys, each at most once for good."""
+    given: Sequence[Key | None] = keys if keys is not None else [None] * len(commands)
+    items = [Item(command, bare, key) for command, key in zip(commands, given, strict=True)]
+    if len(items) == 1:
+        return engine.submit_now(Job(items)).items
+    return engine.submit_now(Job(items, Envelope(render=lambda _: _EMPTY, render_failure=lambda _i, _r: _EMPTY))).items
