@@ -52,6 +52,8 @@ def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int
         "ENGINE": "django.db.backends.postgresql",
         # With the pool, connections go back to it after each use; Django must not keep them as well.
         "CONN_MAX_AGE": 0,
+        # A connection that died in the pool is found before it is used, not by a caller.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 5,
             "application_name": "ledger",

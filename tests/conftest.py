@@ -30,6 +30,7 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
     with server, django_db_blocker.unblock():
         old = setup_databases(verbosity=0, interactive=False)
         yield
+        connections.close_all()  # a fault test may have killed this thread's connection
         check_invariants()
         connections.close_all()
         teardown_databases(old, verbosity=0)

@@ -81,7 +81,7 @@ def build_registration(request: RegistrationRequest, currency: Currency | None) 
     if request.currency is not None:
         currency = required_currency(request.currency, currency)
     try:
-        opening_minor = parse_major(request.initial_balance, currency or Currency("", 38))
+        opening_minor = parse_major(request.initial_balance, currency or Currency("", 8))
     except InvalidAmount as error:
         raise ValidationFailed.of("initial_balance", error.code, str(error)) from None
     if opening_minor and currency is None:
