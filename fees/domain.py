@@ -171,9 +171,7 @@ def _rank(schedule: Schedule) -> tuple[int, bool, datetime, int]:
     return scope, schedule.kind is not None, schedule.effective_from, schedule.version
 
 
-def choose_schedule(
-    schedules: Iterable[Schedule], *, merchant_id: UUID, currency: str, kind: str, at: datetime
-) -> Schedule | None:
+def choose_schedule(schedules: Iterable[Schedule], *, merchant_id: UUID, currency: str, kind: str, at: datetime) -> Schedule | None:
     """Return the schedule by which a movement of this merchant is charged: the most specific, and of its versions the latest in force.
 
     None if none applies; that is a refusal, not a fee of zero.

@@ -23,7 +23,7 @@ class FeeSchedule(models.Model):
     currency = models.ForeignKey(Currency, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     kind = models.CharField(
         max_length=16,
-        null=True,  # noqa: DJ001 - null is any kind, and takes part in the scope's uniqueness
+        null=True,
         blank=True,
         choices=[("transfer", "transfer"), ("capture", "capture")],
     )
@@ -33,7 +33,7 @@ class FeeSchedule(models.Model):
     maximum_minor = MinorUnitsField(null=True, blank=True, help_text="Minor units.")
     tier_mode = models.CharField(
         max_length=16,
-        null=True,  # noqa: DJ001 - null is "no tiers"
+        null=True,
         blank=True,
         choices=[(mode.value, mode.value) for mode in TierMode],
     )

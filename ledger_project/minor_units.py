@@ -28,7 +28,7 @@ class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]
         decimal = super().to_python(value)
         return None if decimal is None else int(decimal)
 
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         """Give the database an exact numeric."""
         if isinstance(value, int):
             value = Decimal(value)

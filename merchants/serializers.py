@@ -46,7 +46,7 @@ class StatementQuery(PageQuery):
     to = Timestamp(required=False)
 
 
-StatementQuery._declared_fields["from"] = Timestamp(required=False)  # noqa: SLF001 - `from` is a word of Python
+StatementQuery._declared_fields["from"] = Timestamp(required=False)
 
 
 class BalanceJson(serializers.Serializer[Any]):

@@ -143,7 +143,9 @@ class MerchantAccountsView(ApiView):
         parameters=[idempotency_key(required=False), REPLAYED],
         responses={
             201: AccountJson,
-            **problem_responses(*ALWAYS, *KEY_CODES, "merchant_not_found", "account_exists", "account_frozen", "account_closed", "unknown_currency"),
+            **problem_responses(
+                *ALWAYS, *KEY_CODES, "merchant_not_found", "account_exists", "account_frozen", "account_closed", "unknown_currency"
+            ),
         },
     )
     async def post(self, request: HttpRequest, name: str) -> HttpResponse:

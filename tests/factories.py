@@ -59,7 +59,14 @@ async def wallet(api: httpx.AsyncClient, name: str, currency: str = "USD") -> st
 
 
 async def transfer(
-    api: httpx.AsyncClient, source: str, target: str, amount_minor: int, *, currency: str = "USD", headers: dict[str, str] | None = None, **extra: Any
+    api: httpx.AsyncClient,
+    source: str,
+    target: str,
+    amount_minor: int,
+    *,
+    currency: str = "USD",
+    headers: dict[str, str] | None = None,
+    **extra: Any,
 ) -> httpx.Response:
     """Ask for a transfer."""
     body = {"from_merchant": source, "to_merchant": target, "currency": currency, "amount_minor": amount_minor, **extra}

@@ -49,7 +49,17 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        arguments = ["--port", str(self.port), "--workers", str(self.workers), "--no-access-log", "--lifespan", "on", "--log-level", "critical"]
+        arguments = [
+            "--port",
+            str(self.port),
+            "--workers",
+            str(self.workers),
+            "--no-access-log",
+            "--lifespan",
+            "on",
+            "--log-level",
+            "critical",
+        ]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "ledger_project.asgi:application", *arguments],
             cwd=ROOT,

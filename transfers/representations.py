@@ -230,7 +230,5 @@ def registered_json(merchant: RegisteredMerchant, account: AccountSnapshot | Non
     balances = []
     if account is not None:
         balances = [BalanceRow(account.id, account.currency, account.available_minor, account.held_minor)]
-    view = MerchantView(
-        merchant.identity.id, merchant.identity.name, Status.ACTIVE.value, merchant.metadata, merchant.created_at, balances
-    )
+    view = MerchantView(merchant.identity.id, merchant.identity.name, Status.ACTIVE.value, merchant.metadata, merchant.created_at, balances)
     return merchant_json(view)

@@ -93,7 +93,7 @@ class TransferQuery(PageQuery):
     created_to = Timestamp(required=False, help_text="First moment that counts no more.")
 
 
-TransferQuery._declared_fields["from"] = StrictString(required=False, allow_blank=True)  # noqa: SLF001 - `from` is a word of Python
+TransferQuery._declared_fields["from"] = StrictString(required=False, allow_blank=True)
 
 
 class HoldQuery(PageQuery):

@@ -92,7 +92,7 @@ class StrictBoolean(serializers.Field):  # type: ignore[type-arg]
             self.fail("invalid")
         return data
 
-    def to_representation(self, value: bool) -> bool:  # noqa: FBT001 - DRF's signature
+    def to_representation(self, value: bool) -> bool:
         """As it is."""
         return value
 

@@ -48,18 +48,18 @@ _HEADERS = (
 )
 
 
-class _TooLarge(Exception):  # noqa: N818 - becomes PayloadTooLarge once there is a request to answer
+class _TooLarge(Exception):
     """The body passed the limit."""
 
 
-class _Disconnected(Exception):  # noqa: N818 - there is nobody left to answer
+class _Disconnected(Exception):
     """The client went away before its request was complete."""
 
 
 class ApiHandler(ASGIHandler):
     """Django's ASGI handler without the hops."""
 
-    def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
+    def load_middleware(self, is_async: bool = False) -> None:
         """Have no middleware: straight to the view."""
         del is_async
         self._view_middleware: list[Any] = []
@@ -93,9 +93,7 @@ class ApiHandler(ASGIHandler):
             body = await _read_body(scope, receive)
         except _TooLarge:
             request = self._request(scope, b"", request_id)
-            return request, problem_response(
-                PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES), request, headers={"Connection": "close"}
-            )
+            return request, problem_response(PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES), request, headers={"Connection": "close"})
         request = self._request(scope, body, request_id)
         try:
             return request, await self._get_response_async(request)  # type: ignore[attr-defined]
@@ -104,7 +102,7 @@ class ApiHandler(ASGIHandler):
 
     def _request(self, scope: Scope, body: bytes, request_id: str) -> ASGIRequest:
         request = ASGIRequest(scope, BytesIO(body))
-        request._body = body  # noqa: SLF001 - it is all there already
+        request._body = body
         request.request_id = request_id  # type: ignore[attr-defined]
         return request
 

@@ -105,9 +105,7 @@ class JSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None
-    ) -> object:
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None) -> object:
         """Parse a stream."""
         del media_type, parser_context
         return parse_json(stream.read())

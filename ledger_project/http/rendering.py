@@ -16,9 +16,7 @@ class JSONRenderer(BaseRenderer):
     format = "json"
     charset = None
 
-    def render(
-        self, data: object, accepted_media_type: str | None = None, renderer_context: Mapping[str, object] | None = None
-    ) -> bytes:
+    def render(self, data: object, accepted_media_type: str | None = None, renderer_context: Mapping[str, object] | None = None) -> bytes:
         """Return the bytes."""
         del accepted_media_type, renderer_context
         return dumps(data)

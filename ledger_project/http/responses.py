@@ -19,6 +19,4 @@ def json_response(payload: object, *, status: int = 200, headers: Mapping[str, s
 
 def raw_response(status: int, body: bytes, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return the bytes of an answer that was written before."""
-    return HttpResponse(
-        body, status=status, content_type=JSON if status < 400 else PROBLEM, headers=dict(headers) if headers else None
-    )
+    return HttpResponse(body, status=status, content_type=JSON if status < 400 else PROBLEM, headers=dict(headers) if headers else None)

@@ -37,7 +37,14 @@ class ProblemJson(serializers.Serializer[Any]):
     errors = FieldErrorJson(many=True, required=False)
 
 
-ALWAYS = ("malformed_json", "validation_error", "payload_too_large", "unsupported_media_type", "internal_error", "database_unavailable")
+ALWAYS = (
+    "malformed_json",
+    "validation_error",
+    "payload_too_large",
+    "unsupported_media_type",
+    "internal_error",
+    "database_unavailable",
+)
 """Codes that any call with a body may answer."""
 
 

@@ -43,6 +43,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from ledger_project.kernel.money import Money
 
+
 class InvalidAmount(ValueError):
     """An amount that cannot be moved: the message says what would be right, ``code`` is the field error's code."""
 

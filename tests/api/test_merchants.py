@@ -51,7 +51,10 @@ async def test_of_twenty_registrations_of_one_name_one_wins(api: httpx.AsyncClie
 
 async def test_registration_honours_a_key(api: httpx.AsyncClient) -> None:
     headers, body = key(), {"merchant_name": unique(), "currency": "USD", "initial_balance": "10"}
-    first, second = await api.post("/merchants", json=body, headers=headers), await api.post("/merchants", json=body, headers=headers)
+    first, second = (
+        await api.post("/merchants", json=body, headers=headers),
+        await api.post("/merchants", json=body, headers=headers),
+    )
     assert (first.status_code, second.status_code, second.content) == (201, 201, first.content)
     assert second.headers["Idempotent-Replayed"] == "true"
 

@@ -7,14 +7,21 @@ import json
 import httpx
 import pytest
 
-from merchants.models import Account, Merchant
 from ledger_project.readers import in_reader
+from merchants.models import Account, Merchant
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 
 
 async def test_a_transfer_moves_the_amount_and_charges_the_sender(api: httpx.AsyncClient) -> None:
     source, target = await merchant(api, "0.00001", "BTC"), await merchant(api)
-    body = {"from_merchant": source, "to_merchant": target, "currency": "BTC", "amount": "0.00000500", "memo": "thanks", "metadata": {"b": 1, "a": [2]}}
+    body = {
+        "from_merchant": source,
+        "to_merchant": target,
+        "currency": "BTC",
+        "amount": "0.00000500",
+        "memo": "thanks",
+        "metadata": {"b": 1, "a": [2]},
+    }
     response = await api.post("/transfers", json=body, headers=key())
     assert response.status_code == 201
     made = response.json()
@@ -23,7 +30,12 @@ async def test_a_transfer_moves_the_amount_and_charges_the_sender(api: httpx.Asy
         "external_reference": None,
     }  # fmt: skip
     assert (made["amount"], made["amount_minor"], made["fee"], made["fee_minor"]) == ("0.00000500", 500, "0.00000005", 5)
-    assert (made["total_debit"], made["total_debit_minor"], made["memo"], made["metadata"]) == ("0.00000505", 505, "thanks", {"b": 1, "a": [2]})
+    assert (made["total_debit"], made["total_debit_minor"], made["memo"], made["metadata"]) == (
+        "0.00000505",
+        505,
+        "thanks",
+        {"b": 1, "a": [2]},
+    )
     assert made["fee_schedule"]["version"] == 1
     assert (await balance_minor(api, source, "BTC"), await balance_minor(api, target, "BTC")) == (495, 500)
 
@@ -61,7 +73,9 @@ async def test_more_than_there_is_is_refused_with_the_figures(api: httpx.AsyncCl
     assert problem["title"] == "Insufficient funds"
     assert problem["status"] == 409
     assert problem["detail"] == f"{source} holds 0.00000100 BTC; 0.00000505 is needed (0.00000500 + fee 0.00000005)."
-    figures = {name: problem[name] for name in ("currency", "available", "available_minor", "required", "required_minor", "fee", "fee_minor")}
+    figures = {
+        name: problem[name] for name in ("currency", "available", "available_minor", "required", "required_minor", "fee", "fee_minor")
+    }
     assert figures == {
         "currency": "BTC", "available": "0.00000100", "available_minor": 100, "required": "0.00000505", "required_minor": 505,
         "fee": "0.00000005", "fee_minor": 5,
@@ -147,7 +161,11 @@ async def test_money_does_not_change_its_currency(api: httpx.AsyncClient) -> Non
     dollars, euros = await merchant(api, "100"), await merchant(api, "100", "EUR")
     body = {"source_account_id": await wallet(api, dollars), "dest_account_id": await wallet(api, euros, "EUR"), "amount": "1"}
     assert (await api.post("/transfers", json=body, headers=key())).json()["code"] == "currency_mismatch"
-    same = {"source_account_id": await wallet(api, dollars), "dest_account_id": await wallet(api, await merchant(api, "0")), "amount": "1"}
+    same = {
+        "source_account_id": await wallet(api, dollars),
+        "dest_account_id": await wallet(api, await merchant(api, "0")),
+        "amount": "1",
+    }
     assert (await api.post("/transfers", json=same | {"currency": "EUR"}, headers=key())).json()["code"] == "currency_mismatch"
 
 

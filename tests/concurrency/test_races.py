@@ -99,7 +99,9 @@ async def test_twenty_notices_of_one_payment_credit_once(http: httpx.AsyncClient
     answers = await asyncio.gather(*[http.post(f"/accounts/{account}/deposit", json=body, headers=key()) for _ in range(20)])
     assert Counter(a.status_code for a in answers) == {200: 1, 409: 19}
     (first,) = [a.json()["transfer"]["id"] for a in answers if a.status_code == 200]
-    assert {(a.json()["code"], a.json()["transfer_id"]) for a in answers if a.status_code == 409} == {("duplicate_external_reference", first)}
+    assert {(a.json()["code"], a.json()["transfer_id"]) for a in answers if a.status_code == 409} == {
+        ("duplicate_external_reference", first)
+    }
 
 
 async def _hold(http: httpx.AsyncClient, amount: str = "10") -> tuple[str, str, str]:

@@ -70,7 +70,11 @@ class Attacker:
 def attacker() -> Iterator[Attacker]:
     values = connection.settings_dict
     raw = psycopg.connect(
-        host=values["HOST"], port=values["PORT"] or None, user=values["USER"], password=values.get("PASSWORD") or None, dbname=values["NAME"]
+        host=values["HOST"],
+        port=values["PORT"] or None,
+        user=values["USER"],
+        password=values.get("PASSWORD") or None,
+        dbname=values["NAME"],
     )
     yield Attacker(raw)
     raw.rollback()
@@ -127,22 +131,26 @@ def test_a_wrong_balance_after_within_one_statement(attacker: Attacker) -> None:
 def test_a_gap_in_the_sequence(attacker: Attacker) -> None:
     posted = attacker.transfer(attacker.wallet, attacker.target, 400)
     refused(
-        attacker, "gap in sequence", (attacker.wallet, 3, posted, "DEBIT", 400, 600), (attacker.target, 1, posted, "CREDIT", 400, 400)
+        attacker,
+        "gap in sequence",
+        (attacker.wallet, 3, posted, "DEBIT", 400, 600),
+        (attacker.target, 1, posted, "CREDIT", 400, 400),
     )
 
 
 def test_a_first_entry_that_is_not_number_one(attacker: Attacker) -> None:
     posted = attacker.transfer(attacker.wallet, attacker.target, 400)
     refused(
-        attacker, "gap in sequence", (attacker.wallet, 2, posted, "DEBIT", 400, 600), (attacker.target, 2, posted, "CREDIT", 400, 400)
+        attacker,
+        "gap in sequence",
+        (attacker.wallet, 2, posted, "DEBIT", 400, 600),
+        (attacker.target, 2, posted, "CREDIT", 400, 400),
     )
 
 
 def test_a_number_twice(attacker: Attacker) -> None:
     posted = attacker.transfer(attacker.wallet, attacker.target, 400)
-    refused(
-        attacker, "duplicate key", (attacker.wallet, 1, posted, "DEBIT", 400, 600), (attacker.target, 1, posted, "CREDIT", 400, 400)
-    )
+    refused(attacker, "duplicate key", (attacker.wallet, 1, posted, "DEBIT", 400, 600), (attacker.target, 1, posted, "CREDIT", 400, 400))
 
 
 def test_a_balance_below_zero(attacker: Attacker) -> None:
@@ -170,7 +178,10 @@ def test_a_balance_that_is_below_zero_only_on_the_way(attacker: Attacker) -> Non
 def test_entries_in_another_currency(attacker: Attacker) -> None:
     posted = attacker.transfer(attacker.wallet, attacker.target, 400)
     refused(
-        attacker, "another currency", (attacker.wallet, 2, posted, "DEBIT", 400, 600), (attacker.euros, 1, posted, "CREDIT", 400, 400)
+        attacker,
+        "another currency",
+        (attacker.wallet, 2, posted, "DEBIT", 400, 600),
+        (attacker.euros, 1, posted, "CREDIT", 400, 400),
     )
 
 
@@ -209,7 +220,10 @@ def test_entries_of_no_transfer(attacker: Attacker) -> None:
 def test_entries_of_no_account(attacker: Attacker) -> None:
     posted = attacker.transfer(attacker.wallet, attacker.target, 400)
     refused(
-        attacker, "account does not exist", (attacker.wallet, 2, posted, "DEBIT", 400, 600), (uuid4(), 1, posted, "CREDIT", 400, 400)
+        attacker,
+        "account does not exist",
+        (attacker.wallet, 2, posted, "DEBIT", 400, 600),
+        (uuid4(), 1, posted, "CREDIT", 400, 400),
     )
 
 
@@ -278,7 +292,8 @@ def test_a_deposit_and_a_payment_share_the_references_of_their_wallet(attacker: 
 
 @pytest.mark.parametrize("table", ["transfers_ledgerentry", "transfers_transfer", "fees_feeschedule"])
 @pytest.mark.parametrize(
-    "statement", ["UPDATE {} SET created_at = now()", "DELETE FROM {}", "TRUNCATE {} CASCADE", "UPDATE {} SET created_at = now() WHERE false"]
+    "statement",
+    ["UPDATE {} SET created_at = now()", "DELETE FROM {}", "TRUNCATE {} CASCADE", "UPDATE {} SET created_at = now() WHERE false"],
 )
 def test_history_is_never_changed(attacker: Attacker, table: str, statement: str) -> None:
     with pytest.raises(psycopg.IntegrityError, match="ledger: .* is refused"):
@@ -311,7 +326,7 @@ def test_identities_never_change(attacker: Attacker, statement: str) -> None:
 def test_a_name_twice_in_other_letters(attacker: Attacker) -> None:
     (name,) = attacker.raw.execute("SELECT name FROM merchants_merchant WHERE id = %s", [attacker.merchant]).fetchone() or ("",)
     with pytest.raises(psycopg.IntegrityError, match="merchant_name_unique"):
-        attacker._insert("merchants_merchant", id=uuid4(), name=name.upper(), status="active", metadata="{}")  # noqa: SLF001
+        attacker._insert("merchants_merchant", id=uuid4(), name=name.upper(), status="active", metadata="{}")
 
 
 def test_a_key_twice_for_one_principal(attacker: Attacker) -> None:
@@ -323,7 +338,7 @@ def test_a_key_twice_for_one_principal(attacker: Attacker) -> None:
 
 def hold(attacker: Attacker) -> UUID:
     (schedule_id,) = attacker.raw.execute(SCHEDULE_OF_ALL).fetchone() or (None,)
-    return attacker._insert(  # noqa: SLF001
+    return attacker._insert(
         "transfers_hold",
         id=uuid4(), source_id=attacker.wallet, source_merchant_id=attacker.merchant, target_merchant_id=attacker.other, currency_id="USD",
         amount_minor=100, reserved_minor=101, captured_minor=0, status="open", fee_schedule_id=schedule_id, metadata="{}",
@@ -360,7 +375,7 @@ def test_fee_schedules_make_sense(attacker: Attacker, changes: dict[str, object]
         "rounding": "half_even", "payer": "sender", "effective_from": attacker.now, "note": "attack",
     }  # fmt: skip
     with pytest.raises(psycopg.IntegrityError, match=guard):
-        attacker._insert("fees_feeschedule", **(values | changes))  # noqa: SLF001
+        attacker._insert("fees_feeschedule", **(values | changes))
 
 
 def test_a_version_comes_into_force_after_the_one_before(attacker: Attacker) -> None:
@@ -368,6 +383,6 @@ def test_a_version_comes_into_force_after_the_one_before(attacker: Attacker) -> 
         "rate": "0.01", "flat_minor": 0, "tiers": "[]", "rounding": "half_even", "payer": "sender", "effective_from": attacker.now,
         "note": "attack", "merchant_id": attacker.merchant,
     }  # fmt: skip
-    attacker._insert("fees_feeschedule", id=uuid4(), version=1, **values)  # noqa: SLF001
+    attacker._insert("fees_feeschedule", id=uuid4(), version=1, **values)
     with pytest.raises(psycopg.IntegrityError, match="must follow the version before it"):
-        attacker._insert("fees_feeschedule", id=uuid4(), version=2, **values)  # noqa: SLF001
+        attacker._insert("fees_feeschedule", id=uuid4(), version=2, **values)

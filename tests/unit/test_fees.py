@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Context, Decimal
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_DOWN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+    Context,
+    Decimal,
+)
 from fractions import Fraction
 from uuid import UUID, uuid4
 
@@ -49,7 +59,15 @@ def test_flat_and_rate_are_exact_in_every_rounding(amount: int, rate: Decimal, f
 
 @pytest.mark.parametrize(
     ("amount", "rounding", "fee"),
-    [(50, "half_even", 0), (150, "half_even", 2), (50, "half_up", 1), (50, "half_down", 0), (51, "half_down", 1), (1, "up", 1), (99, "down", 0)],
+    [
+        (50, "half_even", 0),
+        (150, "half_even", 2),
+        (50, "half_up", 1),
+        (50, "half_down", 0),
+        (51, "half_down", 1),
+        (1, "up", 1),
+        (99, "down", 0),
+    ],
 )
 def test_halves_are_rounded_as_the_mode_says(amount: int, rounding: str, fee: int) -> None:
     assert calculate_fee(schedule(rounding=Rounding(rounding)), amount) == fee
@@ -119,11 +137,7 @@ def test_the_most_specific_and_latest_in_force_is_chosen(found: list[Schedule]) 
     chosen = choose_schedule(found, merchant_id=MERCHANT, currency="USD", kind="transfer", at=NOW)
     for merchant_id, currency in [(MERCHANT, "USD"), (MERCHANT, None), (None, "USD"), (None, None)]:
         for kind in ("transfer", None):
-            scope = [
-                s
-                for s in found
-                if (s.merchant_id, s.currency, s.kind) == (merchant_id, currency, kind) and s.effective_from <= NOW
-            ]
+            scope = [s for s in found if (s.merchant_id, s.currency, s.kind) == (merchant_id, currency, kind) and s.effective_from <= NOW]
             if scope:
                 assert chosen == max(scope, key=lambda s: (s.effective_from, s.version))
                 return

@@ -22,7 +22,27 @@ def test_a_decimal_string_is_read_exactly(text: str, currency: Currency, minor: 
 
 @pytest.mark.parametrize(
     "text",
-    ["", " 1", "1 ", "+1", "-1", "1e3", "1E3", ".5", "5.", "01", "1,000", "NaN", "Infinity", "1.000", "0x10", "١", "1_0", "\n1", "1\n"],
+    [
+        "",
+        " 1",
+        "1 ",
+        "+1",
+        "-1",
+        "1e3",
+        "1E3",
+        ".5",
+        "5.",
+        "01",
+        "1,000",
+        "NaN",
+        "Infinity",
+        "1.000",
+        "0x10",
+        "١",
+        "1_0",
+        "\n1",
+        "1\n",
+    ],
 )
 def test_anything_but_a_plain_decimal_is_refused(text: str) -> None:
     with pytest.raises(InvalidAmount):

@@ -86,7 +86,9 @@ def test_chains_go_on_without_gaps_and_balances_run(commands: list[object], open
         signed = entry.amount_minor if entry.direction == "CREDIT" else -entry.amount_minor
         assert (entry.sequence, entry.balance_after_minor) == (sequence + 1, balance + signed)
         movement = (entry.direction, entry.type, entry.amount_minor, entry.balance_after_minor)
-        assert entry.hash == entry_hash(digest, entry.account_id, entry.sequence, entry.transfer_id, microseconds(entry.created_at), movement)
+        assert entry.hash == entry_hash(
+            digest, entry.account_id, entry.sequence, entry.transfer_id, microseconds(entry.created_at), movement
+        )
         heads[entry.account_id] = entry.sequence, entry.balance_after_minor, entry.hash
 
 
@@ -119,7 +121,7 @@ def test_an_atomic_group_posts_all_or_nothing(commands: list[object], opening: l
         assert len(planned.transfers) == len(commands)
 
 
-@given(batches, openings, st.integers(-10**6, 10**6))
+@given(batches, openings, st.integers(-(10**6), 10**6))
 def test_time_never_runs_backwards_whatever_the_clock_says(commands: list[object], opening: list[int], skew_us: int) -> None:
     book = full_book(MERCHANTS, opening, now=NOW + timedelta(microseconds=skew_us))
     last = {a.id: a.last_at for a in book.accounts.values()}

@@ -129,7 +129,7 @@ class Leg(NamedTuple):
     amount_minor: int
 
 
-class Shortfall(Exception):  # noqa: N818 - not an error yet: each command says it in its own words
+class Shortfall(Exception):
     """A leg would take an account below what it may hold."""
 
     def __init__(self, account: AccountState, available_minor: int) -> None:

@@ -152,9 +152,7 @@ def transfer_funds(command: TransferFunds, ledger: Ledger) -> Outcome:
         Leg(target, EntryType.TRANSFER, amount_minor),
         *fee_legs(payer, ledger.account(paying, currency, AccountKind.FEES), charge.fee_minor),
     ]
-    draft = Draft(
-        TransferKind.TRANSFER, command.source, command.target, source, target, currency, amount_minor, command.details, charge
-    )
+    draft = Draft(TransferKind.TRANSFER, command.source, command.target, source, target, currency, amount_minor, command.details, charge)
     return Outcome(transfer=post_draft(ledger, draft, legs))
 
 
@@ -174,7 +172,15 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
         external = ledger.account(merchant, currency, AccountKind.EXTERNAL)
         legs = [Leg(external, EntryType.OPENING, -command.opening_minor), Leg(wallet, EntryType.OPENING, command.opening_minor)]
         draft = Draft(
-            TransferKind.OPENING, None, merchant, external, wallet, currency, command.opening_minor, command.details, reference_account=wallet
+            TransferKind.OPENING,
+            None,
+            merchant,
+            external,
+            wallet,
+            currency,
+            command.opening_minor,
+            command.details,
+            reference_account=wallet,
         )
         transfer = post_draft(ledger, draft, legs)
     return Outcome(merchant=registered, transfer=transfer, account=ledger.snapshot(wallet, _nothing_held(wallet), currency))
@@ -183,7 +189,17 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
 def _nothing_held(wallet: AccountState) -> AccountState:
     """Return what stands for the held account of a wallet that has none yet."""
     return AccountState(
-        wallet.id, wallet.key, wallet.merchant_name, wallet.status, 0, None, sequence=0, balance_minor=0, last_hash=b"", last_at=None, exists=False
+        wallet.id,
+        wallet.key,
+        wallet.merchant_name,
+        wallet.status,
+        0,
+        None,
+        sequence=0,
+        balance_minor=0,
+        last_hash=b"",
+        last_at=None,
+        exists=False,
     )
 
 
@@ -240,8 +256,6 @@ def settle_fees(command: SettleFees, ledger: Ledger) -> Outcome:
     amount_minor = fees.balance_minor
     if amount_minor == 0:
         return Outcome()
-    draft = Draft(
-        TransferKind.FEE_SETTLEMENT, command.merchant, command.treasury, fees, treasury, currency, amount_minor, command.details
-    )
+    draft = Draft(TransferKind.FEE_SETTLEMENT, command.merchant, command.treasury, fees, treasury, currency, amount_minor, command.details)
     legs = [Leg(fees, EntryType.FEE_SETTLEMENT, -amount_minor), Leg(treasury, EntryType.FEE_SETTLEMENT, amount_minor)]
     return Outcome(transfer=post_draft(ledger, draft, legs))

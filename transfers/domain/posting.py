@@ -67,7 +67,9 @@ def plan(groups: Sequence[Group], book: Book) -> Plan:
     A refused command changes nothing and takes no neighbour down, except within its own atomic group.
     """
     ledger = Ledger(book)
-    outcomes = [_plan_atomic(group, ledger) if group.atomic else [_decide(command, ledger) for command in group.commands] for group in groups]
+    outcomes = [
+        _plan_atomic(group, ledger) if group.atomic else [_decide(command, ledger) for command in group.commands] for group in groups
+    ]
     return Plan(
         outcomes=outcomes,
         transfers=ledger.transfers,

@@ -50,9 +50,7 @@ def place_hold(command: PlaceHold, ledger: Ledger) -> Outcome:
     ledger.check_open(wallet, ledger.account(command.target, currency, AccountKind.WALLET))
     charge = charge_for(ledger, wallet, currency, TransferKind.CAPTURE, amount_minor)
     reserved_minor = amount_minor + (charge.fee_minor if charge.payer is Payer.SENDER else 0)
-    transfer = _move_hold(
-        ledger, HoldMove(command.hold_id, command.source, currency, reserved_minor, command.details), TransferKind.HOLD
-    )
+    transfer = _move_hold(ledger, HoldMove(command.hold_id, command.source, currency, reserved_minor, command.details), TransferKind.HOLD)
     terms = HoldTerms(
         id=command.hold_id,
         source=command.source,
@@ -119,7 +117,16 @@ def capture_hold(command: CaptureHold, ledger: Ledger) -> Outcome:
     if rest_minor:
         legs += [Leg(held, EntryType.HOLD_RELEASE, -rest_minor), Leg(wallet, EntryType.HOLD_RELEASE, rest_minor)]
     draft = Draft(
-        TransferKind.CAPTURE, terms.source, terms.target, wallet, target, currency, amount_minor, command.details, charge, hold_id=terms.id
+        TransferKind.CAPTURE,
+        terms.source,
+        terms.target,
+        wallet,
+        target,
+        currency,
+        amount_minor,
+        command.details,
+        charge,
+        hold_id=terms.id,
     )
     transfer = post_draft(ledger, draft, legs)
     hold = HoldState(terms, status, captured_minor=amount_minor, transfer_id=transfer.id)
@@ -170,7 +177,15 @@ def reverse_transfer(command: ReverseTransfer, ledger: Ledger) -> Outcome:
     legs = _refund_legs(command, ledger, amount_minor, earlier_minor) if command.refund_fee else []
     legs += [Leg(giver, EntryType.REVERSAL, -amount_minor), Leg(taker, EntryType.REVERSAL, amount_minor)]
     draft = Draft(
-        TransferKind.REVERSAL, original.target, original.source, giver, taker, currency, amount_minor, command.details, reverses=original.id
+        TransferKind.REVERSAL,
+        original.target,
+        original.source,
+        giver,
+        taker,
+        currency,
+        amount_minor,
+        command.details,
+        reverses=original.id,
     )
     transfer = post_draft(ledger, draft, legs)
     ledger.reversals.setdefault(original.id, []).append(amount_minor)

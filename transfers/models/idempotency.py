@@ -26,8 +26,7 @@ class IdempotencyRecord(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["principal", "key"], name="idempotency_principal_key_unique"),
             models.CheckConstraint(
-                condition=models.Q(status_code__isnull=True, body__isnull=True)
-                | models.Q(status_code__isnull=False, body__isnull=False),
+                condition=models.Q(status_code__isnull=True, body__isnull=True) | models.Q(status_code__isnull=False, body__isnull=False),
                 name="idempotency_answer_whole",
             ),
         ]

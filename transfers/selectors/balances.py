@@ -95,6 +95,4 @@ def get_account(account_id: UUID) -> AccountSnapshot | None:
     (row,) = _balances_of([account.merchant_id], currency=account.currency_id)[account.merchant_id]
     statuses = {account.status, account.merchant_status}
     status = next((s for s in (Status.CLOSED, Status.FROZEN) if s in statuses), Status.ACTIVE)
-    return AccountSnapshot(
-        account.id, account.merchant_name, row.currency, status, row.available_minor, row.held_minor, account.created_at
-    )
+    return AccountSnapshot(account.id, account.merchant_name, row.currency, status, row.available_minor, row.held_minor, account.created_at)

@@ -24,9 +24,7 @@ def applicable_schedule(merchant_id: UUID, currency: str, kind: TransferKind = T
 
 def find_original(transfer_id: UUID) -> Original | None:
     """Return a posted transfer that somebody wants reversed."""
-    transfer = (
-        Transfer.objects.select_related("source__merchant", "target__merchant", "fee_schedule").filter(id=transfer_id).first()
-    )
+    transfer = Transfer.objects.select_related("source__merchant", "target__merchant", "fee_schedule").filter(id=transfer_id).first()
     if transfer is None:
         return None
     source, target = (

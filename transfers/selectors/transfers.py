@@ -132,9 +132,7 @@ def get_transfer(transfer_id: UUID) -> tuple[TransferView, list[EntryView]] | No
     if row is None:
         return None
     view = _view(row)
-    entries = (
-        LedgerEntry.objects.filter(transfer_id=transfer_id).select_related("account__merchant").order_by("account_id", "sequence")
-    )
+    entries = LedgerEntry.objects.filter(transfer_id=transfer_id).select_related("account__merchant").order_by("account_id", "sequence")
     return view, [
         EntryView(
             id=entry_id(entry.account_id, entry.sequence),

@@ -43,7 +43,7 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
     return (await engine.submit(job)).result
 
 
-class BatchItemInvalid(Exception):  # noqa: N818 - carries a LedgerError that says it better
+class BatchItemInvalid(Exception):
     """An item of an atomic batch is no valid request, so nothing of the batch was tried."""
 
     def __init__(self, index: int, error: LedgerError) -> None:

@@ -86,9 +86,7 @@ def build_registration(request: RegistrationRequest, currency: Currency | None) 
         raise ValidationFailed.of("initial_balance", error.code, str(error)) from None
     if opening_minor and currency is None:
         raise ValidationFailed.of("currency", "required", "an initial balance needs a currency")
-    return RegisterMerchant(
-        MerchantIdentity(new_id(), request.merchant_name), request.metadata, currency, opening_minor, request.details
-    )
+    return RegisterMerchant(MerchantIdentity(new_id(), request.merchant_name), request.metadata, currency, opening_minor, request.details)
 
 
 def build_hold(request: HoldRequest, identities: Identities, currency: Currency | None) -> Command:

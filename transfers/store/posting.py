@@ -31,7 +31,7 @@ from transfers.store.session import Session
 from transfers.store.writing import Completion, write
 
 
-class Contention(Exception):  # noqa: N818 - not a failure: the engine tries again
+class Contention(Exception):
     """Somebody else was faster in a way that only a new look at the database can answer; the transaction is to be tried again."""
 
 
@@ -94,19 +94,24 @@ class _Posting:
             taken=[key for key, record_id in candidates.items() if record_id not in won],
         )
         names = dict(cast("list[tuple[UUID, datetime]]", registered.fetchall())) if registered else {}
-        self.facts: Facts = read_facts(
-            self.session, self.commands, schedules=schedules, registered=names, taken_keys=self.claims.taken
-        )
+        self.facts: Facts = read_facts(self.session, self.commands, schedules=schedules, registered=names, taken_keys=self.claims.taken)
         fresh = [self._fresh_items(job) for job in self.jobs]
         planned = plan(
-            [Group([item.command for item in items], job.envelope is not None and job.envelope.atomic) for job, items in zip(self.jobs, fresh, strict=True)],
+            [
+                Group([item.command for item in items], job.envelope is not None and job.envelope.atomic)
+                for job, items in zip(self.jobs, fresh, strict=True)
+            ],
             self.facts.book,
         )
         results = [
             self._job_results(job, items, list(outcomes)) for job, items, outcomes in zip(self.jobs, fresh, planned.outcomes, strict=True)
         ]
         write(
-            self.session, planned, completions=self.completions, released=self.released, known_holds=frozenset(self.facts.book.holds)
+            self.session,
+            planned,
+            completions=self.completions,
+            released=self.released,
+            known_holds=frozenset(self.facts.book.holds),
         )
         accounts = dict(self.facts.account_ids) | {account.key: account.id for account in planned.opened}
         return results, accounts

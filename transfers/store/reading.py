@@ -142,7 +142,21 @@ def _status(account: str, merchant: str) -> Status:
 
 def _states(rows: Iterable[_HeadRow]) -> dict[AccountKey, AccountState]:
     states = {}
-    for account_id, merchant_id, currency, kind, status, merchant_status, name, overdraft, created_at, sequence, balance, digest, at in rows:
+    for (
+        account_id,
+        merchant_id,
+        currency,
+        kind,
+        status,
+        merchant_status,
+        name,
+        overdraft,
+        created_at,
+        sequence,
+        balance,
+        digest,
+        at,
+    ) in rows:
         key = AccountKey(merchant_id, currency, AccountKind(kind))
         states[key] = AccountState(
             id=account_id,

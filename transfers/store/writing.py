@@ -23,7 +23,9 @@ class Completion(NamedTuple):
     transfer_id: UUID | None
 
 
-def write(session: Session, plan: Plan, *, completions: Sequence[Completion], released: Sequence[UUID], known_holds: frozenset[UUID]) -> None:
+def write(
+    session: Session, plan: Plan, *, completions: Sequence[Completion], released: Sequence[UUID], known_holds: frozenset[UUID]
+) -> None:
     """Write accounts, holds, transfers, entries and answers. The database's guards check each of them."""
     placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
     ended = [hold for hold in plan.holds if hold.terms.id in known_holds]

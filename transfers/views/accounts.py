@@ -152,5 +152,3 @@ class StatementView(ApiView):
             payload |= money("opening_balance", period.opening_minor, period.currency)
             payload |= money("closing_balance", period.closing_minor, period.currency)
         return json_response(payload)
-
-

@@ -73,7 +73,9 @@ def _balance(code: str, amount_minor: int, moment: datetime, period: Period) -> 
 def _entry(line: EntryView, period: Period) -> str:
     indicator = "CRDT" if line.direction == "CREDIT" else "DBIT"
     party_role = "Dbtr" if indicator == "CRDT" else "Cdtr"
-    party = f"<RltdPties><{party_role}><Pty><Nm>{escape(line.counterparty)}</Nm></Pty></{party_role}></RltdPties>" if line.counterparty else ""
+    party = (
+        f"<RltdPties><{party_role}><Pty><Nm>{escape(line.counterparty)}</Nm></Pty></{party_role}></RltdPties>" if line.counterparty else ""
+    )
     memo = f"<RmtInf>{''.join(_remittance(line.memo))}</RmtInf>" if line.memo else ""
     moment = timestamp(line.created_at)
     return (
@@ -111,5 +113,3 @@ def camt_response(period: Period, *, start: datetime | None, end: datetime | Non
     """Return a whole period as an ISO 20022 camt.053.001.08 bank-to-customer statement."""
     first = start or datetime(1970, 1, 1, tzinfo=UTC)
     return StreamingHttpResponse(_camt(period, first, end or datetime.now(UTC)), content_type="application/xml; charset=utf-8")
-
-

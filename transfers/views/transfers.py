@@ -19,7 +19,15 @@ from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.representations import entry_json, money, posted_transfer_json, transfer_json
 from transfers.selectors import TransferFilters
-from transfers.serializers import QuoteJson, ReverseBody, TransferBody, TransferDetailJson, TransferJson, TransferPageJson, TransferQuery
+from transfers.serializers import (
+    QuoteJson,
+    ReverseBody,
+    TransferBody,
+    TransferDetailJson,
+    TransferJson,
+    TransferPageJson,
+    TransferQuery,
+)
 from transfers.services import moving
 from transfers.views.answers import amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request
 
@@ -130,7 +138,13 @@ class QuoteView(ApiView):
         responses={
             200: QuoteJson,
             **problem_responses(
-                *ALWAYS, *FEE_CODES, "merchant_not_found", "account_not_found", "unknown_currency", "currency_mismatch", "same_account"
+                *ALWAYS,
+                *FEE_CODES,
+                "merchant_not_found",
+                "account_not_found",
+                "unknown_currency",
+                "currency_mismatch",
+                "same_account",
             ),
         },
     )
@@ -162,7 +176,13 @@ class ReverseView(ApiView):
         responses={
             201: TransferJson,
             **problem_responses(
-                *ALWAYS, *KEY_CODES, *MOVE_CODES, "transfer_not_found", "already_reversed", "reversal_exceeds_original", "not_reversible"
+                *ALWAYS,
+                *KEY_CODES,
+                *MOVE_CODES,
+                "transfer_not_found",
+                "already_reversed",
+                "reversal_exceeds_original",
+                "not_reversible",
             ),
         },
     )
