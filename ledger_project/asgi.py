@@ -28,7 +28,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
         full_stack = scope["path"].startswith(settings.LEDGER_FULL_STACK_PREFIXES)
-        await (_full if full_stack else _api)(scope, receive, send)
+        await (_full if full_stack else _api)(scope, receive, send)  # type: ignore[arg-type]  # ASGI, written two ways
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
     else:

@@ -18,7 +18,7 @@ from ledger_project.readers import in_reader
 @cache
 def schema_bytes() -> bytes:
     """Return the OpenAPI 3.1 document; made once a process."""
-    return dumps(SchemaGenerator().get_schema(request=None, public=True))
+    return dumps(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
 
 class SchemaView(ApiView):

@@ -67,11 +67,11 @@ def _write_in_background(output: logging.Handler, level: str) -> None:
     if _listener is not None:
         _listener.stop()
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    _listener = logging.handlers.QueueListener(records, output)  # type: ignore[arg-type]
+    _listener = logging.handlers.QueueListener(records, output)
     _listener.start()
     atexit.register(_stop)
     root = logging.getLogger()
-    root.handlers[:] = [_KeepRecord(records)]  # type: ignore[arg-type]
+    root.handlers[:] = [_KeepRecord(records)]
     root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "django", "django.server"):
         logger = logging.getLogger(name)

@@ -77,7 +77,7 @@ class Engine:
             raise DatabaseUnavailable("The service is stopping; repeat the request with the same Idempotency-Key.")
         if self._commands + len(job.items) > settings.LEDGER_QUEUE_MAX and self._queue:
             raise DatabaseUnavailable("The posting queue is full; repeat the request with the same Idempotency-Key.")
-        keys = frozenset((key.principal, key.key) for key in job.keys())
+        keys = frozenset((key.principal, key.key) for key in job.all_keys())
         duplicate = any(key in self._in_flight for key in keys)
         waiting = _Waiting(job, asyncio.get_running_loop().create_future(), keys)
         self._enqueue(waiting)
@@ -161,20 +161,17 @@ class Engine:
         self._commands -= len(waiting.job.items)
 
     def _deliver(self, batch: Sequence[_Waiting], outcomes: Sequence[JobResults | Exception], started: float) -> None:
-        posted = refused = failed = 0
+        results = [result for outcome in outcomes if isinstance(outcome, JobResults) for result in outcome.items]
+        decided = [result.outcome for result in results if result.outcome is not None]
+        refused = sum(1 for outcome in decided if outcome.refusal is not None)
+        posted, failed = len(decided) - refused, sum(1 for outcome in outcomes if isinstance(outcome, Exception))
         for waiting, outcome in zip(batch, outcomes, strict=True):
             self._forget(waiting)
-            if isinstance(outcome, Exception):
-                failed += 1
-                if not waiting.future.cancelled():
-                    waiting.future.set_exception(outcome)
+            if waiting.future.cancelled():
                 continue
-            for result in outcome.items:
-                if result.outcome is not None and result.outcome.refusal is not None:
-                    refused += 1
-                elif not result.replayed:
-                    posted += 1
-            if not waiting.future.cancelled():
+            if isinstance(outcome, Exception):
+                waiting.future.set_exception(outcome)
+            else:
                 waiting.future.set_result(outcome)
         now = time.monotonic()
         report = BatchReport(len(batch), posted, refused, failed, now - started, started - min(w.since for w in batch))

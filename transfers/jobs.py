@@ -79,7 +79,7 @@ class Job:
     items: Sequence[Item]
     envelope: Envelope | None = None
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """All keys, the envelope's first."""
         keys = [item.key for item in self.items if item.key is not None]
         if self.envelope is not None and self.envelope.key is not None:

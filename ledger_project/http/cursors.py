@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core import signing
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from rest_framework import serializers
 
 from ledger_project.http.fields import StrictString
-from ledger_project.http.validation import validate_query
+from ledger_project.http.validation import field_names, validate_query
 from ledger_project.kernel.errors import InvalidCursor, ValidationFailed
 
 DEFAULT_LIMIT = 50
@@ -76,7 +76,7 @@ def page_request(request: HttpRequest, list_name: str, query_class: type[PageQue
 
     Raises ``InvalidCursor`` and ``ValidationFailed``.
     """
-    names = [name for name in query_class().fields if name not in _PAGING]
+    names = [name for name in field_names(query_class) if name not in _PAGING]
     given = {name: request.GET[name] for name in names if name in request.GET}
     text = request.GET.get("cursor")
     if text is None:
@@ -91,8 +91,9 @@ def page_request(request: HttpRequest, list_name: str, query_class: type[PageQue
 
 def _revalidate(query_class: type[PageQuery], filters: Mapping[str, str]) -> dict[str, Any]:
     request = HttpRequest()
-    request.GET = request.GET.copy()
-    request.GET.update(filters)
+    given = QueryDict(mutable=True)
+    given.update(filters)
+    request.GET = given  # type: ignore[assignment]
     try:
         return validate_query(query_class, request)
     except ValidationFailed:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from django.http import HttpRequest
 from rest_framework.parsers import BaseParser
@@ -52,26 +53,17 @@ def parse_json(raw: bytes) -> object:
     return value
 
 
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+
+
 def _check_depth(raw: bytes) -> None:
     """Refuse deep nesting before anything recurses into it."""
     depth = 0
-    inside_string = escaped = False
-    for byte in raw:
-        if inside_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                inside_string = False
-        elif byte == 0x22:
-            inside_string = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise MalformedJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
-        elif byte in b"]}":
-            depth -= 1
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise MalformedJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _check_surrogates(value: object) -> None:
@@ -105,7 +97,7 @@ class JSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None) -> object:
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None) -> Any:
         """Parse a stream."""
         del media_type, parser_context
         return parse_json(stream.read())

@@ -162,7 +162,7 @@ def exception_response(error: Exception, request: HttpRequest, *, headers: Mappi
 
 def exception_handler(exc: Exception, context: Mapping[str, object]) -> HttpResponse:
     """DRF's hook for exceptions raised in views. Runs on the event loop: no database here."""
-    request = context["request"]
-    view = context["view"]
+    request, view = context["request"], context["view"]
     headers = {"Allow": ", ".join(view.allowed_methods)} if isinstance(exc, drf.MethodNotAllowed) else None  # type: ignore[attr-defined]
-    return exception_response(exc, getattr(request, "_request", request), headers=headers)
+    django_request: HttpRequest = getattr(request, "_request", request)  # type: ignore[arg-type]
+    return exception_response(exc, django_request, headers=headers)

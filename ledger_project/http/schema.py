@@ -34,7 +34,7 @@ class ProblemJson(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
     request_id = serializers.CharField()
-    errors = FieldErrorJson(many=True, required=False)
+    errors = FieldErrorJson(many=True, required=False)  # type: ignore[assignment]  # a member of the document
 
 
 ALWAYS = (

@@ -23,8 +23,13 @@ def _shared(serializer_class: type[serializers.Serializer[Any]]) -> tuple[serial
     shared = _instances.get(serializer_class)
     if shared is None:
         instance = serializer_class()
-        shared = _instances[serializer_class] = instance, frozenset(instance.fields)
+        shared = _instances[serializer_class] = instance, frozenset(str(name) for name in instance.fields)
     return shared
+
+
+def field_names(serializer_class: type[serializers.Serializer[Any]]) -> frozenset[str]:
+    """Return the names of a serializer's fields."""
+    return _shared(serializer_class)[1]
 
 
 def _flatten(errors: object, path: str) -> list[FieldError]:

@@ -18,7 +18,7 @@ from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
 
 
-class ApiView(APIView):
+class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
     """An asynchronous view: ``async def get(self, request, …)`` with Django's request, and ``read_body(request)`` for its JSON.
 
     ``request.principal`` is who calls, ``request.request_id`` the id in logs and answers.
@@ -28,7 +28,7 @@ class ApiView(APIView):
 
     async def async_dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Authenticate, call the handler, and turn every exception into a problem document."""
-        self.args, self.kwargs, self.request, self.headers = args, kwargs, request, {}
+        self.args, self.kwargs, self.request = args, kwargs, request
         try:
             request.principal = authenticate(request)  # type: ignore[attr-defined]
             handler = getattr(self, (request.method or "").lower(), None) if request.method in self.allowed_methods else None

@@ -87,7 +87,12 @@ def test_chains_go_on_without_gaps_and_balances_run(commands: list[object], open
         assert (entry.sequence, entry.balance_after_minor) == (sequence + 1, balance + signed)
         movement = (entry.direction, entry.type, entry.amount_minor, entry.balance_after_minor)
         assert entry.hash == entry_hash(
-            digest, entry.account_id, entry.sequence, entry.transfer_id, microseconds(entry.created_at), movement
+            digest,
+            entry.account_id,
+            entry.sequence,
+            transfer_id=entry.transfer_id,
+            moment_us=microseconds(entry.created_at),
+            movement=movement,
         )
         heads[entry.account_id] = entry.sequence, entry.balance_after_minor, entry.hash
 

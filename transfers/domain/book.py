@@ -210,7 +210,7 @@ class Ledger:
             balance_minor = account.balance_minor + amount_minor
             direction = Direction.CREDIT if amount_minor > 0 else Direction.DEBIT
             movement = (direction.value, kind.value, abs(amount_minor), balance_minor)
-            digest = entry_hash(account.last_hash, account.id, sequence, transfer_id, moment_us, movement)
+            digest = entry_hash(account.last_hash, account.id, sequence, transfer_id=transfer_id, moment_us=moment_us, movement=movement)
             self.entries.append(PostedEntry(account.id, sequence, transfer_id, *movement, moment, digest))
             account.sequence, account.balance_minor, account.last_hash, account.last_at = sequence, balance_minor, digest, moment
         self.transfers.append(transfer)

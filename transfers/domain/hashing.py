@@ -22,7 +22,7 @@ def microseconds(moment: datetime) -> int:
 
 
 def entry_hash(
-    previous: bytes, account_id: UUID, sequence: int, transfer_id: UUID, moment_us: int, movement: tuple[str, str, int, int]
+    previous: bytes, account_id: UUID, sequence: int, *, transfer_id: UUID, moment_us: int, movement: tuple[str, str, int, int]
 ) -> bytes:
     """Return an entry's hash. ``movement`` is its direction, type, amount and balance after it, both in minor units."""
     parts = [previous, account_id.bytes, sequence.to_bytes(8), transfer_id.bytes, moment_us.to_bytes(8)]

@@ -23,7 +23,7 @@ class ReversalRequest(StrEnum):
     BEYOND = "beyond"
 
 
-REVERSAL_OUTCOMES: Mapping[tuple[OriginalPhase, ReversalRequest], None | type[Refusal]] = {
+REVERSAL_OUTCOMES: Mapping[tuple[OriginalPhase, ReversalRequest], type[Refusal] | None] = {
     (OriginalPhase.NOT_REVERSIBLE, ReversalRequest.WITHIN): NotReversible,
     (OriginalPhase.NOT_REVERSIBLE, ReversalRequest.BEYOND): NotReversible,
     (OriginalPhase.UNREVERSED, ReversalRequest.WITHIN): None,

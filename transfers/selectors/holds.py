@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -22,13 +23,13 @@ def get_hold(hold_id: UUID) -> HoldState | None:
     return None if hold is None else hold_state(hold)
 
 
-def page_statement(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int) -> tuple[str, dict[str, object]]:
+def page_statement(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int) -> tuple[str, dict[str, Any]]:
     """Return the SQL of one page of hold ids, newest first.
 
     ``expired`` includes open holds whose time ran out and which the sweep has not met yet; ``open`` leaves those out. A merchant's
     holds are those it pays and those it is to receive, each read from its own index.
     """
-    parameters: dict[str, object] = {"limit": limit, "now": datetime.now(UTC)}
+    parameters: dict[str, Any] = {"limit": limit, "now": datetime.now(UTC)}
     conditions = ["true"]
     if before is not None:
         conditions.append("h.id < %(before)s")

@@ -54,7 +54,7 @@ class Period:
     closing_minor: int
 
 
-def _last(account_id: UUID, condition: str, parameters: list[object]) -> tuple[int, int]:
+def _last(account_id: UUID, condition: str, parameters: list[Any]) -> tuple[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(_LAST.format(moment=condition), [account_id, *parameters])
         row = cursor.fetchone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from django.db import connection
@@ -45,7 +46,7 @@ class TransferFilters:
     created_from: datetime | None = None
     created_to: datetime | None = None
 
-    def conditions(self, before: UUID | None) -> tuple[str, dict[str, object]]:
+    def conditions(self, before: UUID | None) -> tuple[str, dict[str, Any]]:
         """Return the SQL conditions on a transfer ``t`` and their parameters. Times are ranges of ids, which are in order of time."""
         terms: list[tuple[str, str, object]] = [
             ("t.currency_id = %(currency)s", "currency", self.currency),
@@ -80,7 +81,7 @@ def _view(row: tuple[object, ...]) -> TransferView:
     )
 
 
-def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int) -> tuple[str, dict[str, object]]:
+def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int) -> tuple[str, dict[str, Any]]:
     """Return the SQL of one page and its parameters.
 
     With a merchant, the newest of each of its accounts are read from the index on (account, id) and merged, so the cost depends on the
@@ -107,7 +108,7 @@ def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int)
 _ACCOUNTS = "SELECT id FROM merchants_account WHERE merchant_id = %({merchant})s AND kind <> 'external'"
 
 
-def _of_merchants(filters: TransferFilters, parameters: dict[str, object]) -> str:
+def _of_merchants(filters: TransferFilters, parameters: dict[str, Any]) -> str:
     terms = []
     for side, name, merchant_id in (("source_id", "from", filters.from_merchant), ("target_id", "to", filters.to_merchant)):
         if merchant_id is not None:

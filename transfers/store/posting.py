@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
 from django.db import transaction
 
@@ -27,7 +28,7 @@ from transfers.store import sql
 from transfers.store.arrays import hexes, plain, quoted
 from transfers.store.directory import remember_accounts
 from transfers.store.reading import Facts, StoredAnswer, read_facts, read_schedules
-from transfers.store.session import Session
+from transfers.store.session import Row, Session
 from transfers.store.writing import Completion, write
 
 
@@ -118,10 +119,10 @@ class _Posting:
 
     # --- keys ---------------------------------------------------------------------------------------------------------------
 
-    def _claim(self):  # type: ignore[no-untyped-def]
+    def _claim(self) -> tuple[dict[tuple[str, str], UUID], psycopg.Cursor[Row] | None]:
         first: dict[tuple[str, str], Key] = {}
         for job in self.jobs:
-            for key in job.keys():
+            for key in job.all_keys():
                 first.setdefault((key.principal, key.key), key)
         candidates = {key: new_id() for key in sorted(first)}
         if not candidates:
@@ -135,7 +136,7 @@ class _Posting:
         ]
         return candidates, self.session.send(sql.CLAIM_KEYS, parameters)
 
-    def _register(self):  # type: ignore[no-untyped-def]
+    def _register(self) -> psycopg.Cursor[Row] | None:
         new = [command for command in self.commands if isinstance(command, c.RegisterMerchant)]
         if not new:
             return None

@@ -90,4 +90,4 @@ def path_uuid(text: str, error: type[LedgerError]) -> UUID:
     try:
         return StrictUUID().to_internal_value(text)
     except Exception:  # noqa: BLE001 - DRF's ValidationError, said in the contract's words
-        raise error(text) from None  # type: ignore[call-arg]
+        raise error(text) from None
