@@ -29,8 +29,8 @@ check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-cache
-	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
-	DEBUG=1 $(BIN)/python manage.py check
+	LEDGER_DATA_DIR=.data-test $(BIN)/python manage.py makemigrations --check --dry-run
+	LEDGER_DATA_DIR=.data-test $(BIN)/python manage.py check
 
 format: $(VENV)/.installed-dev ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix-only -q .

@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 
-WITHOUT_DATABASE = frozenset({"help", "--help", "-h", "version", "--version", "check", "makemigrations", "collectstatic", "serve"})
+WITHOUT_DATABASE = frozenset({"help", "--help", "-h", "version", "--version", "check", "collectstatic", "serve"})
 """Commands that need no database, or see to it themselves."""
 
 

@@ -33,3 +33,7 @@ class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]
         if isinstance(value, int):
             value = Decimal(value)
         return super().get_db_prep_value(value, connection, prepared)
+
+    def run_validators(self, value: Any) -> None:
+        """Check the number of digits, as for any decimal."""
+        super().run_validators(None if value is None else Decimal(value))

@@ -46,6 +46,7 @@ class Merchant(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("freeze_merchant", "Can freeze, unfreeze and close merchants and accounts")]
         constraints = [
             models.UniqueConstraint(Lower("name"), name="merchant_name_unique"),
             models.CheckConstraint(condition=models.Q(name__regex=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), name="merchant_name_format"),

@@ -31,6 +31,7 @@ class Hold(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("void_hold", "Can void holds")]
         indexes = [
             models.Index(fields=["source_merchant", "id"], name="hold_source_merchant_id"),
             models.Index(fields=["target_merchant", "id"], name="hold_target_merchant_id"),

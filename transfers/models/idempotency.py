@@ -24,7 +24,7 @@ class IdempotencyRecord(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["principal", "key"], name="idempotency_principal_key_unique"),
+            models.UniqueConstraint(fields=["key", "principal"], name="idempotency_principal_key_unique"),
             models.CheckConstraint(
                 condition=models.Q(status_code__isnull=True, body__isnull=True) | models.Q(status_code__isnull=False, body__isnull=False),
                 name="idempotency_answer_whole",

@@ -41,6 +41,7 @@ class Transfer(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("reverse_transfer", "Can reverse transfers")]
         indexes = [
             models.Index(fields=["source", "id"], name="transfer_source_id"),
             models.Index(fields=["target", "id"], name="transfer_target_id"),

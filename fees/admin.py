@@ -1,0 +1,260 @@
+"""Fee schedules in the admin: append a version, see before saving what it would charge, compare, and never edit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.dateparse import parse_datetime
+from unfold.decorators import action, display
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from fees.domain import Payer, Rounding, TierMode
+from fees.models import FeeSchedule
+from fees.selectors import in_force, time_line
+from fees.services import append_schedule, check_draft, preview
+from ledger_project.admin_base import Cell, Panel, ReadOnlyAdmin
+from ledger_project.kernel.errors import ValidationFailed
+from ledger_project.kernel.money import Currency as Unit
+from ledger_project.kernel.money import Money
+from merchants.models import Currency, Merchant
+
+SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")
+CURRENCY_LESS_SAMPLES = ("USD", "JPY", "KWD", "BTC")
+"""Currencies of 2, 0, 3 and 8 decimals, to show a draft that is for all of them."""
+
+
+class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
+    """A new version. The merchant is named, not picked from a list that may be a million long."""
+
+    merchant_name = forms.CharField(
+        required=False, label="Merchant", widget=UnfoldAdminTextInputWidget(), help_text="Exact name; empty is everybody."
+    )
+    effective_from = forms.CharField(
+        required=False, widget=UnfoldAdminTextInputWidget(), help_text="UTC, as in 2026-12-31T00:00:00Z; empty is now."
+    )
+
+    class Meta:
+        model = FeeSchedule
+        fields = (
+            "currency",
+            "kind",
+            "rate",
+            "flat_minor",
+            "minimum_minor",
+            "maximum_minor",
+            "tier_mode",
+            "tiers",
+            "rounding",
+            "payer",
+            "note",
+        )
+        widgets = {
+            "currency": UnfoldAdminSelectWidget(),
+            "kind": UnfoldAdminSelectWidget(choices=[("", "any"), ("transfer", "transfer"), ("capture", "capture")]),
+            "rate": UnfoldAdminDecimalFieldWidget(),
+            "flat_minor": UnfoldAdminTextInputWidget(),
+            "minimum_minor": UnfoldAdminTextInputWidget(),
+            "maximum_minor": UnfoldAdminTextInputWidget(),
+            "tier_mode": UnfoldAdminSelectWidget(choices=[("", "no tiers"), *((m.value, m.value) for m in TierMode)]),
+            "tiers": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "rounding": UnfoldAdminSelectWidget(choices=[(m.value, m.value) for m in Rounding]),
+            "payer": UnfoldAdminSelectWidget(choices=[(p.value, p.value) for p in Payer]),
+            "note": UnfoldAdminTextInputWidget(),
+        }
+
+    field_order = ("merchant_name", "currency", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor")
+
+    def clean_merchant_name(self) -> str:
+        """Find the merchant."""
+        name = self.cleaned_data["merchant_name"].strip()
+        if name:
+            self.instance.merchant = Merchant.objects.filter(name__iexact=name).first()
+            if self.instance.merchant is None:
+                raise forms.ValidationError(f"There is no merchant named {name!r}.")
+        return name
+
+    def clean_effective_from(self) -> datetime:
+        """Parse the moment; empty is now."""
+        text = self.cleaned_data["effective_from"].strip()
+        moment = parse_datetime(text) if text else datetime.now(UTC)
+        if moment is None or moment.tzinfo is None:
+            raise forms.ValidationError("A moment with its offset is expected, as in 2026-12-31T00:00:00Z.")
+        return moment
+
+    def clean(self) -> dict[str, Any]:
+        """Put the version together and check it as the service will."""
+        values = super().clean() or {}
+        # The service says what is wrong in words; the constraints would only give their names.
+        self._validate_constraints = False
+        self.instance.effective_from = values.get("effective_from") or datetime.now(UTC)
+        return values
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        self.instance.kind = self.instance.kind or None
+        self.instance.tier_mode = self.instance.tier_mode or None
+        if not self.errors:
+            try:
+                check_draft(self.instance, datetime.now(UTC))
+            except ValidationFailed as failed:
+                for error in failed.errors:
+                    self.add_error(error.field if error.field in self.fields else None, error.detail)
+
+
+def preview_panels(draft: FeeSchedule) -> list[Panel]:
+    """Return what a draft would charge on sample amounts, in its currency or in some of each exponent."""
+    codes = [draft.currency_id] if draft.currency_id else list(CURRENCY_LESS_SAMPLES)
+    units = {c.code: Unit(c.code, c.exponent) for c in Currency.objects.filter(code__in=codes)}
+    rows = []
+    for code in codes:
+        unit = units[code]
+        amounts = sorted({int(float(sample) * 100) * 10**unit.exponent // 100 for sample in SAMPLES_MAJOR})
+        for line in preview(draft, amounts):
+            explained = line.explanation
+            rows.append(
+                [
+                    Cell(str(Money(line.amount_minor, unit)), is_number=True),
+                    Cell(str(Money(explained.fee_minor, unit)), is_number=True),
+                    Cell(" + ".join(explained.parts)),
+                    Cell(f"{explained.exact.normalize():f}", is_number=True),
+                    Cell(str(explained.rounded_minor), is_number=True),
+                ]
+            )
+    return [Panel("What it would charge", ("Amount", "Fee", "How, in minor units", "Exactly", "Rounded"), rows)]
+
+
+def compare_panel(one: FeeSchedule, other: FeeSchedule) -> Panel:
+    """Return two versions side by side; what differs is marked."""
+    names = ("rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers", "rounding", "payer", "effective_from", "note")
+    rows = [
+        [
+            Cell(name),
+            Cell(str(getattr(one, name))),
+            Cell(str(getattr(other, name))),
+            Cell("≠" if getattr(one, name) != getattr(other, name) else ""),
+        ]
+        for name in names
+    ]
+    return Panel(f"Version {one.version} beside version {other.version}", ("", f"v{one.version}", f"v{other.version}", ""), rows)
+
+
+@admin.register(FeeSchedule)
+class FeeScheduleAdmin(ReadOnlyAdmin):
+    """Schedules: a list with what is in force, a time line for each scope, and a form that appends."""
+
+    list_display = ("scope", "version", "state", "rate_percent", "payer", "effective_from", "note")
+    list_filter = ("kind", "payer")
+    search_fields = ("merchant__name__istartswith",)
+    search_help_text = "Beginning of a merchant's name."
+    list_select_related = ("merchant", "currency")
+    fields = (
+        "id", "version", "merchant", "currency", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers",
+        "rounding", "payer", "effective_from", "note", "created_by", "created_at",
+    )  # fmt: skip
+    readonly_fields = fields
+    actions_list = ("append",)
+    actions_detail = ("append_like",)
+
+    @display(description="State", label={"in force": "success", "future": "info", "superseded": "warning"})
+    def state(self, obj: FeeSchedule) -> str:
+        """Whether it charges now, later, or no more."""
+        now = datetime.now(UTC)
+        if obj.effective_from > now:
+            return "future"
+        current = in_force(time_line(obj), now)
+        return "in force" if current is not None and current.id == obj.id else "superseded"
+
+    @display(description="Rate")
+    def rate_percent(self, obj: FeeSchedule) -> str:
+        """In percent, without zeros that say nothing."""
+        return f"{(obj.rate * 100).normalize():f}%" if not obj.tiers else "tiers"
+
+    def panels(self, request: HttpRequest, obj: FeeSchedule) -> list[Panel]:
+        """The scope's time line, the comparison that was asked for, and what this version charges."""
+        versions = time_line(obj)
+        here = reverse("admin:fees_feeschedule_change", args=[obj.id])
+        rows = [
+            [
+                Cell(f"v{v.version}", reverse("admin:fees_feeschedule_change", args=[v.id])),
+                Cell(f"{v.effective_from:%Y-%m-%d %H:%M:%S}"),
+                Cell(self.state(v)),
+                Cell(self.rate_percent(v)),
+                Cell(v.note),
+                Cell(str(v.created_by or "—")),
+                Cell("compare", f"{here}?compare={v.version}") if v.id != obj.id else Cell("this one"),
+            ]
+            for v in versions
+        ]
+        panels = [Panel("Time line of this scope", ("Version", "In force from (UTC)", "State", "Rate", "Why", "By", ""), rows)]
+        wanted = request.GET.get("compare")
+        other = next((v for v in versions if str(v.version) == wanted), None)
+        return [*panels, *([compare_panel(obj, other)] if other else []), *preview_panels(obj)]
+
+    def has_append_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may append versions."""
+        return request.user.has_perm("fees.add_feeschedule")
+
+    @action(description="Append a version", url_path="append", permissions=["append"])
+    def append(self, request: HttpRequest) -> HttpResponse:
+        """Go to the empty form."""
+        return HttpResponseRedirect(reverse("admin:fee_append"))
+
+    @action(description="Append a version to this scope", url_path="append-like", permissions=["append"])
+    def append_like(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the form filled with this version."""
+        return HttpResponseRedirect(f"{reverse('admin:fee_append')}?like={object_id}")
+
+    def get_urls(self) -> list[Any]:
+        """Add the form."""
+        return [path("new-version/", self.admin_site.admin_view(self.append_view), name="fee_append"), *super().get_urls()]
+
+    def append_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the form; preview or save what it holds."""
+        if not self.has_append_permission(request):
+            return HttpResponse(status=403)
+        form = DraftForm(request.POST or None, initial=self._initial(request))
+        panels: list[Panel] = []
+        if request.method == "POST" and form.is_valid():
+            if "save" in request.POST:
+                try:
+                    saved = append_schedule(form.instance, by=request.user)  # type: ignore[arg-type]  # admin_view wants a user
+                except ValidationFailed as failed:
+                    form.add_error(None, str(failed))
+                else:
+                    LogEntry.objects.log_actions(
+                        request.user.pk, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
+                    )
+                    messages.success(request, f"Version {saved.version} for {saved.scope} is stored.")
+                    return HttpResponseRedirect(reverse("admin:fees_feeschedule_change", args=[saved.id]))
+            else:
+                panels = preview_panels(form.instance)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "A new version of a fee schedule",
+            "form": form,
+            "panels": panels,
+            "opts": FeeSchedule._meta,
+            "back": reverse("admin:fees_feeschedule_changelist"),
+        }
+        return TemplateResponse(request, "fees/append.html", context)
+
+    def _initial(self, request: HttpRequest) -> dict[str, Any]:
+        like = request.GET.get("like")
+        row = self.get_object(request, like) if like else None
+        if row is None:
+            return {"merchant_name": request.GET.get("merchant", ""), "rate": "0.01"}
+        names = [name for name in DraftForm.Meta.fields if name != "note"]
+        values = {name: getattr(row, name) for name in names} | {"merchant_name": row.merchant.name if row.merchant else ""}
+        return values | {"rate": f"{row.rate.normalize():f}"}
