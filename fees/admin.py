@@ -83,7 +83,7 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
             self.instance.merchant = Merchant.objects.filter(name__iexact=name).first()
             if self.instance.merchant is None:
                 raise forms.ValidationError(f"There is no merchant named {name!r}.")
-        return name
+        return str(name)
 
     def clean_effective_from(self) -> datetime:
         """Parse the moment; empty is now."""
@@ -96,12 +96,12 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
     def clean(self) -> dict[str, Any]:
         """Put the version together and check it as the service will."""
         values = super().clean() or {}
-        # The service says what is wrong in words; the constraints would only give their names.
-        self._validate_constraints = False
         self.instance.effective_from = values.get("effective_from") or datetime.now(UTC)
         return values
 
     def _post_clean(self) -> None:
+        # The service says what is wrong in words; the constraints would only give their names.
+        self.instance.validate_constraints = lambda exclude=None: None  # type: ignore[method-assign]
         super()._post_clean()  # type: ignore[misc]
         self.instance.kind = self.instance.kind or None
         self.instance.tier_mode = self.instance.tier_mode or None

@@ -103,7 +103,7 @@ def history_panel(obj: Model) -> list[Panel]:
 
 def record(request: HttpRequest, obj: Model, what: str, reason: str) -> None:
     """Keep who did what to an object, when, and why."""
-    LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, change_message=f"{what}: {reason}", single_object=True)
+    LogEntry.objects.log_actions(request.user.pk or 0, [obj], CHANGE, change_message=f"{what}: {reason}", single_object=True)
 
 
 class ReasonForm(forms.Form):

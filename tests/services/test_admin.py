@@ -28,7 +28,7 @@ USD = Currency("USD", 2)
 def root() -> Iterator[Client]:
     client = Client()
     client.force_login(User.objects.create_superuser(unique("root")))
-    yield client
+    return client
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def viewer() -> Iterator[Client]:
     user = User.objects.create_user(unique("viewer"), is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client.force_login(user)
-    yield client
+    return client
 
 
 def new_merchant(opening: int = 10_000) -> MerchantIdentity:
