@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -229,12 +230,12 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             if "save" in request.POST:
                 try:
-                    saved = append_schedule(form.instance, by=request.user)  # type: ignore[arg-type]  # admin_view wants a user
+                    saved = append_schedule(form.instance, by=User.objects.get(pk=request.user.pk or 0))
                 except ValidationFailed as failed:
                     form.add_error(None, str(failed))
                 else:
                     LogEntry.objects.log_actions(
-                        request.user.pk, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
+                        request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
                     )
                     messages.success(request, f"Version {saved.version} for {saved.scope} is stored.")
                     return HttpResponseRedirect(reverse("admin:fees_feeschedule_change", args=[saved.id]))

@@ -8,6 +8,7 @@ is full, or the engine is draining, callers are told 503. Nobody is told "done" 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -60,7 +61,8 @@ class Engine:
         self._wake = asyncio.Event()
         self._draining = False
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="posting")
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="posting-engine")
+        # In a context of its own: the first request's id must not stand on every batch's log line.
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="posting-engine", context=contextvars.Context())
 
     @property
     def depth(self) -> int:
