@@ -2,4 +2,5 @@
 -- accounts, read clock and heads, insert transfer and entries, complete the key. The hash is computed by the server here.
 \set a random(1, :accounts)
 \set b random(1, :accounts - 1)
-SELECT bench_transfer(:a, CASE WHEN :b >= :a THEN :b + 1 ELSE :b END);
+\set b CASE WHEN :b >= :a THEN :b + 1 ELSE :b END
+SELECT bench_transfer(:a, :b);
