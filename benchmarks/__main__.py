@@ -20,6 +20,7 @@ import psycopg
 
 from benchmarks import load
 from ledger_project.database import EmbeddedPostgres
+from tests.invariants import INVARIANTS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -90,8 +91,6 @@ def counted(url: str) -> int:
 
 def invariants(url: str) -> None:
     """Nothing that was measured may have cost a guarantee."""
-    from tests.invariants import INVARIANTS
-
     with psycopg.connect(url) as connection:
         for name, statement in INVARIANTS.items():
             found = connection.execute(statement + " LIMIT 1").fetchall()

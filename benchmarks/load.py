@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import uvloop
+
 Next = Callable[[random.Random], bytes]
 
 
@@ -97,8 +99,6 @@ async def _run(port: int, make: Next, connections: int, seconds: float) -> Resul
 
 def run(port: int, make: Next, *, connections: int, seconds: float) -> Result:
     """Send requests for so long and return what was measured."""
-    import uvloop
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(port, make, connections, seconds))
 

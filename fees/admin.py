@@ -102,7 +102,7 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
 
     def _post_clean(self) -> None:
         # The service says what is wrong in words; the constraints would only give their names.
-        self.instance.validate_constraints = lambda exclude=None: None  # type: ignore[method-assign]
+        self.instance.validate_constraints = lambda exclude=None: None
         super()._post_clean()  # type: ignore[misc]
         self.instance.kind = self.instance.kind or None
         self.instance.tier_mode = self.instance.tier_mode or None

@@ -44,7 +44,10 @@ class Service:
         self.workers = workers
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
-        self.env = {**os.environ, "DATABASE_URL": database_url(), **(env or {})}
+        self.application_name = f"ledger-{self.port}"
+        url = database_url()
+        url += f"{'&' if '?' in url else '?'}application_name={self.application_name}"
+        self.env = {**os.environ, "DATABASE_URL": url, **(env or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

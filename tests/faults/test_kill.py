@@ -122,8 +122,9 @@ async def test_the_database_connections_of_the_service_killed(serve: Callable[..
         for _ in range(3):
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [service.application_name]
                 )
+                assert cursor.fetchall(), "the service had no connection to kill"
             connection.close()
 
     names = await merchants(service)
