@@ -147,6 +147,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "ledger_project.http.schema.add_summaries"],
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": ["active", "frozen", "closed"],
+        "HoldStatusEnum": ["open", "captured", "voided", "expired"],
+        "TransferStatusEnum": ["posted"],
+    },
 }
 
 UNFOLD = {"SITE_TITLE": "Ledger", "SITE_HEADER": "Ledger", "SITE_SYMBOL": "account_balance", "SHOW_HISTORY": False}

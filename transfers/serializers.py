@@ -58,6 +58,13 @@ class BatchBody(serializers.Serializer[Any]):
     atomic = StrictBoolean(required=False, default=False)
 
 
+class BatchSchemaBody(serializers.Serializer[Any]):
+    """A batch as the schema shows it."""
+
+    transfers = BatchItemBody(many=True)
+    atomic = StrictBoolean(required=False, default=False, help_text="All or nothing.")
+
+
 class ReverseBody(AmountBody):
     """How much of a transfer goes back."""
 
