@@ -48,7 +48,7 @@ class TransferBody(MovementBody):
 class BatchItemBody(TransferBody):
     """One transfer of a batch."""
 
-    idempotency_key = StrictString(max_length=1000)
+    idempotency_key = StrictString(allow_blank=True, max_length=1000)
 
 
 class BatchBody(serializers.Serializer[Any]):
