@@ -3,10 +3,18 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Literal, cast
 
 
 class ConfigurationError(ValueError):
     """A setting from the environment is wrong; the message says which and what would be right."""
+
+
+def authentication_mode(text: str) -> Literal["open", "required"]:
+    """Return what LEDGER_AUTH says. Raises ``ConfigurationError``."""
+    if text not in {"open", "required"}:
+        raise ConfigurationError(f"LEDGER_AUTH is {text!r}; it is 'required' or 'open'")
+    return cast('Literal["open", "required"]', text)
 
 
 def secret_key(configured: str, *, data_dir: Path, embedded: bool, debug: bool) -> str:

@@ -4,10 +4,11 @@ Nothing imports this module; code reads ``django.conf.settings``.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from environs import Env
 
-from ledger_project.configuration import secret_key
+from ledger_project.configuration import authentication_mode, secret_key
 from ledger_project.database import connection_settings
 from ledger_project.observability import configure_logging
 
@@ -53,6 +54,16 @@ LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
 """Paths that go through Django's full stack of middleware; all others take the API's lean path."""
 
 LEDGER_MAX_BODY_BYTES: int = env.int("LEDGER_MAX_BODY_BYTES", 1024 * 1024)
+
+# --- who may do what --------------------------------------------------------------------------------------------------------
+LEDGER_AUTH: Literal["open", "required"] = authentication_mode(env.str("LEDGER_AUTH", "required"))
+"""`required`: every call but health and documentation needs a credential. `open`: none does; for trying out, on loopback only."""
+
+LEDGER_BIND: str = env.str("LEDGER_BIND", "")
+"""The address that the service listens on, said by whatever starts it (`manage.py serve` does): open mode is refused without."""
+
+LEDGER_CREDENTIAL_CACHE: float = env.float("LEDGER_CREDENTIAL_CACHE", 5.0)
+"""Seconds that a credential which was found good is believed: how long a revoked key may still work in a process that knows it."""
 
 # --- Django -----------------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
