@@ -18,8 +18,21 @@ from rest_framework import exceptions
 from ledger_project.http.authentication import authenticate
 from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
-from ledger_project.kernel.access import ANONYMOUS, Actor, PermissionDenied, Scope
+from ledger_project.http.throttling import brake_address, brake_credential, count_failure
+from ledger_project.kernel.access import ANONYMOUS, Actor, InvalidToken, PermissionDenied, Scope
 from ledger_project.kernel.errors import PayloadTooLarge
+
+
+async def _admit(request: HttpRequest) -> Actor:
+    """Return who calls, unless they call too often. Raises ``AccessRefused``."""
+    brake_address(request)
+    try:
+        actor = await authenticate(request)
+    except InvalidToken:
+        count_failure(request)
+        raise
+    brake_credential(actor.principal)
+    return actor
 
 
 class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
@@ -38,7 +51,7 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         """Authenticate, check the scope, call the handler, and turn every exception into a problem document."""
         self.args, self.kwargs, self.request = args, kwargs, request
         try:
-            actor = ANONYMOUS if self.is_public else await authenticate(request)
+            actor = ANONYMOUS if self.is_public else await _admit(request)
             request.actor, request.principal = actor, actor.principal  # type: ignore[attr-defined]
             handler = getattr(self, (request.method or "").lower(), None) if request.method in self.allowed_methods else None
             if handler is None:

@@ -95,8 +95,8 @@ class NotAuthenticated(AccessRefused):
     code = "not_authenticated"
     title = "Not authenticated"
 
-    def __init__(self) -> None:
-        super().__init__("Send a credential: 'Authorization: Bearer' with an API key or an access token.")
+    def __init__(self, detail: str = "Send a credential: 'Authorization: Bearer' with an API key or an access token.") -> None:
+        super().__init__(detail)
 
     def headers(self) -> Mapping[str, str]:
         """What would be accepted (RFC 6750, section 3)."""
