@@ -22,4 +22,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 # uvicorn drains on SIGTERM; give it longer than LEDGER_POSTING_TIMEOUT before SIGKILL.
 STOPSIGNAL SIGTERM
-CMD ["sh", "-c", "exec uvicorn ledger_project.asgi:application --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --loop uvloop --http httptools --lifespan on --no-access-log --no-server-header --timeout-graceful-shutdown 35"]
+CMD ["sh", "-c", "exec uvicorn ledger_project.asgi:application --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --loop uvloop --http ledger_project.http.protocol:BoundedProtocol --lifespan on --no-access-log --no-server-header --timeout-graceful-shutdown 35"]

@@ -17,6 +17,13 @@ def authentication_mode(text: str) -> Literal["open", "required"]:
     return cast('Literal["open", "required"]', text)
 
 
+def second_factor_mode(text: str) -> Literal["required", "off"]:
+    """Return what LEDGER_ADMIN_TOTP says. Raises ``ConfigurationError``."""
+    if text not in {"required", "off"}:
+        raise ConfigurationError(f"LEDGER_ADMIN_TOTP is {text!r}; it is 'required' or 'off'")
+    return cast('Literal["required", "off"]', text)
+
+
 def environment_secret(name: str) -> str:
     """Return a secret from the environment: the variable's value, or what is in the file that ``<name>_FILE`` names; "" for neither.
 

@@ -39,7 +39,10 @@ _PAGE = """<!doctype html>
 <body><div id="swagger-ui"></div><script src="{bundle}"></script><script src="{start}"></script></body></html>
 """
 
-_SECURITY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
+_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 class DocsView(ApiView):

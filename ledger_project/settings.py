@@ -3,12 +3,13 @@
 Nothing imports this module; code reads ``django.conf.settings``.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from environs import Env
 
-from ledger_project.configuration import authentication_mode, environment_secret, secret_key
+from ledger_project.configuration import authentication_mode, environment_secret, second_factor_mode, secret_key
 from ledger_project.database import connection_settings
 from ledger_project.observability import configure_logging
 
@@ -78,6 +79,7 @@ LEDGER_JWT_REFRESH_LIFETIME: int = env.int("LEDGER_JWT_REFRESH_LIFETIME", 24 * 3
 """Seconds that tokens live. An access token cannot be taken back: let it be short."""
 
 _limited = LEDGER_AUTH == "required"
+_served = LEDGER_AUTH == "required" and not DEBUG and not LEDGER_EMBEDDED
 LEDGER_RATE_CREDENTIAL: float = env.float("LEDGER_RATE_CREDENTIAL", 500.0 if _limited else 0.0)
 """Requests a second that one credential may make to one worker (0: any number); beyond it 429 with Retry-After."""
 
@@ -97,6 +99,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_structlog",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "rest_framework",
     "adrf",
     "drf_spectacular",
@@ -110,13 +115,17 @@ INSTALLED_APPS = [
 # The full stack, for the admin. The API's lean path (ledger_project/http/handler.py) does without it and says why.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "ledger_project.second_factor.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "ledger_project.urls"
@@ -152,6 +161,42 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "/admin/login/"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+
+# --- hardening of the admin; docs/authorization.md says what and why --------------------------------------------------------
+LEDGER_ADMIN_TOTP: Literal["required", "off"] = second_factor_mode(env.str("LEDGER_ADMIN_TOTP", "required" if _served else "off"))
+"""Whether the admin wants a second factor (TOTP) of everybody."""
+
+LEDGER_HTTPS: bool = env.bool("LEDGER_HTTPS", _served)
+"""Whether the service is reached over HTTPS: secure cookies, Strict-Transport-Security, and the admin only so."""
+
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LEDGER_HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if LEDGER_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = LEDGER_HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'", "'unsafe-eval'"],  # Unfold's Alpine.js evaluates the expressions in its attributes
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+OTP_TOTP_ISSUER = "Ledger"
 
 LANGUAGE_CODE = "en"
 USE_I18N = False

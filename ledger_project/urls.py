@@ -6,6 +6,7 @@ from django.urls import include, path
 from ledger_project.docs import DocsView, SchemaView
 from ledger_project.health import HealthView, ReadinessView
 from ledger_project.http.token_views import TokenRefreshView, TokenView
+from ledger_project.second_factor import PATH, second_factor
 
 urlpatterns = [
     path("", include("merchants.urls")),
@@ -16,6 +17,7 @@ urlpatterns = [
     path("readyz", ReadinessView.as_view(), name="readyz"),
     path("openapi.json", SchemaView.as_view(), name="openapi"),
     path("docs", DocsView.as_view(), name="docs"),
+    path(PATH, second_factor, name="second-factor"),
     path("admin/", admin.site.urls),
 ]
 

@@ -44,7 +44,12 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+
+
+_HSTS = (b"strict-transport-security", f"max-age={365 * 24 * 3600}; includeSubDomains; preload".encode())
 
 
 class _TooLarge(Exception):
@@ -142,6 +147,8 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
 async def _send(send: Send, response: HttpResponseBase, request_id: str, *, without_body: bool) -> None:
     headers = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
     headers += [header for header in _HEADERS if header[0].decode().title() not in response]
+    if settings.LEDGER_HTTPS:
+        headers.append(_HSTS)
     headers.append((b"x-request-id", request_id.encode("ascii")))
     if isinstance(response, HttpResponse):
         content = response.content

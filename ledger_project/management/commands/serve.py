@@ -120,7 +120,7 @@ class Command(BaseCommand):
             "ledger_project.asgi:application",
             workers=workers,
             loop="uvloop",
-            http="httptools",
+            http="ledger_project.http.protocol:BoundedProtocol",
             lifespan="on",
             log_config=None,
             access_log=False,
