@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import IO
 from urllib.parse import quote
 
 import httpx
@@ -42,6 +43,7 @@ class Service:
 
     def __init__(self, *, workers: int = 1, port: int | None = None, env: dict[str, str] | None = None) -> None:
         self.workers = workers
+        self.http = "auto"
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.application_name = f"ledger-{self.port}"
@@ -55,7 +57,7 @@ class Service:
         self.spawn()
         self.wait_ready()
 
-    def spawn(self) -> None:
+    def spawn(self, stderr: IO[bytes] | None = None) -> None:
         """Start it."""
         arguments = [
             "--port",
@@ -63,6 +65,8 @@ class Service:
             "--workers",
             str(self.workers),
             "--no-access-log",
+            "--http",
+            self.http,
             "--lifespan",
             "on",
             "--log-level",
@@ -73,6 +77,7 @@ class Service:
             cwd=ROOT,
             env=self.env,
             start_new_session=True,
+            stderr=stderr,
         )
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
