@@ -15,6 +15,7 @@ from unfold.decorators import action
 from fees.services import waive
 from ledger_project.admin_base import Cell, Panel, Question, ReadOnlyAdmin, ask
 from ledger_project.kernel.money import Money
+from merchants.admin_keys import ApiKeyAdmin
 from merchants.domain import Status
 from merchants.models import Account, Currency, Merchant
 from merchants.selectors import known_currency
@@ -24,6 +25,8 @@ from transfers.selectors import get_balances
 from transfers.selectors.statements import get_period, period_lines
 from transfers.services.closing import close_merchant
 from transfers.views.statement_files import csv_response
+
+__all__ = ["AccountAdmin", "ApiKeyAdmin", "CurrencyAdmin", "MerchantAdmin"]
 
 
 def _amount(amount_minor: int, code: str) -> Cell:

@@ -1,6 +1,7 @@
 """Who holds money: currencies, merchants, and their accounts."""
 
 import uuid
+from datetime import datetime
 
 import uuid_utils
 from django.contrib.postgres.fields import ArrayField
@@ -126,3 +127,9 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
+
+    def state(self, now: datetime) -> str:
+        """Return whether it works at a moment: valid, expired or revoked."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "valid"

@@ -64,10 +64,11 @@ class Command(BaseCommand):
         keys = ApiKey.objects.select_related("merchant").order_by("-id")
         if options["merchant"]:
             keys = keys.filter(merchant__name__iexact=options["merchant"])
+        now = datetime.now(UTC)
         for key in keys:
             owner = key.merchant.name if key.merchant else "(platform)"
             used = f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
-            self.stdout.write(f"{key.prefix}  {_state(key):8}  {owner}  {key.name}  {' '.join(key.scopes)}  {used}  {key.id}")
+            self.stdout.write(f"{key.prefix}  {key.state(now):8}  {owner}  {key.name}  {' '.join(key.scopes)}  {used}  {key.id}")
 
     def _revoke(self, options: dict[str, Any]) -> None:
         text = options["prefix"]
@@ -76,9 +77,3 @@ class Command(BaseCommand):
             raise CommandError(f"There is no key {text!r}; 'manage.py api_key list' shows what there is.")
         revoke_key(key.id)
         self.stdout.write(f"Revoked {key.prefix} ({key.name}).")
-
-
-def _state(key: ApiKey) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= datetime.now(UTC) else "valid"
