@@ -14,6 +14,8 @@ import httpx
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from fees.models import FeeSchedule
+from fees.services import append_schedule
 from ledger_project.http.authentication import forget_credentials
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.access import MERCHANT_SCOPES, Scope
@@ -314,3 +316,28 @@ async def test_nothing_of_a_body_is_read_before_the_caller_is_known(api: httpx.A
     for content, media_type in ((b"{", "application/json"), (b"x", "text/plain"), (b" " * (2**20 + 1), "application/json")):
         response = await api.post("/transfers", content=content, headers={"Content-Type": media_type})
         assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
+
+
+async def test_a_capture_that_lacks_funds_does_not_tell_the_receiver_what_the_payer_has(api: httpx.AsyncClient, settings: Any) -> None:
+    payer, receiver = await merchant(api, "2.00"), await merchant(api)
+    identity = (await identify(names=[payer])).merchant(payer)
+    assert identity is not None
+    # A smaller amount costs more than the hold reserved, and the payer has nothing beside the reserve.
+    tiers = [{"up_to_minor": 100, "flat_minor": 150}, {"up_to_minor": None}]
+    draft = FeeSchedule(
+        merchant_id=identity.id, currency_id="USD", tiers=tiers, tier_mode="volume", effective_from=datetime.now(UTC), note="odd"
+    )
+    await in_reader(append_schedule, draft, by=None)
+    body = {"from_merchant": payer, "to_merchant": receiver, "currency": "USD", "amount_minor": 200}
+    hold = (await api.post("/holds", json=body, headers=key())).json()
+    assert hold["reserved_minor"] == 200
+    credentials = {"platform": (await new_key()).secret, "receiver": (await new_key(receiver)).secret}
+    settings.LEDGER_AUTH = "required"
+    answers = {
+        who: await api.post(f"/holds/{hold['id']}/capture", json={"amount_minor": 100}, headers={**bearer(secret), **key()})
+        for who, secret in credentials.items()
+    }
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers.values()} == {(409, "insufficient_funds")}
+    assert answers["platform"].json()["available_minor"] == 0
+    assert not {"available", "available_minor", "required"} & set(answers["receiver"].json())
+    assert payer not in answers["receiver"].text
