@@ -22,7 +22,8 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:8000 with everything it needs (POR
 	@exec $(BIN)/python manage.py serve
 
 test: check ## Run every check and every test against a real PostgreSQL (TEST_DATABASE_URL, or an embedded one)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/unit --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest --ignore=tests/unit
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
 	$(BIN)/ruff format --check .

@@ -111,7 +111,7 @@ def round_scaled(scaled: int, rounding: Rounding) -> int:
             return whole + (2 * rest >= RATE_SCALE)
         case Rounding.HALF_DOWN:
             return whole + (2 * rest > RATE_SCALE)
-        case Rounding.HALF_EVEN:
+        case Rounding.HALF_EVEN:  # pragma: no branch - mypy proves that there is no other mode
             return whole + (2 * rest > RATE_SCALE or (2 * rest == RATE_SCALE and whole % 2 == 1))
 
 
@@ -119,7 +119,7 @@ def _slices(schedule: Schedule, amount_minor: int) -> list[tuple[Tier, int]]:
     """Return the tiers that an amount meets, each with the part of the amount that it charges."""
     below = 0
     met = []
-    for tier in schedule.tiers:
+    for tier in schedule.tiers:  # pragma: no branch - the last tier has no bound, so the loop is always left within
         top = amount_minor if tier.up_to_minor is None else min(amount_minor, tier.up_to_minor)
         last = tier.up_to_minor is None or amount_minor <= tier.up_to_minor
         if schedule.tier_mode is TierMode.GRADUATED:

@@ -57,7 +57,12 @@ def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int
         "OPTIONS": {
             "connect_timeout": 5,
             "application_name": "ledger",
-            "pool": {"min_size": 0, "max_size": pool_max_size, "timeout": 10, "max_idle": 60},
+            # A peer that is gone without a word is noticed within half a minute, not after the system's two hours.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+            "pool": {"min_size": 0, "max_size": pool_max_size, "timeout": 4, "max_idle": 60},
         },
         "TEST": {"TEMPLATE": "template0"},
     }

@@ -1,6 +1,6 @@
 """A few threads of our own for synchronous reads, so that a view makes one hop and only when it needs the database.
 
-Django starts a new thread for each request that leaves the event loop; these live as long as the process.
+Django starts a new thread for each request that leaves the event loop; these live as long as the process, and so do their connections.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import connections
+from django.db import connection
+
+from ledger_project.connections import is_connection_loss, use_own_connection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,17 +24,30 @@ _executor: ThreadPoolExecutor | None = None
 
 
 def _run(function: Callable[[], T]) -> T:
+    """Run it; a second time on a new connection where the old one turns out to be lost."""
     try:
         return function()
-    finally:
-        # With Django's pool this gives the connection back; a broken one is dropped there.
-        connections.close_all()
+    except Exception as error:
+        if not is_connection_loss(error):
+            raise
+        connection.close()
+    try:
+        return function()
+    except Exception as error:
+        if is_connection_loss(error):
+            connection.close()
+        raise
 
 
 async def in_reader(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a synchronous selector or service on a reader thread and return what it returns."""
+    """Run a synchronous selector on a reader thread and return what it returns.
+
+    After a lost connection it is run once more, so a service may be run here only if doing it twice is the same as doing it once.
+    """
     global _executor  # noqa: PLW0603 - one per process, made on first use so that a fork before it does no harm
     if _executor is None:
-        _executor = ThreadPoolExecutor(max_workers=settings.LEDGER_READER_THREADS, thread_name_prefix="reader")
+        _executor = ThreadPoolExecutor(
+            max_workers=settings.LEDGER_READER_THREADS, thread_name_prefix="reader", initializer=use_own_connection
+        )
     call = partial(contextvars.copy_context().run, _run, partial(function, *args, **kwargs))
     return await asyncio.get_running_loop().run_in_executor(_executor, call)

@@ -147,11 +147,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "ledger_project.http.schema.add_summaries"],
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": ["active", "frozen", "closed"],
+        "HoldStatusEnum": ["open", "captured", "voided", "expired"],
+        "TransferStatusEnum": ["posted"],
+    },
 }
 
 UNFOLD = {"SITE_TITLE": "Ledger", "SITE_HEADER": "Ledger", "SITE_SYMBOL": "account_balance", "SHOW_HISTORY": False}
 
-LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG else "json")
+LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG or LEDGER_EMBEDDED else "json")
 LEDGER_LOG_LEVEL: str = env.str("LEDGER_LOG_LEVEL", "INFO")
 LOGGING_CONFIG = None
 configure_logging(log_format=LEDGER_LOG_FORMAT, level=LEDGER_LOG_LEVEL)

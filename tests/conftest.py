@@ -17,6 +17,7 @@ from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 
 from ledger_project import lifecycle
+from ledger_project.connections import close_own_connections
 from ledger_project.database import EmbeddedPostgres
 from tests.invariants import check_invariants
 from tests.servers import Service
@@ -33,6 +34,7 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
         connections.close_all()  # a fault test may have killed this thread's connection
         check_invariants()
         connections.close_all()
+        close_own_connections()
         teardown_databases(old, verbosity=0)
 
 

@@ -52,6 +52,11 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.spawn()
+        self.wait_ready()
+
+    def spawn(self) -> None:
+        """Start it."""
         arguments = [
             "--port",
             str(self.port),
@@ -69,7 +74,6 @@ class Service:
             env=self.env,
             start_new_session=True,
         )
-        self.wait_ready()
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until it answers."""

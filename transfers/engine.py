@@ -19,6 +19,7 @@ import structlog
 from django.conf import settings
 from django.db import connections
 
+from ledger_project.connections import use_own_connection
 from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress
 from transfers.jobs import Job
 from transfers.retrying import post_reliably
@@ -65,7 +66,7 @@ class Engine:
         self._in_flight: dict[tuple[str, str], int] = {}
         self._wake = asyncio.Event()
         self._draining = False
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="posting")
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="posting", initializer=use_own_connection)
         # In a context of its own: the first request's id must not stand on every batch's log line.
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run(), name="posting-engine", context=contextvars.Context())

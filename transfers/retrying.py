@@ -1,7 +1,8 @@
 """Posting that does not give up easily: what is worth another try, how often, and who is to be told that it failed.
 
 A batch that fails for a passing reason (deadlock, serialization failure, lost connection, a lock that took too long) is tried again with
-backoff. If it fails for another reason, or too often, its jobs are tried one by one, so that a poisonous job fails alone.
+backoff. If it fails for another reason, or too often, its jobs are tried one by one, so that a poisonous job fails alone; without a
+database all of them fail at once.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import OperationalError, connection
 from psycopg import errors as pg
 
+from ledger_project.connections import driver_error, is_connection_loss
 from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress, LedgerError
 from transfers.store import Contention, JobResults, post
 
@@ -35,24 +37,9 @@ _PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable, p
 Outcome = JobResults | LedgerError | Exception
 
 
-def _driver_error(error: BaseException) -> BaseException:
-    """Return psycopg's own error, under Django's wrapping or not."""
-    return error.__cause__ if isinstance(error, DatabaseError | InterfaceError) and error.__cause__ is not None else error
-
-
-def is_connection_loss(error: BaseException) -> bool:
-    """Whether the connection is gone (or could not be had), so that nobody knows what became of the transaction."""
-    cause = _driver_error(error)
-    if isinstance(cause, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow | pg.IdleSessionTimeout):
-        return True
-    if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
-        return True
-    return isinstance(error, InterfaceError) or isinstance(cause, psycopg.InterfaceError)
-
-
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may well succeed when it is tried again."""
-    cause = _driver_error(error)
+    cause = driver_error(error)
     if isinstance(cause, pg.UniqueViolation):
         return cause.diag.constraint_name in _RACED_CONSTRAINTS
     return isinstance(error, Contention) or isinstance(cause, _PASSING) or is_connection_loss(error)
@@ -68,8 +55,8 @@ def post_reliably(jobs: Sequence[Job]) -> list[Outcome]:
     try:
         return list(_attempt(jobs))
     except Exception as error:  # noqa: BLE001 - each job gets its own answer below; nothing is swallowed
-        if len(jobs) == 1:
-            return [_told(error)]
+        if len(jobs) == 1 or is_connection_loss(error):
+            return [_told(error)] * len(jobs)
         log.warning("posting.batch_split", size=len(jobs), error=type(error).__name__)
     outcomes: list[Outcome] = []
     for job in jobs:
@@ -86,21 +73,21 @@ def _attempt(jobs: Sequence[Job]) -> list[JobResults]:
                 connection.close()
             if not is_passing(error) or attempt == ATTEMPTS - 1 or _waited_too_long(error):
                 raise
-            log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=type(_driver_error(error)).__name__)
+            log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=type(driver_error(error)).__name__)
             _pause(attempt)
     raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
 
 
 def _waited_too_long(error: BaseException) -> bool:
     """A lock that could not be had in time is not asked for again at once: the callers behind are waiting too."""
-    return isinstance(_driver_error(error), pg.LockNotAvailable)
+    return isinstance(driver_error(error), pg.LockNotAvailable)
 
 
 def _told(error: Exception) -> Exception:
     """Return what the caller of a single job is told."""
     if isinstance(error, LedgerError):
         return error
-    cause = _driver_error(error)
+    cause = driver_error(error)
     if isinstance(cause, pg.LockNotAvailable):
         return IdempotencyInProgress() if _waiting_for_key(cause) else DatabaseUnavailable("An account is busy; try again.")
     if is_connection_loss(error):

@@ -48,7 +48,7 @@ class TransferBody(MovementBody):
 class BatchItemBody(TransferBody):
     """One transfer of a batch."""
 
-    idempotency_key = StrictString(max_length=1000)
+    idempotency_key = StrictString(allow_blank=True, max_length=1000)
 
 
 class BatchBody(serializers.Serializer[Any]):
@@ -56,6 +56,13 @@ class BatchBody(serializers.Serializer[Any]):
 
     transfers = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH)
     atomic = StrictBoolean(required=False, default=False)
+
+
+class BatchSchemaBody(serializers.Serializer[Any]):
+    """A batch as the schema shows it."""
+
+    transfers = BatchItemBody(many=True)
+    atomic = StrictBoolean(required=False, default=False, help_text="All or nothing.")
 
 
 class ReverseBody(AmountBody):

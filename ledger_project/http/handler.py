@@ -3,7 +3,7 @@
 What Django's own ``ASGIHandler`` does for every request and an API call does not need, each measured to cost more than the view:
 
 * ``request_started`` and ``request_finished`` run synchronous receivers (resetting query logs, returning connections) in a thread.
-  Nothing on this path holds a connection: reads give theirs back in ``readers.in_reader``, the engine keeps its own.
+  Nothing on this path takes one from the pool: reader threads and the engine keep their own (connections.py).
 * ``response.close`` runs in a thread. Our responses have their bytes ready and hold nothing.
 * A task listens for the client's disconnect and the request runs in another. A posting must run to its end anyway.
 * Synchronous middleware runs in a thread. The API needs a request id, a log line and a few headers: they are here.

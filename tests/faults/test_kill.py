@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -93,8 +94,8 @@ async def run_with_fault(service: Service, fault: Callable[[], None], *, count: 
     while len(answers) < count // 5:
         await asyncio.sleep(0.005)
     await asyncio.to_thread(fault)
-    await load
     assert len(answers) < count, "the fault came after the load"
+    await load
     await settle(service, requests, answers)
     await prove(service, names, requests, answers)
 
@@ -115,17 +116,22 @@ async def test_one_worker_killed_is_replaced_and_nothing_is_lost(serve: Callable
     assert len(service.worker_pids()) == 2
 
 
+def _terminated(application_name: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [application_name])
+        return len(cursor.fetchall())
+
+
 async def test_the_database_connections_of_the_service_killed(serve: Callable[..., Service]) -> None:
     service = serve(workers=1)
 
     def terminate_backends() -> None:
         for _ in range(3):
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [service.application_name]
-                )
-                assert cursor.fetchall(), "the service had no connection to kill"
-            connection.close()
+            deadline = time.monotonic() + 5
+            while not _terminated(service.application_name):
+                assert time.monotonic() < deadline, "the service has not connected again within 5 s"
+                time.sleep(0.01)
+        connection.close()
 
     names = await merchants(service)
     requests, answers = requests_between(names, 1500), {}

@@ -142,3 +142,15 @@ def test_the_most_specific_and_latest_in_force_is_chosen(found: list[Schedule]) 
                 assert chosen == max(scope, key=lambda s: (s.effective_from, s.version))
                 return
     assert chosen is None
+
+
+def test_a_fee_is_explained_part_by_part() -> None:
+    tiers = (Tier(100, Decimal("0.02"), 5), Tier(None, Decimal("0.01"), 0))
+    both = {"currency": "USD", "flat_minor": 30, "tiers": tiers}
+    graduated = explain_fee(schedule(tier_mode=TierMode.GRADUATED, **both), 150)
+    volume = explain_fee(schedule(tier_mode=TierMode.VOLUME, **both), 150)
+    plain = explain_fee(schedule(), 150)
+    assert graduated.parts == ("flat 30", "0.02 x 100 + flat 5", "0.01 x 50")
+    assert (graduated.exact, graduated.rounded_minor, graduated.fee_minor) == (Decimal("37.5"), 38, 38)
+    assert (volume.parts, volume.exact) == (("flat 30", "0.01 x 150"), Decimal("31.5"))
+    assert (plain.parts, plain.exact, plain.fee_minor) == (("0.01 x 150",), Decimal("1.5"), 2)

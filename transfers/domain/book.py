@@ -168,11 +168,10 @@ class Ledger:
 
     def open(self, account: AccountState, moment: datetime) -> None:
         """Have an account made that does not exist yet."""
-        if not account.exists:
-            self._remember(account)
-            account.exists = True
-            account.created_at = moment
-            self.opened.append(account)
+        self._remember(account)
+        account.exists = True
+        account.created_at = moment
+        self.opened.append(account)
 
     def check_legs(self, legs: Sequence[Leg]) -> None:
         """Raise ``Shortfall`` or ``BalanceLimitExceeded`` if a leg, in this order, would pass what its account may hold."""

@@ -99,7 +99,7 @@ def read_facts(
         heads = session.send(sql.HEADS, [plain(ids.values())]) if ids else None
         merchants = session.send(sql.MERCHANTS, [plain({key.merchant_id for key in missing})]) if missing else None
         replays = session.send(sql.REPLAYS, [quoted(p for p, _ in taken_keys), quoted(k for _, k in taken_keys)]) if taken_keys else None
-        taken = session.send(sql.REFERENCES, [quoted(references)]) if references else None
+        taken = session.send(sql.REFERENCES, [quoted(references), plain(ids.values())]) if references else None
         reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
         holds = session.send(sql.HOLD_STATES, [plain(terms)]) if terms else None
     states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}

@@ -50,9 +50,11 @@ FROM unnest(%s::text[], %s::text[]) AS k(principal, key)
 JOIN transfers_idempotencyrecord r ON r.principal = k.principal AND r.key = k.key
 """
 
+# By both columns of the unique index: a reference like "INV-1" is in use by everybody, and only these accounts' matter.
 REFERENCES = """
 SELECT CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END, t.external_reference, t.id
 FROM transfers_transfer t WHERE t.external_reference = ANY(%s::text[])
+    AND CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END = ANY(%s::uuid[])
 """
 
 REVERSALS = """

@@ -17,7 +17,7 @@ from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.errors import IdempotencyKeyInvalid, InvalidRequest, LedgerError, ValidationFailed
 from ledger_project.kernel.json import dumps
 from transfers.jobs import Answer, Envelope, Key, Result
-from transfers.serializers import BatchBody, BatchItemBody, BatchJson
+from transfers.serializers import BatchBody, BatchItemBody, BatchJson, BatchSchemaBody
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
 from transfers.views.answers import answer, renderer, request_key, transfer_request
 from transfers.views.transfers import KEY_CODES, posted
@@ -32,7 +32,7 @@ class BatchView(ApiView):
     @extend_schema(
         operation_id="create_transfer_batch",
         tags=["transfers"],
-        request=BatchBody,
+        request=BatchSchemaBody,
         parameters=[idempotency_key(required=True), REPLAYED],
         responses={
             200: BatchJson,

@@ -124,7 +124,7 @@ class CaptureView(ApiView):
         key = request_key(request, body)
         result = await moving.capture_hold(
             path_uuid(hold_id, HoldNotFound),
-            amount_of(values),
+            amount_of(values, optional=True),
             details_of(request, values),
             key=key,
             render=renderer(request, 201, posted),

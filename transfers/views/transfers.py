@@ -193,7 +193,7 @@ class ReverseView(ApiView):
         key = request_key(request, body)
         result = await moving.reverse_transfer(
             path_uuid(transfer_id, TransferNotFound),
-            amount_of(values),
+            amount_of(values, optional=True),
             details_of(request, values),
             refund_fee=values["refund_fee"],
             key=key,

@@ -1,0 +1,52 @@
+"""Connections of the service's own long-lived threads, and how a lost one is told from other failures.
+
+The pool serves Django's full stack, where a thread lives for one request. The posting thread and the reader threads live as long as
+the process, so each keeps one connection to itself: nothing to check out and in again for every read, and after an outage the next
+attempt connects at once, while the pool makes new attempts only after pauses that double from a second on.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import errors as pg
+from psycopg_pool import PoolTimeout
+
+_own: list[BaseDatabaseWrapper] = []
+_lock = threading.Lock()
+
+
+def use_own_connection() -> None:
+    """Give the current thread a connection of its own, outside the pool, made when it is first used."""
+    own = connections.create_connection(DEFAULT_DB_ALIAS)
+    options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
+    own.settings_dict = {**own.settings_dict, "OPTIONS": options}
+    own.inc_thread_sharing()  # so that it can be closed from the thread that ends the process
+    connections[DEFAULT_DB_ALIAS] = own
+    with _lock:
+        _own.append(own)
+
+
+def close_own_connections() -> None:
+    """Close all of them; a thread that works on opens its own again. To be called when no thread is in the middle of something."""
+    with _lock:
+        for own in _own:
+            own.close()
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """Return psycopg's own error, under Django's wrapping or not."""
+    return error.__cause__ if isinstance(error, DatabaseError | InterfaceError) and error.__cause__ is not None else error
+
+
+def is_connection_loss(error: BaseException) -> bool:
+    """Whether the connection is gone (or could not be had), so that nobody knows what became of the transaction."""
+    cause = driver_error(error)
+    if isinstance(cause, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow | pg.IdleSessionTimeout | PoolTimeout):
+        return True
+    if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
+        return True
+    return isinstance(error, InterfaceError) or isinstance(cause, psycopg.InterfaceError)

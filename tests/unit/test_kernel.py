@@ -1,0 +1,127 @@
+"""The kernel: amounts as callers write them, JSON that is exact, and errors that say what would be right."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger_project.kernel import errors
+from ledger_project.kernel.amounts import AmountInput
+from ledger_project.kernel.json import dumps, dumps_text
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, Money
+
+USD = Currency("USD", 2)
+SOME_ID = UUID("01a1fc35-d5a5-775d-b78f-46dff00cbdd2")
+
+
+def test_an_amount_is_read_in_either_spelling() -> None:
+    assert AmountInput(major="1.50").resolve(USD) == 150
+    assert AmountInput(minor=150).resolve(USD) == 150
+    assert AmountInput(minor=150).resolve_optional(USD) == 150
+    assert AmountInput().resolve_optional(USD) is None
+
+
+@pytest.mark.parametrize(
+    ("amount", "field", "code"),
+    [
+        (AmountInput(), "amount", "required"),
+        (AmountInput("1", 100), "amount", "conflict"),
+        (AmountInput("0"), "amount", "min_value"),
+        (AmountInput("1.000"), "amount", "max_decimal_places"),
+        (AmountInput(str(MAX_AMOUNT_MINOR)), "amount", "max_value"),
+        (AmountInput(minor=0), "amount_minor", "min_value"),
+        (AmountInput(minor=-1), "amount_minor", "min_value"),
+        (AmountInput(minor=MAX_AMOUNT_MINOR + 1), "amount_minor", "max_value"),
+    ],
+)
+def test_an_amount_that_cannot_be_moved_names_its_field(amount: AmountInput, field: str, code: str) -> None:
+    with pytest.raises(errors.ValidationFailed) as caught:
+        amount.resolve(USD)
+    assert [(e.field, e.code) for e in caught.value.errors] == [(field, code)]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**40), 10**40) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(values)
+def test_json_is_exact_and_compact(value: object) -> None:
+    import json
+
+    assert json.loads(dumps(value)) == value
+    assert dumps_text(value).encode() == dumps(value)
+
+
+def test_json_knows_no_infinity() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumps(float("inf"))
+
+
+MONEY = Money(100, USD)
+ERRORS: dict[str, tuple[errors.LedgerError, dict[str, object]]] = {
+    "malformed_json": (errors.MalformedJson("x"), {}),
+    "invalid_cursor": (errors.InvalidCursor(), {}),
+    "same_account": (errors.SameAccount(), {}),
+    "unknown_currency": (errors.UnknownCurrency("usd"), {}),
+    "idempotency_key_missing": (errors.IdempotencyKeyMissing(), {}),
+    "idempotency_key_invalid": (errors.IdempotencyKeyInvalid(), {}),
+    "idempotency_key_reused": (errors.IdempotencyKeyReused(), {}),
+    "idempotency_in_progress": (errors.IdempotencyInProgress(), {}),
+    "database_unavailable": (errors.DatabaseUnavailable("x"), {}),
+    "payload_too_large": (errors.PayloadTooLarge(7), {}),
+    "unsupported_media_type": (errors.UnsupportedMediaType("x"), {}),
+    "method_not_allowed": (errors.MethodNotAllowed("PUT"), {}),
+    "not_found": (errors.RouteNotFound("/x"), {}),
+    "merchant_not_found": (errors.MerchantNotFound("x"), {"merchant_name": "x"}),
+    "account_not_found": (errors.AccountNotFound(SOME_ID), {"account_id": str(SOME_ID)}),
+    "transfer_not_found": (errors.TransferNotFound(SOME_ID), {"transfer_id": str(SOME_ID)}),
+    "hold_not_found": (errors.HoldNotFound(SOME_ID), {"hold_id": str(SOME_ID)}),
+    "merchant_exists": (errors.MerchantExists("x"), {}),
+    "account_exists": (errors.AccountExists("x", "USD", SOME_ID), {"account_id": str(SOME_ID)}),
+    "account_frozen": (errors.AccountFrozen("x", "USD"), {"merchant_name": "x", "currency": "USD"}),
+    "account_closed": (errors.AccountClosed("x", "USD"), {"merchant_name": "x", "currency": "USD"}),
+    "currency_mismatch": (errors.CurrencyMismatch("USD", "EUR"), {}),
+    "fee_not_configured": (errors.FeeNotConfigured("x", "USD"), {}),
+    "fee_exceeds_amount": (errors.FeeExceedsAmount(MONEY, MONEY), {"currency": "USD", "amount": MONEY, "fee": MONEY}),
+    "duplicate_external_reference": (
+        errors.DuplicateExternalReference("r", SOME_ID),
+        {"external_reference": "r", "transfer_id": str(SOME_ID)},
+    ),
+    "balance_limit_exceeded": (errors.BalanceLimitExceeded("x", "USD"), {}),
+    "already_reversed": (errors.AlreadyReversed(SOME_ID), {}),
+    "not_reversible": (errors.NotReversible("deposit"), {}),
+    "reversal_exceeds_original": (
+        errors.ReversalExceedsOriginal(remaining=MONEY, requested=MONEY),
+        {"currency": "USD", "remaining": MONEY, "requested": MONEY},
+    ),
+    "hold_not_open": (errors.HoldNotOpen(SOME_ID, "voided"), {"hold_status": "voided"}),
+    "hold_expired": (errors.HoldExpired(SOME_ID, "2026"), {}),
+    "capture_exceeds_hold": (
+        errors.CaptureExceedsHold(held=MONEY, requested=MONEY),
+        {"currency": "USD", "held": MONEY, "requested": MONEY},
+    ),
+    "validation_error": (
+        errors.ValidationFailed.of("a", "b", "c"),
+        {"errors": [{"field": "a", "code": "b", "detail": "c"}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_an_error_has_its_code_a_title_a_sentence_and_its_facts(code: str) -> None:
+    error, extra = ERRORS[code]
+    assert error.code == code
+    assert error.title
+    assert str(error)
+    facts: dict[str, Any] = dict(error.extra())
+    assert {name: facts.get(name) for name in extra} == extra
+
+
+def test_money_is_written_with_its_currency() -> None:
+    assert (str(MONEY), MONEY.major, str(Money(-5, Currency("JPY", 0)))) == ("1.00 USD", "1.00", "-5 JPY")
