@@ -68,11 +68,6 @@ def test_json_is_exact_and_compact(value: object) -> None:
     assert dumps_text(value).encode() == dumps(value)
 
 
-def test_json_knows_no_infinity() -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        dumps(float("inf"))
-
-
 MONEY = Money(100, USD)
 ERRORS: dict[str, tuple[errors.LedgerError, dict[str, object]]] = {
     "malformed_json": (errors.MalformedJson("x"), {}),
