@@ -7,6 +7,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
+from ledger_project import metrics
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import HealthJson, problem_responses
 from ledger_project.http.views import ApiView
@@ -52,3 +53,13 @@ class ReadinessView(ApiView):
         if missing is not None:
             raise DatabaseUnavailable(missing)
         return json_response({"status": "ready"})
+
+
+class MetricsView(ApiView):
+    """What Prometheus asks."""
+
+    @extend_schema(exclude=True)
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the figures of all workers."""
+        del request
+        return HttpResponse(await in_reader(metrics.exposition), content_type=metrics.CONTENT_TYPE)

@@ -24,6 +24,7 @@ DATABASE_URL: str = env.str("DATABASE_URL", "")
 
 LEDGER_EMBEDDED: bool = not DATABASE_URL
 SECRET_KEY: str = secret_key(env.str("SECRET_KEY", ""), data_dir=LEDGER_DATA_DIR, embedded=LEDGER_EMBEDDED, debug=DEBUG)
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
@@ -158,6 +159,8 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = {"SITE_TITLE": "Ledger", "SITE_HEADER": "Ledger", "SITE_SYMBOL": "account_balance", "SHOW_HISTORY": False}
 
 LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG or LEDGER_EMBEDDED else "json")
+# Traces go where OpenTelemetry's own variable says, if it is set.
+LEDGER_TRACING: bool = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""))
 LEDGER_LOG_LEVEL: str = env.str("LEDGER_LOG_LEVEL", "INFO")
 LOGGING_CONFIG = None
 configure_logging(log_format=LEDGER_LOG_FORMAT, level=LEDGER_LOG_LEVEL)

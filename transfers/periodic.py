@@ -8,6 +8,7 @@ import random
 
 import structlog
 
+from ledger_project.connections import measure_pools
 from ledger_project.readers import in_reader
 from transfers.services.expiry import SWEEP_SIZE, expire_due_holds
 
@@ -22,6 +23,7 @@ _tasks: set[asyncio.Task[None]] = set()
 async def _sweep_forever() -> None:
     while True:
         released = SWEEP_SIZE
+        measure_pools()
         try:
             while released == SWEEP_SIZE:
                 released = await in_reader(expire_due_holds)

@@ -31,6 +31,7 @@ from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver, set_script_prefix
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from ledger_project import metrics
 from ledger_project.http.problems import exception_response, problem_response
 from ledger_project.kernel.errors import PayloadTooLarge
 from ledger_project.log_writer import LineLogger
@@ -93,12 +94,14 @@ class ApiHandler(ASGIHandler):
         except _Disconnected:
             return
         await _send(send, response, request_id, without_body=request.method == "HEAD")
+        duration_s = time.perf_counter() - started
+        _measure(request, response.status_code, duration_s)
         log.info(
             "request",
             method=request.method,
             path=request.path,
             status=response.status_code,
-            ms=round((time.perf_counter() - started) * 1000, 2),
+            ms=round(duration_s * 1000, 2),
             **getattr(request, "log", {}),
         )
 
@@ -119,6 +122,17 @@ class ApiHandler(ASGIHandler):
         request._body = body
         request.request_id = request_id  # type: ignore[attr-defined]
         return request
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _measure(request: HttpRequest, status: int, duration_s: float) -> None:
+    """Count a request under its route, so that callers cannot make labels."""
+    match = request.resolver_match
+    route = match.route if match is not None else "none"
+    metrics.REQUESTS.labels(request.method if request.method in _METHODS else "other", route, status).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(duration_s)
 
 
 def _request_id(scope: Scope) -> str:

@@ -17,6 +17,7 @@ import psycopg
 from django.conf import settings
 from django.db import transaction
 
+from ledger_project import metrics
 from ledger_project.kernel.errors import IdempotencyInProgress, IdempotencyKeyReused, LedgerError, Refusal
 from ledger_project.kernel.json import dumps_text
 from merchants.models import new_id
@@ -84,7 +85,7 @@ class _Posting:
 
     def run(self) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
         """Do it all but the commit."""
-        with self.session.round_trip():
+        with metrics.LOCK_SECONDS.labels("keys").time(), self.session.round_trip():
             self.session.send(sql.SET_LOCK_TIMEOUT, [_lock_timeout(len(self.jobs))])
             candidates, claimed = self._claim()
             registered = self._register()
