@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 from uuid import UUID
 
 from django.db import connection
@@ -42,7 +43,7 @@ def balances_statement(*, currency: str | None, at: datetime | None) -> str:
 def _read(merchant_ids: Collection[UUID], *, currency: str | None = None, at: datetime | None = None) -> list[_Row]:
     with connection.cursor() as cursor:
         cursor.execute(balances_statement(currency=currency, at=at), {"merchants": list(merchant_ids), "at": at, "currency": currency})
-        return cursor.fetchall()
+        return cast("list[_Row]", cursor.fetchall())
 
 
 def _balances_of(merchant_ids: Collection[UUID], *, currency: str | None = None) -> dict[UUID, list[BalanceRow]]:

@@ -16,10 +16,10 @@ class Command(BaseCommand):
     """Release every hold that is due, once."""
 
     help = (
-        "Release every open hold whose expires_at has passed: what it reserved goes back to its payer's available balance. The service does it "
-        f"by itself every few seconds; this command is for when no service runs. It works in batches of {SWEEP_SIZE}, and any number of "
-        "them may run at once, beside the service too: each hold is released exactly once. Exit code 0: all that was due is released; "
-        "1: some could not be (the log says which and why), or the database does not answer. Running it again is always safe."
+        "Release every open hold whose expires_at has passed: what it reserved can be spent again by its payer. The service does this by "
+        f"itself every few seconds; this command is for when no service runs. It works in batches of {SWEEP_SIZE}, and any number of them "
+        "may run at once, beside the service too: each hold is released exactly once. Exit code 0: all that was due is released; 1: some "
+        "could not be (the log says which and why), or the database does not answer. Running it again is always safe."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
