@@ -204,3 +204,8 @@ def submit_now(job: Job) -> JobResults:
     if isinstance(outcome, JobResults):
         return outcome
     raise outcome
+
+
+def submit_all_now(jobs: Sequence[Job]) -> list[JobResults | Exception]:
+    """Post jobs from synchronous code in one transaction; if that fails, each in its own, so that each has its results or its error."""
+    return post_reliably(jobs)

@@ -176,6 +176,7 @@ async def _send(send: Send, response: HttpResponseBase, request_id: str, *, with
         await send({"type": "http.response.body", "body": b"" if without_body else content})
         return
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    async for part in response:  # type: ignore[attr-defined]
-        await send({"type": "http.response.body", "body": part, "more_body": True})
+    if not without_body:
+        async for part in response:  # type: ignore[attr-defined]
+            await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

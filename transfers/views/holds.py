@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
@@ -82,8 +80,7 @@ class HoldsView(ApiView):
                 before=before,
                 limit=page.limit + 1,
             )
-        now = datetime.now(UTC)
-        return json_response(page_json([hold_json(hold, now=now) for hold in found], page, [str(hold.terms.id) for hold in found]))
+        return json_response(page_json([hold_json(hold) for hold in found], page, [str(hold.terms.id) for hold in found]))
 
 
 class HoldView(ApiView):
@@ -101,7 +98,7 @@ class HoldView(ApiView):
         hold = await in_reader(get_hold, wanted)
         if hold is None:
             raise HoldNotFound(wanted)
-        return json_response(hold_json(hold, now=datetime.now(UTC)))
+        return json_response(hold_json(hold))
 
 
 class CaptureView(ApiView):
