@@ -18,6 +18,8 @@ from ledger_project.readers import in_reader
 class HealthView(ApiView):
     """The process lives."""
 
+    is_public = True
+
     @extend_schema(operation_id="healthz", tags=["health"], responses={200: HealthJson})
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Answer at once, without a look at anything else."""
@@ -44,6 +46,8 @@ def _check_readiness() -> str | None:
 
 class ReadinessView(ApiView):
     """The database answers and is migrated."""
+
+    is_public = True
 
     @extend_schema(operation_id="readyz", tags=["health"], responses={200: HealthJson, **problem_responses("database_unavailable")})
     async def get(self, request: HttpRequest) -> HttpResponse:

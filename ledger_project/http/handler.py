@@ -32,8 +32,7 @@ from django.urls import ResolverMatch, get_resolver, set_script_prefix
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from ledger_project import metrics
-from ledger_project.http.problems import exception_response, problem_response
-from ledger_project.kernel.errors import PayloadTooLarge
+from ledger_project.http.problems import exception_response
 from ledger_project.log_writer import LineLogger
 
 Scope = MutableMapping[str, Any]
@@ -107,15 +106,19 @@ class ApiHandler(ASGIHandler):
 
     async def _respond(self, scope: Scope, receive: Receive, request_id: str) -> tuple[HttpRequest, HttpResponseBase]:
         try:
-            body = await _read_body(scope, receive)
+            body, too_large = await _read_body(scope, receive), False
         except _TooLarge:
-            request = self._request(scope, b"", request_id)
-            return request, problem_response(PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES), request, headers={"Connection": "close"})
+            body, too_large = b"", True
         request = self._request(scope, body, request_id)
+        request.body_too_large = too_large  # type: ignore[attr-defined]  # said by the view, once it knows that the caller may know
+        response: HttpResponseBase
         try:
-            return request, await self._get_response_async(request)  # type: ignore[attr-defined]
+            response = await self._get_response_async(request)  # type: ignore[attr-defined]
         except Exception as error:  # noqa: BLE001 - the outermost place: unknown routes, broken requests, and bugs with their traceback
-            return request, exception_response(error, request)
+            response = exception_response(error, request)
+        if too_large:
+            response["Connection"] = "close"  # what is left of the body is not read
+        return request, response
 
     def _request(self, scope: Scope, body: bytes, request_id: str) -> ASGIRequest:
         request = ASGIRequest(scope, BytesIO(body))

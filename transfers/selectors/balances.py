@@ -90,26 +90,33 @@ def get_merchant(merchant_id: UUID) -> MerchantView:
     return _views([Merchant.objects.get(id=merchant_id)])[0]
 
 
-def list_merchants(*, search: str | None, status: str | None, before: UUID | None, limit: int) -> list[MerchantView]:
-    """Return merchants newest first, older than ``before``; ``search`` is a part of the name, regardless of case. Two round trips."""
+def list_merchants(
+    *, search: str | None, status: str | None, before: UUID | None, limit: int, only: UUID | None = None
+) -> list[MerchantView]:
+    """Return merchants newest first, older than ``before``; ``search`` is a part of the name, regardless of case. Two round trips.
+
+    ``only`` leaves out all merchants but one.
+    """
     filters = Q()
     if search:
         filters &= Q(name__icontains=search)
     if status:
         filters &= Q(status=status)
+    if only is not None:
+        filters &= Q(id=only)
     if before is not None:
         filters &= Q(id__lt=before)
     return _views(Merchant.objects.filter(filters).order_by("-id")[:limit])
 
 
-def get_account(account_id: UUID) -> AccountSnapshot | None:
-    """Return a wallet with what is held beside it; other kinds of accounts are nobody's to address."""
+def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapshot | None:
+    """Return a wallet with what is held beside it; other kinds of accounts are nobody's to address. ``only``: if it is this merchant's."""
     account = (
         Account.objects.filter(id=account_id, kind=AccountKind.WALLET)
         .annotate(merchant_name=F("merchant__name"), merchant_status=F("merchant__status"))
         .first()
     )
-    if account is None:
+    if account is None or only not in {None, account.merchant_id}:
         return None
     (row,) = _balances_of([account.merchant_id], currency=account.currency_id)[account.merchant_id]
     statuses = {account.status, account.merchant_status}

@@ -33,11 +33,13 @@ def get_hold(hold_id: UUID) -> HoldState | None:
     return next(iter(_shown(Hold.objects.filter(id=hold_id))), None)
 
 
-def page_statement(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int) -> tuple[str, dict[str, Any]]:
+def page_statement(
+    *, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None = None
+) -> tuple[str, dict[str, Any]]:
     """Return the SQL of one page of hold ids, newest first.
 
     ``expired`` includes open holds whose time ran out and which the sweep has not met yet; ``open`` leaves those out. A merchant's
-    holds are those it pays and those it is to receive, each read from its own index.
+    holds are those it pays and those it is to receive, each read from its own index; ``other_id`` is who must be on the other side.
     """
     parameters: dict[str, Any] = {"limit": limit}
     conditions = ["true"]
@@ -51,6 +53,9 @@ def page_statement(*, merchant_id: UUID | None, status: str | None, before: UUID
     elif status is not None:
         conditions.append("h.status = %(status)s")
         parameters["status"] = status
+    if other_id is not None:
+        conditions.append("%(other)s IN (h.source_merchant_id, h.target_merchant_id)")
+        parameters["other"] = other_id
     where = " AND ".join(conditions)
     order = "ORDER BY h.id DESC LIMIT %(limit)s"
     if merchant_id is None:
@@ -63,9 +68,11 @@ def page_statement(*, merchant_id: UUID | None, status: str | None, before: UUID
     return f"SELECT h.id FROM ({sides}) h {order}", parameters
 
 
-def list_holds(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int) -> list[HoldState]:
+def list_holds(
+    *, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None = None
+) -> list[HoldState]:
     """Return holds newest first, older than ``before``. Two round trips."""
-    statement, parameters = page_statement(merchant_id=merchant_id, status=status, before=before, limit=limit)
+    statement, parameters = page_statement(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         ids = [row[0] for row in cursor.fetchall()]

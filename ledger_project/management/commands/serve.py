@@ -27,6 +27,7 @@ _BANNER = """
   Ledger is at   http://127.0.0.1:{port}
   API docs       http://127.0.0.1:{port}/docs
   Admin          http://127.0.0.1:{port}/admin/{login}
+  Callers        {callers}
 
   Try:
   curl -s http://127.0.0.1:{port}/merchants -H 'Content-Type: application/json' -d '{{"merchant_name": "carol", "currency": "USD", "initial_balance": "100.00"}}'
@@ -35,6 +36,12 @@ _BANNER = """
 
   Ctrl-C stops it.
 """  # noqa: E501 - lines to copy
+
+
+_CALLERS = {
+    "open": "need no credential (LEDGER_AUTH=open: anybody on this machine can move money; nobody else can reach it)",
+    "required": "need a credential: make one with  .venv/bin/python manage.py api_key create NAME --platform",
+}
 
 
 def environment_number(name: str, default: int, *, low: int, high: int) -> int:
@@ -69,7 +76,7 @@ class Command(BaseCommand):
             connections.close_all()
             for alias in connections:
                 connections[alias].close_pool()  # type: ignore[attr-defined]
-            self.stdout.write(_BANNER.format(port=port, login=login))
+            self.stdout.write(_BANNER.format(port=port, login=login, callers=_CALLERS[settings.LEDGER_AUTH]))
             self.stdout.flush()
             self._serve(listener, port, workers)
         self.stdout.write("Stopped.")
