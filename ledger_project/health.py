@@ -11,6 +11,7 @@ from ledger_project import metrics
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import HealthJson, problem_responses
 from ledger_project.http.views import ApiView
+from ledger_project.kernel.access import Scope
 from ledger_project.kernel.errors import DatabaseUnavailable
 from ledger_project.readers import in_reader
 
@@ -61,6 +62,8 @@ class ReadinessView(ApiView):
 
 class MetricsView(ApiView):
     """What Prometheus asks."""
+
+    scopes = {"GET": Scope.OPERATIONS_READ}
 
     @extend_schema(exclude=True)
     async def get(self, request: HttpRequest) -> HttpResponse:

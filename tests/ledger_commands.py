@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fees.models import FeeSchedule
 from fees.services import append_schedule
+from ledger_project.kernel.access import ANONYMOUS
 from ledger_project.kernel.amounts import AmountInput
 from ledger_project.kernel.errors import InvalidRequest, SameAccount
 from ledger_project.kernel.json import dumps
@@ -113,7 +114,7 @@ class Commands:
         request = RegistrationRequest(name, currency, balance)
         return Ask(
             ("register", name, currency, opening),
-            lambda key: moving.register_merchant(request, key=key, render=render),
+            lambda key: moving.register_merchant(request, actor=ANONYMOUS, key=key, render=render),
             lambda body: self.model.register((body.get("transfer") or {}).get("id"), name, currency, opening),
         )
 
@@ -121,7 +122,7 @@ class Commands:
         name = self.name(who)
         return Ask(
             ("open", name, currency),
-            lambda key: moving.open_account(name, currency, key=key, render=render),
+            lambda key: moving.open_account(name, currency, actor=ANONYMOUS, key=key, render=render),
             lambda _body: self.model.open_account(name, currency),
         )
 
@@ -140,7 +141,7 @@ class Commands:
 
         return Ask(
             (kind, wallet, amount, reference),
-            lambda key: service(account_id, AmountInput(minor=amount), details, key=key, render=render),
+            lambda key: service(account_id, AmountInput(minor=amount), details, actor=ANONYMOUS, key=key, render=render),
             expect,
         )
 
@@ -159,7 +160,7 @@ class Commands:
 
         return Ask(
             ("transfer", source, to, amount, reference),
-            lambda key: moving.execute_transfer(request, key=key, render=render),
+            lambda key: moving.execute_transfer(request, actor=ANONYMOUS, key=key, render=render),
             expect,
             invalid=SameAccount if source == to else None,
             request=request,
@@ -179,7 +180,7 @@ class Commands:
 
         return Ask(
             ("hold", source, to, amount, expires_in_s),
-            lambda key: moving.place_hold(request, key=key, render=render),
+            lambda key: moving.place_hold(request, actor=ANONYMOUS, key=key, render=render),
             expect,
             invalid=SameAccount if source == to else None,
         )
@@ -196,7 +197,9 @@ class Commands:
 
         return Ask(
             ("capture", hold_id, amount),
-            lambda key: moving.capture_hold(UUID(hold_id), AmountInput(minor=amount), Details(principal=PRINCIPAL), key=key, render=render),
+            lambda key: moving.capture_hold(
+                UUID(hold_id), AmountInput(minor=amount), Details(principal=PRINCIPAL), actor=ANONYMOUS, key=key, render=render
+            ),
             expect,
         )
 
@@ -204,7 +207,7 @@ class Commands:
         hold_id = old(self.model.holds, which)
         return Ask(
             ("void", hold_id),
-            lambda key: moving.void_hold(UUID(hold_id), Details(principal=PRINCIPAL), key=key, render=render),
+            lambda key: moving.void_hold(UUID(hold_id), Details(principal=PRINCIPAL), actor=ANONYMOUS, key=key, render=render),
             lambda _body: self.model.void(hold_id),
         )
 
@@ -215,7 +218,13 @@ class Commands:
         return Ask(
             ("reverse", original_id, amount, refund),
             lambda key: moving.reverse_transfer(
-                UUID(original_id), AmountInput(minor=amount), Details(principal=PRINCIPAL), refund_fee=refund, key=key, render=render
+                UUID(original_id),
+                AmountInput(minor=amount),
+                Details(principal=PRINCIPAL),
+                refund_fee=refund,
+                actor=ANONYMOUS,
+                key=key,
+                render=render,
             ),
             lambda body: self.model.reverse(posted_id(body), original_id, amount, refund),
         )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from django.db import connection
 
+from ledger_project.kernel.access import ANONYMOUS
 from ledger_project.kernel.json import dumps
 from merchants.selectors import find_currency_now, identify_now
 from tests.ledger_commands import PRINCIPAL, Ask, Commands, render
@@ -73,7 +74,7 @@ class Driver(Commands):
         self.keys: dict[str, Remembered] = {}
         self.checked: dict[Wallet, int] = {}
         if identify_now(names=[treasury]).merchant(treasury) is None:
-            self.wait(moving.register_merchant(RegistrationRequest(treasury, None, "0"), key=None, render=render))
+            self.wait(moving.register_merchant(RegistrationRequest(treasury, None, "0"), actor=ANONYMOUS, key=None, render=render))
         self.treasury = identify_now(names=[treasury]).merchant(treasury)
         self.treasury_before = self.treasury_now()
 
@@ -151,7 +152,7 @@ class Driver(Commands):
         assert request is not None
         check_addressing(request)
         identities = identify_now(names=[request.from_merchant or "", request.to_merchant or ""])
-        command = build_transfer(request, identities, find_currency_now(request.currency or ""))
+        command = build_transfer(request, identities, find_currency_now(request.currency or ""), actor=ANONYMOUS)
         return Job([Item(command, render, service_key(key, asked.says))])
 
     def batch(self, asks: list[tuple[Ask, int]], *, atomic: bool) -> None:
@@ -164,7 +165,7 @@ class Driver(Commands):
         async def send() -> Result:
             envelope = Envelope(render_all, render_failure, service_key(key, says), atomic)
             sent = [BatchItem(asked.request, service_key(item_key, asked.says)) for asked, item_key in items]
-            return await execute_batch(sent, envelope=envelope, render=render)
+            return await execute_batch(sent, envelope=envelope, render=render, actor=ANONYMOUS)
 
         def again() -> None:
             result = self.wait(send())
