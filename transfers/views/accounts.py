@@ -60,10 +60,11 @@ def _moved(outcome: Outcome) -> object:
 async def _cross(request: HttpRequest, account_id: str, service: Callable[..., Awaitable[Result]]) -> HttpResponse:
     body = read_body(request)
     values = validate(MovementBody, body)
+    amount = amount_of(values)
     key = request_key(request, body)
     result = await service(
         path_uuid(account_id, AccountNotFound),
-        amount_of(values),
+        amount,
         details_of(request, values),
         key=key,
         render=renderer(request, 200, _moved),
