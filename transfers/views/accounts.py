@@ -62,10 +62,11 @@ def _moved(outcome: Outcome) -> object:
 async def _cross(request: HttpRequest, account_id: str, service: Callable[..., Awaitable[Result]]) -> HttpResponse:
     body = read_body(request)
     values = validate(MovementBody, body)
+    amount = amount_of(values)
     key = request_key(request, body)
     result = await service(
         path_uuid(account_id, AccountNotFound),
-        amount_of(values),
+        amount,
         details_of(request, values),
         actor=actor_of(request),
         key=key,

@@ -50,12 +50,13 @@ class HoldsView(ApiView):
         """Reserve an amount and the fee that its capture will cost."""
         body = read_body(request)
         values = validate(HoldBody, body)
+        amount = amount_of(values)
         key = request_key(request, body)
         wanted = HoldRequest(
             values["from_merchant"],
             values["to_merchant"],
             values["currency"],
-            amount_of(values),
+            amount,
             values["expires_in"],
             details_of(request, values),
         )
@@ -125,10 +126,11 @@ class CaptureView(ApiView):
         """Pay out of a hold, once: all of it or an amount; what is left over is released."""
         body = read_body(request)
         values = validate(CaptureBody, body)
+        amount = amount_of(values, optional=True)
         key = request_key(request, body)
         result = await moving.capture_hold(
             path_uuid(hold_id, HoldNotFound),
-            amount_of(values, optional=True),
+            amount,
             details_of(request, values),
             actor=actor_of(request),
             key=key,
