@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import secrets
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -42,6 +43,7 @@ LEFT JOIN LATERAL (
 ) e ON true
 WHERE m.id = ANY(%s)
 """
+outcomes: Counter[tuple[str, str]] = Counter()  # of first requests, by command
 
 
 @dataclass
@@ -88,14 +90,11 @@ class Driver(Commands):
     # --- one command --------------------------------------------------------------------------------------------------------
 
     def key(self, choice: int | None) -> str:
-        """A fresh key mostly; for 0 and 1 one that was used before, most likely with another body."""
+        """A fresh key mostly; for 5 and 7 one that was used before, most likely with another body."""
         used = list(self.keys)
-        if choice not in {0, 1} or not used:
+        if choice not in {5, 7} or not used:
             return secrets.token_hex(8)
-        return used[-1] if choice else used[len(used) // 2]
-
-    def ask(self, asked: Ask, choice: int | None) -> None:
-        self.post(asked, self.key(choice))
+        return used[-1] if choice == 5 else used[len(used) // 2]
 
     def post(self, asked: Ask, key: str) -> None:
         """Send a command under a key and settle what it should have come to. What is invalid leaves its key free."""
@@ -117,6 +116,7 @@ class Driver(Commands):
         codes = self.expected(asked, json.loads(answer.body) if posted else {})
         assert posted == (not codes), f"{asked.says}: {answer.body!r}, not {codes}"
         assert posted or answer.body.decode() in codes, f"{asked.says}: {answer.body!r}, not {codes}"
+        outcomes[asked.says[0], "posted" if posted else answer.body.decode()] += 1
         self.keys[key] = Remembered(asked.says, answer, lambda: self.post(asked, key))
 
     @staticmethod
@@ -156,10 +156,10 @@ class Driver(Commands):
         return Job([Item(command, render, service_key(key, asked.says))])
 
     def batch(self, asks: list[tuple[Ask, int]], *, atomic: bool) -> None:
-        """Send a batch; the choice 2 gives an item its predecessor's key."""
+        """Send a batch; the choice 9 gives an item its predecessor's key."""
         items: list[tuple[Ask, str]] = []
         for asked, choice in asks:
-            items.append((asked, items[-1][1] if choice == 2 and items else self.key(choice)))
+            items.append((asked, items[-1][1] if choice == 9 and items else self.key(choice)))
         key, says = secrets.token_hex(8), ("batch", atomic, [(asked.says, key) for asked, key in items])
 
         async def send() -> Result:
