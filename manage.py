@@ -12,6 +12,11 @@ WITHOUT_DATABASE = frozenset({"help", "--help", "-h", "version", "--version", "c
 def main() -> None:
     """Run the command named on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledger_project.settings")
+    if sys.argv[1:2] == ["serve"]:
+        # It listens on loopback only, so nobody has to authenticate, unless LEDGER_AUTH=required says so.
+        os.environ["LEDGER_BIND"] = "127.0.0.1"
+        if not os.environ.get("LEDGER_AUTH"):
+            os.environ["LEDGER_AUTH"] = "open"
     from django.conf import settings  # noqa: PLC0415 - the settings module must be named first
     from django.core.management import execute_from_command_line  # noqa: PLC0415
     from environs import EnvError  # noqa: PLC0415

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +22,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         "LEDGER_POSTING_TIMEOUT",
         "LEDGER_READER_THREADS",
         "LEDGER_MAX_BODY_BYTES",
+        "LEDGER_CREDENTIAL_CACHE",
     )
     errors: list[CheckMessage] = [
         Error(f"{name} is {getattr(settings, name)}; it must be more than zero.", id="ledger.E001")
@@ -32,3 +34,27 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
     if settings.LEDGER_POSTING_TIMEOUT < settings.LEDGER_IDEMPOTENCY_WAIT:
         errors.append(Error("LEDGER_POSTING_TIMEOUT must not be below LEDGER_IDEMPOTENCY_WAIT.", id="ledger.E003"))
     return errors
+
+
+@register()
+def check_open_mode(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """Open mode is for trying out on one's own machine: with DEBUG, or where whoever starts the service says that it binds loopback."""
+    del app_configs, kwargs
+    if settings.LEDGER_AUTH != "open":
+        return []
+    hint = "Use LEDGER_AUTH=required and make a credential with 'manage.py api_key create'."
+    if settings.LEDGER_BIND and not is_loopback(settings.LEDGER_BIND):
+        return [
+            Error(f"LEDGER_AUTH=open with the public bind {settings.LEDGER_BIND}: anybody could move money.", hint=hint, id="ledger.E004")
+        ]
+    if not settings.LEDGER_BIND and not settings.DEBUG:
+        return [Error("LEDGER_AUTH=open with DEBUG=False: anybody could move money.", hint=hint, id="ledger.E005")]
+    return []
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address that a service binds."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -3,10 +3,37 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Literal, cast
 
 
 class ConfigurationError(ValueError):
     """A setting from the environment is wrong; the message says which and what would be right."""
+
+
+def authentication_mode(text: str) -> Literal["open", "required"]:
+    """Return what LEDGER_AUTH says. Raises ``ConfigurationError``."""
+    if text not in {"open", "required"}:
+        raise ConfigurationError(f"LEDGER_AUTH is {text!r}; it is 'required' or 'open'")
+    return cast('Literal["open", "required"]', text)
+
+
+def environment_secret(name: str) -> str:
+    """Return a secret from the environment: the variable's value, or what is in the file that ``<name>_FILE`` names; "" for neither.
+
+    Files are how container platforms hand secrets over: an environment is inherited, and shown by too many tools. Raises
+    ``ConfigurationError``, which never quotes the secret.
+    """
+    value, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
+    if not path:
+        return value
+    if value:
+        raise ConfigurationError(f"{name} and {name}_FILE are both set; one of them is enough")
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(f"{name}_FILE cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{name}_FILE is not text") from None
 
 
 def secret_key(configured: str, *, data_dir: Path, embedded: bool, debug: bool) -> str:
@@ -24,10 +51,17 @@ def secret_key(configured: str, *, data_dir: Path, embedded: bool, debug: bool) 
 def kept_value(path: Path, new: str) -> str:
     """Return what a private file holds; the first call puts ``new`` there, whoever else calls at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        return path.read_text()
+    # Written whole under another name first: who finds the file must not find it empty.
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(new)
+        path.hardlink_to(draft)
     except FileExistsError:
         return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(new)
+    finally:
+        draft.unlink()
     return new

@@ -24,6 +24,8 @@ def schema_bytes() -> bytes:
 class SchemaView(ApiView):
     """The OpenAPI document."""
 
+    is_public = True
+
     @extend_schema(exclude=True)
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Return it."""
@@ -42,6 +44,8 @@ _SECURITY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inl
 
 class DocsView(ApiView):
     """The page that shows the OpenAPI document."""
+
+    is_public = True
 
     @extend_schema(exclude=True)
     async def get(self, request: HttpRequest) -> HttpResponse:

@@ -7,6 +7,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
+from ledger_project import metrics
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import HealthJson, problem_responses
 from ledger_project.http.views import ApiView
@@ -16,6 +17,8 @@ from ledger_project.readers import in_reader
 
 class HealthView(ApiView):
     """The process lives."""
+
+    is_public = True
 
     @extend_schema(operation_id="healthz", tags=["health"], responses={200: HealthJson})
     async def get(self, request: HttpRequest) -> HttpResponse:
@@ -44,6 +47,8 @@ def _check_readiness() -> str | None:
 class ReadinessView(ApiView):
     """The database answers and is migrated."""
 
+    is_public = True
+
     @extend_schema(operation_id="readyz", tags=["health"], responses={200: HealthJson, **problem_responses("database_unavailable")})
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Answer 503 with what is missing until everything is there."""
@@ -52,3 +57,13 @@ class ReadinessView(ApiView):
         if missing is not None:
             raise DatabaseUnavailable(missing)
         return json_response({"status": "ready"})
+
+
+class MetricsView(ApiView):
+    """What Prometheus asks."""
+
+    @extend_schema(exclude=True)
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the figures of all workers."""
+        del request
+        return HttpResponse(await in_reader(metrics.exposition), content_type=metrics.CONTENT_TYPE)

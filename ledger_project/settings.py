@@ -4,10 +4,11 @@ Nothing imports this module; code reads ``django.conf.settings``.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from environs import Env
 
-from ledger_project.configuration import secret_key
+from ledger_project.configuration import authentication_mode, environment_secret, secret_key
 from ledger_project.database import connection_settings
 from ledger_project.observability import configure_logging
 
@@ -19,11 +20,12 @@ LEDGER_DATA_DIR: Path = Path(env.str("LEDGER_DATA_DIR", str(BASE_DIR / ".data"))
 """Folder of the embedded PostgreSQL and of generated secrets; not used for data when DATABASE_URL is set."""
 
 DEBUG: bool = env.bool("DEBUG", False)
-DATABASE_URL: str = env.str("DATABASE_URL", "")
+DATABASE_URL: str = environment_secret("DATABASE_URL")
 """The PostgreSQL server (15 or newer) to use; without it an embedded one is started."""
 
 LEDGER_EMBEDDED: bool = not DATABASE_URL
-SECRET_KEY: str = secret_key(env.str("SECRET_KEY", ""), data_dir=LEDGER_DATA_DIR, embedded=LEDGER_EMBEDDED, debug=DEBUG)
+SECRET_KEY: str = secret_key(environment_secret("SECRET_KEY"), data_dir=LEDGER_DATA_DIR, embedded=LEDGER_EMBEDDED, debug=DEBUG)
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
@@ -53,6 +55,38 @@ LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
 """Paths that go through Django's full stack of middleware; all others take the API's lean path."""
 
 LEDGER_MAX_BODY_BYTES: int = env.int("LEDGER_MAX_BODY_BYTES", 1024 * 1024)
+
+# --- who may do what --------------------------------------------------------------------------------------------------------
+LEDGER_AUTH: Literal["open", "required"] = authentication_mode(env.str("LEDGER_AUTH", "required"))
+"""`required`: every call but health and documentation needs a credential. `open`: none does; for trying out, on loopback only."""
+
+LEDGER_BIND: str = env.str("LEDGER_BIND", "")
+"""The address that the service listens on, said by whatever starts it (`manage.py serve` does): open mode is refused without."""
+
+LEDGER_CREDENTIAL_CACHE: float = env.float("LEDGER_CREDENTIAL_CACHE", 5.0)
+"""Seconds that a credential which was found good is believed: how long a revoked key may still work in a process that knows it."""
+
+LEDGER_JWT_SIGNING_KEY: str = environment_secret("LEDGER_JWT_SIGNING_KEY")
+"""Private key in PEM (Ed25519, or RSA of 2048 bits or more) that signs tokens; without one, none are issued. Or …_FILE, its file."""
+
+LEDGER_JWT_VERIFYING_KEYS: str = environment_secret("LEDGER_JWT_VERIFYING_KEYS")
+"""Public keys in PEM, one after the other, whose tokens are believed too: those of former signing keys, or of another issuer."""
+
+LEDGER_JWT_ISSUER: str = env.str("LEDGER_JWT_ISSUER", "ledger")
+LEDGER_JWT_AUDIENCE: str = env.str("LEDGER_JWT_AUDIENCE", "ledger")
+LEDGER_JWT_ACCESS_LIFETIME: int = env.int("LEDGER_JWT_ACCESS_LIFETIME", 300)
+LEDGER_JWT_REFRESH_LIFETIME: int = env.int("LEDGER_JWT_REFRESH_LIFETIME", 24 * 3600)
+"""Seconds that tokens live. An access token cannot be taken back: let it be short."""
+
+_limited = LEDGER_AUTH == "required"
+LEDGER_RATE_CREDENTIAL: float = env.float("LEDGER_RATE_CREDENTIAL", 500.0 if _limited else 0.0)
+"""Requests a second that one credential may make to one worker (0: any number); beyond it 429 with Retry-After."""
+
+LEDGER_RATE_ADDRESS: float = env.float("LEDGER_RATE_ADDRESS", 1000.0 if _limited else 0.0)
+"""Requests a second from one address to one worker."""
+
+LEDGER_RATE_FAILURES: float = env.float("LEDGER_RATE_FAILURES", 5.0 if _limited else 0.0)
+"""Credentials a second that are none, from one address to one worker; beyond it the address waits, whatever it sends."""
 
 # --- Django -----------------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -147,7 +181,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "ledger_project.http.schema.add_summaries"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "ledger_project.http.schema.add_summaries",
+        "ledger_project.http.security_schema.declare_security",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": ["active", "frozen", "closed"],
         "HoldStatusEnum": ["open", "captured", "voided", "expired"],
@@ -158,6 +196,8 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = {"SITE_TITLE": "Ledger", "SITE_HEADER": "Ledger", "SITE_SYMBOL": "account_balance", "SHOW_HISTORY": False}
 
 LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG or LEDGER_EMBEDDED else "json")
+# Traces go where OpenTelemetry's own variable says, if it is set.
+LEDGER_TRACING: bool = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""))
 LEDGER_LOG_LEVEL: str = env.str("LEDGER_LOG_LEVEL", "INFO")
 LOGGING_CONFIG = None
 configure_logging(log_format=LEDGER_LOG_FORMAT, level=LEDGER_LOG_LEVEL)

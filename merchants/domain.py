@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from ledger_project.kernel.access import Actor
+
 
 class AccountKind(StrEnum):
     """What the money in an account is for.
@@ -52,3 +54,8 @@ class WalletIdentity:
     id: UUID
     merchant: MerchantIdentity
     currency: str
+
+
+def own(actor: Actor, merchant: MerchantIdentity | None) -> MerchantIdentity | None:
+    """Return the merchant if it is the caller's to act for, else None: another's is answered exactly as one that does not exist."""
+    return merchant if merchant is not None and actor.acts_for(merchant.id) else None

@@ -10,9 +10,10 @@ from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate, validate_query
 from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.access import Actor, Scope
 from ledger_project.kernel.errors import MerchantNotFound
 from ledger_project.readers import in_reader
-from merchants.domain import MerchantIdentity
+from merchants.domain import MerchantIdentity, own
 from merchants.selectors import currencies_ready, find_currency, identify
 from merchants.serializers import (
     AccountBody,
@@ -30,14 +31,14 @@ from transfers.serializers import AccountJson
 from transfers.services import moving
 from transfers.services.building import required_currency
 from transfers.services.requests import RegistrationRequest
-from transfers.views.answers import answer, details_of, path_uuid, renderer, request_key
+from transfers.views.answers import actor_of, answer, details_of, path_uuid, renderer, request_key
 
 KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
 
 
-async def find_merchant(name: str) -> MerchantIdentity:
-    """Return the merchant of that name. Raises ``MerchantNotFound``."""
-    merchant = (await identify(names=[name])).merchant(name) if "\x00" not in name else None
+async def find_merchant(name: str, *, actor: Actor) -> MerchantIdentity:
+    """Return the merchant of that name. Raises ``MerchantNotFound``, also for one that is not the caller's to see."""
+    merchant = own(actor, (await identify(names=[name])).merchant(name)) if "\x00" not in name else None
     if merchant is None:
         raise MerchantNotFound(name)
     return merchant
@@ -56,6 +57,8 @@ def _opened(outcome: Outcome) -> object:
 class MerchantsView(ApiView):
     """The collection of merchants."""
 
+    scopes = {"GET": Scope.MERCHANTS_READ, "POST": Scope.MERCHANTS_WRITE}
+
     @extend_schema(
         operation_id="register_merchant",
         tags=["merchants"],
@@ -71,7 +74,8 @@ class MerchantsView(ApiView):
         wanted = RegistrationRequest(
             values["merchant_name"], values["currency"], values["initial_balance"], values["metadata"], details_of(request, {})
         )
-        return answer(request, await moving.register_merchant(wanted, key=key, render=renderer(request, 201, _registered)))
+        result = await moving.register_merchant(wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _registered))
+        return answer(request, result)
 
     @extend_schema(
         operation_id="list_merchants",
@@ -84,17 +88,20 @@ class MerchantsView(ApiView):
         page = page_request(request, "merchants", MerchantQuery)
         await currencies_ready()
         found = await in_reader(
-            selectors.list_merchants,
+            selectors.visible_merchants,
             search=page.values.get("search"),
             status=page.values.get("status"),
             before=None if page.position is None else path_uuid(page.position, MerchantNotFound),
             limit=page.limit + 1,
+            actor=actor_of(request),
         )
         return json_response(page_json([merchant_json(view) for view in found], page, [str(view.id) for view in found]))
 
 
 class MerchantView(ApiView):
     """One merchant."""
+
+    scopes = {"GET": Scope.MERCHANTS_READ}
 
     @extend_schema(
         operation_id="get_merchant",
@@ -103,13 +110,14 @@ class MerchantView(ApiView):
     )
     async def get(self, request: HttpRequest, name: str) -> HttpResponse:
         """Show a merchant with its balances."""
-        del request
-        merchant = await find_merchant(name)
+        merchant = await find_merchant(name, actor=actor_of(request))
         return json_response(merchant_json(await in_reader(selectors.get_merchant, merchant.id)))
 
 
 class BalanceView(ApiView):
     """A merchant's balances."""
+
+    scopes = {"GET": Scope.MERCHANTS_READ}
 
     @extend_schema(
         operation_id="get_balance",
@@ -125,7 +133,7 @@ class BalanceView(ApiView):
         values = validate_query(BalanceQuery, request)
         code = values.get("currency")
         currency = None if code is None else required_currency(code, await find_currency(code))
-        merchant = await find_merchant(name)
+        merchant = await find_merchant(name, actor=actor_of(request))
         as_of, rows = await in_reader(selectors.get_balances, merchant.id, currency=currency, at=values.get("at"))
         balances = [
             balance_json(row.account_id, row.currency, available_minor=row.available_minor, held_minor=row.held_minor) for row in rows
@@ -135,6 +143,8 @@ class BalanceView(ApiView):
 
 class MerchantAccountsView(ApiView):
     """A merchant's accounts."""
+
+    scopes = {"POST": Scope.MERCHANTS_WRITE}
 
     @extend_schema(
         operation_id="open_account",
@@ -153,4 +163,7 @@ class MerchantAccountsView(ApiView):
         body = read_body(request)
         values = validate(AccountBody, body)
         key = request_key(request, body, required=False)
-        return answer(request, await moving.open_account(name, values["currency"], key=key, render=renderer(request, 201, _opened)))
+        result = await moving.open_account(
+            name, values["currency"], actor=actor_of(request), key=key, render=renderer(request, 201, _opened)
+        )
+        return answer(request, result)

@@ -11,35 +11,19 @@ import asyncio
 import contextvars
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import structlog
 from django.conf import settings
 from django.db import connections
 
 from ledger_project.connections import use_own_connection
 from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress
 from transfers.jobs import Job
+from transfers.reporting import report_batch
 from transfers.retrying import post_reliably
 from transfers.store import JobResults
-
-log = structlog.get_logger(__name__)
-
-BatchObserver = Callable[["BatchReport"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """What one posting transaction did, for logs and metrics. ``waited_s`` is the longest wait in the queue."""
-
-    size: int
-    posted: int
-    refused: int
-    failed: int
-    duration_s: float
-    waited_s: float
 
 
 @dataclass(slots=True, eq=False)
@@ -174,10 +158,6 @@ class Engine:
         self._commands -= len(waiting.job.items)
 
     def _deliver(self, batch: Sequence[_Waiting], outcomes: Sequence[JobResults | Exception], started: float) -> None:
-        results = [result for outcome in outcomes if isinstance(outcome, JobResults) for result in outcome.items]
-        decided = [result.outcome for result in results if result.outcome is not None]
-        refused = sum(1 for outcome in decided if outcome.refusal is not None)
-        posted, failed = len(decided) - refused, sum(1 for outcome in outcomes if isinstance(outcome, Exception))
         for waiting, outcome in zip(batch, outcomes, strict=True):
             self._forget(waiting)
             if waiting.future.cancelled():
@@ -186,30 +166,13 @@ class Engine:
                 waiting.future.set_exception(outcome)
             else:
                 waiting.future.set_result(outcome)
-        now = time.monotonic()
-        report = BatchReport(len(batch), posted, refused, failed, now - started, started - min(w.since for w in batch))
-        for observer in observers:
-            observer(report)
+        report_batch(
+            outcomes,
+            duration_s=time.monotonic() - started,
+            waited_s=started - min(waiting.since for waiting in batch),
+            still_waiting=self._commands,
+        )
 
-
-observers: list[BatchObserver] = []
-"""Who is told about each batch: the log and the metrics."""
-
-
-def log_batch(report: BatchReport) -> None:
-    """One line for each posting transaction."""
-    log.info(
-        "posting.batch",
-        size=report.size,
-        posted=report.posted,
-        refused=report.refused,
-        failed=report.failed,
-        ms=round(report.duration_s * 1000, 2),
-        waited_ms=round(report.waited_s * 1000, 2),
-    )
-
-
-observers.append(log_batch)
 
 _engines: dict[asyncio.AbstractEventLoop, Engine] = {}
 
@@ -241,3 +204,8 @@ def submit_now(job: Job) -> JobResults:
     if isinstance(outcome, JobResults):
         return outcome
     raise outcome
+
+
+def submit_all_now(jobs: Sequence[Job]) -> list[JobResults | Exception]:
+    """Post jobs from synchronous code in one transaction; if that fails, each in its own, so that each has its results or its error."""
+    return post_reliably(jobs)

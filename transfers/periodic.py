@@ -8,8 +8,9 @@ import random
 
 import structlog
 
+from ledger_project.connections import measure_pools
 from ledger_project.readers import in_reader
-from transfers.services.expiry import SWEEP_SIZE, expire_due_holds
+from transfers.services.expiry import expire_due_holds
 
 log = structlog.get_logger(__name__)
 
@@ -21,12 +22,11 @@ _tasks: set[asyncio.Task[None]] = set()
 
 async def _sweep_forever() -> None:
     while True:
-        released = SWEEP_SIZE
+        measure_pools()
         try:
-            while released == SWEEP_SIZE:
-                released = await in_reader(expire_due_holds)
-                if released:
-                    log.info("holds.expired", released=released)
+            released = await in_reader(expire_due_holds)
+            if released:
+                log.info("holds.expired", released=released)
         except Exception as error:  # noqa: BLE001 - said in the log; the next round tries again
             log.warning("holds.sweep_failed", error=type(error).__name__, detail=str(error)[:200])
         await asyncio.sleep(INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311 - so that workers do not sweep in step

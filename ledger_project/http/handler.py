@@ -31,8 +31,8 @@ from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver, set_script_prefix
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from ledger_project.http.problems import exception_response, problem_response
-from ledger_project.kernel.errors import PayloadTooLarge
+from ledger_project import metrics
+from ledger_project.http.problems import exception_response
 from ledger_project.log_writer import LineLogger
 
 Scope = MutableMapping[str, Any]
@@ -93,32 +93,49 @@ class ApiHandler(ASGIHandler):
         except _Disconnected:
             return
         await _send(send, response, request_id, without_body=request.method == "HEAD")
+        duration_s = time.perf_counter() - started
+        _measure(request, response.status_code, duration_s)
         log.info(
             "request",
             method=request.method,
             path=request.path,
             status=response.status_code,
-            ms=round((time.perf_counter() - started) * 1000, 2),
+            ms=round(duration_s * 1000, 2),
             **getattr(request, "log", {}),
         )
 
     async def _respond(self, scope: Scope, receive: Receive, request_id: str) -> tuple[HttpRequest, HttpResponseBase]:
         try:
-            body = await _read_body(scope, receive)
+            body, too_large = await _read_body(scope, receive), False
         except _TooLarge:
-            request = self._request(scope, b"", request_id)
-            return request, problem_response(PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES), request, headers={"Connection": "close"})
+            body, too_large = b"", True
         request = self._request(scope, body, request_id)
+        request.body_too_large = too_large  # type: ignore[attr-defined]  # said by the view, once it knows that the caller may know
+        response: HttpResponseBase
         try:
-            return request, await self._get_response_async(request)  # type: ignore[attr-defined]
+            response = await self._get_response_async(request)  # type: ignore[attr-defined]
         except Exception as error:  # noqa: BLE001 - the outermost place: unknown routes, broken requests, and bugs with their traceback
-            return request, exception_response(error, request)
+            response = exception_response(error, request)
+        if too_large:
+            response["Connection"] = "close"  # what is left of the body is not read
+        return request, response
 
     def _request(self, scope: Scope, body: bytes, request_id: str) -> ASGIRequest:
         request = ASGIRequest(scope, BytesIO(body))
         request._body = body
         request.request_id = request_id  # type: ignore[attr-defined]
         return request
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _measure(request: HttpRequest, status: int, duration_s: float) -> None:
+    """Count a request under its route, so that callers cannot make labels."""
+    match = request.resolver_match
+    route = match.route if match is not None else "none"
+    metrics.REQUESTS.labels(request.method if request.method in _METHODS else "other", route, status).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(duration_s)
 
 
 def _request_id(scope: Scope) -> str:
@@ -162,6 +179,7 @@ async def _send(send: Send, response: HttpResponseBase, request_id: str, *, with
         await send({"type": "http.response.body", "body": b"" if without_body else content})
         return
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    async for part in response:  # type: ignore[attr-defined]
-        await send({"type": "http.response.body", "body": part, "more_body": True})
+    if not without_body:
+        async for part in response:  # type: ignore[attr-defined]
+            await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -13,6 +13,8 @@ from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
 from ledger_project.http.responses import raw_response
+from ledger_project.kernel.access import AccessRefused
+from ledger_project.kernel.access import PermissionDenied as AccessDenied
 from ledger_project.kernel.errors import (
     DatabaseUnavailable,
     LedgerError,
@@ -88,11 +90,6 @@ class _BadRequest(LedgerError):
     title = "Bad request"
 
 
-class _PermissionDenied(LedgerError):
-    code = "permission_denied"
-    title = "Permission denied"
-
-
 def document(error: LedgerError, *, request_id: str) -> dict[str, object]:
     """Return an error's problem document; a ``Money`` member becomes its twin."""
     body: dict[str, object] = {
@@ -118,6 +115,8 @@ def problem(error: LedgerError, *, request_id: str) -> tuple[int, bytes]:
 
 def error_headers(error: LedgerError) -> dict[str, str]:
     """Return the headers that an error's answer carries."""
+    if isinstance(error, AccessRefused):
+        return dict(error.headers())
     return {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else {}
 
 
@@ -145,7 +144,7 @@ def _framework_error(error: BaseException, request: HttpRequest) -> LedgerError 
         (drf.UnsupportedMediaType, UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))),
         (drf.ParseError, MalformedJson("The body is not JSON.")),
         (RequestDataTooBig, PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES)),
-        ((PermissionDenied, drf.PermissionDenied), _PermissionDenied("This is not allowed with these credentials.")),
+        ((PermissionDenied, drf.PermissionDenied), AccessDenied("This is not allowed with these credentials.")),
         ((SuspiciousOperation, BadRequest), _BadRequest("The request is malformed.")),
     ]
     return next((ledger_error for kinds, ledger_error in translations if isinstance(error, kinds)), None)

@@ -7,38 +7,79 @@ an ``HttpResponse`` whose bytes are ready, so nothing is rendered later in a thr
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from adrf.views import APIView
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 
 from ledger_project.http.authentication import authenticate
 from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
+from ledger_project.http.throttling import brake_address, brake_credential, count_failure
+from ledger_project.kernel.access import ANONYMOUS, Actor, InvalidToken, PermissionDenied, Scope
+from ledger_project.kernel.errors import PayloadTooLarge
+
+
+async def _admit(request: HttpRequest) -> Actor:
+    """Return who calls, unless they call too often. Raises ``AccessRefused``."""
+    brake_address(request)
+    try:
+        actor = await authenticate(request)
+    except InvalidToken:
+        count_failure(request)
+        raise
+    brake_credential(actor.principal)
+    return actor
 
 
 class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
     """An asynchronous view: ``async def get(self, request, …)`` with Django's request, and ``read_body(request)`` for its JSON.
 
-    ``request.principal`` is who calls, ``request.request_id`` the id in logs and answers.
+    ``request.actor`` is who calls, ``request.principal`` their name, ``request.request_id`` the id in logs and answers. ``scopes`` says
+    what each method needs; a method that is not named there needs ``operations:read``, so that a view whose author forgot it is closed,
+    not open. ``is_public`` views ask nobody.
     """
 
     view_is_async = True
+    scopes: ClassVar[Mapping[str, Scope]] = {}
+    is_public: ClassVar[bool] = False
 
     async def async_dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Authenticate, call the handler, and turn every exception into a problem document."""
+        """Authenticate, check the scope, call the handler, and turn every exception into a problem document."""
         self.args, self.kwargs, self.request = args, kwargs, request
         try:
-            request.principal = authenticate(request)  # type: ignore[attr-defined]
+            actor = ANONYMOUS if self.is_public else await _admit(request)
+            request.actor, request.principal = actor, actor.principal  # type: ignore[attr-defined]
             handler = getattr(self, (request.method or "").lower(), None) if request.method in self.allowed_methods else None
             if handler is None:
                 raise exceptions.MethodNotAllowed(str(request.method))
+            self._check_scope(actor, request.method or "")
+            if getattr(request, "body_too_large", False):
+                raise PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES)
             response: HttpResponse = await handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the outermost place: every exception gets its answer, unexpected ones their log
             headers = {"Allow": ", ".join(self.allowed_methods)} if isinstance(error, exceptions.MethodNotAllowed) else None
             response = exception_response(error, request, headers=headers)
         return response
+
+    @classmethod
+    def scope_of(cls, method: str) -> Scope | None:
+        """Return what a method needs; None if it is for everybody."""
+        if cls.is_public:
+            return None
+        return cls.scopes.get("GET" if method == "HEAD" else method, Scope.OPERATIONS_READ)
+
+    def _check_scope(self, actor: Actor, method: str) -> None:
+        scope = self.scope_of(method)
+        if scope is None:
+            return
+        if scope not in actor.scopes:
+            raise PermissionDenied.lacks(scope)
+        if scope is Scope.OPERATIONS_READ:
+            actor.require_platform("This call")
 
     async def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer as GET does; the server leaves the body out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,14 +15,9 @@ from hypothesis import strategies as st
 from fees.domain import Payer, Schedule
 from ledger_project.kernel.errors import (
     AccountFrozen,
-    AlreadyReversed,
     CaptureExceedsHold,
     FeeExceedsAmount,
-    HoldExpired,
-    HoldNotOpen,
     InsufficientFunds,
-    NotReversible,
-    ReversalExceedsOriginal,
 )
 from merchants.domain import AccountKind, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
@@ -32,20 +27,18 @@ from transfers.domain.commands import (
     CaptureHold,
     Command,
     Details,
-    ExpireHold,
     HoldTerms,
     Original,
     PlaceHold,
     ReverseTransfer,
     SettleFees,
     TransferFunds,
-    VoidHold,
 )
-from transfers.domain.holds import HOLD_OUTCOMES, HoldAction, HoldPhase, HoldStatus, phase_of
+from transfers.domain.holds import HoldStatus
 from transfers.domain.kinds import TransferKind
 from transfers.domain.outcome import Outcome
 from transfers.domain.posting import Group, plan
-from transfers.domain.reversals import REVERSAL_OUTCOMES, OriginalPhase, ReversalRequest, fee_share
+from transfers.domain.reversals import fee_share
 
 ANN, BEN, TREASURY = identity("ann"), identity("ben"), identity("treasury")
 
@@ -76,47 +69,6 @@ def placed(book: Book, amount_minor: int = 1000, expires_in_s: int = 60) -> Hold
 
 def with_hold(book: Book, terms: HoldTerms, status: HoldStatus = HoldStatus.OPEN, **changes: Any) -> Book:
     return replace(book, holds={terms.id: HoldState(terms, status, captured_minor=0, transfer_id=None)}, **changes)
-
-
-def in_phase(phase: HoldPhase) -> tuple[Book, HoldTerms]:
-    book = ledger()
-    terms = placed(book)
-    if phase is HoldPhase.LAPSED:
-        return with_hold(book, terms, now=terms.expires_at), terms
-    return with_hold(book, terms, HoldStatus(phase.value)), terms
-
-
-COMMANDS = {
-    HoldAction.CAPTURE: lambda terms: CaptureHold(terms, None, Details()),
-    HoldAction.VOID: lambda terms: VoidHold(terms, Details()),
-    HoldAction.EXPIRE: lambda terms: ExpireHold(terms, Details()),
-}
-
-
-def test_every_state_of_a_hold_has_an_outcome_for_every_command() -> None:
-    assert set(HOLD_OUTCOMES) == set(product(HoldPhase, HoldAction))
-
-
-@pytest.mark.parametrize(("phase", "action"), HOLD_OUTCOMES)
-def test_what_the_table_says_of_holds_is_what_happens(phase: HoldPhase, action: HoldAction) -> None:
-    book, terms = in_phase(phase)
-    held = has(book, kind=AccountKind.HELD)
-    outcome = decide(book, COMMANDS[action](terms))
-    expected = HOLD_OUTCOMES[phase, action]
-    if isinstance(expected, HoldStatus):
-        assert outcome.hold is not None
-        assert outcome.hold.status is expected
-        assert has(book, kind=AccountKind.HELD) == (held if expected is HoldStatus.OPEN else 0)
-    else:
-        assert expected in {HoldExpired, HoldNotOpen}
-        assert type(outcome.refusal) is expected
-        assert has(book, kind=AccountKind.HELD) == held
-
-
-def test_a_hold_lapses_at_its_very_moment() -> None:
-    assert phase_of(HoldStatus.OPEN, NOW, NOW) is HoldPhase.LAPSED
-    assert phase_of(HoldStatus.OPEN, NOW, NOW - timedelta(microseconds=1)) is HoldPhase.OPEN
-    assert phase_of(HoldStatus.CAPTURED, NOW, NOW) is HoldPhase.CAPTURED
 
 
 def test_a_hold_takes_amount_and_fee_out_of_what_can_be_spent() -> None:
@@ -205,30 +157,6 @@ def original(kind: str = "transfer", amount_minor: int = 1000, fee_minor: int = 
 
 def back(what: Original, amount_minor: int | None = None, *, refund_fee: bool = False) -> ReverseTransfer:
     return ReverseTransfer(what, amount_minor, refund_fee, TREASURY if refund_fee else None, Details())
-
-
-def earlier_of(phase: OriginalPhase) -> list[int]:
-    return {OriginalPhase.PARTLY_REVERSED: [400], OriginalPhase.FULLY_REVERSED: [400, 600]}.get(phase, [])
-
-
-def test_every_state_of_an_original_has_an_outcome_for_every_reversal() -> None:
-    assert set(REVERSAL_OUTCOMES) == set(product(OriginalPhase, ReversalRequest))
-
-
-@pytest.mark.parametrize(("phase", "request_"), REVERSAL_OUTCOMES)
-def test_what_the_table_says_of_reversals_is_what_happens(phase: OriginalPhase, request_: ReversalRequest) -> None:
-    what = original("deposit" if phase is OriginalPhase.NOT_REVERSIBLE else "transfer")
-    book = ledger(0, 1000, reversals={what.id: earlier_of(phase)})
-    left = 1000 - sum(earlier_of(phase))
-    outcome = decide(book, back(what, left + 1 if request_ is ReversalRequest.BEYOND else left or None))
-    expected = REVERSAL_OUTCOMES[phase, request_]
-    if expected is None:
-        assert outcome.transfer is not None
-        assert (outcome.transfer.kind, outcome.transfer.reverses, has(book)) == (TransferKind.REVERSAL, what.id, left)
-    else:
-        assert expected in {NotReversible, AlreadyReversed, ReversalExceedsOriginal}
-        assert type(outcome.refusal) is expected
-        assert has(book) == 0
 
 
 def test_a_receiver_who_spent_the_money_cannot_give_it_back() -> None:

@@ -4,6 +4,15 @@ from transfers.representations import BalanceRow, EntryView, MerchantView
 from transfers.selectors.balances import get_account, get_balances, get_merchant, list_merchants
 from transfers.selectors.facts import applicable_schedule, find_hold_terms, find_original
 from transfers.selectors.transfers import TransferFilters, get_transfer, list_transfers
+from transfers.selectors.visible import (
+    visible_account,
+    visible_hold,
+    visible_holds,
+    visible_merchants,
+    visible_transfer,
+    visible_transfers,
+    visible_wallet,
+)
 
 __all__ = [
     "BalanceRow",
@@ -19,4 +28,11 @@ __all__ = [
     "get_transfer",
     "list_merchants",
     "list_transfers",
+    "visible_account",
+    "visible_hold",
+    "visible_holds",
+    "visible_merchants",
+    "visible_transfer",
+    "visible_transfers",
+    "visible_wallet",
 ]

@@ -12,7 +12,7 @@ from django.db import connection
 
 from ledger_project.kernel.ids import first_uuid7_at
 from merchants.selectors import known_currency
-from transfers.models import LedgerEntry
+from transfers.models import LedgerEntry, Transfer
 from transfers.representations import EntryView, TransferView
 
 _COLUMNS = """
@@ -35,7 +35,7 @@ def entry_id(account_id: UUID, sequence: int) -> UUID:
 class TransferFilters:
     """What a list of transfers is narrowed to; all of it combines. ``from_`` and ``to`` are merchants' ids.
 
-    ``created_from`` ≤ time < ``created_to``.
+    ``created_from`` ≤ time < ``created_to``. ``party`` is a merchant that must be on either side; it comes without ``from_`` and ``to``.
     """
 
     from_merchant: UUID | None = None
@@ -45,6 +45,7 @@ class TransferFilters:
     external_reference: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    party: UUID | None = None
 
     def conditions(self, before: UUID | None) -> tuple[str, dict[str, Any]]:
         """Return the SQL conditions on a transfer ``t`` and their parameters. Times are ranges of ids, which are in order of time."""
@@ -100,6 +101,8 @@ def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int)
             other = f"AND t.target_id IN ({_ACCOUNTS.format(merchant='to')})"
         page = f"""(SELECT p.* FROM ({_ACCOUNTS.format(merchant="driver")}) a CROSS JOIN LATERAL (
             SELECT * FROM transfers_transfer t WHERE t.{side} = a.id AND {conditions} {other} ORDER BY t.id DESC LIMIT %(limit)s) p)"""
+    elif filters.party is not None:
+        page = _of_party(filters.party, conditions, parameters)
     else:
         page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} ORDER BY t.id DESC LIMIT %(limit)s)"
     return _COLUMNS.format(source=page) + " ORDER BY t.id DESC LIMIT %(limit)s", parameters
@@ -114,7 +117,23 @@ def _of_merchants(filters: TransferFilters, parameters: dict[str, Any]) -> str:
         if merchant_id is not None:
             parameters[name] = merchant_id
             terms.append(f"AND t.{side} IN ({_ACCOUNTS.format(merchant=name)})")
+    if filters.party is not None:
+        parameters["party"] = filters.party
+        accounts = _ACCOUNTS.format(merchant="party")
+        terms.append(f"AND (t.source_id IN ({accounts}) OR t.target_id IN ({accounts}))")
     return " ".join(terms)
+
+
+def _of_party(party: UUID, conditions: str, parameters: dict[str, Any]) -> str:
+    """Return the page of what a merchant sent or received: the newest of each account and side, merged. Both sides may be its own."""
+    parameters["party"] = party
+    sides = " UNION ".join(
+        f"""(SELECT p.id FROM ({_ACCOUNTS.format(merchant="party")}) a CROSS JOIN LATERAL (
+            SELECT t.id FROM transfers_transfer t WHERE t.{side} = a.id AND {conditions} ORDER BY t.id DESC LIMIT %(limit)s) p)"""
+        for side in ("source_id", "target_id")
+    )
+    newest = f"SELECT u.id FROM ({sides}) u ORDER BY u.id DESC LIMIT %(limit)s"
+    return f"(SELECT * FROM transfers_transfer t WHERE t.id IN ({newest}))"
 
 
 def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int) -> list[TransferView]:
@@ -125,15 +144,24 @@ def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int)
         return [_view(row) for row in cursor.fetchall()]
 
 
-def get_transfer(transfer_id: UUID) -> tuple[TransferView, list[EntryView]] | None:
-    """Return a transfer with all its entries in the order of their posting. Two round trips."""
+def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[TransferView, list[EntryView]] | None:
+    """Return a transfer with all its entries in the order of their posting. Two round trips, three for a hold's.
+
+    With ``party`` only if that merchant is on either side, and only the entries of its own accounts.
+    """
+    statement = _COLUMNS.format(source="transfers_transfer") + " WHERE t.id = %(id)s"
+    if party is not None:
+        statement += " AND %(party)s IN (s.merchant_id, g.merchant_id)"
     with connection.cursor() as cursor:
-        cursor.execute(_COLUMNS.format(source="transfers_transfer") + " WHERE t.id = %s", [transfer_id])
+        cursor.execute(statement, {"id": transfer_id, "party": party})
         row = cursor.fetchone()
     if row is None:
         return None
     view = _view(row)
+    promised_to = _promised_to(transfer_id) if view.kind in _OF_HOLDS else None
     entries = LedgerEntry.objects.filter(transfer_id=transfer_id).select_related("account__merchant").order_by("account_id", "sequence")
+    if party is not None:
+        entries = entries.filter(account__merchant_id=party)
     return view, [
         EntryView(
             id=entry_id(entry.account_id, entry.sequence),
@@ -146,7 +174,7 @@ def get_transfer(transfer_id: UUID) -> tuple[TransferView, list[EntryView]] | No
             amount_minor=entry.amount_minor,
             balance_after_minor=entry.balance_after_minor,
             currency=view.currency,
-            counterparty=counterparty(entry.type, entry.account.merchant.name, view),
+            counterparty=counterparty(entry.type, entry.account.merchant.name, view, promised_to),
             memo=view.memo,
             created_at=entry.created_at,
         )
@@ -155,10 +183,18 @@ def get_transfer(transfer_id: UUID) -> tuple[TransferView, list[EntryView]] | No
 
 
 _WITHOUT_COUNTERPARTY = frozenset({"fee", "fee_refund"})
+_OF_HOLDS = frozenset({"hold", "hold_release"})
 
 
-def counterparty(entry_type: str, own_name: str, transfer: TransferView) -> str | None:
-    """Return the merchant on the other side of an entry, as its own merchant sees it."""
+def _promised_to(transfer_id: UUID) -> str | None:
+    """Return whom the money was put aside for; in the books it stays with its owner."""
+    return Transfer.objects.filter(id=transfer_id).values_list("hold__target_merchant__name", flat=True).first()
+
+
+def counterparty(entry_type: str, own_name: str, transfer: TransferView, promised_to: str | None) -> str | None:
+    """Return the merchant on the other side of an entry, as its own merchant sees it; None for the outside and for fees."""
     if entry_type in _WITHOUT_COUNTERPARTY:
         return None
+    if transfer.kind in _OF_HOLDS:
+        return promised_to
     return transfer.to_merchant if transfer.from_merchant == own_name else transfer.from_merchant

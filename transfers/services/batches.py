@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ledger_project.kernel.access import Actor
 from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidRequest, LedgerError
 from merchants.selectors import Identities, currencies_ready, find_currency, identify
 from transfers import engine
@@ -23,7 +24,7 @@ class BatchItem:
     error: InvalidRequest | None = None
 
 
-async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, render: Render) -> Result:
+async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, render: Render, actor: Actor) -> Result:
     """Post up to a batch of transfers in order, each seeing what the earlier ones did.
 
     An invalid item fails alone and is not remembered; with ``envelope.atomic`` the first failure fails all and nothing is posted.
@@ -34,7 +35,7 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
     wallet_ids = {wallet_id for r in requests for wallet_id in (r.source_account_id, r.dest_account_id) if wallet_id is not None}
     identities = await identify(names=names, wallet_ids=wallet_ids)
     currencies = {code: await find_currency(code) for code in {r.currency for r in requests if r.currency is not None}}
-    built = [_build(item, identities, currencies, envelope.key) for item in items]
+    built = [_build(item, identities, currencies, envelope.key, actor=actor) for item in items]
     if envelope.atomic:
         for index, (command, _) in enumerate(built):
             if isinstance(command, Refuse) and isinstance(command.error, InvalidRequest):
@@ -52,7 +53,7 @@ class BatchItemInvalid(Exception):
 
 
 def _build(
-    item: BatchItem, identities: Identities, currencies: Mapping[str, object], envelope_key: Key | None
+    item: BatchItem, identities: Identities, currencies: Mapping[str, object], envelope_key: Key | None, *, actor: Actor
 ) -> tuple[Command, Key | None]:
     """Return an item's command and key; a request that is wrong in itself becomes a refusal that no key remembers."""
     if item.request is None:
@@ -61,6 +62,7 @@ def _build(
         return Refuse(IdempotencyKeyReused()), None
     try:
         check_addressing(item.request)
-        return build_transfer(item.request, identities, currencies.get(item.request.currency or "")), item.key  # type: ignore[arg-type]
+        currency = currencies.get(item.request.currency or "")
+        return build_transfer(item.request, identities, currency, actor=actor), item.key  # type: ignore[arg-type]
     except InvalidRequest as error:
         return Refuse(error), None

@@ -1,13 +1,15 @@
 """From requests to commands: names become identities, amounts become minor units, what is unknown becomes a refusal to remember.
 
 Raises what is wrong with the request itself (``InvalidRequest``: nothing is stored under its key). What depends on stored things that
-callers can change (an unknown merchant, say) becomes a ``Refuse`` command, so that its key gives the same answer for good.
+callers can change (an unknown merchant, say) becomes a ``Refuse`` command, so that its key gives the same answer for good. A source
+that is not the caller's to debit is treated as one that does not exist, in everything: the answer, its order, and that it is kept.
 """
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from ledger_project.kernel.access import Actor
 from ledger_project.kernel.errors import (
     AccountNotFound,
     CurrencyMismatch,
@@ -19,7 +21,7 @@ from ledger_project.kernel.errors import (
     ValidationFailed,
 )
 from ledger_project.kernel.money import Currency, parse_major
-from merchants.domain import MerchantIdentity
+from merchants.domain import MerchantIdentity, own
 from merchants.models import new_id
 from merchants.selectors import Identities, known_currency
 from transfers.domain.commands import Command, PlaceHold, Refuse, RegisterMerchant, TransferFunds
@@ -50,22 +52,23 @@ def required_currency(code: str, currency: Currency | None) -> Currency:
     return currency
 
 
-def build_transfer(request: TransferRequest, identities: Identities, currency: Currency | None) -> Command:
+def build_transfer(request: TransferRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> Command:
     """Return the command of a transfer request whose addressing was checked. ``currency`` is that of ``request.currency``, if any."""
     if request.source_account_id is not None and request.dest_account_id is not None:
-        return _between_accounts(request, request.source_account_id, request.dest_account_id, identities)
+        return _between_accounts(request, (request.source_account_id, request.dest_account_id), identities, actor)
     in_currency = required_currency(request.currency or "", currency)
     amount_minor = request.amount.resolve(in_currency)
-    source = identities.merchant(request.from_merchant or "")
+    source = own(actor, identities.merchant(request.from_merchant or ""))
     target = identities.merchant(request.to_merchant or "")
     if source is None or target is None:
         return Refuse(MerchantNotFound(request.from_merchant or "" if source is None else request.to_merchant or ""))
     return TransferFunds(source, target, in_currency, amount_minor, request.details)
 
 
-def _between_accounts(request: TransferRequest, source_id: UUID, target_id: UUID, identities: Identities) -> Command:
+def _between_accounts(request: TransferRequest, wallet_ids: tuple[UUID, UUID], identities: Identities, actor: Actor) -> Command:
+    source_id, target_id = wallet_ids
     source, target = identities.wallets.get(source_id), identities.wallets.get(target_id)
-    if source is None:
+    if source is None or not actor.acts_for(source.merchant.id):
         return Refuse(AccountNotFound(source_id))
     currency = known_currency(source.currency)
     amount_minor = request.amount.resolve(currency)
@@ -89,13 +92,13 @@ def build_registration(request: RegistrationRequest, currency: Currency | None) 
     return RegisterMerchant(MerchantIdentity(new_id(), request.merchant_name), request.metadata, currency, opening_minor, request.details)
 
 
-def build_hold(request: HoldRequest, identities: Identities, currency: Currency | None) -> Command:
+def build_hold(request: HoldRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> Command:
     """Return the command of a hold request. Raises ``SameAccount``, ``UnknownCurrency`` and ``ValidationFailed``."""
     if request.from_merchant.lower() == request.to_merchant.lower():
         raise SameAccount
     in_currency = required_currency(request.currency, currency)
     amount_minor = request.amount.resolve(in_currency)
-    source, target = identities.merchant(request.from_merchant), identities.merchant(request.to_merchant)
+    source, target = own(actor, identities.merchant(request.from_merchant)), identities.merchant(request.to_merchant)
     if source is None or target is None:
         return Refuse(MerchantNotFound(request.from_merchant if source is None else request.to_merchant))
     return PlaceHold(new_id(), source, target, in_currency, amount_minor, request.expires_in_s, request.details)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from fees.domain import Payer, Schedule
 from fees.selectors import load_schedules
+from ledger_project import metrics
 from merchants.domain import AccountKind, Status
 from merchants.models import Account, new_id
 from transfers.domain import commands as c
@@ -57,7 +58,8 @@ def lock_accounts(account_ids: Iterable[UUID]) -> None:
     """
     ids = sorted(account_ids)
     if ids:
-        list(Account.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", flat=True))
+        with metrics.LOCK_SECONDS.labels("accounts").time():
+            list(Account.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", flat=True))
 
 
 @dataclass(frozen=True, slots=True)

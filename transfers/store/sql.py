@@ -13,10 +13,13 @@ ON CONFLICT (principal, key) DO NOTHING
 RETURNING id
 """
 
+# Sent together with the claims: a record of ours is there only if the claim before it was won, so a key that stands for another
+# request registers nobody.
 REGISTER_MERCHANTS = """
 INSERT INTO merchants_merchant (id, name, status, metadata)
 SELECT m.id, m.name, 'active', m.metadata
-FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS m(id, name, metadata)
+FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[]) AS m(id, name, metadata, record_id)
+WHERE m.record_id IS NULL OR EXISTS (SELECT 1 FROM transfers_idempotencyrecord r WHERE r.id = m.record_id)
 ORDER BY lower(m.name)
 ON CONFLICT (lower(name)) DO NOTHING
 RETURNING id, created_at

@@ -10,10 +10,11 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 
 from ledger_project.http.cursors import page_json, page_request
-from ledger_project.http.responses import json_response
+from ledger_project.http.responses import JSON, json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.access import Actor, Scope
 from ledger_project.kernel.errors import AccountNotFound
 from ledger_project.readers import in_reader
 from merchants.serializers import StatementQuery
@@ -21,16 +22,22 @@ from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.jobs import Result
 from transfers.representations import EntryView, account_json, entry_json, money, posted_transfer_json
-from transfers.selectors.statements import Period, find_wallet_account, get_period, period_lines
+from transfers.selectors.statements import Period, get_period, largest_amount, period_lines
 from transfers.serializers import AccountJson, MovementBody, MovementJson, StatementJson
 from transfers.services import moving
-from transfers.views.answers import amount_of, answer, details_of, path_uuid, renderer, request_key
-from transfers.views.statement_files import camt_response, csv_response
+from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.camt053 import camt053_response, check_representable
+from transfers.views.statement_files import csv_response
 from transfers.views.transfers import KEY_CODES
+
+CSV = "text/csv"
+XML = "application/xml"
 
 
 class AccountView(ApiView):
     """One wallet."""
+
+    scopes = {"GET": Scope.MERCHANTS_READ}
 
     @extend_schema(
         operation_id="get_account",
@@ -39,9 +46,8 @@ class AccountView(ApiView):
     )
     async def get(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Show a wallet with its balances."""
-        del request
         wanted = path_uuid(account_id, AccountNotFound)
-        account = await in_reader(selectors.get_account, wanted)
+        account = await in_reader(selectors.visible_account, wanted, actor=actor_of(request))
         if account is None:
             raise AccountNotFound(wanted)
         return json_response(account_json(account))
@@ -61,6 +67,7 @@ async def _cross(request: HttpRequest, account_id: str, service: Callable[..., A
         path_uuid(account_id, AccountNotFound),
         amount_of(values),
         details_of(request, values),
+        actor=actor_of(request),
         key=key,
         render=renderer(request, 200, _moved),
     )
@@ -81,6 +88,8 @@ _CROSS_CODES = (
 class DepositView(ApiView):
     """Money in."""
 
+    scopes = {"POST": Scope.TRANSFERS_WRITE}
+
     @extend_schema(
         operation_id="deposit",
         tags=["accounts"],
@@ -96,6 +105,8 @@ class DepositView(ApiView):
 class WithdrawView(ApiView):
     """Money out."""
 
+    scopes = {"POST": Scope.TRANSFERS_WRITE}
+
     @extend_schema(
         operation_id="withdraw",
         tags=["accounts"],
@@ -109,23 +120,33 @@ class WithdrawView(ApiView):
 
 
 def _read_page(
-    account_id: str, start: datetime | None, end: datetime | None, position: str | None, limit: int
+    account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None, limit: int
 ) -> tuple[Period, list[EntryView]]:
-    period, before = _read_period(account_id, start, end, position)
+    period, before = _read_period(account_id, start, end, actor=actor, position=position)
     return period, period_lines(period, before=before, limit=limit)
 
 
-def _read_period(account_id: str, start: datetime | None, end: datetime | None, position: str | None) -> tuple[Period, int | None]:
+def _read_period(
+    account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None
+) -> tuple[Period, int | None]:
     wanted = path_uuid(account_id, AccountNotFound)
-    account = find_wallet_account(wanted)
+    account = selectors.visible_wallet(wanted, actor=actor)
     if account is None:
         raise AccountNotFound(wanted)
     before, until = (None, None) if position is None else (int(part) for part in position.split(":"))
     return get_period(account, start=start, end=end, until=until), before
 
 
+def _read_camt053(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> Period:
+    period, _ = _read_period(account_id, start, end, actor=actor, position=None)
+    check_representable(period, largest_amount(period))
+    return period
+
+
 class StatementView(ApiView):
     """The lines of a wallet."""
+
+    scopes = {"GET": Scope.MERCHANTS_READ}
 
     @extend_schema(
         operation_id="get_statement",
@@ -139,14 +160,19 @@ class StatementView(ApiView):
         },
     )
     async def get(self, request: HttpRequest, account_id: str) -> HttpResponseBase:
-        """Show lines newest first; as `text/csv` or `application/xml` (camt.053) the whole period as a stream."""
+        """Show lines newest first; as `text/csv` or `application/xml` (camt.053.001.08) the whole period as a stream.
+
+        camt.053 holds 18 digits, 5 decimals and three-letter currencies: what it cannot hold exactly is refused, never rounded.
+        """
         page = page_request(request, f"statement.{account_id}", StatementQuery)
         start, end = page.values.get("from"), page.values.get("to")
-        accept = request.META.get("HTTP_ACCEPT", "")
-        if "text/csv" in accept or "application/xml" in accept:
-            period, _ = await in_reader(_read_period, account_id, start, end, None)
-            return csv_response(period) if "text/csv" in accept else camt_response(period, start=start, end=end)
-        period, lines = await in_reader(_read_page, account_id, start, end, page.position, page.limit + 1)
+        actor = actor_of(request)
+        wanted = request.get_preferred_type([JSON, CSV, XML])
+        if wanted == CSV:
+            return csv_response((await in_reader(_read_period, account_id, start, end, actor=actor, position=None))[0])
+        if wanted == XML:
+            return camt053_response(await in_reader(_read_camt053, account_id, start, end, actor=actor), start=start, end=end)
+        period, lines = await in_reader(_read_page, account_id, start, end, actor=actor, position=page.position, limit=page.limit + 1)
         payload = page_json([entry_json(line) for line in lines], page, [f"{line.sequence}:{period.until}" for line in lines])
         if start is not None or end is not None:
             payload |= money("opening_balance", period.opening_minor, period.currency)

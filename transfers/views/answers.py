@@ -12,6 +12,7 @@ from ledger_project.http.fields import StrictUUID
 from ledger_project.http.idempotency import fingerprint, read_key
 from ledger_project.http.problems import problem
 from ledger_project.http.responses import raw_response
+from ledger_project.kernel.access import Actor
 from ledger_project.kernel.amounts import AmountInput
 from ledger_project.kernel.errors import LedgerError
 from ledger_project.kernel.json import dumps
@@ -19,6 +20,12 @@ from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
 from transfers.jobs import Answer, Key, Render, Result
 from transfers.services.requests import TransferRequest
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return who calls."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    return actor
 
 
 def request_key(request: HttpRequest, body: object, *, required: bool = True) -> Key | None:

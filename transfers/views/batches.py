@@ -14,12 +14,13 @@ from ledger_project.http.responses import raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.access import Scope
 from ledger_project.kernel.errors import IdempotencyKeyInvalid, InvalidRequest, LedgerError, ValidationFailed
 from ledger_project.kernel.json import dumps
 from transfers.jobs import Answer, Envelope, Key, Result
 from transfers.serializers import BatchBody, BatchItemBody, BatchJson, BatchSchemaBody
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
-from transfers.views.answers import answer, renderer, request_key, transfer_request
+from transfers.views.answers import actor_of, answer, renderer, request_key, transfer_request
 from transfers.views.transfers import KEY_CODES, posted
 
 SINGLE_PATH = "/transfers"
@@ -28,6 +29,8 @@ SINGLE_PATH = "/transfers"
 
 class BatchView(ApiView):
     """Many transfers at once."""
+
+    scopes = {"POST": Scope.TRANSFERS_WRITE}
 
     @extend_schema(
         operation_id="create_transfer_batch",
@@ -51,7 +54,7 @@ class BatchView(ApiView):
         )
         items = [_item(request, raw) for raw in values["transfers"]]
         try:
-            result = await execute_batch(items, envelope=envelope, render=renderer(request, 201, posted))
+            result = await execute_batch(items, envelope=envelope, render=renderer(request, 201, posted), actor=actor_of(request))
         except BatchItemInvalid as invalid:
             return _problem_at(invalid.index, invalid.error, request)
         return answer(request, result)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
@@ -12,16 +10,17 @@ from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.access import Scope
 from ledger_project.kernel.errors import HoldNotFound
 from ledger_project.readers import in_reader
 from merchants.selectors import currencies_ready, identify
+from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.representations import hold_json
-from transfers.selectors.holds import get_hold, list_holds
 from transfers.serializers import CaptureBody, EmptyBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson
 from transfers.services import moving
 from transfers.services.requests import HoldRequest
-from transfers.views.answers import amount_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
 from transfers.views.transfers import FEE_CODES, KEY_CODES, MOVE_CODES, posted
 
 END_CODES = ("hold_not_found", "hold_not_open", "hold_expired")
@@ -34,6 +33,8 @@ def _hold(outcome: Outcome) -> object:
 
 class HoldsView(ApiView):
     """The collection of holds."""
+
+    scopes = {"GET": Scope.TRANSFERS_READ, "POST": Scope.TRANSFERS_WRITE}
 
     @extend_schema(
         operation_id="place_hold",
@@ -58,7 +59,7 @@ class HoldsView(ApiView):
             values["expires_in"],
             details_of(request, values),
         )
-        return answer(request, await moving.place_hold(wanted, key=key, render=renderer(request, 201, _hold)))
+        return answer(request, await moving.place_hold(wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _hold)))
 
     @extend_schema(
         operation_id="list_holds",
@@ -76,18 +77,20 @@ class HoldsView(ApiView):
         if merchant is not None or not name:
             before = None if page.position is None else path_uuid(page.position, HoldNotFound)
             found = await in_reader(
-                list_holds,
+                selectors.visible_holds,
                 merchant_id=merchant.id if merchant else None,
                 status=page.values.get("status"),
                 before=before,
                 limit=page.limit + 1,
+                actor=actor_of(request),
             )
-        now = datetime.now(UTC)
-        return json_response(page_json([hold_json(hold, now=now) for hold in found], page, [str(hold.terms.id) for hold in found]))
+        return json_response(page_json([hold_json(hold) for hold in found], page, [str(hold.terms.id) for hold in found]))
 
 
 class HoldView(ApiView):
     """One hold."""
+
+    scopes = {"GET": Scope.TRANSFERS_READ}
 
     @extend_schema(
         operation_id="get_hold",
@@ -96,16 +99,17 @@ class HoldView(ApiView):
     )
     async def get(self, request: HttpRequest, hold_id: str) -> HttpResponse:
         """Show a hold."""
-        del request
         wanted = path_uuid(hold_id, HoldNotFound)
-        hold = await in_reader(get_hold, wanted)
+        hold = await in_reader(selectors.visible_hold, wanted, actor=actor_of(request))
         if hold is None:
             raise HoldNotFound(wanted)
-        return json_response(hold_json(hold, now=datetime.now(UTC)))
+        return json_response(hold_json(hold))
 
 
 class CaptureView(ApiView):
     """The payment out of a hold."""
+
+    scopes = {"POST": Scope.TRANSFERS_WRITE}
 
     @extend_schema(
         operation_id="capture_hold",
@@ -126,6 +130,7 @@ class CaptureView(ApiView):
             path_uuid(hold_id, HoldNotFound),
             amount_of(values, optional=True),
             details_of(request, values),
+            actor=actor_of(request),
             key=key,
             render=renderer(request, 201, posted),
         )
@@ -134,6 +139,8 @@ class CaptureView(ApiView):
 
 class VoidView(ApiView):
     """The end of a hold without payment."""
+
+    scopes = {"POST": Scope.TRANSFERS_WRITE}
 
     @extend_schema(
         operation_id="void_hold",
@@ -148,6 +155,10 @@ class VoidView(ApiView):
         values = validate(EmptyBody, body)
         key = request_key(request, body)
         result = await moving.void_hold(
-            path_uuid(hold_id, HoldNotFound), details_of(request, values), key=key, render=renderer(request, 200, _hold)
+            path_uuid(hold_id, HoldNotFound),
+            details_of(request, values),
+            actor=actor_of(request),
+            key=key,
+            render=renderer(request, 200, _hold),
         )
         return answer(request, result)

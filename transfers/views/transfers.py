@@ -12,6 +12,7 @@ from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.access import Scope
 from ledger_project.kernel.errors import TransferNotFound
 from ledger_project.readers import in_reader
 from merchants.selectors import identify
@@ -29,7 +30,7 @@ from transfers.serializers import (
     TransferQuery,
 )
 from transfers.services import moving
-from transfers.views.answers import amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request
+from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request
 
 KEY_CODES = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
 MOVE_CODES = ("insufficient_funds", "account_frozen", "account_closed", "balance_limit_exceeded", "duplicate_external_reference")
@@ -44,6 +45,8 @@ def posted(outcome: Outcome) -> object:
 
 class TransfersView(ApiView):
     """The collection of transfers."""
+
+    scopes = {"GET": Scope.TRANSFERS_READ, "POST": Scope.TRANSFERS_WRITE}
 
     @extend_schema(
         operation_id="create_transfer",
@@ -70,7 +73,10 @@ class TransfersView(ApiView):
         body = read_body(request)
         values = validate(TransferBody, body)
         result = await moving.execute_transfer(
-            transfer_request(request, values), key=request_key(request, body), render=renderer(request, 201, posted)
+            transfer_request(request, values),
+            actor=actor_of(request),
+            key=request_key(request, body),
+            render=renderer(request, 201, posted),
         )
         return answer(request, result)
 
@@ -87,7 +93,7 @@ class TransfersView(ApiView):
         found = []
         if filters is not None:
             before = None if page.position is None else path_uuid(page.position, TransferNotFound)
-            found = await in_reader(selectors.list_transfers, filters, before=before, limit=page.limit + 1)
+            found = await in_reader(selectors.visible_transfers, filters, before=before, limit=page.limit + 1, actor=actor_of(request))
         return json_response(page_json([transfer_json(view) for view in found], page, [str(view.id) for view in found]))
 
 
@@ -112,6 +118,8 @@ async def _filters(values: dict[str, Any]) -> TransferFilters | None:
 class TransferView(ApiView):
     """One transfer."""
 
+    scopes = {"GET": Scope.TRANSFERS_READ}
+
     @extend_schema(
         operation_id="get_transfer",
         tags=["transfers"],
@@ -119,9 +127,8 @@ class TransferView(ApiView):
     )
     async def get(self, request: HttpRequest, transfer_id: str) -> HttpResponse:
         """Show a transfer with all its entries, those of fee, held and external accounts included."""
-        del request
         wanted = path_uuid(transfer_id, TransferNotFound)
-        found = await in_reader(selectors.get_transfer, wanted)
+        found = await in_reader(selectors.visible_transfer, wanted, actor=actor_of(request))
         if found is None:
             raise TransferNotFound(wanted)
         view, entries = found
@@ -130,6 +137,8 @@ class TransferView(ApiView):
 
 class QuoteView(ApiView):
     """The price of a transfer."""
+
+    scopes = {"POST": Scope.FEES_READ}
 
     @extend_schema(
         operation_id="quote_transfer",
@@ -151,7 +160,7 @@ class QuoteView(ApiView):
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Say what a transfer would cost now; moves nothing and needs no key."""
         values = validate(TransferBody, read_body(request))
-        quote = await moving.quote_transfer(transfer_request(request, values))
+        quote = await moving.quote_transfer(transfer_request(request, values), actor=actor_of(request))
         currency = quote.currency
         return json_response(
             {
@@ -167,6 +176,8 @@ class QuoteView(ApiView):
 
 class ReverseView(ApiView):
     """The way back of a transfer."""
+
+    scopes = {"POST": Scope.TRANSFERS_WRITE}
 
     @extend_schema(
         operation_id="reverse_transfer",
@@ -196,6 +207,7 @@ class ReverseView(ApiView):
             amount_of(values, optional=True),
             details_of(request, values),
             refund_fee=values["refund_fee"],
+            actor=actor_of(request),
             key=key,
             render=renderer(request, 201, posted),
         )

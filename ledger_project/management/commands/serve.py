@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from uvicorn.supervisors import Multiprocess
 
 from ledger_project.database import EmbeddedPostgres
+from ledger_project.metrics import prepare_multiprocess
 from ledger_project.orphans import SUPERVISOR
 
 LIBPQ_NAMES = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
@@ -26,6 +27,7 @@ _BANNER = """
   Ledger is at   http://127.0.0.1:{port}
   API docs       http://127.0.0.1:{port}/docs
   Admin          http://127.0.0.1:{port}/admin/{login}
+  Callers        {callers}
 
   Try:
   curl -s http://127.0.0.1:{port}/merchants -H 'Content-Type: application/json' -d '{{"merchant_name": "carol", "currency": "USD", "initial_balance": "100.00"}}'
@@ -34,6 +36,12 @@ _BANNER = """
 
   Ctrl-C stops it.
 """  # noqa: E501 - lines to copy
+
+
+_CALLERS = {
+    "open": "need no credential (LEDGER_AUTH=open: anybody on this machine can move money; nobody else can reach it)",
+    "required": "need a credential: make one with  .venv/bin/python manage.py api_key create NAME --platform",
+}
 
 
 def environment_number(name: str, default: int, *, low: int, high: int) -> int:
@@ -68,9 +76,9 @@ class Command(BaseCommand):
             connections.close_all()
             for alias in connections:
                 connections[alias].close_pool()  # type: ignore[attr-defined]
-            self.stdout.write(_BANNER.format(port=port, login=login))
+            self.stdout.write(_BANNER.format(port=port, login=login, callers=_CALLERS[settings.LEDGER_AUTH]))
             self.stdout.flush()
-            self._serve(listener, workers)
+            self._serve(listener, port, workers)
         self.stdout.write("Stopped.")
 
     def _listen(self, port: int) -> socket.socket:
@@ -108,9 +116,10 @@ class Command(BaseCommand):
         demo = users.filter(username="admin").first()
         return "   (demo login: admin / admin)" if demo is not None and demo.check_password("admin") else ""
 
-    def _serve(self, listener: socket.socket, workers: int) -> None:
+    def _serve(self, listener: socket.socket, port: int, workers: int) -> None:
         config = uvicorn.Config(
             "ledger_project.asgi:application",
+            port=port,
             workers=workers,
             loop="uvloop",
             http="httptools",
@@ -125,5 +134,6 @@ class Command(BaseCommand):
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
             return
+        prepare_multiprocess(settings.LEDGER_DATA_DIR / f"metrics-{port}")
         os.environ[SUPERVISOR] = str(os.getpid())
         Multiprocess(config, sockets=[listener]).run()

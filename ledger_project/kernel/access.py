@@ -1,0 +1,158 @@
+"""Who calls and what they may do, as plain values; and the ways in which a caller is turned away before anything is decided.
+
+::
+
+    AccessRefused               never remembered under an idempotency key
+    ├── NotAuthenticated            not_authenticated: no credential where one is needed
+    ├── InvalidToken                invalid_token: unknown, expired, revoked, or not for this service; never says which
+    ├── PermissionDenied            permission_denied: a good credential that may not do this
+    └── RateLimited                 rate_limited: too many requests, with the seconds after which to come back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from ledger_project.kernel.errors import LedgerError
+
+
+class Scope(StrEnum):
+    """What a credential may do. Which accounts it may do it with is another matter: see ``Actor.acts_for``."""
+
+    MERCHANTS_READ = "merchants:read"
+    """Merchants, accounts, balances and statements."""
+    MERCHANTS_WRITE = "merchants:write"
+    """Register merchants (the platform's credentials only) and open accounts."""
+    TRANSFERS_READ = "transfers:read"
+    """Transfers and holds."""
+    TRANSFERS_WRITE = "transfers:write"
+    """Everything that moves money."""
+    FEES_READ = "fees:read"
+    """What a movement would cost."""
+    OPERATIONS_READ = "operations:read"
+    """Metrics and whatever else tells how the service fares; the platform's credentials only."""
+
+
+MERCHANT_SCOPES = frozenset(Scope) - {Scope.OPERATIONS_READ}
+"""What a merchant's credential can be given at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who calls: the platform (``merchant_id`` is None) or one merchant.
+
+    ``principal`` names the credential: ``key:<id>``, ``jwt:<subject>``, ``anonymous`` in open mode. It is the namespace of the
+    caller's idempotency keys and stands on every transfer they make.
+    """
+
+    principal: str
+    merchant_id: UUID | None = None
+    scopes: frozenset[Scope] = frozenset(Scope)
+
+    @property
+    def is_platform(self) -> bool:
+        """Whether this is a credential of the platform itself, for which every account is its own."""
+        return self.merchant_id is None
+
+    def acts_for(self, merchant_id: UUID) -> bool:
+        """Whether this merchant's accounts are the caller's to debit, hold and read."""
+        return self.merchant_id is None or self.merchant_id == merchant_id
+
+    def require_platform(self, what: str) -> None:
+        """Raise ``PermissionDenied`` for a merchant's credential: ``what`` is the platform's to do, whoever's account it is about."""
+        if self.merchant_id is not None:
+            raise PermissionDenied(f"{what} needs a credential of the platform; this one is a merchant's.")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A credential that was found good: whose it is, until when at most (None: no end), and what is to be noted in the background."""
+
+    actor: Actor
+    expires_at: datetime | None
+    note_use: Callable[[], None] | None = None
+
+
+ANONYMOUS = Actor("anonymous")
+"""Everybody, where open mode asks for no credential."""
+
+
+class AccessRefused(LedgerError):
+    """Turned away before anything was decided; nothing is stored under the request's key."""
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers that belong to the answer."""
+        return {}
+
+
+class NotAuthenticated(AccessRefused):
+    """The call needs a credential and has none."""
+
+    code = "not_authenticated"
+    title = "Not authenticated"
+
+    def __init__(self, detail: str = "Send a credential: 'Authorization: Bearer' with an API key or an access token.") -> None:
+        super().__init__(detail)
+
+    def headers(self) -> Mapping[str, str]:
+        """What would be accepted (RFC 6750, section 3)."""
+        return {"WWW-Authenticate": 'Bearer realm="ledger"'}
+
+
+class InvalidToken(AccessRefused):
+    """The credential is not one, or not any more. Why is not said: it would help only who is guessing."""
+
+    code = "invalid_token"
+    title = "Invalid credential"
+
+    def __init__(self) -> None:
+        super().__init__("The credential is unknown, expired, revoked, or not meant for this service.")
+
+    def headers(self) -> Mapping[str, str]:
+        """What is wrong, in the words of RFC 6750, section 3.1."""
+        return {"WWW-Authenticate": 'Bearer realm="ledger", error="invalid_token"'}
+
+
+class PermissionDenied(AccessRefused):
+    """The credential is good, and this is not allowed with it."""
+
+    code = "permission_denied"
+    title = "Permission denied"
+
+    def __init__(self, detail: str, *, scope: Scope | None = None) -> None:
+        super().__init__(detail)
+        self.scope = scope
+
+    @classmethod
+    def lacks(cls, scope: Scope) -> PermissionDenied:
+        """The credential has not the scope that the call needs."""
+        return cls(f"This call needs the scope {scope.value!r}, which the credential does not have.", scope=scope)
+
+    def extra(self) -> Mapping[str, object]:
+        """The scope that would be needed, where it is about one."""
+        return {} if self.scope is None else {"required_scope": self.scope.value}
+
+    def headers(self) -> Mapping[str, str]:
+        """The scope that would be needed (RFC 6750, section 3.1)."""
+        if self.scope is None:
+            return {}
+        return {"WWW-Authenticate": f'Bearer realm="ledger", error="insufficient_scope", scope="{self.scope.value}"'}
+
+
+class RateLimited(AccessRefused):
+    """Too many requests from one credential or address."""
+
+    code = "rate_limited"
+    title = "Too many requests"
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        super().__init__(f"Too many requests; come back in {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
+
+    def headers(self) -> Mapping[str, str]:
+        """When to come back."""
+        return {"Retry-After": str(self.retry_after_s)}

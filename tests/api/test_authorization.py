@@ -1,0 +1,316 @@
+"""Who may do what: every route with every kind of credential, and what each answers. The rules are docs/authorization.md's."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from ledger_project.http.authentication import forget_credentials
+from ledger_project.http.views import ApiView
+from ledger_project.kernel.access import MERCHANT_SCOPES, Scope
+from ledger_project.readers import in_reader
+from merchants.credentials import NewKey, create_key, revoke_key
+from merchants.models import ApiKey
+from merchants.selectors import identify
+from tests.factories import key, merchant, transfer, unique, wallet
+
+
+async def new_key(merchant_name: str | None = None, *scopes: Scope, expires_at: datetime | None = None) -> NewKey:
+    """Make a key of the platform's, or of a merchant's; with all the scopes it can have unless some are named."""
+    owner = None if merchant_name is None else (await identify(names=[merchant_name])).merchant(merchant_name)
+    wanted = scopes or (tuple(Scope) if owner is None else tuple(MERCHANT_SCOPES))
+    return await in_reader(create_key, name="test", merchant=owner, scopes=wanted, expires_at=expires_at)
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture
+def required(settings: Any) -> Iterator[None]:
+    settings.LEDGER_AUTH = "required"
+    forget_credentials()
+    yield
+    forget_credentials()
+
+
+@dataclass
+class World:
+    """Two merchants that know each other, a third one, and a credential of each kind."""
+
+    alice: str
+    bob: str
+    carol: str
+    wallets: dict[str, str] = field(default_factory=dict)
+    transfer: str = ""
+    hold: str = ""
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+async def people(api: httpx.AsyncClient) -> World:
+    """The merchants and their credentials: ``payer`` is Alice's, ``own`` Bob's, ``other`` Carol's."""
+    made = World(*[await merchant(api, "1000000.00") for _ in range(3)])
+    made.wallets = {name: await wallet(api, name) for name in (made.alice, made.bob, made.carol)}
+    expired = await new_key(made.bob, expires_at=datetime.now(UTC) + timedelta(hours=1))
+    await in_reader(ApiKey.objects.filter(id=expired.id).update, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    revoked = await new_key(made.bob)
+    await in_reader(revoke_key, revoked.id)
+    made.headers = {
+        "none": {},
+        "garbage": bearer("x.y.z"),
+        "well-formed but unknown": bearer("lk_AAAAAAAA_" + "A" * 43),
+        "other scheme": {"Authorization": "Basic YWxpY2U6c2VjcmV0"},
+        "expired": bearer(expired.secret),
+        "revoked": bearer(revoked.secret),
+        "platform": bearer((await new_key()).secret),
+        "payer": bearer((await new_key(made.alice)).secret),
+        "own": bearer((await new_key(made.bob)).secret),
+        "other": bearer((await new_key(made.carol)).secret),
+    }
+    return made
+
+
+@pytest.fixture
+async def world(api: httpx.AsyncClient, people: World) -> World:
+    """Alice has just sent money to Bob, and promised him some; Carol has nothing to do with it."""
+    made = (await transfer(api, people.alice, people.bob, 1000)).json()["id"]
+    body = {"from_merchant": people.alice, "to_merchant": people.bob, "currency": "USD", "amount_minor": 500}
+    return replace(people, transfer=made, hold=(await api.post("/holds", json=body, headers=key())).json()["id"])
+
+
+@dataclass(frozen=True)
+class Route:
+    """A call, and what it answers to each kind of good credential. ``scope`` is what it needs; None: nothing, it is public."""
+
+    method: str
+    path: str
+    scope: Scope | None
+    platform: int
+    own: int
+    other: int
+    payer: int
+    body: dict[str, Any] | None = None
+    not_found: str = ""
+    twin: dict[str, str] = field(default_factory=dict)
+
+    def request(self, world: World, **missing: str) -> dict[str, Any]:
+        """Return the arguments of the request, about the world's things or about things that do not exist."""
+        names = {
+            "alice": world.alice, "bob": world.bob, "carol": world.carol, "transfer": world.transfer, "hold": world.hold,
+            "wallet": world.wallets[world.bob], "payer_wallet": world.wallets[world.alice], "unique": unique(), "currency": next(CURRENCIES),
+        } | missing  # fmt: skip
+        arguments: dict[str, Any] = {"method": self.method, "url": self.path.format(**names)}
+        if self.body is not None:
+            arguments["json"] = {name: value.format(**names) if isinstance(value, str) else value for name, value in self.body.items()}
+        return arguments
+
+
+CURRENCIES = itertools.cycle(["EUR", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "CAD", "AUD", "NZD", "BTC", "ETH"])
+READ, WRITE = Scope.MERCHANTS_READ, Scope.MERCHANTS_WRITE
+LOOK, MOVE = Scope.TRANSFERS_READ, Scope.TRANSFERS_WRITE
+NOBODY, NOWHERE = "nobody-here", str(UUID("01900000-0000-7000-8000-000000000000"))
+MERCHANT, ACCOUNT = "merchant_not_found", "account_not_found"
+FROM_BOB = {"from_merchant": "{bob}", "to_merchant": "{alice}", "currency": "USD", "amount_minor": 1}
+
+ROUTES = [
+    # method, path, scope, then the answers to: the platform, Bob (whose it is), Carol (who knows nothing of it), Alice (who paid)
+    Route("GET", "/merchants", READ, 200, 200, 200, 200),
+    Route("POST", "/merchants", WRITE, 201, 403, 403, 403, {"merchant_name": "{unique}"}),
+    Route("GET", "/merchants/{bob}", READ, 200, 200, 404, 404, None, MERCHANT, {"bob": NOBODY}),
+    Route("GET", "/merchants/{bob}/balance", READ, 200, 200, 404, 404, None, MERCHANT, {"bob": NOBODY}),
+    Route("POST", "/merchants/{bob}/accounts", WRITE, 201, 201, 404, 404, {"currency": "{currency}"}, MERCHANT, {"bob": NOBODY}),
+    Route("GET", "/accounts/{wallet}", READ, 200, 200, 404, 404, None, ACCOUNT, {"wallet": NOWHERE}),
+    Route("GET", "/accounts/{wallet}/statement", READ, 200, 200, 404, 404, None, ACCOUNT, {"wallet": NOWHERE}),
+    Route("POST", "/accounts/{wallet}/deposit", MOVE, 200, 403, 403, 403, {"amount_minor": 1}),
+    Route("POST", "/accounts/{wallet}/withdraw", MOVE, 200, 200, 404, 404, {"amount_minor": 1}, ACCOUNT, {"wallet": NOWHERE}),
+    Route("POST", "/transfers", MOVE, 201, 201, 404, 404, FROM_BOB, MERCHANT, {"bob": NOBODY}),
+    Route(
+        "POST", "/transfers", MOVE, 201, 201, 404, 404,
+        {"source_account_id": "{wallet}", "dest_account_id": "{payer_wallet}", "amount_minor": 1}, ACCOUNT, {"wallet": NOWHERE},
+    ),
+    Route("POST", "/transfers/quote", Scope.FEES_READ, 200, 200, 404, 404, FROM_BOB, MERCHANT, {"bob": NOBODY}),
+    Route("POST", "/transfers/batch", MOVE, 200, 200, 200, 200, {"transfers": [{"idempotency_key": "k"}]}),
+    Route("GET", "/transfers", LOOK, 200, 200, 200, 200),
+    Route("GET", "/transfers/{transfer}", LOOK, 200, 200, 404, 200, None, "transfer_not_found", {"transfer": NOWHERE}),
+    Route("POST", "/transfers/{transfer}/reverse", MOVE, 201, 201, 404, 403, {}, "transfer_not_found", {"transfer": NOWHERE}),
+    Route("POST", "/holds", MOVE, 201, 201, 404, 404, FROM_BOB, MERCHANT, {"bob": NOBODY}),
+    Route("GET", "/holds", LOOK, 200, 200, 200, 200),
+    Route("GET", "/holds/{hold}", LOOK, 200, 200, 404, 200, None, "hold_not_found", {"hold": NOWHERE}),
+    Route("POST", "/holds/{hold}/capture", MOVE, 201, 201, 404, 403, {}, "hold_not_found", {"hold": NOWHERE}),
+    Route("POST", "/holds/{hold}/void", MOVE, 200, 200, 404, 403, {}, "hold_not_found", {"hold": NOWHERE}),
+    Route("GET", "/healthz", None, 200, 200, 200, 200),
+    Route("GET", "/readyz", None, 200, 200, 200, 200),
+    Route("GET", "/openapi.json", None, 200, 200, 200, 200),
+    Route("GET", "/docs", None, 200, 200, 200, 200),
+]  # fmt: skip
+
+IDS = [f"{route.method} {route.path} {next(iter(route.body or {}), '')}".strip() for route in ROUTES]
+BAD = ("none", "garbage", "well-formed but unknown", "other scheme", "expired", "revoked")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=IDS)
+@pytest.mark.parametrize("credential", [*BAD, "wrong scope", "platform", "own", "other", "payer"])
+async def test_every_route_answers_every_kind_of_credential_by_the_rules(
+    api: httpx.AsyncClient, world: World, required: None, route: Route, credential: str
+) -> None:
+    if credential == "wrong scope":
+        others = set(Scope) - {route.scope}
+        headers = bearer((await new_key(None, *others)).secret)
+        expected = 200 if route.scope is None else 403
+    else:
+        headers = world.headers[credential]
+        expected = getattr(route, credential) if credential in {"platform", "own", "other", "payer"} else 401
+        if route.scope is None:
+            expected = 200
+    response = await api.request(**route.request(world), headers={**headers, **key()})
+    assert response.status_code == expected, response.text
+    if response.status_code == 401:
+        assert response.headers["www-authenticate"].startswith("Bearer")
+        assert response.json()["code"] == ("not_authenticated" if credential == "none" else "invalid_token")
+    elif response.status_code == 403:
+        assert response.json()["code"] == "permission_denied"
+        if credential == "wrong scope" and route.scope is not None:
+            assert response.json()["required_scope"] == route.scope.value
+    elif response.status_code == 404:
+        missing = await api.request(**route.request(world, **route.twin), headers={**headers, **key()})
+        assert missing.status_code == 404
+        assert shape(response) == shape(missing)
+        assert response.json()["code"] == route.not_found
+
+
+def shape(response: httpx.Response) -> dict[str, object]:
+    """Return all of an answer but what was asked for and when."""
+    body = dict(response.json())
+    del body["request_id"]
+    asked = re.compile(r"m-[0-9a-f]{6}-\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|" + NOBODY)
+    headers = {name for name in response.headers if name != "x-request-id"}
+    return {**{member: asked.sub("<asked for>", str(value)) for member, value in body.items()}, "headers": headers}
+
+
+def test_every_route_of_the_service_is_among_them_and_says_what_it_needs() -> None:
+    found: dict[tuple[str, str], Scope | None] = {}
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern.url_patterns, path)
+            elif issubclass(view := getattr(pattern.callback, "view_class", object), ApiView):
+                for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+                    if hasattr(view, method.lower()):
+                        assert view.is_public or method in view.scopes, f"{method} {path} does not say which scope it needs"
+                        found[method, "/" + re.sub(r"<[^>]+>", "{}", path)] = view.scope_of(method)
+
+    walk(get_resolver().url_patterns, "")
+    walked = {(route.method, re.sub(r"\{\w+\}", "{}", route.path)): route.scope for route in ROUTES}
+    assert {path: scope for path, scope in found.items() if path in walked} == walked
+    assert not {path for path, scope in found.items() if path not in walked and scope is not None and scope is not Scope.OPERATIONS_READ}
+
+
+async def test_a_merchant_finds_only_itself_and_its_own_movements_in_lists(api: httpx.AsyncClient, world: World, required: None) -> None:
+    async def ids(credential: str, path: str, **query: str) -> set[str]:
+        found: set[str] = set()
+        cursor: str | None = ""
+        while cursor is not None:
+            paging = {"cursor": cursor} if cursor else {}
+            response = await api.get(path, params={**query, **paging, "limit": "2"}, headers=world.headers[credential])
+            assert response.status_code == 200, response.text
+            found |= {item["id"] for item in response.json()["items"]}
+            cursor = response.json()["next_cursor"]
+        return found
+
+    assert len(await ids("other", "/merchants")) == 1
+    assert await ids("other", "/merchants", search=world.bob) == set()
+    assert world.transfer in await ids("own", "/transfers", **{"from": "", "to": ""})
+    assert world.transfer in await ids("payer", "/transfers")
+    assert world.transfer not in await ids("other", "/transfers")
+    assert world.transfer in await ids("own", "/transfers", **{"from": world.alice})
+    assert world.transfer not in await ids("own", "/transfers", to=world.alice)
+    assert world.transfer in await ids("payer", "/transfers", to=world.bob, kind="transfer")
+    assert await ids("payer", "/transfers", **{"from": world.carol}) == set()
+    assert await ids("other", "/transfers", **{"from": world.alice}) == set()
+    assert await ids("other", "/transfers", **{"from": world.alice, "to": world.bob}) == set()
+    for credential in ("own", "payer"):
+        assert world.hold in await ids(credential, "/holds", status="open")
+        assert world.hold in await ids(credential, "/holds", merchant=world.alice, status="open")
+    assert await ids("other", "/holds", merchant=world.alice) == await ids("other", "/holds") == set()
+
+
+async def test_an_external_reference_is_found_by_its_parties_only(api: httpx.AsyncClient, world: World, settings: Any) -> None:
+    reference = unique("ref")
+    made = (await transfer(api, world.alice, world.bob, 5, external_reference=reference)).json()["id"]
+    settings.LEDGER_AUTH = "required"
+    for credential, expected in (("own", [made]), ("payer", [made]), ("other", []), ("platform", [made])):
+        response = await api.get("/transfers", params={"external_reference": reference}, headers=world.headers[credential])
+        assert [item["id"] for item in response.json()["items"]] == expected
+
+
+async def test_a_party_sees_the_entries_of_its_own_accounts_only(api: httpx.AsyncClient, world: World, required: None) -> None:
+    accounts = {}
+    for credential in ("platform", "own", "payer"):
+        response = await api.get(f"/transfers/{world.transfer}", headers=world.headers[credential])
+        accounts[credential] = {entry["account_id"] for entry in response.json()["entries"]}
+    assert accounts["own"] == {world.wallets[world.bob]}
+    assert world.wallets[world.bob] not in accounts["payer"]
+    assert accounts["own"] | accounts["payer"] == accounts["platform"]
+
+
+async def test_an_item_of_a_batch_debits_only_its_own_merchant(api: httpx.AsyncClient, world: World, required: None) -> None:
+    def item(source: str, target: str) -> dict[str, Any]:
+        return {"idempotency_key": unique(), "from_merchant": source, "to_merchant": target, "currency": "USD", "amount_minor": 1}
+
+    items = [item(world.bob, world.carol), item(world.alice, world.bob), item(NOBODY, world.bob)]
+    response = await api.post("/transfers/batch", json={"transfers": items}, headers={**world.headers["own"], **key()})
+    assert [result["status"] for result in response.json()["results"]] == [201, 404, 404]
+    assert [result["error"]["code"] for result in response.json()["results"][1:]] == [MERCHANT, MERCHANT]
+
+
+async def test_a_merchant_cannot_give_back_the_platforms_fee(api: httpx.AsyncClient, world: World, required: None) -> None:
+    path = f"/transfers/{world.transfer}/reverse"
+    for credential, expected in (("own", 403), ("platform", 201)):
+        response = await api.post(path, json={"refund_fee": True}, headers={**world.headers[credential], **key()})
+        assert response.status_code == expected, response.text
+
+
+async def test_what_is_another_merchants_is_remembered_like_what_does_not_exist(
+    api: httpx.AsyncClient, world: World, required: None
+) -> None:
+    for request in (ROUTES[IDS.index("POST /holds/{hold}/void")], ROUTES[IDS.index("POST /transfers from_merchant")]):
+        for missing in ({}, request.twin):
+            headers = {**world.headers["other"], **key()}
+            first = await api.request(**request.request(world, **missing), headers=headers)
+            again = await api.request(**request.request(world, **missing), headers=headers)
+            assert (first.status_code, again.content, again.headers.get("idempotent-replayed")) == (404, first.content, "true")
+
+
+async def test_a_denied_request_leaves_its_key_free(api: httpx.AsyncClient, world: World, required: None) -> None:
+    headers = key()
+    path = f"/transfers/{world.transfer}/reverse"
+    assert (await api.post(path, json={}, headers={**world.headers["payer"], **headers})).status_code == 403
+    assert (await api.post(path, json={"amount_minor": 1}, headers={**world.headers["own"], **headers})).status_code == 201
+
+
+async def test_each_credential_has_idempotency_keys_of_its_own(api: httpx.AsyncClient, world: World, required: None) -> None:
+    body = {"from_merchant": world.bob, "to_merchant": world.alice, "currency": "USD", "amount_minor": 7}
+    headers = key()
+    first = await api.post("/transfers", json=body, headers={**world.headers["own"], **headers})
+    second = await api.post("/transfers", json=body, headers={**bearer((await new_key(world.bob)).secret), **headers})
+    replay = await api.post("/transfers", json=body, headers={**world.headers["own"], **headers})
+    assert first.json()["id"] != second.json()["id"]
+    assert replay.content == first.content
+
+
+async def test_nothing_of_a_body_is_read_before_the_caller_is_known(api: httpx.AsyncClient, required: None) -> None:
+    for content, media_type in ((b"{", "application/json"), (b"x", "text/plain"), (b" " * (2**20 + 1), "application/json")):
+        response = await api.post("/transfers", content=content, headers={"Content-Type": media_type})
+        assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
