@@ -3,5 +3,17 @@
 from transfers.models.holds import Hold
 from transfers.models.idempotency import IdempotencyRecord
 from transfers.models.journal import LedgerEntry, Transfer
+from transfers.models.rollups import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, RefusalTally, RollupMark
 
-__all__ = ["Hold", "IdempotencyRecord", "LedgerEntry", "Transfer"]
+__all__ = [
+    "DailyActivity",
+    "DailyMerchant",
+    "DailyRefusals",
+    "DailyValue",
+    "Hold",
+    "IdempotencyRecord",
+    "LedgerEntry",
+    "RefusalTally",
+    "RollupMark",
+    "Transfer",
+]
