@@ -7,6 +7,7 @@ from pathlib import Path
 
 from environs import Env
 
+from ledger_project import admin_navigation
 from ledger_project.configuration import secret_key
 from ledger_project.database import connection_settings
 from ledger_project.observability import configure_logging
@@ -119,6 +120,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
 
 LANGUAGE_CODE = "en"
 USE_I18N = False
@@ -149,7 +151,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-UNFOLD = {"SITE_TITLE": "Ledger", "SITE_HEADER": "Ledger", "SITE_SYMBOL": "account_balance", "SHOW_HISTORY": False}
+UNFOLD = admin_navigation.UNFOLD
 
 LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG else "json")
 LEDGER_LOG_LEVEL: str = env.str("LEDGER_LOG_LEVEL", "INFO")

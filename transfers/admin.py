@@ -9,13 +9,14 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from unfold.decorators import action, display
 
 from ledger_project.admin_base import Cell, Panel, Question, ReadOnlyAdmin, ask
 from ledger_project.kernel.money import Money
 from merchants.domain import TREASURY
 from merchants.selectors import identify_now, known_currency
+from transfers.admin_find import find_view
 from transfers.domain.commands import Command, Details, ReverseTransfer, VoidHold
 from transfers.jobs import Key
 from transfers.models import Hold, IdempotencyRecord, Transfer
@@ -57,6 +58,9 @@ class JournalAdmin(ReadOnlyAdmin):
         return queryset.filter(Q(id=wanted) if wanted else self.text_search(search_term.strip())), False
 
 
+admin.site.index_template = "ledger/dashboard.html"
+
+
 @admin.register(Transfer)
 class TransferAdmin(JournalAdmin):
     """A transfer: its entries, what it reverses or is reversed by, its request; and the audited way back."""
@@ -84,6 +88,14 @@ class TransferAdmin(JournalAdmin):
     )
     readonly_fields = fields
     actions_detail = ("reverse_action",)
+
+    def get_urls(self) -> list[Any]:
+        """Add the one search box."""
+        return [path("find/", self.admin_site.admin_view(self.find), name="ledger_find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Look anything up by its id, reference, key or name."""
+        return find_view(request, self.admin_site.each_context(request))
 
     def text_search(self, text: str) -> Q:
         """The external reference, whole."""
