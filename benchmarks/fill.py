@@ -28,7 +28,9 @@ _MERCHANTS = f"""
 INSERT INTO merchants_merchant (id, name, status, metadata, created_at)
 SELECT pg_temp.uuid7_at(t), ({_NAMES})[1 + n %% 15] || '-' || ({_TRADES})[1 + n / 15 %% 12] || CASE WHEN n < 180 THEN '' ELSE '-' || n END,
     'active', '{{}}', t
-FROM (SELECT n, now() - make_interval(days => %(days)s + 1) + n * interval '1 millisecond' AS t FROM generate_series(0, %(merchants)s - 1) n) s
+FROM (
+    SELECT n, now() - make_interval(days => %(days)s + 1) + n * interval '1 millisecond' AS t FROM generate_series(0, %(merchants)s - 1) n
+) s
 ON CONFLICT DO NOTHING
 """
 
@@ -80,7 +82,8 @@ FROM (
     JOIN merchants_account s ON s.id = t.source_id
     LEFT JOIN merchants_account f ON f.merchant_id = s.merchant_id AND f.currency_id = t.currency_id AND f.kind = 'fees'
     CROSS JOIN LATERAL (VALUES (1, t.source_id, 'DEBIT', t.kind, t.amount_minor), (2, t.target_id, 'CREDIT', t.kind, t.amount_minor),
-        (3, t.source_id, 'DEBIT', 'fee', t.fee_minor), (4, f.id, 'CREDIT', 'fee', t.fee_minor)) l(position, account_id, direction, type, amount)
+        (3, t.source_id, 'DEBIT', 'fee', t.fee_minor), (4, f.id, 'CREDIT', 'fee', t.fee_minor)
+    ) l(position, account_id, direction, type, amount)
     WHERE t.currency_id = %(code)s AND l.amount > 0
 ) lines
 WINDOW chain AS (PARTITION BY account_id ORDER BY created_at, transfer_id, position)

@@ -36,6 +36,7 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "transfers.admin_dashboard.dashboard_context",
     "COMMAND": {"search_callback": "transfers.admin_find.search_command"},
     "SIDEBAR": {
+        "show_search": True,
         "command_search": True,
         "navigation": [
             {

@@ -57,7 +57,9 @@ def column_chart(values: Sequence[int], titles: Sequence[str]) -> list[Column]:
 
 def line_chart(values: Sequence[int]) -> tuple[str, str]:
     """Return the points of a line, and of the area below it."""
-    low, high = min([*values, 0]), max([*values, 1])
+    # Between the lowest and the highest: what changes is what one wants to see, and the figures stand beside it.
+    low, high = min(values), max(values)
+    low, high = (low, high) if low < high else (low - 1, high + 1)
     step = WIDTH / max(1, len(values) - 1)
     points = [
         f"{position * step:.2f},{HEIGHT - 2 - (value - low) * 10_000 // (high - low) / 10_000 * (HEIGHT - 6):.2f}"

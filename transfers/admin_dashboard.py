@@ -66,14 +66,14 @@ def _cards(summary: Summary) -> list[Card]:
     return [
         Card(
             "Value held by merchants",
-            shown_short(summary.value_minor, unit),
+            f"{shown_short(summary.value_minor, unit)} {unit.code}",
             f"{shown_short(summary.available_minor, unit)} available, {shown_short(summary.held_minor, unit)} held",
             shown(summary.value_minor, unit),
             url=reverse("admin:merchants_merchant_changelist"),
         ),
         Card(
             "Fee income",
-            shown_short(income, unit),
+            f"{shown_short(income, unit)} {unit.code}",
             f"{shown_short(summary.fees_minor, unit)} charged, {shown_short(summary.fee_refunds_minor, unit)} given back",
             shown(income, unit),
         ),
@@ -129,8 +129,10 @@ def _sparklines(summary: Summary) -> list[Sparkline]:
         charts.append(
             Sparkline(title, figures[-1][1] + " on the last day", column_chart([v for v, _ in figures], titles), first=first, last=last)
         )
-    line, area = line_chart([day.value_minor for day in days])
-    charts.append(Sparkline("Value at the end of each day", shown(days[-1].value_minor, unit), (), line, area, first, last))
+    values = [day.value_minor for day in days]
+    between = f"between {shown(min(values), unit)} and {shown(max(values), unit)}"
+    line, area = line_chart(values)
+    charts.append(Sparkline("Value at the end of each day", between, (), line, area, first, last))
     return charts
 
 
