@@ -8,6 +8,7 @@ from typing import Literal
 
 from environs import Env
 
+from ledger_project import admin_navigation
 from ledger_project.configuration import authentication_mode, environment_secret, secret_key
 from ledger_project.database import connection_settings
 from ledger_project.observability import configure_logging
@@ -153,6 +154,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
 
 LANGUAGE_CODE = "en"
 USE_I18N = False
@@ -193,7 +195,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-UNFOLD = {"SITE_TITLE": "Ledger", "SITE_HEADER": "Ledger", "SITE_SYMBOL": "account_balance", "SHOW_HISTORY": False}
+UNFOLD = admin_navigation.UNFOLD
 
 LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG or LEDGER_EMBEDDED else "json")
 # Traces go where OpenTelemetry's own variable says, if it is set.

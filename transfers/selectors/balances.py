@@ -9,13 +9,14 @@ from typing import cast
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
 
 from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from transfers.domain.book import AccountSnapshot
+from transfers.models import LedgerEntry
 from transfers.representations import BalanceRow, MerchantView
 from transfers.selectors.clock import database_now
 
@@ -107,6 +108,11 @@ def list_merchants(
     if before is not None:
         filters &= Q(id__lt=before)
     return _views(Merchant.objects.filter(filters).order_by("-id")[:limit])
+
+
+def last_balance(account: OuterRef) -> Subquery:
+    """Return the balance of the account that an outer query is at, as a part of it; null where nothing was posted yet."""
+    return Subquery(LedgerEntry.objects.filter(account=account).order_by("-sequence").values("balance_after_minor")[:1])
 
 
 def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapshot | None:

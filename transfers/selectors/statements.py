@@ -28,7 +28,7 @@ SELECT e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance
          WHEN s.merchant_id = %(merchant)s THEN gm.name ELSE sm.name END
 FROM (
     SELECT * FROM transfers_ledgerentry
-    WHERE account_id = %(account)s AND sequence > %(after)s AND sequence <= %(until)s ORDER BY sequence DESC LIMIT %(limit)s
+    WHERE account_id = %(account)s AND sequence > %(after)s AND sequence <= %(until)s {only} ORDER BY sequence DESC LIMIT %(limit)s
 ) e
 JOIN transfers_transfer t ON t.id = e.transfer_id
 JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
@@ -101,8 +101,8 @@ def largest_amount(period: Period) -> int:
         return int(cursor.fetchone()[0])
 
 
-def period_lines(period: Period, *, before: int | None, limit: int) -> list[EntryView]:
-    """Return lines of a period newest first, those before a sequence. One round trip, from the primary key of entries."""
+def period_lines(period: Period, *, before: int | None, limit: int, entry_type: str | None = None) -> list[EntryView]:
+    """Return lines of a period newest first, those before a sequence, perhaps of one type. One round trip, from the primary key."""
     until = period.until if before is None else min(period.until, before - 1)
     parameters: dict[str, Any] = {
         "merchant": period.merchant_id,
@@ -110,9 +110,10 @@ def period_lines(period: Period, *, before: int | None, limit: int) -> list[Entr
         "after": period.after,
         "until": until,
         "limit": limit,
+        "type": entry_type,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_LINES, parameters)
+        cursor.execute(_LINES.format(only="" if entry_type is None else "AND type = %(type)s"), parameters)
         rows = cursor.fetchall()
     return [
         EntryView(

@@ -29,8 +29,9 @@ from transfers.store import sql
 from transfers.store.arrays import hexes, plain, quoted
 from transfers.store.directory import remember_accounts
 from transfers.store.reading import Facts, StoredAnswer, read_facts, read_schedules
+from transfers.store.refusals import count_refusals
 from transfers.store.session import Row, Session
-from transfers.store.writing import Completion, write
+from transfers.store.writing import Changes, Completion, write
 
 
 class Contention(Exception):
@@ -108,14 +109,10 @@ class _Posting:
         results = [
             self._job_results(job, items, list(outcomes)) for job, items, outcomes in zip(self.jobs, fresh, planned.outcomes, strict=True)
         ]
-        write(
-            self.session,
-            planned,
-            completions=self.completions,
-            released=self.released,
-            known_holds=frozenset(self.facts.book.holds),
-        )
-        return results, dict(self.facts.account_ids) | {account.key: account.id for account in planned.opened}
+        changes = Changes(planned, self.completions, self.released, count_refusals(fresh, planned.outcomes))
+        write(self.session, changes, known_holds=frozenset(self.facts.book.holds))
+        accounts = dict(self.facts.account_ids) | {account.key: account.id for account in planned.opened}
+        return results, accounts
 
     # --- keys ---------------------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,9 @@ SELECT id, merchant_id, currency_id, kind FROM merchants_account WHERE merchant_
 
 # What follows runs after the locks, as statements of their own: a statement that locks and reads at once would read an older
 # snapshot than its locks.
-CLOCK = "SELECT clock_timestamp()"
+# The transaction has its number before it has its time, so whoever later has a higher number knows which times may still come: the
+# rollups rest on that (services/rollups.py).
+CLOCK = "SELECT clock_timestamp() FROM pg_current_xact_id()"
 
 HEADS = """
 SELECT a.id, a.merchant_id, a.currency_id, a.kind, a.status, m.status, m.name, a.overdraft_limit_minor, a.created_at,
@@ -107,3 +109,9 @@ WHERE r.id = a.id
 """
 
 RELEASE_KEYS = "DELETE FROM transfers_idempotencyrecord WHERE id = ANY(%s::uuid[])"
+
+COUNT_REFUSALS = """
+INSERT INTO transfers_refusaltally (id, currency, code, refusals, created_at)
+SELECT c.id, c.currency, c.code, c.refusals, clock_timestamp()
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[]) AS c(id, currency, code, refusals)
+"""

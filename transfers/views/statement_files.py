@@ -20,29 +20,29 @@ _FIELDS = (
 )  # fmt: skip
 
 
-async def pages(period: Period) -> AsyncIterator[list[EntryView]]:
+async def pages(period: Period, entry_type: str | None = None) -> AsyncIterator[list[EntryView]]:
     """Yield the lines of a period, newest first, a page at a time: what a consumer has not asked for is not read."""
     before: int | None = None
     while True:
-        lines = await in_reader(period_lines, period, before=before, limit=PAGE_LINES)
+        lines = await in_reader(period_lines, period, before=before, limit=PAGE_LINES, entry_type=entry_type)
         if not lines:
             return
         yield lines
         before = lines[-1].sequence
 
 
-async def _csv(period: Period) -> AsyncIterator[bytes]:
+async def _csv(period: Period, entry_type: str | None) -> AsyncIterator[bytes]:
     text = StringIO()
     writer = csv.DictWriter(text, _FIELDS)
     writer.writeheader()
     yield text.getvalue().encode()
-    async for lines in pages(period):
+    async for lines in pages(period, entry_type):
         text.seek(0)
         text.truncate()
         writer.writerows(entry_json(line) for line in lines)
         yield text.getvalue().encode()
 
 
-def csv_response(period: Period) -> StreamingHttpResponse:
-    """Return a whole period as CSV, newest first, with a header of the JSON field names."""
-    return StreamingHttpResponse(_csv(period), content_type="text/csv; charset=utf-8")
+def csv_response(period: Period, entry_type: str | None = None) -> StreamingHttpResponse:
+    """Return a whole period (perhaps only entries of one type) as CSV, newest first, with a header of the JSON field names."""
+    return StreamingHttpResponse(_csv(period, entry_type), content_type="text/csv; charset=utf-8")
