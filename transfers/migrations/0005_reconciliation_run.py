@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transfers', '0002_guards'),
+        ('transfers', '0004_roles'),
     ]
 
     operations = [
