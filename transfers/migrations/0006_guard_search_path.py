@@ -15,5 +15,5 @@ UNPIN = "".join(f"ALTER FUNCTION {name}() RESET search_path;\n" for name in FUNC
 
 
 class Migration(migrations.Migration):
-    dependencies = [("transfers", "0002_guards"), ("fees", "0002_guards_and_default")]
+    dependencies = [("transfers", "0005_reconciliation_run"), ("fees", "0002_guards_and_default")]
     operations = [migrations.RunSQL(f"DO $$ BEGIN\n{PIN}END $$", UNPIN)]
