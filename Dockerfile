@@ -7,7 +7,7 @@ COPY requirements.txt .
 RUN /venv/bin/pip install --require-hashes -r requirements.txt
 
 FROM python:3.13-slim
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/venv/bin:$PATH LEDGER_DATA_DIR=/tmp/ledger
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/venv/bin:$PATH LEDGER_DATA_DIR=/tmp/ledger PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
 RUN useradd --system --uid 10001 --no-create-home ledger
 COPY --from=build /venv /venv
 WORKDIR /app
@@ -22,4 +22,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 # uvicorn drains on SIGTERM; give it longer than LEDGER_POSTING_TIMEOUT before SIGKILL.
 STOPSIGNAL SIGTERM
-CMD ["sh", "-c", "exec uvicorn ledger_project.asgi:application --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --loop uvloop --http ledger_project.http.protocol:BoundedProtocol --lifespan on --no-access-log --no-server-header --timeout-graceful-shutdown 35"]
+CMD ["sh", "-c", "rm -rf $PROMETHEUS_MULTIPROC_DIR && mkdir -p $PROMETHEUS_MULTIPROC_DIR && exec uvicorn ledger_project.asgi:application --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --loop uvloop --http ledger_project.http.protocol:BoundedProtocol --lifespan on --no-access-log --no-server-header --timeout-graceful-shutdown 35"]

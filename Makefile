@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format typecheck lock bench soak chaos clean
+.PHONY: help run test test-as-role check lint format typecheck lock bench soak chaos clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.installed: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -22,7 +22,8 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:8000 with everything it needs (POR
 	@exec $(BIN)/python manage.py serve
 
 test: check ## Run every check and every test against a real PostgreSQL (TEST_DATABASE_URL, or an embedded one)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/unit --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest --ignore=tests/unit
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
 	$(BIN)/ruff format --check .

@@ -1,164 +1,266 @@
-"""Measure transfers over HTTP beside pgbench, on one server in one run, and print the ratios. ``SECONDS`` (10) is how long each takes."""
+"""``make bench``: everything in one run on one machine, alternately, as ratios; then the report.
+
+``SECONDS`` (10) is how long each measure takes in all; ``GROWTH`` is the largest journal that is filled (1,000,000 entries; 5000000 is the
+long form). Exits with 1 if an invariant is violated or a transfer is missing, whatever the rates.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
-import random
-import re
-import secrets
 import shutil
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass, field
 
-import psycopg
+from benchmarks import report
+from benchmarks.limits import fill, pgbench, prepare, stored_transfers, violated
+from benchmarks.machines import ROOT, Database, Served, install_peers, ledger, peer
+from benchmarks.measuring import Measure, Sample, Tally, over_http, run_rounds
+from benchmarks.requests import MERCHANTS, OPENING, PATTERNS, batch, constant, many, name, single, to_one
 
-from benchmarks import load
-from ledger_project.database import EmbeddedPostgres
-from tests.invariants import INVARIANTS
-
-HERE = Path(__file__).parent
-ROOT = HERE.parent
 SECONDS = float(os.environ.get("SECONDS", "10"))
-CONNECTIONS = 32
-MERCHANTS = 100
-OPENING = "1000000000.00"
+GROWTH = int(os.environ.get("GROWTH", "1000000"))
+ROUNDS = 3
+CONNECTIONS = (1, 32, 64, 256)
+PEER_COUNTS = {
+    "fastapi_app": "SELECT count(*) FROM transfer",
+    "plain_django": "SELECT count(*) FROM plain_transfer",
+    "hordak_django": "SELECT count(*) FROM hordak_transaction WHERE description = 'transfer'",
+}
 
 
-def names() -> list[str]:
-    return [f"bench{n:04}" for n in range(MERCHANTS)]
+@dataclass(slots=True)
+class Run:
+    """All that one run of the benchmark found."""
+
+    database: Database
+    measures: list[Measure] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    growth: list[report.Size] = field(default_factory=list)
+    memory: report.Memory | None = None
+    statements: str = ""
+
+    def rounds(self, title: str, measures: list[Measure]) -> None:
+        """Measure these alternately."""
+        print(f"{title} ({len(measures)} measures, {SECONDS:g} s each)", flush=True)
+        run_rounds(measures, SECONDS, ROUNDS, self.problems)
+        self.measures += measures
+
+    def check(self, database: str, url: str) -> None:
+        """See that every acknowledged transfer is stored, no other, and that the invariants hold."""
+        expected, stored = self.tally.acknowledged[database], stored_transfers(url, PEER_COUNTS.get(database))
+        if expected != stored:
+            self.broken.append(f"{database}: {expected:,} transfers were acknowledged, {stored:,} are stored")
+        if database not in PEER_COUNTS:
+            self.broken += [f"{database}: violated: {what}" for what in violated(url)]
+        print(f"  {database}: {stored:,} stored = acknowledged: {expected == stored}", flush=True)
 
 
-def call(port: int, path: str, body: object, key: str | None = None) -> dict[str, object]:
-    headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read())  # type: ignore[no-any-return]
+def call(port: int, path: str, body: object, key: str) -> None:
+    """POST and expect success."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers), timeout=30).close()
 
 
-@contextlib.contextmanager
-def service(url: str, port: int, workers: int) -> Iterator[None]:
-    """Run the service as production does, on this database."""
-    environment = os.environ | {
-        "DATABASE_URL": url,
-        "SECRET_KEY": secrets.token_hex(),
-        "LEDGER_LOG_LEVEL": "INFO",
-        "WORKERS": str(workers),
-        "PORT": str(port),
-    }
-    with Path(os.devnull).open("w") as nowhere:
-        process = subprocess.Popen([sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdout=nowhere, stderr=nowhere)
-        try:
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).close()
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.1)
-            yield
-        finally:
-            process.terminate()
-            process.wait(30)
+def register(run: Run, served: Served, database: str) -> None:
+    """Make the benchmark merchants, each of which has paid once: so all accounts exist."""
+    for number in range(MERCHANTS):
+        call(served.port, "/merchants", {"merchant_name": name(number), "currency": "USD", "initial_balance": OPENING}, f"m{number}")
+    for number in range(MERCHANTS):
+        pair = {"from_merchant": name(number), "to_merchant": name((number + 1) % MERCHANTS), "currency": "USD", "amount": "1.00"}
+        call(served.port, "/transfers", pair, f"first{number}")
+    run.tally.acknowledged[database] += MERCHANTS
 
 
-def uniform(dice: random.Random) -> bytes:
-    source, target = dice.sample(range(MERCHANTS), 2)
-    return transfer(f"bench{source:04}", f"bench{target:04}")
-
-
-def to_one(dice: random.Random) -> bytes:
-    return transfer(f"bench{dice.randrange(1, MERCHANTS):04}", "bench0000")
-
-
-def transfer(source: str, target: str) -> bytes:
-    body = b'{"from_merchant":"%s","to_merchant":"%s","currency":"USD","amount":"1.00"}' % (source.encode(), target.encode())
-    return load.post("/transfers", body, secrets.token_hex(12))
-
-
-def counted(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT count(*) FROM transfers_transfer WHERE kind = 'transfer' AND principal <> 'pgbench'").fetchone()
-        return int(row[0]) if row else 0
-
-
-def invariants(url: str) -> None:
-    """Nothing that was measured may have cost a guarantee."""
-    with psycopg.connect(url) as connection:
-        for name, statement in INVARIANTS.items():
-            found = connection.execute(statement + " LIMIT 1").fetchall()
-            if found:
-                raise SystemExit(f"violated: {name}: {found}")
-
-
-def pgbench(server: EmbeddedPostgres, url: str, *, clients: int = 8) -> tuple[float, float]:
-    """Return transfers a second and the mean latency in ms of the same SQL, one function call a transaction."""
-    with psycopg.connect(url) as connection:
-        connection.execute((HERE / "pgbench_functions.sql").read_text())  # type: ignore[arg-type]
-        connection.execute(
-            "INSERT INTO bench_accounts SELECT row_number() OVER (ORDER BY m.name), w.id, f.id FROM merchants_merchant m "
-            "JOIN merchants_account w ON w.merchant_id = m.id AND w.kind = 'wallet' AND w.currency_id = 'USD' "
-            "JOIN merchants_account f ON f.merchant_id = m.id AND f.kind = 'fees' AND f.currency_id = 'USD' WHERE m.name LIKE 'bench%'"
+def over_connections(run: Run, served: Served) -> list[Measure]:
+    """(a) Single transfers."""
+    return [
+        Measure(
+            report.single_name(connections, pattern),
+            over_http(run.database, served, single(pair), connections=connections, tally=run.tally, tallied_as="ledger"),
         )
-        (accounts,) = connection.execute("SELECT count(*) FROM bench_accounts").fetchone() or (0,)
-    binary = server.command("pgbench") if Path(server.command("pgbench")).exists() else shutil.which("pgbench")
-    command = [str(binary), "-n", "-M", "prepared", "-T", str(int(SECONDS)), "-c", str(clients), "-j", "2", "-D", f"accounts={accounts}"]
-    output = subprocess.run([*command, "-f", str(HERE / "pgbench.sql"), url], capture_output=True, text=True, check=True).stdout
-    rate, latency = re.search(r"tps = ([\d.]+)", output), re.search(r"latency average = ([\d.]+)", output)
-    assert rate is not None
-    assert latency is not None
-    return float(rate[1]), float(latency[1])
-
-
-def report(rows: list[tuple[str, float, float, float]], limit: float) -> str:
-    lines = [
-        f"# Benchmark\n\n{SECONDS:.0f} s each, one machine with {os.cpu_count()} cores shared by PostgreSQL, service and load; fsync and",
-        "synchronous_commit on, all guards and hashes in place. Each transfer is committed with its fee, four entries and its key.\n",
-        "| what | transfers/s | of pgbench | p50 ms | p99 ms |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        for pattern, pair in PATTERNS.items()
+        for connections in CONNECTIONS
     ]
-    lines += [f"| {name} | {rate:,.0f} | {rate / limit:.2f} | {p50:.1f} | {p99:.1f} |" for name, rate, p50, p99 in rows]
-    return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run everything and write ``benchmarks/report.md``."""
+def batches(run: Run, served: Served) -> list[Measure]:
+    """(b) The batch call."""
+    return [
+        Measure(
+            report.batch_name(size, pattern),
+            over_http(run.database, served, batch(pair, size), connections=4, tally=run.tally, tallied_as="ledger", per_request=size),
+        )
+        for pattern, pair in (("many accounts", many), ("one receiver", to_one))
+        for size in (100, 1000)
+    ]
+
+
+def limits(run: Run, url: str) -> list[Measure]:
+    """(c) The same SQL by pgbench."""
+    return [
+        Measure(report.PGBENCH, pgbench(run.database, url, "pgbench.sql", clients=8)),
+        Measure(report.PGBENCH_ONE, pgbench(run.database, url, "pgbench_one_receiver.sql", clients=8)),
+        Measure(report.PGBENCH_SET, pgbench(run.database, url, "pgbench_batch.sql", clients=1, per_transaction=1000)),
+    ]
+
+
+def peers(run: Run, stack: contextlib.ExitStack) -> list[Measure]:
+    """(d) The peers, each on a database of its own."""
+    found = []
+    try:
+        install_peers()
+    except (subprocess.SubprocessError, OSError) as error:
+        run.problems.append(f"the peers' environment could not be installed: {error}")
+        return []
+    for module in PEER_COUNTS:
+        try:
+            served = stack.enter_context(peer(run.database, module))
+        except (subprocess.SubprocessError, OSError, RuntimeError) as error:
+            run.problems.append(f"{module} does not start: {error}")
+            continue
+        doing = over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as=module)
+        found.append(Measure(report.peer_name(module), doing))
+    return found
+
+
+def main_part(run: Run, url: str) -> None:
+    """Everything on a small journal: single, batch, limits, peers, one worker, half the rate."""
+    with contextlib.ExitStack() as stack:
+        two, one = stack.enter_context(ledger(url, 2)), stack.enter_context(ledger(url, 1))
+        register(run, two, "ledger")
+        prepare(url)
+
+        def http(served: Served, **more: object) -> object:
+            return over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="ledger", **more)  # type: ignore[arg-type]
+
+        run.rounds(
+            "Ratios",
+            [
+                *limits(run, url),
+                *over_connections(run, two),
+                *batches(run, two),
+                *peers(run, stack),
+                Measure(report.ONE_WORKER, http(one)),  # type: ignore[arg-type]
+                Measure(report.CONSTANT, over_http(run.database, one, constant, connections=64, tally=run.tally, tallied_as="nothing")),
+            ],
+        )
+        by_name = {measure.name: measure for measure in run.measures}
+        half = by_name[report.single_name(64, "many accounts")].rate / 2
+        run.rounds("Half the rate", [Measure(report.HALF, http(two, rate=lambda: half))])  # type: ignore[arg-type]
+        for module in PEER_COUNTS:
+            if report.peer_name(module) in by_name:
+                run.check(module, run.database.url(f"peer_{module}"))
+    run.check("ledger", url)
+
+
+def growth_part(run: Run) -> None:
+    """(e) The same at 10 thousand entries, a million, and with GROWTH=5000000 five million; (f) memory on the way."""
+    url = run.database.create("growth")
+    sizes = [size for size in (10_000, 1_000_000, 5_000_000) if size <= max(GROWTH, 10_000)]
+    with ledger(url, 2) as served:
+        register(run, served, "growth")
+        prepare(url)
+        for size in sizes:
+            print(f"Filling to {size:,} entries", flush=True)
+            entries = fill(url, size)
+            measures = [
+                Measure(
+                    "HTTP, 64 connections",
+                    over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="growth"),
+                ),
+                Measure(
+                    "batch of 1,000",
+                    over_http(
+                        run.database, served, batch(many, 1000), connections=4, tally=run.tally, tallied_as="growth", per_request=1000
+                    ),
+                ),
+                Measure("pgbench", pgbench(run.database, url, "pgbench.sql", clients=8)),
+            ]
+            run_rounds(measures, SECONDS, ROUNDS, run.problems)
+            run.growth.append(report.Size(entries, {measure.name: measure.rate for measure in measures}))
+        run.check("growth", url)
+
+
+def memory_part(run: Run) -> None:
+    """(f) Memory of one worker after 10,000 transfers, and after many more."""
+    url = run.database.create("memory")
+    target = 500_000 if SECONDS >= 10 else 50_000
+    with ledger(url, 1) as served:
+        register(run, served, "memory")
+
+        def send(transfers: int) -> None:
+            doing = over_http(run.database, served, batch(many, 500), connections=4, tally=run.tally, tallied_as="memory", per_request=500)
+            singles = over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="memory")
+            goal = run.tally.acknowledged["memory"] + transfers
+            singles(1.0)
+            while run.tally.acknowledged["memory"] < goal:
+                doing(1.0)
+
+        send(10_000)
+        early, first = served.worker_memory(), run.tally.acknowledged["memory"]
+        send(target - first)
+        run.memory = report.Memory(first, early, run.tally.acknowledged["memory"], served.worker_memory())
+        run.check("memory", url)
+    print(f"Memory: {run.memory}", flush=True)
+
+
+def statement_pages(run: Run) -> None:
+    """Reads of statements, measured by a module of their own if it is there."""
+    if importlib.util.find_spec("benchmarks.statement_pages") is None:
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.statement_pages"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    run.statements = done.stdout.strip()
+    if done.returncode:
+        run.problems.append(f"benchmarks.statement_pages ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+
+
+def attempt(run: Run, part: object, *arguments: object) -> None:
+    """Run a part; what goes wrong in it is reported and costs only that part."""
+    try:
+        part(*arguments)  # type: ignore[operator]
+    except Exception as error:  # noqa: BLE001 - an unattended run writes its report whatever happens
+        run.problems.append(f"{getattr(part, '__name__', part)}: {type(error).__name__}: {error}")
+        print(f"  ! {run.problems[-1]}", flush=True)
+
+
+def main() -> int:
+    """Run everything and write the report."""
+    started = time.monotonic()
     data_dir = ROOT / ".data-bench"
     shutil.rmtree(data_dir, ignore_errors=True)
-    server = EmbeddedPostgres(data_dir)
-    with server.running():
-        url = f"postgresql://postgres@/ledger?host={server.socket_dir}"
-        rows: list[tuple[str, float, float, float]] = []
-        port, acknowledged = 8700 + secrets.randbelow(200), 0
-        for workers in (1, 2):
-            with service(url, port, workers):
-                if workers == 1:
-                    for name in names():
-                        call(port, "/merchants", {"merchant_name": name, "currency": "USD", "initial_balance": OPENING})
-                for what, make in (("many accounts", uniform), ("all to one receiver", to_one)):
-                    acknowledged += load.run(port, make, connections=CONNECTIONS, seconds=2).statuses[201]
-                    result = load.run(port, make, connections=CONNECTIONS, seconds=SECONDS)
-                    acknowledged += result.statuses[201]
-                    if set(result.statuses) != {201}:
-                        raise SystemExit(f"unexpected answers: {result.statuses}")
-                    name = f"HTTP, {CONNECTIONS} connections, {workers} worker{'s' * (workers > 1)}, {what}"
-                    rows.append((name, result.rate, result.percentile_ms(0.5), result.percentile_ms(0.99)))
-        invariants(url)
-        if counted(url) != acknowledged:
-            raise SystemExit(f"{acknowledged} transfers were acknowledged, {counted(url)} are stored")
-        limit, latency = pgbench(server, url)
-        rows.append(("pgbench, the same SQL in one function call, 8 clients, many accounts", limit, latency, float("nan")))
-        text = report(rows, limit)
-        (HERE / "report.md").write_text(text)
-        print(text)
+    run = Run(Database(data_dir))
+    with run.database.running():
+        attempt(run, main_part, run, run.database.url("ledger"))
+        attempt(run, memory_part, run)
+        attempt(run, growth_part, run)
+        attempt(run, statement_pages, run)
+    findings = report.Findings(
+        seconds=SECONDS,
+        rounds=ROUNDS,
+        minutes=(time.monotonic() - started) / 60,
+        measures={measure.name: measure for measure in run.measures},
+        growth=run.growth,
+        memory=run.memory,
+        statements=run.statements,
+        problems=run.problems,
+        broken=run.broken,
+    )
+    print(report.write(findings))
+    shutil.rmtree(data_dir, ignore_errors=True)
+    return 1 if run.broken else 0
 
+
+__all__ = ["Sample", "main"]
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,10 +1,14 @@
-"""A small HTTP load generator: so many keep-alive connections, each sending its next request when it has its answer."""
+"""A small HTTP load generator: so many keep-alive connections, each sending its next request when it has its answer.
+
+With a ``rate`` requests have their appointed times instead, and latency counts from the appointed time: a server that stalls cannot
+hide it by making the generator wait.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +17,8 @@ from dataclasses import dataclass, field
 import uvloop
 
 Next = Callable[[random.Random], bytes]
+
+_numbers = itertools.count(random.getrandbits(40) << 32)
 
 
 @dataclass(slots=True)
@@ -30,31 +36,44 @@ class Result:
 
     def percentile_ms(self, share: float) -> float:
         """The latency that this share of requests stayed below, in milliseconds."""
-        ordered = sorted(self.latencies_s)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+        return percentile_ms(self.latencies_s, share)
+
+
+def percentile_ms(latencies_s: list[float], share: float) -> float:
+    """The latency that this share stayed below, in milliseconds."""
+    ordered = sorted(latencies_s)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else float("nan")
 
 
 class _Lane(asyncio.Protocol):
     """One connection. Answers have a Content-Length, so finding their end needs no HTTP library, whose cost would be measured too."""
 
-    def __init__(self, lanes: _Lanes) -> None:
-        self.lanes, self.buffer, self.sent = lanes, b"", 0.0
-        self.dice = random.Random(secrets.randbits(64))
+    def __init__(self, lanes: _Lanes, number: int) -> None:
+        self.lanes, self.buffer, self.sent, self.ended = lanes, b"", 0.0, False
+        self.due = lanes.started + number * lanes.period / lanes.connections
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
-        self.send()
+        self.next()
+
+    def next(self) -> None:
+        assert self.transport is not None
+        now = time.perf_counter()
+        if now >= self.lanes.until:
+            self.transport.close()
+        elif self.lanes.period and self.due > now:
+            asyncio.get_running_loop().call_later(self.due - now, self.send)
+        else:
+            self.send()
 
     def send(self) -> None:
         assert self.transport is not None
-        if time.perf_counter() >= self.lanes.until:
-            self.lanes.done()
-            self.transport.close()
+        if self.transport.is_closing():
             return
-        request = self.lanes.make(self.dice)
-        self.sent = time.perf_counter()
-        self.transport.write(request)
+        self.sent = self.due if self.lanes.period else time.perf_counter()
+        self.due += self.lanes.period
+        self.transport.write(self.lanes.make(self.lanes.dice))
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -69,16 +88,21 @@ class _Lane(asyncio.Protocol):
         result = self.lanes.result
         result.latencies_s.append(time.perf_counter() - self.sent)
         result.statuses[int(head[9:12])] += 1
-        self.send()
+        self.next()
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        if time.perf_counter() < self.lanes.until:
+            self.lanes.result.statuses[0] += 1  # a connection that the server closed: told as status 0
+        del exc
         self.lanes.done()
 
 
 class _Lanes:
-    def __init__(self, make: Next, connections: int, until: float) -> None:
-        self.make, self.until, self.result = make, until, Result()
-        self.open = connections * 2
+    def __init__(self, make: Next, connections: int, seconds: float, rate: float) -> None:
+        self.make, self.connections, self.result, self.dice = make, connections, Result(), random.Random()
+        self.started = time.perf_counter()
+        self.until, self.period = self.started + seconds, connections / rate if rate else 0.0
+        self.open = connections
         self.finished = asyncio.get_running_loop().create_future()
 
     def done(self) -> None:
@@ -87,20 +111,25 @@ class _Lanes:
             self.finished.set_result(None)
 
 
-async def _run(port: int, make: Next, connections: int, seconds: float) -> Result:
-    started = time.perf_counter()
-    lanes = _Lanes(make, connections, started + seconds)
-    for _ in range(connections):
-        await asyncio.get_running_loop().create_connection(lambda: _Lane(lanes), "127.0.0.1", port)
-    await asyncio.wait_for(lanes.finished, seconds + 30)
-    lanes.result.duration_s = time.perf_counter() - started
+async def _run(port: int, make: Next, connections: int, seconds: float, rate: float) -> Result:
+    lanes = _Lanes(make, connections, seconds, rate)
+    loop = asyncio.get_running_loop()
+    for number in range(connections):
+        await loop.create_connection(lambda number=number: _Lane(lanes, number), "127.0.0.1", port)  # type: ignore[misc]
+    await asyncio.wait_for(lanes.finished, seconds + 60)
+    lanes.result.duration_s = time.perf_counter() - lanes.started
     return lanes.result
 
 
-def run(port: int, make: Next, *, connections: int, seconds: float) -> Result:
-    """Send requests for so long and return what was measured."""
+def run(port: int, make: Next, *, connections: int, seconds: float, rate: float = 0.0) -> Result:
+    """Send requests for so long and return what was measured; ``rate`` requests a second, or as many as are answered."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(port, make, connections, seconds))
+        return runner.run(_run(port, make, connections, seconds, rate))
+
+
+def new_key() -> str:
+    """A key that no other request has."""
+    return f"{next(_numbers):x}"
 
 
 def post(path: str, body: bytes, key: str) -> bytes:
@@ -109,3 +138,8 @@ def post(path: str, body: bytes, key: str) -> bytes:
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
+
+
+def get(path: str) -> bytes:
+    """Return the bytes of a GET."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()

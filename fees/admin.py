@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -25,10 +26,10 @@ from fees.domain import Payer, Rounding, TierMode
 from fees.models import FeeSchedule
 from fees.selectors import in_force, time_line
 from fees.services import append_schedule, check_draft, preview
+from ledger_project.admin_amounts import shown
 from ledger_project.admin_base import Cell, Panel, ReadOnlyAdmin
 from ledger_project.kernel.errors import ValidationFailed
 from ledger_project.kernel.money import Currency as Unit
-from ledger_project.kernel.money import Money
 from merchants.models import Currency, Merchant
 
 SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")
@@ -126,8 +127,8 @@ def preview_panels(draft: FeeSchedule) -> list[Panel]:
             explained = line.explanation
             rows.append(
                 [
-                    Cell(str(Money(line.amount_minor, unit)), is_number=True),
-                    Cell(str(Money(explained.fee_minor, unit)), is_number=True),
+                    Cell(shown(line.amount_minor, unit), is_number=True),
+                    Cell(shown(explained.fee_minor, unit), is_number=True),
                     Cell(" + ".join(explained.parts)),
                     Cell(f"{explained.exact.normalize():f}", is_number=True),
                     Cell(str(explained.rounded_minor), is_number=True),
@@ -230,13 +231,10 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             if "save" in request.POST:
                 try:
-                    saved = append_schedule(form.instance, by=User.objects.get(pk=request.user.pk or 0))
+                    saved = self._save(request, form.instance)
                 except ValidationFailed as failed:
                     form.add_error(None, str(failed))
                 else:
-                    LogEntry.objects.log_actions(
-                        request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
-                    )
                     messages.success(request, f"Version {saved.version} for {saved.scope} is stored.")
                     return HttpResponseRedirect(reverse("admin:fees_feeschedule_change", args=[saved.id]))
             else:
@@ -250,6 +248,15 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
             "back": reverse("admin:fees_feeschedule_changelist"),
         }
         return TemplateResponse(request, "fees/append.html", context)
+
+    def _save(self, request: HttpRequest, draft: FeeSchedule) -> FeeSchedule:
+        """Store a version and the record of who did it together."""
+        with transaction.atomic():
+            saved = append_schedule(draft, by=User.objects.get(pk=request.user.pk or 0))
+            LogEntry.objects.log_actions(
+                request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
+            )
+        return saved
 
     def _initial(self, request: HttpRequest) -> dict[str, Any]:
         like = request.GET.get("like")

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from fees.domain import FeeExplanation, explain_fee
 from fees.models import FeeSchedule
-from fees.selectors import scope_versions, to_domain
+from fees.selectors import in_force, scope_versions, to_domain
 from ledger_project.kernel.errors import FieldError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -114,7 +114,13 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
 
 
 def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | None, note: str) -> FeeSchedule:
-    """Have a merchant pay nothing from now on: a schedule of zero, in one currency or in all."""
+    """Have a merchant pay nothing from now on: a schedule of zero, in one currency or in all. Raises ``ValidationFailed``.
+
+    A merchant whose schedule of that scope is zero already is refused, so that a double click appends one version.
+    """
+    current = in_force(scope_versions(merchant_id, currency, None), datetime.now(UTC))
+    if current is not None and not (current.rate or current.flat_minor or current.minimum_minor or current.tiers):
+        raise ValidationFailed.of("merchant", "conflict", f"its fees are waived already, by version {current.version}")
     draft = FeeSchedule(merchant_id=merchant_id, currency_id=currency, rate=Decimal(0), effective_from=datetime.now(UTC), note=note)
     return append_schedule(draft, by=by)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +12,18 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.paginator import Paginator
-from django.db import connection
+from django.db import transaction
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ledger_project.kernel.errors import LedgerError
+
+REACHED = 10_000
+"""Rows of a list that can be paged through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +36,47 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A field by which a panel's rows are narrowed: ``kind`` is the input's type, or "select" with its options."""
+
+    name: str
+    label: str
+    value: str = ""
+    kind: str = "text"
+    options: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
-    """A titled table below an object's fields; ``links`` stand under it."""
+    """A titled table below an object's fields; ``filters`` stand above it, ``links`` under it."""
 
     title: str
     headers: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     empty: str = "Nothing yet."
     links: Sequence[Cell] = field(default_factory=tuple)
+    filters: Sequence[Filter] = field(default_factory=tuple)
+
+    @property
+    def aligned_headers(self) -> list[tuple[str, bool]]:
+        """Headers, each with whether numbers stand below it."""
+        first = self.rows[0] if self.rows else ()
+        numbers = [cell.is_number for cell in first] or [False] * len(self.headers)
+        return list(zip(self.headers, numbers, strict=True))
 
 
-class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts an unfiltered table by the planner's estimate: an exact count reads millions of rows for a number nobody needs."""
+class NewestPaginator(Paginator):  # type: ignore[type-arg]
+    """Pages through the newest rows, ten thousand at most: counting all, or skipping millions to show the last page, reads them all.
+
+    Whatever is older is found by search and filters.
+    """
 
     @cached_property
     def count(self) -> int:
-        """How many rows there are, about."""
-        query = getattr(self.object_list, "query", None)
-        if query is None or query.where:
-            return super().count
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [query.model._meta.db_table])
-            (estimate,) = cursor.fetchone()
-        return estimate if estimate > 10_000 else super().count
+        """How many rows can be paged through."""
+        rows: Any = self.object_list
+        count: int = rows.order_by()[:REACHED].count()
+        return count
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
@@ -62,7 +84,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     actions = None
     show_full_result_count = False
-    paginator = EstimatingPaginator
+    paginator = NewestPaginator
+    list_per_page = 50
+    list_fullwidth = True
+    list_after_template = "ledger/reached.html"
     change_form_outer_after_template = "ledger/panels.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -81,6 +106,25 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         """Return the panels below an object's fields."""
         del request, obj
         return []
+
+    def possible_actions(self, obj: Any) -> Collection[str] | None:
+        """Return the names of the actions that an object's state allows; None is all of them. Those that make no sense are not offered."""
+        del obj
+        return None
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Offer what the user may do and the object's state allows."""
+        offered: list[Any] = super().get_actions_detail(request, object_id)
+        obj = self.get_object(request, object_id)
+        possible = None if obj is None else self.possible_actions(obj)
+        return [action for action in offered if possible is None or action.method.__name__ in possible]
+
+    def wanted_object(self, request: HttpRequest, object_id: str) -> Any:
+        """Return the object that an action is about. Raises ``Http404``, also for what is no id."""
+        obj = self.get_object(request, object_id)
+        if obj is None:
+            raise Http404
+        return obj
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -106,6 +150,13 @@ def record(request: HttpRequest, obj: Model, what: str, reason: str) -> None:
     LogEntry.objects.log_actions(request.user.pk or 0, [obj], CHANGE, change_message=f"{what}: {reason}", single_object=True)
 
 
+def is_recorded(request: HttpRequest, obj: Model, what: str, reason: str) -> bool:
+    """Whether this very change by this user is kept already."""
+    return LogEntry.objects.filter(
+        user_id=request.user.pk or 0, object_id=str(obj.pk), content_type__model=obj._meta.model_name, change_message=f"{what}: {reason}"
+    ).exists()
+
+
 class ReasonForm(forms.Form):
     """A reason, and a token that makes a double click one change."""
 
@@ -114,13 +165,34 @@ class ReasonForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What a confirmed change did, in words; ``is_repeat`` where the same form was sent before and nothing happened now."""
+
+    what: str
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """What an operator is asked before a change: its title, what will happen, and what does it with the form's values."""
+    """What an operator is asked before a change: its title, what will happen, and what does it with the form's values.
+
+    ``is_posting`` where the posting engine does it, in transactions of its own, with the operator and the reason in the journal; all
+    else is stored together with its record, or not at all.
+    """
 
     title: str
     explanation: str
-    perform: Callable[[dict[str, Any]], str]
-    form_class: type[ReasonForm] = ReasonForm
+    perform: Callable[[dict[str, Any]], Done]
+    form: Callable[..., ReasonForm] = ReasonForm
+    is_posting: bool = False
+
+
+def _perform(request: HttpRequest, obj: Model, question: Question, values: dict[str, Any]) -> Done:
+    with nullcontext() if question.is_posting else transaction.atomic():
+        done = question.perform(values)
+        if not (done.is_repeat and is_recorded(request, obj, done.what, values["reason"])):
+            record(request, obj, done.what, values["reason"])
+    return done
 
 
 def ask(model_admin: ModelAdmin, request: HttpRequest, obj: Model, question: Question, back: str) -> HttpResponse:
@@ -128,15 +200,14 @@ def ask(model_admin: ModelAdmin, request: HttpRequest, obj: Model, question: Que
 
     What the ledger refuses is said on the page in its own words.
     """
-    form = question.form_class(request.POST or None, initial={"token": secrets.token_hex(16)})
+    form = question.form(request.POST or None, initial={"token": secrets.token_hex(16)})
     if request.method == "POST" and form.is_valid():
         try:
-            what = question.perform(form.cleaned_data)
+            done = _perform(request, obj, question, form.cleaned_data)
         except LedgerError as error:
             messages.error(request, f"{error.title}: {error}")
         else:
-            record(request, obj, what, form.cleaned_data["reason"])
-            messages.success(request, what)
+            messages.success(request, f"{done.what} (this form was sent before)" if done.is_repeat else done.what)
             return HttpResponseRedirect(back)
     context = {
         **model_admin.admin_site.each_context(request),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledger_project.settings")
 
@@ -20,7 +21,12 @@ from ledger_project.http.handler import ApiHandler, Receive, Scope, Send  # noqa
 
 log = structlog.get_logger(__name__)
 
-_api = ApiHandler()
+_api: Any = ApiHandler()
+if settings.LEDGER_TRACING:
+    from ledger_project import tracing
+
+    _api = tracing.current().application(_api)
+    lifecycle.on_shutdown(tracing.current().stop)
 _full = ASGIStaticFilesHandler(ASGIHandler())
 
 

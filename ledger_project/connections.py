@@ -12,8 +12,11 @@ import threading
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
+
+from ledger_project import metrics
 
 _own: list[BaseDatabaseWrapper] = []
 _lock = threading.Lock()
@@ -35,6 +38,16 @@ def close_own_connections() -> None:
     with _lock:
         for own in _own:
             own.close()
+
+
+def measure_pools() -> None:
+    """Tell the metrics how the admin's pools of this process are used."""
+    # Django offers no way to look at a pool that would not make one.
+    for pool in DatabaseWrapper._connection_pools.values():  # type: ignore[attr-defined]  # private
+        stats = pool.get_stats()
+        metrics.POOL_CONNECTIONS.labels("open").set(stats.get("pool_size", 0))
+        metrics.POOL_CONNECTIONS.labels("idle").set(stats.get("pool_available", 0))
+        metrics.POOL_CONNECTIONS.labels("awaited").set(stats.get("requests_waiting", 0))
 
 
 def driver_error(error: BaseException) -> BaseException:

@@ -7,9 +7,11 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
+from ledger_project import metrics
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import HealthJson, problem_responses
 from ledger_project.http.views import ApiView
+from ledger_project.kernel.access import Scope
 from ledger_project.kernel.errors import DatabaseUnavailable
 from ledger_project.readers import in_reader
 
@@ -56,3 +58,15 @@ class ReadinessView(ApiView):
         if missing is not None:
             raise DatabaseUnavailable(missing)
         return json_response({"status": "ready"})
+
+
+class MetricsView(ApiView):
+    """What Prometheus asks."""
+
+    scopes = {"GET": Scope.OPERATIONS_READ}
+
+    @extend_schema(exclude=True)
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the figures of all workers."""
+        del request
+        return HttpResponse(await in_reader(metrics.exposition), content_type=metrics.CONTENT_TYPE)

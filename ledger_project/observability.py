@@ -10,13 +10,14 @@ import logging
 import logging.handlers
 import queue
 import sys
-from typing import Literal
+from typing import Literal, TextIO
 
 import structlog
 
 from ledger_project.configuration import ConfigurationError
+from ledger_project.log_writer import CoalescingListener, dumps_line
 
-_listener: logging.handlers.QueueListener | None = None
+_listener: CoalescingListener | None = None
 
 
 class _KeepRecord(logging.handlers.QueueHandler):
@@ -51,7 +52,9 @@ def configure_logging(*, log_format: Literal["json", "console"] | str, level: st
         cache_logger_on_first_use=True,
     )
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer(serializer=dumps_line)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.processors.format_exc_info],
@@ -62,12 +65,12 @@ def configure_logging(*, log_format: Literal["json", "console"] | str, level: st
     _write_in_background(output, level)
 
 
-def _write_in_background(output: logging.Handler, level: str) -> None:
+def _write_in_background(output: logging.StreamHandler[TextIO], level: str) -> None:
     global _listener  # noqa: PLW0603 - one writing thread a process, replaced when logging is configured again
     if _listener is not None:
         _listener.stop()
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    _listener = logging.handlers.QueueListener(records, output)
+    _listener = CoalescingListener(records, output)
     _listener.start()
     atexit.register(_stop)
     root = logging.getLogger()

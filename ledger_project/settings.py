@@ -9,6 +9,7 @@ from typing import Literal
 
 from environs import Env
 
+from ledger_project import admin_navigation
 from ledger_project.configuration import authentication_mode, environment_secret, second_factor_mode, secret_key
 from ledger_project.database import connection_settings
 from ledger_project.observability import configure_logging
@@ -26,6 +27,7 @@ DATABASE_URL: str = environment_secret("DATABASE_URL")
 
 LEDGER_EMBEDDED: bool = not DATABASE_URL
 SECRET_KEY: str = secret_key(environment_secret("SECRET_KEY"), data_dir=LEDGER_DATA_DIR, embedded=LEDGER_EMBEDDED, debug=DEBUG)
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
@@ -161,6 +163,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 
 # --- hardening of the admin; docs/authorization.md says what and why --------------------------------------------------------
@@ -237,9 +240,11 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-UNFOLD = {"SITE_TITLE": "Ledger", "SITE_HEADER": "Ledger", "SITE_SYMBOL": "account_balance", "SHOW_HISTORY": False}
+UNFOLD = admin_navigation.UNFOLD
 
 LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG or LEDGER_EMBEDDED else "json")
+# Traces go where OpenTelemetry's own variable says, if it is set.
+LEDGER_TRACING: bool = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""))
 LEDGER_LOG_LEVEL: str = env.str("LEDGER_LOG_LEVEL", "INFO")
 LOGGING_CONFIG = None
 configure_logging(log_format=LEDGER_LOG_FORMAT, level=LEDGER_LOG_LEVEL)

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from ledger_project.docs import DocsView, SchemaView
-from ledger_project.health import HealthView, ReadinessView
+from ledger_project.health import HealthView, MetricsView, ReadinessView
 from ledger_project.http.token_views import TokenRefreshView, TokenView
 from ledger_project.second_factor import PATH, second_factor
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path("auth/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("openapi.json", SchemaView.as_view(), name="openapi"),
     path("docs", DocsView.as_view(), name="docs"),
     path(PATH, second_factor, name="second-factor"),

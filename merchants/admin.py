@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin
-from unfold.decorators import action
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from fees.services import waive
-from ledger_project.admin_base import Cell, Panel, Question, ReadOnlyAdmin, ask
-from ledger_project.kernel.money import Money
+from ledger_project.admin_amounts import shown
+from ledger_project.admin_base import Cell, Done, Panel, Question, ReadOnlyAdmin, ask
 from merchants.admin_keys import ApiKeyAdmin
 from merchants.domain import Status
 from merchants.models import Account, Currency, Merchant
 from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_merchant_status
-from transfers.admin_panels import entry_row, statement_panel
-from transfers.selectors import get_balances
-from transfers.selectors.statements import get_period, period_lines
+from transfers.admin_panels import StatementFilters, balances_panel, movements_panel, open_holds_panel, statement_panel
+from transfers.selectors.balances import last_balance
 from transfers.services.closing import close_merchant
 from transfers.views.statement_files import csv_response
 
 __all__ = ["AccountAdmin", "ApiKeyAdmin", "CurrencyAdmin", "MerchantAdmin"]
 
+Change = Callable[[Merchant, dict[str, Any]], str]
 
-def _amount(amount_minor: int, code: str) -> Cell:
-    return Cell(str(Money(amount_minor, known_currency(code))), is_number=True)
+
+def _possible(status: str, others: Collection[str]) -> Collection[str]:
+    if status == Status.CLOSED:
+        return ()
+    return {"unfreeze" if status == Status.FROZEN else "freeze", *others}
+
+
+class CurrencyForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
+    """A currency, and why it is added or changed."""
+
+    reason = forms.CharField(max_length=400, widget=UnfoldAdminTextInputWidget(), help_text="Kept with the change, for good.")
+
+    class Meta:
+        model = Currency
+        fields = ("code", "exponent", "name", "is_active")
 
 
 @admin.register(Currency)
 class CurrencyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Currencies: operators add them and switch them off; code and exponent stay, stored amounts depend on them."""
 
+    form = CurrencyForm
+    actions = None
     list_display = ("code", "name", "exponent", "is_active")
     list_filter = ("is_active",)
     search_fields = ("code", "name")
@@ -49,6 +70,12 @@ class CurrencyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def has_delete_permission(self, request: HttpRequest, obj: Currency | None = None) -> bool:
         """Currencies are switched off, not deleted."""
         return False
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> str:
+        """Record what was changed, and why."""
+        del request, formsets
+        changed = ", ".join(name for name in form.changed_data if name != "reason")
+        return f"{'Added' if add else f'Changed {changed}'}: {form.cleaned_data['reason']}"
 
 
 @admin.register(Merchant)
@@ -64,28 +91,19 @@ class MerchantAdmin(ReadOnlyAdmin):
     actions_detail = ("freeze", "unfreeze", "close", "waive_fees")
 
     def panels(self, request: HttpRequest, obj: Merchant) -> list[Panel]:
-        """Balances and the newest lines of every wallet."""
+        """Balances, the newest lines of every wallet, open holds, and the way to all the rest."""
         del request
-        _, balances = get_balances(obj.id, currency=None, at=None)
-        rows = [
-            [
-                Cell(b.currency.code, reverse("admin:merchants_account_change", args=[b.account_id])),
-                _amount(b.available_minor, b.currency.code),
-                _amount(b.held_minor, b.currency.code),
-                _amount(b.available_minor + b.held_minor, b.currency.code),
-            ]
-            for b in balances
+        links = [
+            Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}"),
+            Cell("All holds", f"{reverse('admin:transfers_hold_changelist')}?q={obj.name}"),
+            Cell("Fee schedules", f"{reverse('admin:fees_feeschedule_changelist')}?q={obj.name}"),
+            Cell("A new fee version", f"{reverse('admin:fee_append')}?merchant={obj.name}"),
         ]
-        found = [
-            line
-            for account in Account.objects.filter(merchant=obj, kind="wallet").select_related("merchant")
-            for line in period_lines(get_period(account, start=None, end=None), before=None, limit=10)
-        ]
-        recent = [entry_row(line) for line in sorted(found, key=lambda line: line.created_at, reverse=True)[:20]]
-        return [
-            Panel("Balances", ("Currency", "Available", "Held", "Balance"), rows),
-            Panel("Recent movements", ("When (UTC)", "What", "Counterparty", "Amount", "Balance after", "Memo"), recent),
-        ]
+        return [replace(balances_panel(obj), links=links), *open_holds_panel(obj), movements_panel(obj)]
+
+    def possible_actions(self, obj: Merchant) -> Collection[str]:
+        """What is closed stays so; one either freezes or unfreezes."""
+        return _possible(obj.status, {"close", "waive_fees"})
 
     def has_freeze_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may freeze, unfreeze and close."""
@@ -95,16 +113,17 @@ class MerchantAdmin(ReadOnlyAdmin):
         """Who may waive fees."""
         return request.user.has_perm("fees.add_feeschedule")
 
-    def _ask(self, request: HttpRequest, object_id: str, title: str, explanation: str, change: Any) -> HttpResponse:
-        merchant = Merchant.objects.get(id=UUID(object_id))
-        question = Question(f"{title} {merchant.name}", explanation, lambda _values: change(merchant))
+    def _ask(self, request: HttpRequest, object_id: str, title: str, explanation: str, change: Change) -> HttpResponse:
+        merchant: Merchant = self.wanted_object(request, object_id)
+        question = Question(f"{title} {merchant.name}", explanation, lambda values: Done(change(merchant, values)))
         return ask(self, request, merchant, question, reverse("admin:merchants_merchant_change", args=[object_id]))
 
     @action(description="Freeze", url_path="freeze", permissions=["freeze"])
     def freeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """No money moves in or out of any of its accounts."""
 
-        def change(merchant: Merchant) -> str:
+        def change(merchant: Merchant, values: dict[str, Any]) -> str:
+            del values
             set_merchant_status(merchant.id, Status.FROZEN)
             return "Frozen"
 
@@ -114,7 +133,8 @@ class MerchantAdmin(ReadOnlyAdmin):
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Money moves again."""
 
-        def change(merchant: Merchant) -> str:
+        def change(merchant: Merchant, values: dict[str, Any]) -> str:
+            del values
             set_merchant_status(merchant.id, Status.ACTIVE)
             return "Unfrozen"
 
@@ -124,7 +144,8 @@ class MerchantAdmin(ReadOnlyAdmin):
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """For good, when it holds nothing."""
 
-        def change(merchant: Merchant) -> str:
+        def change(merchant: Merchant, values: dict[str, Any]) -> str:
+            del values
             close_merchant(merchant.id)
             return "Closed"
 
@@ -134,9 +155,9 @@ class MerchantAdmin(ReadOnlyAdmin):
     def waive_fees(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A schedule of zero from now on."""
 
-        def change(merchant: Merchant) -> str:
+        def change(merchant: Merchant, values: dict[str, Any]) -> str:
             user = request.user
-            schedule = waive(merchant_id=merchant.id, currency=None, by=user, note=request.POST.get("reason", ""))  # type: ignore[arg-type]
+            schedule = waive(merchant_id=merchant.id, currency=None, by=user, note=values["reason"])  # type: ignore[arg-type]
             return f"Fees waived (schedule version {schedule.version})"
 
         return self._ask(request, object_id, "Waive fees of", "It will pay no fees from now on, in any currency.", change)
@@ -144,43 +165,83 @@ class MerchantAdmin(ReadOnlyAdmin):
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    """An account: its statement with running balance, its export, freeze and unfreeze with a reason."""
+    """An account: its statement with filters and running balance, its export, freeze and unfreeze with a reason."""
 
-    list_display = ("merchant", "currency", "kind", "status", "created_at")
+    list_display = ("merchant", "currency", "kind", "status", "balance", "created_at")
     list_filter = ("kind", "status")
-    search_fields = ("merchant__name__istartswith", "id")
-    search_help_text = "Beginning of the merchant's name, or an account's id."
+    sortable_by = ()
+    search_fields = ("id",)
+    search_help_text = "Part of the merchant's name, or an account's id."
     list_select_related = ("merchant", "currency")
     ordering = ("-id",)
-    readonly_fields = ("id", "merchant", "currency", "kind", "status", "overdraft_limit_minor", "created_at")
+    readonly_fields = ("id", "merchant_link", "currency", "kind", "status", "balance", "overdraft_limit", "created_at")
     fields = readonly_fields
     actions_detail = ("freeze", "unfreeze")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """With each account's balance: that of its last entry, one look-up each for the rows that are shown."""
+        queryset: QuerySet[Account] = super().get_queryset(request)
+        return queryset.annotate(balance_minor=last_balance(OuterRef("pk")))
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Account], search_term: str) -> tuple[QuerySet[Account], bool]:
+        """By id, or by the merchants whose name has the text in it; never by a scan of all accounts."""
+        del request
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        try:
+            return queryset.filter(id=UUID(text)), False
+        except ValueError:
+            named = list(Merchant.objects.filter(name__icontains=text).values_list("id", flat=True)[:200])
+            return queryset.filter(merchant_id__in=named), False
+
+    @display(description="Balance")
+    def balance(self, obj: Account) -> str:
+        """In major units; of an account that nothing was ever posted to, zero."""
+        return shown(int(getattr(obj, "balance_minor", 0) or 0), known_currency(obj.currency_id))
+
+    @display(description="Overdraft limit")
+    def overdraft_limit(self, obj: Account) -> str:
+        """In major units."""
+        return shown(obj.overdraft_limit_minor, known_currency(obj.currency_id))
+
+    @display(description="Merchant")
+    def merchant_link(self, obj: Account) -> str:
+        """Whose it is."""
+        return format_html('<a href="{}">{}</a>', reverse("admin:merchants_merchant_change", args=[obj.merchant_id]), obj.merchant.name)
 
     def panels(self, request: HttpRequest, obj: Account) -> list[Panel]:
         """The statement, by pages."""
         return [statement_panel(request, obj)]
+
+    def possible_actions(self, obj: Account) -> Collection[str]:
+        """What is closed stays so; one either freezes or unfreezes."""
+        return _possible(obj.status, set())
 
     def get_urls(self) -> list[Any]:
         """Add the export."""
         return [path("<path:object_id>/export.csv", self.admin_site.admin_view(self.export), name="account_export"), *super().get_urls()]
 
     def export(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Return the whole statement as CSV, streamed."""
-        account = self.get_object(request, object_id)
-        if account is None or not self.has_view_permission(request, account):
-            return HttpResponse(status=404)
-        return csv_response(get_period(account, start=None, end=None))
+        """Return the statement as it is filtered, all of it, as CSV, streamed."""
+        account = self.wanted_object(request, object_id)
+        if not self.has_view_permission(request, account):
+            return HttpResponse(status=403)
+        filters = StatementFilters.of(request)
+        response = csv_response(filters.period(account), filters.entry_type or None)
+        response["Content-Disposition"] = f'attachment; filename="statement-{account.merchant.name}-{account.currency_id}.csv"'
+        return response
 
     def has_freeze_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may freeze and unfreeze."""
         return request.user.has_perm("merchants.freeze_merchant")
 
     def _ask(self, request: HttpRequest, object_id: str, title: str, status: Status) -> HttpResponse:
-        account = Account.objects.select_related("merchant").get(id=UUID(object_id))
+        account: Account = self.wanted_object(request, object_id)
 
-        def change(_values: dict[str, Any]) -> str:
+        def change(_values: dict[str, Any]) -> Done:
             set_account_status(account.id, status)
-            return "Frozen" if status is Status.FROZEN else "Unfrozen"
+            return Done("Frozen" if status is Status.FROZEN else "Unfrozen")
 
         question = Question(
             f"{title} this account", f"The {account.currency_id} {account.kind} account of {account.merchant.name}.", change

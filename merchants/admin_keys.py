@@ -17,7 +17,7 @@ from django.utils.cache import add_never_cache_headers
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from ledger_project.admin_base import Question, ReadOnlyAdmin, ask
+from ledger_project.admin_base import Done, Question, ReadOnlyAdmin, ask
 from ledger_project.kernel.access import Scope
 from merchants.credentials import KeyRefused, NewKey, create_key, revoke_key
 from merchants.domain import MerchantIdentity
@@ -123,9 +123,9 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         """End it for good."""
         key = ApiKey.objects.get(id=UUID(object_id))
 
-        def perform(_values: dict[str, Any]) -> str:
+        def perform(_values: dict[str, Any]) -> Done:
             revoke_key(key.id)
-            return "Revoked"
+            return Done("Revoked")
 
         question = Question(f"Revoke {key.prefix}", f"Whatever uses “{key.name}” is refused from a few seconds on, for good.", perform)
         return ask(self, request, key, question, reverse("admin:merchants_apikey_change", args=[object_id]))

@@ -21,6 +21,7 @@ from ledger_project.connections import close_own_connections
 from ledger_project.database import EmbeddedPostgres
 from tests.invariants import check_invariants
 from tests.servers import Service
+from tests.service_role import confined
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,7 +31,8 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
     server = EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if settings.LEDGER_EMBEDDED else contextlib.nullcontext()
     with server, django_db_blocker.unblock():
         old = setup_databases(verbosity=0, interactive=False)
-        yield
+        with confined():
+            yield
         connections.close_all()  # a fault test may have killed this thread's connection
         check_invariants()
         connections.close_all()

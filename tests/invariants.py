@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection
 
 INVARIANTS = {
@@ -49,10 +51,13 @@ INVARIANTS = {
 }
 
 
-def check_invariants() -> None:
-    """Assert that everything holds; says which does not, and for which rows."""
-    with connection.cursor() as cursor:
-        for name, statement in INVARIANTS.items():
-            cursor.execute(statement + " LIMIT 5")
-            rows = cursor.fetchall()
-            assert not rows, f"violated: {name}: {rows}"
+def check_invariants(cursor: Any = None) -> None:
+    """Assert that everything holds, on the test database or through a cursor; says which does not, and for which rows."""
+    if cursor is None:
+        with connection.cursor() as own:
+            return check_invariants(own)
+    for name, statement in INVARIANTS.items():
+        cursor.execute(statement + " LIMIT 5")
+        rows = cursor.fetchall()
+        assert not rows, f"violated: {name}: {rows}"
+    return None

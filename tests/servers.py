@@ -18,6 +18,8 @@ from django.db import connection
 from tests.environment import ROOT
 
 START_TIMEOUT_S = 40
+GRACE_S = 10
+"""Seconds that requests under way have to end after SIGTERM; ``manage.py serve`` gives 15."""
 
 
 def free_port() -> int:
@@ -71,6 +73,8 @@ class Service:
             "on",
             "--log-level",
             "critical",
+            "--timeout-graceful-shutdown",
+            str(GRACE_S),
         ]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "ledger_project.asgi:application", *arguments],
@@ -99,7 +103,7 @@ class Service:
         parent = psutil.Process(self.process.pid)
         if self.workers == 1:
             return [parent.pid]
-        return [child.pid for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
+        return [child.pid for child in parent.children() if _is_worker(child)]
 
     def kill_all(self) -> None:
         """End everything at once, as a power cut would."""
@@ -127,3 +131,11 @@ def with_suppressed_kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    """Whether a child of the supervisor serves; one that was killed a moment ago does not."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False

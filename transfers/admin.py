@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import path, reverse
+from django.utils.html import format_html
 from unfold.decorators import action, display
 
-from ledger_project.admin_base import Cell, Panel, Question, ReadOnlyAdmin, ask
-from ledger_project.kernel.money import Money
+from ledger_project.admin_amounts import shown
+from ledger_project.admin_base import Cell, Done, Panel, Question, ReadOnlyAdmin, ask
 from merchants.domain import TREASURY
+from merchants.models import Merchant
 from merchants.selectors import identify_now, known_currency
-from transfers.domain.commands import Command, Details, ReverseTransfer, VoidHold
-from transfers.jobs import Key
+from transfers.admin_find import find_view
+from transfers.admin_panels import entries_panel
+from transfers.admin_posting import ReversalForm, details_for, post_for
+from transfers.domain.commands import ReverseTransfer, VoidHold
+from transfers.domain.holds import HoldStatus
+from transfers.domain.kinds import REVERSIBLE_KINDS
 from transfers.models import Hold, IdempotencyRecord, Transfer
-from transfers.selectors import find_hold_terms, find_original, get_transfer
-from transfers.services.posting_now import post_now
+from transfers.selectors import find_hold_terms, find_original
 
 
 def _uuid(text: str) -> UUID | None:
@@ -30,19 +37,11 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def post_for(request: HttpRequest, command: Command, token: str) -> UUID | None:
-    """Post an operator's command under a key of its own, so that a double click moves money once. Raises what the ledger refuses."""
-    key = Key(f"admin:{request.user.pk}", f"admin-{token}", token.encode()[:32].ljust(32))
-    (result,) = post_now([command], keys=[key])
-    if result.outcome is not None and result.outcome.refusal is not None:
-        raise result.outcome.refusal
-    return result.transfer_id
-
-
 class JournalAdmin(ReadOnlyAdmin):
     """Shared by what is found by an id."""
 
     search_fields = ("id",)
+    sortable_by = ()
 
     def text_search(self, text: str) -> Q:
         """Return what a search text that is no id looks for."""
@@ -57,6 +56,13 @@ class JournalAdmin(ReadOnlyAdmin):
         return queryset.filter(Q(id=wanted) if wanted else self.text_search(search_term.strip())), False
 
 
+admin.site.index_template = "ledger/dashboard.html"
+
+
+def _merchant_link(merchant: Merchant, text: str) -> str:
+    return format_html('<a href="{}">{}</a>', reverse("admin:merchants_merchant_change", args=[merchant.id]), text)
+
+
 @admin.register(Transfer)
 class TransferAdmin(JournalAdmin):
     """A transfer: its entries, what it reverses or is reversed by, its request; and the audited way back."""
@@ -69,10 +75,11 @@ class TransferAdmin(JournalAdmin):
     fields = (
         "id",
         "kind",
-        "source_name",
-        "target_name",
+        "source_link",
+        "target_link",
         "amount",
         "fee",
+        "total_debit",
         "fee_schedule",
         "reverses",
         "external_reference",
@@ -84,6 +91,14 @@ class TransferAdmin(JournalAdmin):
     )
     readonly_fields = fields
     actions_detail = ("reverse_action",)
+
+    def get_urls(self) -> list[Any]:
+        """Add the one search box."""
+        return [path("find/", self.admin_site.admin_view(self.find), name="ledger_find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Look anything up by its id, reference, key or name."""
+        return find_view(request, self.admin_site.each_context(request))
 
     def text_search(self, text: str) -> Q:
         """The external reference, whole."""
@@ -99,45 +114,55 @@ class TransferAdmin(JournalAdmin):
         """Who got it; the outside for a withdrawal."""
         return "outside" if obj.target.kind == "external" else obj.target.merchant.name
 
+    @display(description="From")
+    def source_link(self, obj: Transfer) -> str:
+        """Whose money, linked."""
+        return _merchant_link(obj.source.merchant, self.source_name(obj))
+
+    @display(description="To")
+    def target_link(self, obj: Transfer) -> str:
+        """Who got it, linked."""
+        return _merchant_link(obj.target.merchant, self.target_name(obj))
+
     @display(description="Amount")
     def amount(self, obj: Transfer) -> str:
         """In major units."""
-        return str(Money(obj.amount_minor, known_currency(obj.currency_id)))
+        return shown(obj.amount_minor, known_currency(obj.currency_id))
 
     @display(description="Fee")
     def fee(self, obj: Transfer) -> str:
         """In major units."""
-        return str(Money(obj.fee_minor, known_currency(obj.currency_id)))
+        return shown(obj.fee_minor, known_currency(obj.currency_id))
+
+    @display(description="Sender pays in all")
+    def total_debit(self, obj: Transfer) -> str:
+        """In major units."""
+        return shown(obj.total_debit_minor, known_currency(obj.currency_id))
 
     def panels(self, request: HttpRequest, obj: Transfer) -> list[Panel]:
         """Its entries, and its reversals or original."""
         del request
-        found = get_transfer(obj.id)
-        entries = found[1] if found else []
-        rows = [
-            [
-                Cell(entry.account_kind, reverse("admin:merchants_account_change", args=[entry.account_id])),
-                Cell(str(entry.sequence), is_number=True),
-                Cell(entry.direction),
-                Cell(entry.type),
-                Cell(str(Money(entry.amount_minor, entry.currency)), is_number=True),
-                Cell(str(Money(entry.balance_after_minor, entry.currency)), is_number=True),
-            ]
-            for entry in entries
-        ]
         related = [*obj.reversals.order_by("id"), *([obj.reverses] if obj.reverses else [])]
-        links = [
+        rows = [
             [
                 Cell("reversed by" if r.reverses_id == obj.id else "reverses"),
                 Cell(str(r.id), reverse("admin:transfers_transfer_change", args=[r.id])),
                 Cell(self.amount(r), is_number=True),
+                Cell(f"{r.created_at:%Y-%m-%d %H:%M:%S}"),
+                Cell(r.memo or ""),
             ]
             for r in related
         ]
-        return [
-            Panel("Entries", ("Account", "Sequence", "Direction", "Type", "Amount", "Balance after"), rows),
-            Panel("Reversals", ("", "Transfer", "Amount"), links, empty="Not reversed, and reverses nothing."),
-        ]
+        headers = ("", "Transfer", "Amount", "When (UTC)", "Memo")
+        return [entries_panel(obj.id), Panel("Reversals", headers, rows, empty="Not reversed, and reverses nothing.")]
+
+    def possible_actions(self, obj: Transfer) -> Collection[str]:
+        """Only transfers and captures can be reversed, as long as something is left to reverse."""
+        return {"reverse_action"} if obj.kind in REVERSIBLE_KINDS and self._left(obj) else ()
+
+    def _left(self, obj: Transfer) -> int:
+        reversed_minor = obj.reversals.aggregate(total=Sum("amount_minor"))["total"] or 0
+        return int(obj.amount_minor - reversed_minor)
 
     def has_reverse_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may reverse."""
@@ -145,19 +170,25 @@ class TransferAdmin(JournalAdmin):
 
     @action(description="Reverse", url_path="reverse", permissions=["reverse"])
     def reverse_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send back all that is not yet reversed, with its fee."""
-        transfer = Transfer.objects.get(id=UUID(object_id))
+        """Send back all that is not yet reversed or a part of it, with its fee or without."""
+        transfer: Transfer = self.wanted_object(request, object_id)
         original = find_original(transfer.id)
+        unit, left = known_currency(transfer.currency_id), self._left(transfer)
 
-        def perform(values: dict[str, Any]) -> str:
+        def perform(values: dict[str, Any]) -> Done:
             assert original is not None  # noqa: S101 - it was just read, and transfers stay
-            treasury = identify_now(names=[TREASURY]).merchant(TREASURY)
-            details = Details(memo=values["reason"][:500], principal=f"admin:{request.user.pk}")
-            made = post_for(request, ReverseTransfer(original, None, True, treasury, details), values["token"])
-            return f"Reversed by {made}" if made else "Reversed (this was sent before)"
+            treasury = identify_now(names=[TREASURY]).merchant(TREASURY) if values["refund_fee"] else None
+            details = details_for(request, values["reason"])
+            command = ReverseTransfer(original, values["amount"], values["refund_fee"], treasury, details)
+            made, is_repeat = post_for(request, command, values["token"])
+            return Done(f"Reversed by {made}", is_repeat)
 
         question = Question(
-            "Reverse this transfer", f"{self.amount(transfer)} goes back, less what was reversed before, and its fee with it.", perform
+            "Reverse this transfer",
+            f"{self.source_name(transfer)} paid {self.target_name(transfer)} {self.amount(transfer)}; {shown(left, unit)} can go back.",
+            perform,
+            partial(ReversalForm, unit=unit),
+            is_posting=True,
         )
         return ask(self, request, transfer, question, reverse("admin:transfers_transfer_change", args=[object_id]))
 
@@ -186,36 +217,50 @@ class HoldAdmin(JournalAdmin):
     @display(description="Amount")
     def amount(self, obj: Hold) -> str:
         """In major units."""
-        return str(Money(obj.amount_minor, known_currency(obj.currency_id)))
+        return shown(obj.amount_minor, known_currency(obj.currency_id))
 
     @display(description="Reserved")
     def reserved(self, obj: Hold) -> str:
         """Amount and fee, in major units."""
-        return str(Money(obj.reserved_minor, known_currency(obj.currency_id)))
+        return shown(obj.reserved_minor, known_currency(obj.currency_id))
 
     @display(description="Captured")
     def captured(self, obj: Hold) -> str:
         """In major units."""
-        return str(Money(obj.captured_minor, known_currency(obj.currency_id)))
+        return shown(obj.captured_minor, known_currency(obj.currency_id))
 
     def has_void_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may void."""
         return request.user.has_perm("transfers.void_hold")
 
+    def possible_actions(self, obj: Hold) -> Collection[str]:
+        """A hold ends once."""
+        return {"void_action"} if obj.status == HoldStatus.OPEN else ()
+
+    def panels(self, request: HttpRequest, obj: Hold) -> list[Panel]:
+        """What it became, where it was captured."""
+        del request
+        return [entries_panel(obj.capture_id)] if obj.capture_id else []
+
     @action(description="Void", url_path="void", permissions=["void"])
     def void_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Give all of it back."""
-        hold = Hold.objects.select_related("source_merchant").get(id=UUID(object_id))
+        hold: Hold = self.wanted_object(request, object_id)
         terms = find_hold_terms(hold.id)
 
-        def perform(values: dict[str, Any]) -> str:
+        def perform(values: dict[str, Any]) -> Done:
             assert terms is not None  # noqa: S101 - it was just read, and holds stay
-            details = Details(memo=values["reason"][:500], principal=f"admin:{request.user.pk}")
-            post_for(request, VoidHold(terms, details), values["token"])
-            return "Voided"
+            _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values["token"])
+            return Done("Voided", is_repeat)
 
-        question = Question("Void this hold", f"{self.reserved(hold)} goes back to {hold.source_merchant.name}.", perform)
-        return ask(self, request, hold, question, reverse("admin:transfers_hold_change", args=[object_id]))
+        back = f"{self.reserved(hold)} goes back to {hold.source_merchant.name}."
+        return ask(
+            self,
+            request,
+            hold,
+            Question("Void this hold", back, perform, is_posting=True),
+            reverse("admin:transfers_hold_change", args=[object_id]),
+        )
 
 
 @admin.register(IdempotencyRecord)
@@ -230,6 +275,6 @@ class IdempotencyRecordAdmin(JournalAdmin):
     search_fields = ("key",)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """By the whole key: the open mode's principal first, so that the unique index serves."""
+        """By the whole key, as it was sent: the unique index begins with it."""
         del request
         return (queryset.filter(key=search_term.strip()) if search_term.strip() else queryset), False

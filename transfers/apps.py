@@ -1,6 +1,7 @@
 """The transfers app: how money moves."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class TransfersConfig(AppConfig):
@@ -11,8 +12,12 @@ class TransfersConfig(AppConfig):
     def ready(self) -> None:
         """Tie the engine and the periodic work to the life of a serving process."""
         from ledger_project.lifecycle import on_shutdown, on_startup  # noqa: PLC0415 - models are loaded now, not before
-        from transfers import engine, periodic  # noqa: PLC0415
+        from transfers import engine, periodic, reporting  # noqa: PLC0415
 
         on_startup(periodic.start)
         on_shutdown(engine.drain_engine)
         on_shutdown(periodic.stop)
+        if settings.LEDGER_TRACING:
+            from ledger_project import tracing  # noqa: PLC0415
+
+            reporting.observers.append(tracing.current().batch)

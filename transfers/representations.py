@@ -13,7 +13,6 @@ from uuid import UUID
 from ledger_project.kernel.money import Currency, format_minor
 from merchants.domain import MerchantIdentity, Status
 from transfers.domain.book import AccountSnapshot, HoldState, PostedTransfer
-from transfers.domain.holds import HoldStatus
 from transfers.domain.outcome import RegisteredMerchant
 
 Json = dict[str, object]
@@ -170,13 +169,12 @@ def balance_json(account_id: UUID | None, currency: Currency, *, available_minor
     }
 
 
-def hold_json(hold: HoldState, *, now: datetime | None = None) -> Json:
-    """Return a hold; at ``now`` an open one whose time ran out shows as expired, swept or not."""
+def hold_json(hold: HoldState) -> Json:
+    """Return a hold in the contract's words."""
     terms = hold.terms
-    lapsed = hold.status is HoldStatus.OPEN and now is not None and terms.expires_at <= now
     return {
         "id": str(terms.id),
-        "status": HoldStatus.EXPIRED.value if lapsed else hold.status.value,
+        "status": hold.status.value,
         "from_merchant": terms.source.name,
         "to_merchant": terms.target.name,
         "currency": terms.currency.code,

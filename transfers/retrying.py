@@ -17,6 +17,7 @@ import structlog
 from django.db import OperationalError, connection
 from psycopg import errors as pg
 
+from ledger_project import metrics
 from ledger_project.connections import driver_error, is_connection_loss
 from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress, LedgerError
 from transfers.store import Contention, JobResults, post
@@ -73,7 +74,9 @@ def _attempt(jobs: Sequence[Job]) -> list[JobResults]:
                 connection.close()
             if not is_passing(error) or attempt == ATTEMPTS - 1 or _waited_too_long(error):
                 raise
-            log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=type(driver_error(error)).__name__)
+            reason = type(driver_error(error)).__name__
+            metrics.RETRIES.labels(reason).inc()
+            log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=reason)
             _pause(attempt)
     raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
 

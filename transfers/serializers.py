@@ -54,7 +54,7 @@ class BatchItemBody(TransferBody):
 class BatchBody(serializers.Serializer[Any]):
     """Up to 1,000 transfers. The items are validated one by one, so that an invalid one fails alone."""
 
-    transfers = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH)
+    transfers = serializers.ListField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MAX_BATCH)
     atomic = StrictBoolean(required=False, default=False)
 
 

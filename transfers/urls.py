@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from transfers.views import accounts, batches, holds, transfers
+from transfers.views import accounts, batches, holds, operations, transfers
 
 urlpatterns = [
     path("transfers", transfers.TransfersView.as_view(), name="transfers"),
@@ -18,4 +18,5 @@ urlpatterns = [
     path("holds/<str:hold_id>", holds.HoldView.as_view(), name="hold"),
     path("holds/<str:hold_id>/capture", holds.CaptureView.as_view(), name="hold-capture"),
     path("holds/<str:hold_id>/void", holds.VoidView.as_view(), name="hold-void"),
+    path("operations/summary", operations.SummaryView.as_view(), name="operations-summary"),
 ]

@@ -8,6 +8,8 @@ What Django's own ``ASGIHandler`` does for every request and an API call does no
 * A task listens for the client's disconnect and the request runs in another. A posting must run to its end anyway.
 * Synchronous middleware runs in a thread. The API needs a request id, a log line and a few headers: they are here.
 * The body goes to a spooled file. It is at most 1 MiB: it stays in memory.
+* The URL is resolved by trying every pattern (15 µs). Routes without parameters are remembered; there are as many as there are views.
+* Settings are looked up through a lazy object (0.5 µs each, a dozen a request): what the path needs is read once.
 
 The admin keeps Django's handler with the full stack of middleware (asgi.py).
 """
@@ -21,32 +23,33 @@ from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-import structlog
 import uuid_utils
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import set_script_prefix
+from django.urls import ResolverMatch, get_resolver, set_script_prefix
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from ledger_project import metrics
 from ledger_project.http.problems import exception_response
+from ledger_project.log_writer import LineLogger
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-log = structlog.get_logger("ledger.request")
+log = LineLogger("ledger.request")
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
+_HEADERS = {
+    "x-content-type-options": (b"x-content-type-options", b"nosniff"),
+    "cache-control": (b"cache-control", b"no-store"),
+    "referrer-policy": (b"referrer-policy", b"no-referrer"),
+    "x-frame-options": (b"x-frame-options", b"DENY"),
+    "content-security-policy": (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+}
 
 
 _HSTS = (b"strict-transport-security", f"max-age={365 * 24 * 3600}; includeSubDomains; preload".encode())
@@ -70,6 +73,17 @@ class ApiHandler(ASGIHandler):
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
         self._middleware_chain = self._get_response_async  # type: ignore[attr-defined]
+        self._routes: dict[str, ResolverMatch] = {}
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """Return the route of a request; the same as Django's, but those without parameters are looked up once."""
+        match = self._routes.get(request.path_info)
+        if match is None:
+            match = get_resolver().resolve(request.path_info)
+            if not match.kwargs and not match.args:
+                self._routes[request.path_info] = match
+        request.resolver_match = match
+        return match
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Answer one request."""
@@ -77,18 +91,21 @@ class ApiHandler(ASGIHandler):
         request_id = _request_id(scope)
         clear_contextvars()
         bind_contextvars(request_id=request_id)
-        set_script_prefix(get_script_prefix(scope))
+        if prefix := get_script_prefix(scope):
+            set_script_prefix(prefix)
         try:
             request, response = await self._respond(scope, receive, request_id)
         except _Disconnected:
             return
         await _send(send, response, request_id, without_body=request.method == "HEAD")
+        duration_s = time.perf_counter() - started
+        _measure(request, response.status_code, duration_s)
         log.info(
             "request",
             method=request.method,
             path=request.path,
             status=response.status_code,
-            ms=round((time.perf_counter() - started) * 1000, 2),
+            ms=round(duration_s * 1000, 2),
             **getattr(request, "log", {}),
         )
 
@@ -113,6 +130,17 @@ class ApiHandler(ASGIHandler):
         request._body = body
         request.request_id = request_id  # type: ignore[attr-defined]
         return request
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _measure(request: HttpRequest, status: int, duration_s: float) -> None:
+    """Count a request under its route, so that callers cannot make labels."""
+    match = request.resolver_match
+    route = match.route if match is not None else "none"
+    metrics.REQUESTS.labels(request.method if request.method in _METHODS else "other", route, status).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(duration_s)
 
 
 def _request_id(scope: Scope) -> str:
@@ -145,8 +173,9 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
 
 
 async def _send(send: Send, response: HttpResponseBase, request_id: str, *, without_body: bool) -> None:
-    headers = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-    headers += [header for header in _HEADERS if header[0].decode().title() not in response]
+    own = {name.lower(): value for name, value in response.items()}
+    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in own.items()]
+    headers += [header for name, header in _HEADERS.items() if name not in own]
     if settings.LEDGER_HTTPS:
         headers.append(_HSTS)
     headers.append((b"x-request-id", request_id.encode("ascii")))
@@ -157,6 +186,7 @@ async def _send(send: Send, response: HttpResponseBase, request_id: str, *, with
         await send({"type": "http.response.body", "body": b"" if without_body else content})
         return
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    async for part in response:  # type: ignore[attr-defined]
-        await send({"type": "http.response.body", "body": part, "more_body": True})
+    if not without_body:
+        async for part in response:  # type: ignore[attr-defined]
+            await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

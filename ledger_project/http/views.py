@@ -79,6 +79,8 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         if scope not in actor.scopes:
             raise PermissionDenied.lacks(scope)
         if scope is Scope.OPERATIONS_READ:
+            actor.require_platform("Looking into operations")
+        if scope is Scope.OPERATIONS_READ:
             actor.require_platform("This call")
 
     async def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,9 +1,15 @@
 """An amount as a caller wrote it, before its currency is known."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ledger_project.kernel.errors import InvalidAmount, ValidationFailed
-from ledger_project.kernel.money import Currency, check_minor, parse_positive_major
+from ledger_project.kernel.money import Currency, check_decimal, check_minor, parse_positive_major
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +21,25 @@ class AmountInput:
 
     def resolve(self, currency: Currency) -> int:
         """Return the amount in minor units. Raises ``ValidationFailed`` for both, neither, or an amount that cannot be moved."""
+        return self._read(lambda major: parse_positive_major(major, currency))
+
+    def checked(self, *, optional: bool = False) -> AmountInput:
+        """Return it if it can be an amount in some currency, or may be left out and was. Raises ``ValidationFailed``.
+
+        What is wrong whatever the currency is told before anybody asks whether the account exists.
+        """
+        if not (optional and self.is_absent):
+            self._read(check_decimal)
+        return self
+
+    def _read(self, read_major: Callable[[str], T]) -> T | int:
         if (self.major is None) == (self.minor is None):
             code = "required" if self.major is None else "conflict"
             raise ValidationFailed.of("amount", code, 'send either "amount" (a string in major units) or "amount_minor" (an integer)')
-        field = "amount" if self.minor is None else "amount_minor"
         try:
-            return parse_positive_major(self.major, currency) if self.major is not None else check_minor(self.minor or 0)
+            return read_major(self.major) if self.major is not None else check_minor(self.minor or 0)
         except InvalidAmount as error:
-            raise ValidationFailed.of(field, error.code, str(error)) from None
+            raise ValidationFailed.of("amount_minor" if self.major is None else "amount", error.code, str(error)) from None
 
     @property
     def is_absent(self) -> bool:

@@ -26,15 +26,27 @@ class Currency:
     exponent: int
 
 
+def _match(text: str) -> re.Match[str]:
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise InvalidAmount('a plain decimal number is expected, as in "12.34": digits and at most one point', code="invalid")
+    return match
+
+
+def check_decimal(text: str) -> None:
+    """Raise ``InvalidAmount`` for what is no amount in any currency: not a plain decimal number, or zero."""
+    _match(text)
+    if not text.strip("0."):
+        raise InvalidAmount("an amount must be more than zero", code="min_value")
+
+
 def parse_major(text: str, currency: Currency) -> int:
     """Return the minor units that a decimal string in major units stands for; zero is allowed here.
 
     Raises ``InvalidAmount`` for signs, blanks, exponents, leading zeros, a bare point, or more decimals than the currency has
     (trailing zeros count: ``"1.000"`` is no amount of USD), and for more than ``MAX_AMOUNT_MINOR``.
     """
-    match = _DECIMAL.fullmatch(text)
-    if match is None:
-        raise InvalidAmount('a plain decimal number is expected, as in "12.34": digits and at most one point', code="invalid")
+    match = _match(text)
     whole, fraction = match[1], match[2] or ""
     if len(fraction) > currency.exponent:
         raise InvalidAmount(f"{currency.code} has {currency.exponent} decimals; {len(fraction)} were given", code="max_decimal_places")

@@ -150,6 +150,7 @@ ROUTES = [
     Route("GET", "/holds/{hold}", LOOK, 200, 200, 404, 200, None, "hold_not_found", {"hold": NOWHERE}),
     Route("POST", "/holds/{hold}/capture", MOVE, 201, 201, 404, 403, {}, "hold_not_found", {"hold": NOWHERE}),
     Route("POST", "/holds/{hold}/void", MOVE, 200, 200, 404, 403, {}, "hold_not_found", {"hold": NOWHERE}),
+    Route("GET", "/metrics", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     Route("GET", "/healthz", None, 200, 200, 200, 200),
     Route("GET", "/readyz", None, 200, 200, 200, 200),
     Route("GET", "/openapi.json", None, 200, 200, 200, 200),

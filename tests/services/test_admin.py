@@ -177,7 +177,7 @@ def test_a_double_click_reverses_once(root: Client) -> None:
     page = change_page(Transfer.objects.get(id=made), "reverse-action")
     page = page.replace("reverse-action", "reverse")
     for _ in range(2):
-        assert root.post(page, {"token": "same-token", "reason": "wrong order"}).status_code == 302
+        assert root.post(page, {"token": "same-token", "reason": "wrong order", "refund_fee": "on"}).status_code == 302
     assert (available(source), available(target)) == (10_000, 10_000)
     assert Transfer.objects.filter(reverses_id=made).count() == 1
 

@@ -44,6 +44,16 @@ def test_an_amount_that_cannot_be_moved_names_its_field(amount: AmountInput, fie
     assert [(e.field, e.code) for e in caught.value.errors] == [(field, code)]
 
 
+def test_what_is_no_amount_in_any_currency_is_told_before_the_currency_is_known() -> None:
+    absent, decimals = AmountInput(), AmountInput(major="1." + "1" * 30)
+    assert absent.checked(optional=True) is absent
+    assert decimals.checked() is decimals
+    assert AmountInput(minor=1).checked(optional=True).minor == 1
+    for amount in (absent, AmountInput("1", 1), AmountInput("0.00"), AmountInput("x"), AmountInput(minor=0)):
+        with pytest.raises(errors.ValidationFailed):
+            amount.checked()
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**40), 10**40) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -56,11 +66,6 @@ def test_json_is_exact_and_compact(value: object) -> None:
 
     assert json.loads(dumps(value)) == value
     assert dumps_text(value).encode() == dumps(value)
-
-
-def test_json_knows_no_infinity() -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        dumps(float("inf"))
 
 
 MONEY = Money(100, USD)

@@ -99,8 +99,8 @@ def capture_hold(command: CaptureHold, ledger: Ledger) -> Outcome:
     held = ledger.account(terms.source, currency, AccountKind.HELD)
     target = ledger.account(terms.target, currency, AccountKind.WALLET)
     amount_minor = terms.amount_minor if command.amount_minor is None else command.amount_minor
-    status = _decide(ledger, terms, HoldAction.CAPTURE)
     ledger.check_open(wallet, target)
+    status = _decide(ledger, terms, HoldAction.CAPTURE)
     if amount_minor > terms.amount_minor:
         raise CaptureExceedsHold(held=Money(terms.amount_minor, currency), requested=Money(amount_minor, currency))
     charge = charge_by(terms.schedule, currency, amount_minor)

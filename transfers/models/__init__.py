@@ -3,5 +3,19 @@
 from transfers.models.holds import Hold
 from transfers.models.idempotency import IdempotencyRecord
 from transfers.models.journal import LedgerEntry, Transfer
+from transfers.models.reconciliation import ReconciliationRun
+from transfers.models.rollups import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, RefusalTally, RollupMark
 
-__all__ = ["Hold", "IdempotencyRecord", "LedgerEntry", "Transfer"]
+__all__ = [
+    "DailyActivity",
+    "DailyMerchant",
+    "DailyRefusals",
+    "DailyValue",
+    "Hold",
+    "IdempotencyRecord",
+    "LedgerEntry",
+    "ReconciliationRun",
+    "RefusalTally",
+    "RollupMark",
+    "Transfer",
+]

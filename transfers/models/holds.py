@@ -37,6 +37,10 @@ class Hold(models.Model):
             models.Index(fields=["target_merchant", "id"], name="hold_target_merchant_id"),
             models.Index(fields=["status", "id"], name="hold_status_id"),
             models.Index(fields=["expires_at"], name="hold_open_expiry", condition=Q(status=HoldStatus.OPEN.value)),
+            # How many are open in a currency and what they reserve, from the index alone.
+            models.Index(
+                fields=["currency"], include=["reserved_minor"], name="hold_open_currency", condition=Q(status=HoldStatus.OPEN.value)
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="hold_amount_positive"),

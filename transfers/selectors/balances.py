@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
+from decimal import Decimal
+from typing import cast
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
 
 from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from transfers.domain.book import AccountSnapshot
+from transfers.models import LedgerEntry
 from transfers.representations import BalanceRow, MerchantView
+from transfers.selectors.clock import database_now
 
 _BALANCES = """
-SELECT a.merchant_id, a.currency_id, a.id, a.kind, e.balance_after_minor
+SELECT a.merchant_id, a.currency_id, a.id, a.kind, e.balance_after_minor, e.created_at
 FROM merchants_account a
 LEFT JOIN LATERAL (
-    SELECT l.balance_after_minor FROM transfers_ledgerentry l WHERE l.account_id = a.id {moment} LIMIT 1
+    SELECT l.balance_after_minor, l.created_at FROM transfers_ledgerentry l WHERE l.account_id = a.id {moment} LIMIT 1
 ) e ON true
 WHERE a.merchant_id = ANY(%(merchants)s) AND a.kind IN ('wallet', 'held') {currency}
 ORDER BY a.merchant_id, a.currency_id
@@ -29,15 +33,27 @@ _NOW = "ORDER BY l.sequence DESC"
 _AS_OF = "AND l.created_at <= %(at)s ORDER BY l.created_at DESC, l.sequence DESC"
 
 
-def _balances_of(
-    merchant_ids: Collection[UUID], *, currency: str | None = None, at: datetime | None = None
-) -> dict[UUID, list[BalanceRow]]:
-    statement = _BALANCES.format(moment=_NOW if at is None else _AS_OF, currency="AND a.currency_id = %(currency)s" if currency else "")
+_Row = tuple[UUID, str, UUID, str, "Decimal | None", "datetime | None"]
+
+
+def balances_statement(*, currency: str | None, at: datetime | None) -> str:
+    """Return the SQL of merchants' balances, now or as of a moment."""
+    return _BALANCES.format(moment=_NOW if at is None else _AS_OF, currency="AND a.currency_id = %(currency)s" if currency else "")
+
+
+def _read(merchant_ids: Collection[UUID], *, currency: str | None = None, at: datetime | None = None) -> list[_Row]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"merchants": list(merchant_ids), "at": at, "currency": currency})
-        rows = cursor.fetchall()
+        cursor.execute(balances_statement(currency=currency, at=at), {"merchants": list(merchant_ids), "at": at, "currency": currency})
+        return cast("list[_Row]", cursor.fetchall())
+
+
+def _balances_of(merchant_ids: Collection[UUID], *, currency: str | None = None) -> dict[UUID, list[BalanceRow]]:
+    return _by_merchant(merchant_ids, _read(merchant_ids, currency=currency))
+
+
+def _by_merchant(merchant_ids: Collection[UUID], rows: Iterable[_Row]) -> dict[UUID, list[BalanceRow]]:
     amounts: dict[tuple[UUID, str], dict[str, tuple[UUID, int]]] = {}
-    for merchant_id, code, account_id, kind, balance in rows:
+    for merchant_id, code, account_id, kind, balance, _ in rows:
         amounts.setdefault((merchant_id, code), {})[kind] = account_id, int(balance or 0)
     balances: dict[UUID, list[BalanceRow]] = {merchant_id: [] for merchant_id in merchant_ids}
     for (merchant_id, code), kinds in amounts.items():
@@ -51,10 +67,14 @@ def _balances_of(
 def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime | None) -> tuple[datetime, list[BalanceRow]]:
     """Return the moment and the balances of a merchant then: one row for each account, or exactly one for a currency.
 
-    ``at`` includes entries of exactly that moment; without it, the moment is now.
+    ``at`` includes entries of exactly that moment; without it, the moment is now by the database's clock, as entries have it, and not
+    before the last of them: asking for that moment later shows at least what was shown now. Two round trips for now, one for ``at``.
     """
-    as_of = datetime.now(UTC) if at is None else at
-    rows = _balances_of([merchant_id], currency=currency.code if currency else None, at=at)[merchant_id]
+    as_of = at or database_now()
+    read = _read([merchant_id], currency=currency.code if currency else None, at=at)
+    if at is None:
+        as_of = max([as_of, *(last_at for *_, last_at in read if last_at is not None)])
+    rows = _by_merchant([merchant_id], read)[merchant_id]
     if currency is not None and not rows:
         rows = [BalanceRow(None, currency, 0, 0)]
     return as_of, rows
@@ -88,6 +108,11 @@ def list_merchants(
     if before is not None:
         filters &= Q(id__lt=before)
     return _views(Merchant.objects.filter(filters).order_by("-id")[:limit])
+
+
+def last_balance(account: OuterRef) -> Subquery:
+    """Return the balance of the account that an outer query is at, as a part of it; null where nothing was posted yet."""
+    return Subquery(LedgerEntry.objects.filter(account=account).order_by("-sequence").values("balance_after_minor")[:1])
 
 
 def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapshot | None:

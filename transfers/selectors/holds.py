@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from transfers.domain.book import HoldState
 from transfers.domain.commands import HoldTerms
@@ -17,10 +19,18 @@ from transfers.selectors.facts import hold_state
 _MERCHANTS = ("source_merchant", "target_merchant", "currency")
 
 
+def _shown(holds: QuerySet[Hold]) -> list[HoldState]:
+    """Return holds as they stand now, by the database's clock: one whose time ran out has expired, swept or not."""
+    found = []
+    for row in holds.select_related(*_MERCHANTS).annotate(has_lapsed=Q(status=HoldStatus.OPEN.value, expires_at__lte=Now())):
+        state = hold_state(row)
+        found.append(replace(state, status=HoldStatus.EXPIRED) if row.has_lapsed else state)
+    return found
+
+
 def get_hold(hold_id: UUID) -> HoldState | None:
-    """Return a hold."""
-    hold = Hold.objects.select_related(*_MERCHANTS).filter(id=hold_id).first()
-    return None if hold is None else hold_state(hold)
+    """Return a hold as it stands now."""
+    return next(iter(_shown(Hold.objects.filter(id=hold_id))), None)
 
 
 def page_statement(
@@ -31,15 +41,15 @@ def page_statement(
     ``expired`` includes open holds whose time ran out and which the sweep has not met yet; ``open`` leaves those out. A merchant's
     holds are those it pays and those it is to receive, each read from its own index; ``other_id`` is who must be on the other side.
     """
-    parameters: dict[str, Any] = {"limit": limit, "now": datetime.now(UTC)}
+    parameters: dict[str, Any] = {"limit": limit}
     conditions = ["true"]
     if before is not None:
         conditions.append("h.id < %(before)s")
         parameters["before"] = before
     if status == HoldStatus.OPEN:
-        conditions.append("h.status = 'open' AND h.expires_at > %(now)s")
+        conditions.append("h.status = 'open' AND h.expires_at > statement_timestamp()")
     elif status == HoldStatus.EXPIRED:
-        conditions.append("(h.status = 'expired' OR (h.status = 'open' AND h.expires_at <= %(now)s))")
+        conditions.append("(h.status = 'expired' OR (h.status = 'open' AND h.expires_at <= statement_timestamp()))")
     elif status is not None:
         conditions.append("h.status = %(status)s")
         parameters["status"] = status
@@ -66,11 +76,12 @@ def list_holds(
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         ids = [row[0] for row in cursor.fetchall()]
-    return [hold_state(hold) for hold in Hold.objects.select_related(*_MERCHANTS).filter(id__in=ids).order_by("-id")]
+    return _shown(Hold.objects.filter(id__in=ids).order_by("-id"))
 
 
-def due_holds(*, limit: int) -> list[HoldTerms]:
-    """Return the terms of open holds whose time ran out, longest overdue first."""
-    now = datetime.now(UTC)
-    holds = Hold.objects.select_related(*_MERCHANTS).filter(status=HoldStatus.OPEN, expires_at__lte=now).order_by("expires_at")[:limit]
-    return [hold_state(hold).terms for hold in holds]
+def due_holds(*, after: HoldTerms | None = None, limit: int) -> list[HoldTerms]:
+    """Return the terms of open holds whose time ran out by the database's clock, longest overdue first, those that come after one."""
+    due = Hold.objects.filter(status=HoldStatus.OPEN, expires_at__lte=Now())
+    if after is not None:
+        due = due.filter(Q(expires_at__gt=after.expires_at) | Q(expires_at=after.expires_at, id__gt=after.id))
+    return [hold_state(hold).terms for hold in due.select_related(*_MERCHANTS).order_by("expires_at", "id")[:limit]]

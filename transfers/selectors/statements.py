@@ -13,26 +13,32 @@ from ledger_project.kernel.money import Currency
 from merchants.models import Account
 from merchants.selectors import known_currency
 from transfers.representations import EntryView
+from transfers.selectors.clock import database_now
 from transfers.selectors.transfers import entry_id
 
 _LAST = """
-SELECT sequence, balance_after_minor FROM transfers_ledgerentry WHERE account_id = %s {moment}
+SELECT sequence, balance_after_minor, greatest(created_at, clock_timestamp()) FROM transfers_ledgerentry WHERE account_id = %s {moment}
 ORDER BY created_at DESC, sequence DESC LIMIT 1
 """
 
 _LINES = """
 SELECT e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at, t.memo,
-    CASE WHEN e.type IN ('fee', 'fee_refund') THEN NULL
-         WHEN s.merchant_id = %(merchant)s THEN CASE WHEN g.kind = 'external' THEN NULL ELSE gm.name END
-         ELSE CASE WHEN s.kind = 'external' THEN NULL ELSE sm.name END END
+    CASE WHEN e.type IN ('fee', 'fee_refund') OR 'external' IN (s.kind, g.kind) THEN NULL
+         WHEN t.kind IN ('hold', 'hold_release') THEN hm.name
+         WHEN s.merchant_id = %(merchant)s THEN gm.name ELSE sm.name END
 FROM (
     SELECT * FROM transfers_ledgerentry
-    WHERE account_id = %(account)s AND sequence > %(after)s AND sequence <= %(until)s ORDER BY sequence DESC LIMIT %(limit)s
+    WHERE account_id = %(account)s AND sequence > %(after)s AND sequence <= %(until)s {only} ORDER BY sequence DESC LIMIT %(limit)s
 ) e
 JOIN transfers_transfer t ON t.id = e.transfer_id
 JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
 JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.id = g.merchant_id
+LEFT JOIN transfers_hold h ON h.id = t.hold_id LEFT JOIN merchants_merchant hm ON hm.id = h.target_merchant_id
 ORDER BY e.sequence DESC
+"""
+
+_LARGEST = """
+SELECT coalesce(max(amount_minor), 0) FROM transfers_ledgerentry WHERE account_id = %s AND sequence > %s AND sequence <= %s
 """
 
 
@@ -40,6 +46,7 @@ ORDER BY e.sequence DESC
 class Period:
     """The part of an account's chain that a statement is of: entries after one sequence until another, and the balances there.
 
+    ``opened_at`` is when the account came to be, ``read_at`` the moment of reading by the database's clock, no entry is later.
     Entries are only ever added after the last one, so a period stays what it is while money moves.
     """
 
@@ -52,24 +59,26 @@ class Period:
     until: int
     opening_minor: int
     closing_minor: int
+    opened_at: datetime
+    read_at: datetime
 
 
-def _last(account_id: UUID, condition: str, parameters: list[Any]) -> tuple[int, int]:
+def _last(account_id: UUID, condition: str, parameters: list[Any]) -> tuple[int, int, datetime | None]:
     with connection.cursor() as cursor:
         cursor.execute(_LAST.format(moment=condition), [account_id, *parameters])
         row = cursor.fetchone()
-    return (0, 0) if row is None else (row[0], int(row[1]))
+    return (0, 0, None) if row is None else (row[0], int(row[1]), row[2])
 
 
 def get_period(account: Account, *, start: datetime | None, end: datetime | None, until: int | None = None) -> Period:
     """Return the period ``start`` ≤ time < ``end`` of an account; ``until`` pins its end to that of an earlier page."""
     if end is not None and until is None:
-        until, closing_minor = _last(account.id, "AND created_at < %s", [end])
+        until, closing_minor, read_at = _last(account.id, "AND created_at < %s", [end])
     elif until is not None:
-        until, closing_minor = _last(account.id, "AND sequence = %s", [until])
+        until, closing_minor, read_at = _last(account.id, "AND sequence = %s", [until])
     else:
-        until, closing_minor = _last(account.id, "", [])
-    after, opening_minor = (0, 0) if start is None else _last(account.id, "AND created_at < %s", [start])
+        until, closing_minor, read_at = _last(account.id, "", [])
+    after, opening_minor, _ = (0, 0, None) if start is None else _last(account.id, "AND created_at < %s", [start])
     return Period(
         account_id=account.id,
         account_kind=account.kind,
@@ -80,11 +89,20 @@ def get_period(account: Account, *, start: datetime | None, end: datetime | None
         until=until,
         opening_minor=opening_minor if after <= until else closing_minor,
         closing_minor=closing_minor,
+        opened_at=account.created_at,
+        read_at=read_at or database_now(),
     )
 
 
-def period_lines(period: Period, *, before: int | None, limit: int) -> list[EntryView]:
-    """Return lines of a period newest first, those before a sequence. One round trip, from the primary key of entries."""
+def largest_amount(period: Period) -> int:
+    """Return the largest amount among a period's lines, in minor units."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LARGEST, [period.account_id, period.after, period.until])
+        return int(cursor.fetchone()[0])
+
+
+def period_lines(period: Period, *, before: int | None, limit: int, entry_type: str | None = None) -> list[EntryView]:
+    """Return lines of a period newest first, those before a sequence, perhaps of one type. One round trip, from the primary key."""
     until = period.until if before is None else min(period.until, before - 1)
     parameters: dict[str, Any] = {
         "merchant": period.merchant_id,
@@ -92,9 +110,10 @@ def period_lines(period: Period, *, before: int | None, limit: int) -> list[Entr
         "after": period.after,
         "until": until,
         "limit": limit,
+        "type": entry_type,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_LINES, parameters)
+        cursor.execute(_LINES.format(only="" if entry_type is None else "AND type = %(type)s"), parameters)
         rows = cursor.fetchall()
     return [
         EntryView(

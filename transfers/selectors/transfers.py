@@ -12,7 +12,7 @@ from django.db import connection
 
 from ledger_project.kernel.ids import first_uuid7_at
 from merchants.selectors import known_currency
-from transfers.models import LedgerEntry
+from transfers.models import LedgerEntry, Transfer
 from transfers.representations import EntryView, TransferView
 
 _COLUMNS = """
@@ -145,7 +145,7 @@ def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int)
 
 
 def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[TransferView, list[EntryView]] | None:
-    """Return a transfer with all its entries in the order of their posting. Two round trips.
+    """Return a transfer with all its entries in the order of their posting. Two round trips, three for a hold's.
 
     With ``party`` only if that merchant is on either side, and only the entries of its own accounts.
     """
@@ -158,6 +158,7 @@ def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[Trans
     if row is None:
         return None
     view = _view(row)
+    promised_to = _promised_to(transfer_id) if view.kind in _OF_HOLDS else None
     entries = LedgerEntry.objects.filter(transfer_id=transfer_id).select_related("account__merchant").order_by("account_id", "sequence")
     if party is not None:
         entries = entries.filter(account__merchant_id=party)
@@ -173,7 +174,7 @@ def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[Trans
             amount_minor=entry.amount_minor,
             balance_after_minor=entry.balance_after_minor,
             currency=view.currency,
-            counterparty=counterparty(entry.type, entry.account.merchant.name, view),
+            counterparty=counterparty(entry.type, entry.account.merchant.name, view, promised_to),
             memo=view.memo,
             created_at=entry.created_at,
         )
@@ -182,10 +183,18 @@ def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[Trans
 
 
 _WITHOUT_COUNTERPARTY = frozenset({"fee", "fee_refund"})
+_OF_HOLDS = frozenset({"hold", "hold_release"})
 
 
-def counterparty(entry_type: str, own_name: str, transfer: TransferView) -> str | None:
-    """Return the merchant on the other side of an entry, as its own merchant sees it."""
+def _promised_to(transfer_id: UUID) -> str | None:
+    """Return whom the money was put aside for; in the books it stays with its owner."""
+    return Transfer.objects.filter(id=transfer_id).values_list("hold__target_merchant__name", flat=True).first()
+
+
+def counterparty(entry_type: str, own_name: str, transfer: TransferView, promised_to: str | None) -> str | None:
+    """Return the merchant on the other side of an entry, as its own merchant sees it; None for the outside and for fees."""
     if entry_type in _WITHOUT_COUNTERPARTY:
         return None
+    if transfer.kind in _OF_HOLDS:
+        return promised_to
     return transfer.to_merchant if transfer.from_merchant == own_name else transfer.from_merchant

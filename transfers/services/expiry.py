@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+
 from transfers import engine
-from transfers.domain.commands import Details, ExpireHold
+from transfers.domain.commands import Details, ExpireHold, HoldTerms
 from transfers.domain.holds import HoldStatus
-from transfers.domain.outcome import Outcome
-from transfers.jobs import Answer, Envelope, Item, Job
+from transfers.jobs import Answer, Item, Job
 from transfers.selectors.holds import due_holds
+from transfers.store import JobResults
+
+log = structlog.get_logger(__name__)
 
 SWEEP_SIZE = 200
 """Holds that one posting releases at most."""
 
 _NOTHING = Answer(200, b"")
+_DETAILS = Details(principal="expiry")
 
 
-def _silent(_outcome: Outcome) -> Answer:
-    return _NOTHING
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What became of one batch of holds: how many were due, how many were released here, how many could not be."""
+
+    due: int
+    released: int
+    failed: int
 
 
-def expire_due_holds() -> int:
-    """Release one batch of holds whose time ran out; return how many were released here. Synchronous.
+def _release(terms: list[HoldTerms]) -> Sweep:
+    """Release each in its own right: one posting for all, and if one fails, it fails alone.
 
     Two processes that sweep the same hold meet at its accounts' locks: the second finds it expired and leaves it.
     """
-    terms = due_holds(limit=SWEEP_SIZE)
-    if not terms:
-        return 0
-    details = Details(principal="expiry")
-    items = [Item(ExpireHold(term, details), _silent) for term in terms]
-    envelope = Envelope(render=lambda _results: _NOTHING, render_failure=lambda _index, _result: _NOTHING)
-    results = engine.submit_now(Job(items, envelope)).items
-    return sum(1 for r in results if r.outcome and r.outcome.transfer and r.outcome.hold and r.outcome.hold.status is HoldStatus.EXPIRED)
+    outcomes = engine.submit_all_now([Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms])
+    released = failed = 0
+    for term, outcome in zip(terms, outcomes, strict=True):
+        if not isinstance(outcome, JobResults):
+            failed += 1
+            log.error("hold.expiry_failed", hold_id=str(term.id), error=type(outcome).__name__, detail=str(outcome)[:200])
+            continue
+        decided = outcome.result.outcome
+        assert decided is not None  # noqa: S101 - without a key nothing is a replay
+        if decided.transfer is not None and decided.hold is not None and decided.hold.status is HoldStatus.EXPIRED:
+            released += 1
+        elif decided.refusal is not None and decided.refusal.code not in {"hold_expired", "hold_not_open"}:
+            failed += 1
+            log.error("hold.expiry_refused", hold_id=str(term.id), code=decided.refusal.code)
+    return Sweep(len(terms), released, failed)
+
+
+def sweep_due_holds() -> Iterator[Sweep]:
+    """Go once through all holds that are due, longest overdue first, a batch at a time. Synchronous.
+
+    A hold that cannot be released is passed over, so that those behind it do not wait for it; the next round tries it again.
+    """
+    after = None
+    while terms := due_holds(after=after, limit=SWEEP_SIZE):
+        yield _release(terms)
+        after = terms[-1]
+
+
+def expire_due_holds() -> int:
+    """Release every hold whose time ran out; return how many were released here. Synchronous."""
+    return sum(sweep.released for sweep in sweep_due_holds())

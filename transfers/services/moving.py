@@ -8,7 +8,14 @@ from uuid import UUID
 from fees.domain import Payer, Schedule
 from ledger_project.kernel.access import Actor
 from ledger_project.kernel.amounts import AmountInput
-from ledger_project.kernel.errors import AccountNotFound, FeeNotConfigured, HoldNotFound, MerchantNotFound, TransferNotFound
+from ledger_project.kernel.errors import (
+    AccountNotFound,
+    CurrencyMismatch,
+    FeeNotConfigured,
+    HoldNotFound,
+    MerchantNotFound,
+    TransferNotFound,
+)
 from ledger_project.kernel.money import Currency
 from ledger_project.readers import in_reader
 from merchants.domain import TREASURY, own
@@ -67,11 +74,16 @@ class Quote:
 
 
 async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
-    """Return what this transfer would cost by the schedule in force; moves nothing. Raises what the transfer would, but for funds."""
+    """Return what this transfer would cost by the schedule in force; moves nothing.
+
+    Raises what the transfer would, but for funds and the state of the accounts, which may change before it is made.
+    """
     command = await _transfer_command(request, actor)
     if isinstance(command, Refuse):
         raise command.error
     assert isinstance(command, TransferFunds)  # noqa: S101 - build_transfer makes these two only
+    if command.target_currency not in {None, command.currency.code}:
+        raise CurrencyMismatch(command.currency.code, str(command.target_currency))
     schedule = await in_reader(selectors.applicable_schedule, command.source.id, command.currency.code)
     if schedule is None:
         raise FeeNotConfigured(command.source.name, command.currency.code)

@@ -7,7 +7,7 @@ in id order, new accounts in sorted order. Two batches may wait for each other i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -17,6 +17,7 @@ import psycopg
 from django.conf import settings
 from django.db import transaction
 
+from ledger_project import metrics
 from ledger_project.kernel.errors import IdempotencyInProgress, IdempotencyKeyReused, LedgerError, Refusal
 from ledger_project.kernel.json import dumps_text
 from merchants.models import new_id
@@ -28,8 +29,9 @@ from transfers.store import sql
 from transfers.store.arrays import hexes, plain, quoted
 from transfers.store.directory import remember_accounts
 from transfers.store.reading import Facts, StoredAnswer, read_facts, read_schedules
+from transfers.store.refusals import count_refusals
 from transfers.store.session import Row, Session
-from transfers.store.writing import Completion, write
+from transfers.store.writing import Changes, Completion, write
 
 
 class Contention(Exception):
@@ -84,10 +86,10 @@ class _Posting:
 
     def run(self) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
         """Do it all but the commit."""
-        with self.session.round_trip():
+        with metrics.LOCK_SECONDS.labels("keys").time(), self.session.round_trip():
             self.session.send(sql.SET_LOCK_TIMEOUT, [_lock_timeout(len(self.jobs))])
             candidates, claimed = self._claim()
-            registered = self._register()
+            registered = self._register(candidates)
             schedules = read_schedules(self.commands)
         won = {cast("UUID", row[0]) for row in claimed.fetchall()} if claimed else set()
         self.claims = _Claims(
@@ -107,13 +109,8 @@ class _Posting:
         results = [
             self._job_results(job, items, list(outcomes)) for job, items, outcomes in zip(self.jobs, fresh, planned.outcomes, strict=True)
         ]
-        write(
-            self.session,
-            planned,
-            completions=self.completions,
-            released=self.released,
-            known_holds=frozenset(self.facts.book.holds),
-        )
+        changes = Changes(planned, self.completions, self.released, count_refusals(fresh, planned.outcomes))
+        write(self.session, changes, known_holds=frozenset(self.facts.book.holds))
         accounts = dict(self.facts.account_ids) | {account.key: account.id for account in planned.opened}
         return results, accounts
 
@@ -136,16 +133,20 @@ class _Posting:
         ]
         return candidates, self.session.send(sql.CLAIM_KEYS, parameters)
 
-    def _register(self) -> psycopg.Cursor[Row] | None:
-        new = [command for command in self.commands if isinstance(command, c.RegisterMerchant)]
+    def _register(self, candidates: Mapping[tuple[str, str], UUID]) -> psycopg.Cursor[Row] | None:
+        """Take the new merchants' names, in the claims' round trip: only for commands whose key turns out to be ours."""
+        new: list[tuple[c.RegisterMerchant, UUID | None]] = []
+        seen: set[tuple[str, str]] = set()
+        for item in (item for job in self.jobs for item in job.items):
+            key = None if item.key is None else (item.key.principal, item.key.key)
+            if isinstance(item.command, c.RegisterMerchant) and key not in seen:
+                new.append((item.command, candidates[key] if key else None))
+            seen.update([key] if key else [])
         if not new:
             return None
-        parameters = [
-            plain(command.merchant.id for command in new),
-            quoted(command.merchant.name for command in new),
-            quoted(dumps_text(command.metadata) for command in new),
-        ]
-        return self.session.send(sql.REGISTER_MERCHANTS, parameters)
+        ids, names = plain(command.merchant.id for command, _ in new), quoted(command.merchant.name for command, _ in new)
+        metadata = quoted(dumps_text(command.metadata) for command, _ in new)
+        return self.session.send(sql.REGISTER_MERCHANTS, [ids, names, metadata, plain(record_id for _, record_id in new)])
 
     def _stored(self, key: Key) -> StoredAnswer:
         try:
@@ -259,8 +260,7 @@ class _Posting:
         assert envelope.key is not None  # noqa: S101 - the caller asked
         stored = self._stored(envelope.key)
         if bytes(stored.fingerprint) != envelope.key.fingerprint:
-            outcome = Outcome(refusal=IdempotencyKeyReused())
-            return Result(job.items[0].render(outcome), outcome)
+            return self._refused(job.items[0], IdempotencyKeyReused())
         if stored.status_code is None or stored.body is None:
             raise IdempotencyInProgress
         return Result(Answer(stored.status_code, stored.body.encode()), replayed=True)
@@ -292,8 +292,7 @@ def _first_refusal(job: Job, fresh: list[Item], outcomes: list[Outcome | None]) 
 def _lock_timeout(jobs: int) -> str:
     """Return how long a statement may wait for a key or an account.
 
-    A single job may take the whole wait that its caller is promised. A batch gives up sooner and is then tried job by job, so that one
-    that waits for somebody's key does not hold up its neighbours for long.
+    A single job may take all the wait that its caller is promised. A batch gives up sooner and is tried job by job: nobody waits long for
+    a neighbour's key.
     """
-    share = 1.0 if jobs == 1 else 0.2
-    return f"{max(1, int(settings.LEDGER_IDEMPOTENCY_WAIT * 1000 * share))}ms"
+    return f"{max(1, int(settings.LEDGER_IDEMPOTENCY_WAIT * 1000 * (1.0 if jobs == 1 else 0.2)))}ms"

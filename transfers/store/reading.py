@@ -12,6 +12,7 @@ from uuid import UUID
 
 from fees.domain import Payer, Schedule
 from fees.selectors import load_schedules
+from ledger_project import metrics
 from merchants.domain import AccountKind, Status
 from merchants.models import Account, new_id
 from transfers.domain import commands as c
@@ -57,7 +58,8 @@ def lock_accounts(account_ids: Iterable[UUID]) -> None:
     """
     ids = sorted(account_ids)
     if ids:
-        list(Account.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", flat=True))
+        with metrics.LOCK_SECONDS.labels("accounts").time():
+            list(Account.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", flat=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def read_facts(
         heads = session.send(sql.HEADS, [plain(ids.values())]) if ids else None
         merchants = session.send(sql.MERCHANTS, [plain({key.merchant_id for key in missing})]) if missing else None
         replays = session.send(sql.REPLAYS, [quoted(p for p, _ in taken_keys), quoted(k for _, k in taken_keys)]) if taken_keys else None
-        taken = session.send(sql.REFERENCES, [quoted(references)]) if references else None
+        taken = session.send(sql.REFERENCES, [quoted(references), plain(ids.values())]) if references else None
         reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
         holds = session.send(sql.HOLD_STATES, [plain(terms)]) if terms else None
     states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}

@@ -13,10 +13,13 @@ ON CONFLICT (principal, key) DO NOTHING
 RETURNING id
 """
 
+# Sent together with the claims: a record of ours is there only if the claim before it was won, so a key that stands for another
+# request registers nobody.
 REGISTER_MERCHANTS = """
 INSERT INTO merchants_merchant (id, name, status, metadata)
 SELECT m.id, m.name, 'active', m.metadata
-FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS m(id, name, metadata)
+FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[]) AS m(id, name, metadata, record_id)
+WHERE m.record_id IS NULL OR EXISTS (SELECT 1 FROM transfers_idempotencyrecord r WHERE r.id = m.record_id)
 ORDER BY lower(m.name)
 ON CONFLICT (lower(name)) DO NOTHING
 RETURNING id, created_at
@@ -28,7 +31,9 @@ SELECT id, merchant_id, currency_id, kind FROM merchants_account WHERE merchant_
 
 # What follows runs after the locks, as statements of their own: a statement that locks and reads at once would read an older
 # snapshot than its locks.
-CLOCK = "SELECT clock_timestamp()"
+# The transaction has its number before it has its time, so whoever later has a higher number knows which times may still come: the
+# rollups rest on that (services/rollups.py).
+CLOCK = "SELECT clock_timestamp() FROM pg_current_xact_id()"
 
 HEADS = """
 SELECT a.id, a.merchant_id, a.currency_id, a.kind, a.status, m.status, m.name, a.overdraft_limit_minor, a.created_at,
@@ -50,9 +55,11 @@ FROM unnest(%s::text[], %s::text[]) AS k(principal, key)
 JOIN transfers_idempotencyrecord r ON r.principal = k.principal AND r.key = k.key
 """
 
+# By both columns of the unique index: a reference like "INV-1" is in use by everybody, and only these accounts' matter.
 REFERENCES = """
 SELECT CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END, t.external_reference, t.id
 FROM transfers_transfer t WHERE t.external_reference = ANY(%s::text[])
+    AND CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END = ANY(%s::uuid[])
 """
 
 REVERSALS = """
@@ -102,3 +109,9 @@ WHERE r.id = a.id
 """
 
 RELEASE_KEYS = "DELETE FROM transfers_idempotencyrecord WHERE id = ANY(%s::uuid[])"
+
+COUNT_REFUSALS = """
+INSERT INTO transfers_refusaltally (id, currency, code, refusals, created_at)
+SELECT c.id, c.currency, c.code, c.refusals, clock_timestamp()
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[]) AS c(id, currency, code, refusals)
+"""

@@ -12,6 +12,7 @@ from transfers.domain.posting import Plan
 from transfers.jobs import Answer
 from transfers.store import sql
 from transfers.store.arrays import hexes, plain, quoted
+from transfers.store.refusals import RefusalCounts, insert_refusals
 from transfers.store.session import Session
 
 
@@ -23,10 +24,18 @@ class Completion(NamedTuple):
     transfer_id: UUID | None
 
 
-def write(
-    session: Session, plan: Plan, *, completions: Sequence[Completion], released: Sequence[UUID], known_holds: frozenset[UUID]
-) -> None:
+class Changes(NamedTuple):
+    """All that a posting transaction writes: what was planned, answers, keys that stay free, and how often which refusal was given."""
+
+    plan: Plan
+    completions: Sequence[Completion]
+    released: Sequence[UUID]
+    refusals: RefusalCounts
+
+
+def write(session: Session, changes: Changes, *, known_holds: frozenset[UUID]) -> None:
     """Write accounts, holds, transfers, entries and answers. The database's guards check each of them."""
+    plan, completions, released, refusals = changes
     placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
     ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
     with session.round_trip():
@@ -43,6 +52,8 @@ def write(
             _complete_keys(session, completions)
         if released:
             session.send(sql.RELEASE_KEYS, [plain(released)])
+        if refusals:
+            insert_refusals(session, refusals)
 
 
 def _open_accounts(session: Session, opened: Sequence[AccountState]) -> None:

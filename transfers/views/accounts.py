@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 
 from ledger_project.http.cursors import page_json, page_request
-from ledger_project.http.responses import json_response
+from ledger_project.http.responses import JSON, json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
@@ -22,12 +22,16 @@ from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.jobs import Result
 from transfers.representations import EntryView, account_json, entry_json, money, posted_transfer_json
-from transfers.selectors.statements import Period, get_period, period_lines
+from transfers.selectors.statements import Period, get_period, largest_amount, period_lines
 from transfers.serializers import AccountJson, MovementBody, MovementJson, StatementJson
 from transfers.services import moving
 from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
-from transfers.views.statement_files import camt_response, csv_response
+from transfers.views.camt053 import camt053_response, check_representable
+from transfers.views.statement_files import csv_response
 from transfers.views.transfers import KEY_CODES
+
+CSV = "text/csv"
+XML = "application/xml"
 
 
 class AccountView(ApiView):
@@ -58,10 +62,11 @@ def _moved(outcome: Outcome) -> object:
 async def _cross(request: HttpRequest, account_id: str, service: Callable[..., Awaitable[Result]]) -> HttpResponse:
     body = read_body(request)
     values = validate(MovementBody, body)
+    amount = amount_of(values)
     key = request_key(request, body)
     result = await service(
         path_uuid(account_id, AccountNotFound),
-        amount_of(values),
+        amount,
         details_of(request, values),
         actor=actor_of(request),
         key=key,
@@ -133,6 +138,12 @@ def _read_period(
     return get_period(account, start=start, end=end, until=until), before
 
 
+def _read_camt053(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> Period:
+    period, _ = _read_period(account_id, start, end, actor=actor, position=None)
+    check_representable(period, largest_amount(period))
+    return period
+
+
 class StatementView(ApiView):
     """The lines of a wallet."""
 
@@ -150,16 +161,19 @@ class StatementView(ApiView):
         },
     )
     async def get(self, request: HttpRequest, account_id: str) -> HttpResponseBase:
-        """Show lines newest first; as `text/csv` or `application/xml` (camt.053) the whole period as a stream."""
+        """Show lines newest first; as `text/csv` or `application/xml` (camt.053.001.08) the whole period as a stream.
+
+        camt.053 holds 18 digits, 5 decimals and three-letter currencies: what it cannot hold exactly is refused, never rounded.
+        """
         page = page_request(request, f"statement.{account_id}", StatementQuery)
         start, end = page.values.get("from"), page.values.get("to")
-        accept = request.META.get("HTTP_ACCEPT", "")
-        if "text/csv" in accept or "application/xml" in accept:
-            period, _ = await in_reader(_read_period, account_id, start, end, actor=actor_of(request), position=None)
-            return csv_response(period) if "text/csv" in accept else camt_response(period, start=start, end=end)
-        period, lines = await in_reader(
-            _read_page, account_id, start, end, actor=actor_of(request), position=page.position, limit=page.limit + 1
-        )
+        actor = actor_of(request)
+        wanted = request.get_preferred_type([JSON, CSV, XML])
+        if wanted == CSV:
+            return csv_response((await in_reader(_read_period, account_id, start, end, actor=actor, position=None))[0])
+        if wanted == XML:
+            return camt053_response(await in_reader(_read_camt053, account_id, start, end, actor=actor), start=start, end=end)
+        period, lines = await in_reader(_read_page, account_id, start, end, actor=actor, position=page.position, limit=page.limit + 1)
         payload = page_json([entry_json(line) for line in lines], page, [f"{line.sequence}:{period.until}" for line in lines])
         if start is not None or end is not None:
             payload |= money("opening_balance", period.opening_minor, period.currency)

@@ -47,9 +47,9 @@ def details_of(request: HttpRequest, body: Mapping[str, Any]) -> Details:
     )
 
 
-def amount_of(body: Mapping[str, Any]) -> AmountInput:
-    """Return the amount as the caller spelt it."""
-    return AmountInput(body.get("amount"), body.get("amount_minor"))
+def amount_of(body: Mapping[str, Any], *, optional: bool = False) -> AmountInput:
+    """Return the amount as the caller spelt it. Raises ``ValidationFailed`` for what is none in any currency."""
+    return AmountInput(body.get("amount"), body.get("amount_minor")).checked(optional=optional)
 
 
 def transfer_request(request: HttpRequest, body: Mapping[str, Any]) -> TransferRequest:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
@@ -52,12 +50,13 @@ class HoldsView(ApiView):
         """Reserve an amount and the fee that its capture will cost."""
         body = read_body(request)
         values = validate(HoldBody, body)
+        amount = amount_of(values)
         key = request_key(request, body)
         wanted = HoldRequest(
             values["from_merchant"],
             values["to_merchant"],
             values["currency"],
-            amount_of(values),
+            amount,
             values["expires_in"],
             details_of(request, values),
         )
@@ -86,8 +85,7 @@ class HoldsView(ApiView):
                 limit=page.limit + 1,
                 actor=actor_of(request),
             )
-        now = datetime.now(UTC)
-        return json_response(page_json([hold_json(hold, now=now) for hold in found], page, [str(hold.terms.id) for hold in found]))
+        return json_response(page_json([hold_json(hold) for hold in found], page, [str(hold.terms.id) for hold in found]))
 
 
 class HoldView(ApiView):
@@ -106,7 +104,7 @@ class HoldView(ApiView):
         hold = await in_reader(selectors.visible_hold, wanted, actor=actor_of(request))
         if hold is None:
             raise HoldNotFound(wanted)
-        return json_response(hold_json(hold, now=datetime.now(UTC)))
+        return json_response(hold_json(hold))
 
 
 class CaptureView(ApiView):
@@ -128,10 +126,11 @@ class CaptureView(ApiView):
         """Pay out of a hold, once: all of it or an amount; what is left over is released."""
         body = read_body(request)
         values = validate(CaptureBody, body)
+        amount = amount_of(values, optional=True)
         key = request_key(request, body)
         result = await moving.capture_hold(
             path_uuid(hold_id, HoldNotFound),
-            amount_of(values),
+            amount,
             details_of(request, values),
             actor=actor_of(request),
             key=key,

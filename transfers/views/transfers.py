@@ -201,10 +201,11 @@ class ReverseView(ApiView):
         """Send money back where it came from: all that is not yet reversed, or an amount of it."""
         body = read_body(request)
         values = validate(ReverseBody, body)
+        amount = amount_of(values, optional=True)
         key = request_key(request, body)
         result = await moving.reverse_transfer(
             path_uuid(transfer_id, TransferNotFound),
-            amount_of(values),
+            amount,
             details_of(request, values),
             refund_fee=values["refund_fee"],
             actor=actor_of(request),

@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from uvicorn.supervisors import Multiprocess
 
 from ledger_project.database import EmbeddedPostgres
+from ledger_project.metrics import prepare_multiprocess
 from ledger_project.orphans import SUPERVISOR
 
 LIBPQ_NAMES = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
@@ -77,7 +78,7 @@ class Command(BaseCommand):
                 connections[alias].close_pool()  # type: ignore[attr-defined]
             self.stdout.write(_BANNER.format(port=port, login=login, callers=_CALLERS[settings.LEDGER_AUTH]))
             self.stdout.flush()
-            self._serve(listener, workers)
+            self._serve(listener, port, workers)
         self.stdout.write("Stopped.")
 
     def _listen(self, port: int) -> socket.socket:
@@ -115,9 +116,10 @@ class Command(BaseCommand):
         demo = users.filter(username="admin").first()
         return "   (demo login: admin / admin)" if demo is not None and demo.check_password("admin") else ""
 
-    def _serve(self, listener: socket.socket, workers: int) -> None:
+    def _serve(self, listener: socket.socket, port: int, workers: int) -> None:
         config = uvicorn.Config(
             "ledger_project.asgi:application",
+            port=port,
             workers=workers,
             loop="uvloop",
             http="ledger_project.http.protocol:BoundedProtocol",
@@ -132,5 +134,6 @@ class Command(BaseCommand):
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
             return
+        prepare_multiprocess(settings.LEDGER_DATA_DIR / f"metrics-{port}")
         os.environ[SUPERVISOR] = str(os.getpid())
         Multiprocess(config, sockets=[listener]).run()

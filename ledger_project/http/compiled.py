@@ -1,0 +1,135 @@
+"""DRF serializers compiled to a flat list of checks that can only say yes.
+
+Running a serializer of eleven fields costs 55 µs, most of it asking each field again what it never changes its mind about: its
+default, its validators, whether it is read-only. Here that is asked once; a valid body costs 6 µs. Whatever is not plainly valid is
+given to DRF itself, which finds the same verdict or a better one and words every message: there is one source of errors and of
+meaning. A serializer that has any rule of its own (``validate``, validators, sources) is not compiled at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import empty
+
+from ledger_project.http.fields import StrictInteger, StrictString
+
+Check = Callable[[Any], Any]
+
+
+class NotPlain(Exception):
+    """The value is not plainly valid: DRF has to look at it."""
+
+
+class _Step(NamedTuple):
+    """One field: what to do if it is absent, if it is null, and if it is there."""
+
+    name: str
+    required: bool
+    default: Callable[[], Any] | None
+    allow_null: bool
+    check: Check
+
+
+def _string(field: StrictString) -> Check:
+    allow_blank, low, high = field.allow_blank, field.min_length or 0, field.max_length
+
+    def check(value: Any) -> Any:
+        if type(value) is not str or "\x00" in value or not low <= len(value) or (high is not None and len(value) > high):
+            raise NotPlain
+        # Beyond ASCII there are characters (surrogates) that DRF refuses.
+        if not value.isascii() or (not value and not allow_blank):
+            raise NotPlain
+        return value
+
+    return check
+
+
+def _integer(field: StrictInteger) -> Check:
+    low, high = field.min_value, field.max_value
+
+    def check(value: Any) -> Any:
+        if type(value) is not int or (low is not None and value < low) or (high is not None and value > high):
+            raise NotPlain
+        return value
+
+    return check
+
+
+def _json_list(field: serializers.ListField) -> Check:
+    """A list of any JSON, which comes out of the parser and needs no proof that it is JSON."""
+    low, high = field.min_length or 0, field.max_length
+
+    def check(value: Any) -> Any:
+        if type(value) is not list or not low <= len(value) or (high is not None and len(value) > high) or None in value:
+            raise NotPlain
+        return value
+
+    return check
+
+
+def _check_of(field: serializers.Field[Any, Any, Any, Any]) -> Check:
+    if type(field) is StrictString:
+        return _string(field)
+    if type(field) is StrictInteger:
+        return _integer(field)
+    if type(field) is serializers.ListField and type(field.child) is serializers.JSONField and not field.child.binary:
+        return _json_list(field)
+    return _by_drf(field)
+
+
+def _by_drf(field: serializers.Field[Any, Any, Any, Any]) -> Check:
+    def check(value: Any) -> Any:
+        try:
+            return field.run_validation(value)
+        except ValidationError:
+            raise NotPlain from None
+
+    return check
+
+
+def _step(name: str, field: serializers.Field[Any, Any, Any, Any]) -> _Step:
+    default = None if field.default is empty else field.get_default
+    return _Step(name, bool(field.required), default, bool(field.allow_null), _check_of(field))
+
+
+def _has_rules_of_its_own(serializer: serializers.Serializer[Any]) -> bool:
+    kind, base = type(serializer), serializers.Serializer
+    overridden = any(getattr(kind, name) is not getattr(base, name) for name in ("validate", "run_validation", "to_internal_value"))
+    own_fields = any(
+        field.read_only or field.source != name or hasattr(serializer, f"validate_{name}") for name, field in serializer.fields.items()
+    )
+    return overridden or own_fields or bool(serializer.validators)
+
+
+def _absent(step: _Step, values: dict[str, Any]) -> None:
+    if step.default is not None:
+        values[step.name] = step.default()
+    elif step.required:
+        raise NotPlain
+
+
+def compile_serializer(serializer: serializers.Serializer[Any]) -> Callable[[Mapping[str, Any]], dict[str, Any]] | None:
+    """Return a function from a body to its validated values that raises ``NotPlain`` if DRF has to decide; None if it always has to."""
+    if _has_rules_of_its_own(serializer):
+        return None
+    steps = [_step(str(name), field) for name, field in serializer.fields.items()]
+
+    def run(body: Mapping[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for step in steps:
+            value = body.get(step.name, empty)
+            if value is empty:
+                _absent(step, values)
+            elif value is not None:
+                values[step.name] = step.check(value)
+            elif step.allow_null:
+                values[step.name] = None
+            else:
+                raise NotPlain
+        return values
+
+    return run

@@ -1,0 +1,78 @@
+"""Every page of the admin opens, says nothing on the console, asks nobody outside, and fits a phone."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from fees.models import FeeSchedule
+from merchants.models import Account, Currency, Merchant, new_id
+from tests.factories import unique
+from tests.services.test_admin import USD, change_page, new_merchant, post
+from tests.services.test_rollups import settle
+from transfers.domain.commands import Details, PlaceHold, TransferFunds
+from transfers.jobs import Key
+from transfers.models import Hold, IdempotencyRecord, Transfer
+from transfers.services.posting_now import post_now
+
+
+def every_page() -> dict[str, str]:
+    """Return the address of a page of each sort, over a ledger that has something of everything."""
+    source, target = new_merchant(1_234_567_89), new_merchant()
+    made = post(TransferFunds(source, target, USD, 1000, Details(memo="invoice with a long memo " * 8)))
+    hold, token = new_id(), unique("key")
+    post(PlaceHold(hold, source, target, USD, 100, 600, Details()))
+    post_now([TransferFunds(source, target, USD, 1, Details())], keys=[Key("pages", token, b"p" * 32)])
+    settle()
+    objects = {
+        "merchant": Merchant.objects.get(id=source.id),
+        "account": Account.objects.get(merchant_id=source.id, kind="wallet"),
+        "transfer": Transfer.objects.get(id=made),
+        "hold": Hold.objects.get(id=hold),
+        "key": IdempotencyRecord.objects.get(key=token),
+        "fee schedule": FeeSchedule.objects.filter(merchant=None).first(),
+        "currency": Currency.objects.get(code="USD"),
+        "user": User.objects.first(),
+        "role": Group.objects.first(),
+    }
+    found = {name: change_page(obj) for name, obj in objects.items()}
+    for model in admin.site._registry:
+        found[f"list of {model._meta.verbose_name_plural}"] = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    entry = LogEntry.objects.first()
+    found |= {} if entry is None else {"log entry": change_page(entry)}
+    found |= {
+        "dashboard": reverse("admin:index"),
+        "find": reverse("admin:ledger_find") + "?q=a",
+        "fee draft": reverse("admin:fee_append"),
+        "comparison": found["fee schedule"] + "?compare=1",
+        "freeze": change_page(objects["merchant"], "freeze"),
+        "close": change_page(objects["merchant"], "close"),
+        "waive": change_page(objects["merchant"], "waive"),
+        "reverse": change_page(objects["transfer"], "reverse"),
+        "void": change_page(objects["hold"], "void"),
+        "new currency": reverse("admin:merchants_currency_add"),
+        "new user": reverse("admin:auth_user_add"),
+        "password": reverse("admin:password_change"),
+    }
+    return found
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_opens_and_fits(root: Page, width: int, scheme: str) -> None:
+    root.set_viewport_size({"width": width, "height": 900})
+    root.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    wide = {}
+    for name, address in every_page().items():
+        response = root.goto(address)
+        assert response is not None
+        assert response.status == 200, (name, response.status)
+        root.wait_for_load_state("networkidle")
+        needed = root.evaluate("document.documentElement.scrollWidth")
+        if needed > width:
+            wide[name] = needed
+    assert wide == {}

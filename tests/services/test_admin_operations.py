@@ -1,0 +1,276 @@
+"""What operators may do by their role, what is kept of it, and what nobody can do by any page, action or crafted request."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from fees.models import FeeSchedule
+from merchants.models import Account, Currency, Merchant, new_id
+from tests.factories import unique
+from tests.services.test_admin import USD, available, change_page, new_merchant, new_transfer, post
+from tests.services.test_rollups import settle
+from transfers import models
+from transfers.domain.commands import Details, PlaceHold, TransferFunds
+from transfers.jobs import Key
+from transfers.models import Hold, IdempotencyRecord, LedgerEntry, Transfer
+from transfers.services.posting_now import post_now
+
+LEDGER = [Transfer, Hold, IdempotencyRecord, Account, Merchant, FeeSchedule, LogEntry]
+
+
+def user_with(role: str | None) -> Client:
+    client = Client()
+    if role is None:
+        client.force_login(User.objects.create_superuser(unique("root")))
+        return client
+    user = User.objects.create_user(unique(role.replace(" ", "-")), is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def root() -> Client:
+    return user_with(None)
+
+
+# --- roles ------------------------------------------------------------------------------------------------------------------
+
+ACTIONS = {"freeze": "operator", "reverse": "operator", "void": "operator", "waive": "fee manager", "append": "fee manager"}
+
+
+def pages() -> dict[str, str]:
+    source, target, made = new_transfer()
+    hold = new_id()
+    post(PlaceHold(hold, source, target, USD, 100, 600, Details()))
+    merchant = Merchant.objects.get(id=source.id)
+    return {
+        "freeze": change_page(merchant, "freeze"),
+        "reverse": change_page(Transfer.objects.get(id=made), "reverse"),
+        "void": change_page(Hold.objects.get(id=hold), "void"),
+        "waive": change_page(merchant, "waive"),
+        "append": reverse("admin:fee_append"),
+    }
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "fee manager"])
+def test_each_role_is_there_from_the_start_and_may_do_just_its_own(role: str) -> None:
+    client = user_with(role)
+    for action, page in pages().items():
+        assert client.get(page).status_code == (200 if ACTIONS[action] == role else 403), action
+    for name in ("merchants_merchant", "transfers_transfer", "transfers_hold", "fees_feeschedule", "admin_logentry"):
+        assert client.get(reverse(f"admin:{name}_changelist")).status_code == 200
+    assert client.get(reverse("admin:auth_user_changelist")).status_code == 403
+    assert "Value held by merchants" in client.get(reverse("admin:index")).content.decode()
+
+
+def test_staff_without_a_role_sees_no_figures() -> None:
+    client = Client()
+    client.force_login(User.objects.create_user(unique("nobody"), is_staff=True))
+    page = client.get(reverse("admin:index"))
+    assert page.status_code == 200
+    assert "Value held" not in page.content.decode()
+    assert client.get(reverse("admin:transfers_transfer_changelist")).status_code == 403
+
+
+# --- what nobody can do -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", LEDGER)
+@pytest.mark.parametrize("role", [None, "operator"])
+def test_no_crafted_request_adds_changes_or_deletes(role: str | None, model: type[Transfer]) -> None:
+    page = pages()
+    client = user_with(role)
+    user_with(None).post(page["freeze"], {"token": "x", "reason": "for a row in the log"})
+    post_now([TransferFunds(new_merchant(), new_merchant(), USD, 1, Details())], keys=[Key("crafted", unique("key"), b"k" * 32)])
+    obj = model.objects.first()
+    assert obj is not None
+    before, count = model.objects.filter(pk=obj.pk).values().get(), model.objects.count()
+    label = f"{model._meta.app_label}_{model._meta.model_name}"
+    everything = {f.name: "1" for f in model._meta.fields} | {"status": "frozen", "_save": "Save", "post": "yes"}
+    for url in (f"{label}_add", f"{label}_changelist"):
+        client.post(reverse(f"admin:{url}"), everything | {"action": "delete_selected", "_selected_action": [str(obj.pk)]})
+    for url in (f"{label}_change", f"{label}_delete"):
+        assert client.post(reverse(f"admin:{url}", args=[obj.pk]), everything).status_code == 403
+    editable = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": str(obj.pk), "form-0-status": "closed", "_save": "Save"}
+    client.post(reverse(f"admin:{label}_changelist"), editable)
+    assert model.objects.filter(pk=obj.pk).values().get() == before
+    assert model.objects.count() == count
+
+
+def test_entries_figures_and_marks_are_not_in_the_admin_at_all() -> None:
+    registered = {model for model in admin.site._registry if model._meta.app_label == "transfers"}
+    assert registered <= {Transfer, Hold, IdempotencyRecord, getattr(models, "ReconciliationRun", Transfer)}
+    assert LedgerEntry not in registered
+
+
+@pytest.mark.parametrize("model", [Transfer, Hold, Account, Merchant, FeeSchedule])
+@pytest.mark.parametrize("wrong", ["00000000-0000-7000-8000-000000000000", "no-id"])
+def test_an_action_on_what_is_not_there_is_not_found(root: Client, model: type[Transfer], wrong: str) -> None:
+    action = {Transfer: "reverse", Hold: "void", Account: "freeze", Merchant: "freeze"}.get(model, "change")
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") + f"{wrong}/{action}/"
+    assert root.get(page).status_code in {302, 404}
+
+
+# --- money moves once, and what was refused stays refused --------------------------------------------------------------------
+
+
+def test_a_double_click_on_a_part_sends_it_back_once_and_is_recorded_once(root: Client) -> None:
+    source, target, made = new_transfer()
+    page = change_page(Transfer.objects.get(id=made), "reverse")
+    for _ in range(3):
+        assert root.post(page, {"token": "twice", "reason": "half was broken", "amount": "4.00"}).status_code == 302
+    assert (available(source), available(target)) == (10_000 - 1010 + 400, 10_000 + 1000 - 400)
+    assert LogEntry.objects.filter(object_id=str(made)).count() == 1
+    reversal = Transfer.objects.get(reverses_id=made)
+    assert reversal.memo == "half was broken"
+    assert reversal.principal.startswith("admin:")
+    assert reversal.request_id
+
+
+def test_a_refusal_is_told_as_one_also_when_the_form_is_sent_again(root: Client) -> None:
+    source, target, made = new_transfer(9000)
+    post(TransferFunds(target, source, USD, 15_000, Details()))  # the receiver has spent it
+    page = change_page(Transfer.objects.get(id=made), "reverse")
+    form = {"token": "refused", "reason": "wrong order"}
+    assert "Insufficient funds" in root.post(page, form).content.decode()
+    again = root.post(page, form)
+    assert again.status_code == 200
+    assert "insufficient_funds" in again.content.decode()
+    assert not LogEntry.objects.filter(object_id=str(made)).exists()
+    assert not Transfer.objects.filter(reverses_id=made).exists()
+
+
+def test_a_token_of_one_form_does_nothing_for_another_object(root: Client) -> None:
+    _, _, first = new_transfer()
+    _, _, second = new_transfer()
+    assert root.post(change_page(Transfer.objects.get(id=first), "reverse"), {"token": "stolen", "reason": "a"}).status_code == 302
+    page = root.post(change_page(Transfer.objects.get(id=second), "reverse"), {"token": "stolen", "reason": "b"})
+    assert page.status_code == 200
+    assert not Transfer.objects.filter(reverses_id=second).exists()
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "1.001", "abc"])
+def test_an_amount_that_is_none_is_told_so(root: Client, amount: str) -> None:
+    _, _, made = new_transfer()
+    page = root.post(change_page(Transfer.objects.get(id=made), "reverse"), {"token": "t", "reason": "r", "amount": amount})
+    assert page.status_code == 200
+    assert not Transfer.objects.filter(reverses_id=made).exists()
+
+
+def test_fees_are_waived_once_by_a_double_click(root: Client) -> None:
+    merchant = new_merchant()
+    page = change_page(Merchant.objects.get(id=merchant.id), "waive")
+    assert root.post(page, {"token": "t", "reason": "first month"}).status_code == 302
+    assert "waived already" in root.post(page, {"token": "t", "reason": "first month"}).content.decode()
+    assert FeeSchedule.objects.filter(merchant_id=merchant.id).count() == 1
+
+
+# --- what is kept and shown -------------------------------------------------------------------------------------------------
+
+
+def test_every_change_says_who_when_what_and_why(root: Client) -> None:
+    merchant = Merchant.objects.get(id=new_merchant().id)
+    root.post(change_page(merchant, "freeze"), {"token": "t", "reason": "court order 7"})
+    entry = LogEntry.objects.get(object_id=str(merchant.id))
+    assert (entry.get_change_message(), entry.user.username.startswith("root")) == ("Frozen: court order 7", True)
+    assert (datetime.now(UTC) - entry.action_time).total_seconds() < 60
+    assert "Frozen: court order 7" in root.get(reverse("admin:admin_logentry_changelist")).content.decode()
+    assert "Frozen: court order 7" in root.get(change_page(merchant)).content.decode()
+
+
+def test_a_currency_is_added_and_switched_off_with_a_reason(root: Client) -> None:
+    code = "T" + unique()[-6:].upper().replace("-", "Z")
+    values = {"code": code, "exponent": "4", "name": "Token", "is_active": "on"}
+    assert root.post(reverse("admin:merchants_currency_add"), values).status_code == 200  # no reason
+    assert not Currency.objects.filter(code=code).exists()
+    assert root.post(reverse("admin:merchants_currency_add"), values | {"reason": "launch"}).status_code == 302
+    page = reverse("admin:merchants_currency_change", args=[code])
+    assert root.post(page, {"name": "Token", "exponent": "9", "reason": "retired"}).status_code == 302
+    currency = Currency.objects.get(code=code)
+    assert (currency.is_active, currency.exponent) == (False, 4)
+    messages = [entry.get_change_message() for entry in LogEntry.objects.filter(object_id=code).order_by("id")]
+    assert messages == ["Added: launch", "Changed is_active: retired"]
+
+
+def test_only_what_the_state_allows_is_offered(root: Client) -> None:
+    merchant = Merchant.objects.get(id=new_merchant().id)
+    assert "/freeze/" in root.get(change_page(merchant)).content.decode()
+    root.post(change_page(merchant, "freeze"), {"token": "t", "reason": "r"})
+    page = root.get(change_page(merchant)).content.decode()
+    assert "/unfreeze/" in page
+    assert f"{merchant.id}/freeze/" not in page
+
+
+# --- finding ----------------------------------------------------------------------------------------------------------------
+
+
+def test_one_box_finds_whatever_has_an_id_or_a_name(root: Client) -> None:
+    source, target, made = new_transfer()
+    hold, key = new_id(), unique("Key")
+    post(PlaceHold(hold, source, target, USD, 100, 600, Details()))
+    reference = unique("INV")
+    post_now([TransferFunds(source, target, USD, 1, Details(external_reference=reference))], keys=[Key("found", key, b"f" * 32)])
+    account = Account.objects.get(merchant_id=source.id, kind="wallet")
+    wanted = {
+        str(made): Transfer.objects.get(id=made),
+        str(hold): Hold.objects.get(id=hold),
+        str(account.id): account,
+        str(source.id): Merchant.objects.get(id=source.id),
+        source.name.upper(): Merchant.objects.get(id=source.id),
+        reference: Transfer.objects.get(external_reference=reference),
+        key: IdempotencyRecord.objects.get(key=key),
+    }
+    for text, obj in wanted.items():
+        found = root.get(reverse("admin:ledger_find"), {"q": f" {text} "})
+        assert (found.status_code, found.headers.get("Location")) == (302, change_page(obj)), text
+    assert "Nothing has this" in root.get(reverse("admin:ledger_find"), {"q": "no such thing"}).content.decode()
+    palette = root.get(reverse("admin:search"), {"s": reference, "extended": "1"}).content.decode()
+    assert change_page(Transfer.objects.get(external_reference=reference)) in palette
+
+
+def test_the_box_shows_nothing_that_the_user_may_not_see() -> None:
+    _, _, made = new_transfer()
+    client = Client()
+    client.force_login(User.objects.create_user(unique("nobody"), is_staff=True))
+    assert client.get(reverse("admin:ledger_find"), {"q": str(made)}).status_code == 200
+
+
+# --- the dashboard and the statement ----------------------------------------------------------------------------------------
+
+
+def test_the_dashboard_shows_one_currency_and_says_how_fresh_it_is(root: Client) -> None:
+    new_transfer()
+    settle()
+    page = root.get(reverse("admin:index"), {"currency": "USD"}).content.decode()
+    for words in (
+        "Value held by merchants",
+        "Fee income",
+        "Open holds",
+        "Last reconciliation",
+        "Top merchants",
+        "They contain everything until",
+    ):
+        assert words in page
+    assert "unknown" in root.get(reverse("admin:index"), {"currency": "NOPE"}).content.decode().lower()
+    assert root.get(reverse("admin:index"), {"from": "2026-02-30", "to": "x"}).status_code == 200
+
+
+def test_a_statement_is_narrowed_by_days_and_type_and_so_is_its_export(root: Client) -> None:
+    source, _, _ = new_transfer()
+    account = Account.objects.get(merchant_id=source.id, kind="wallet")
+    today = datetime.now(UTC).date().isoformat()
+    page = root.get(change_page(account), {"type": "fee", "from": today, "to": today}).content.decode()
+    assert "-0.10 USD" in page
+    assert "-10.00 USD" not in page
+    assert "opening 0.00 USD, closing 89.90 USD" in page
+    assert "Nothing in this period" in root.get(change_page(account), {"to": "2001-01-01"}).content.decode()
+    export = root.get(reverse("admin:account_export", args=[account.id]), {"type": "fee"})
+    assert "attachment" in export["Content-Disposition"]

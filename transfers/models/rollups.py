@@ -1,0 +1,116 @@
+"""Figures that are ready to be read: what was posted each day, summed from the entries as they arrive (services/rollups.py).
+
+These rows are copies. The journal stays the only truth: they can be thrown away and made again from it, and reconciliation compares
+them with it. No currency is ever summed with another; a day is a day in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from merchants.domain import AccountKind
+from transfers.domain.kinds import TransferKind
+
+
+def _total(**options: Any) -> models.DecimalField[Any, Any]:
+    """Return a column for a sum of amounts in minor units: wider than an amount, so that no sum overflows."""
+    return models.DecimalField(max_digits=60, decimal_places=0, **options)
+
+
+class RollupMark(models.Model):
+    """How far the figures go: all transfers of before ``rolled_until`` are in them, none from then on. One row, the lock of all.
+
+    ``candidate_until`` is a later moment that may become the mark as soon as every transaction older than ``candidate_xid`` is over.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    rolled_until = models.DateTimeField()
+    candidate_until = models.DateTimeField(null=True)
+    candidate_xid = models.BigIntegerField(null=True)
+    refreshed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="rollup_mark_single")]
+
+    def __str__(self) -> str:
+        return f"rolled up until {self.rolled_until}"
+
+
+class DailyActivity(models.Model):
+    """What was posted in one currency on one day, by kind. Fees are those charged and given back by these transfers' entries."""
+
+    pk = models.CompositePrimaryKey("currency", "day", "kind")
+    currency = models.CharField(max_length=12)
+    day = models.DateField()
+    kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in TransferKind])
+    transfers = models.BigIntegerField()
+    volume_minor = _total()
+    fees_minor = _total()
+    fee_refunds_minor = _total()
+
+    class Meta:
+        verbose_name_plural = "daily activity"
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.currency} {self.kind}"
+
+
+class DailyValue(models.Model):
+    """By how much the money in accounts of one kind changed on one day, and by how many entries. Summed over all days: what is there."""
+
+    pk = models.CompositePrimaryKey("currency", "day", "account_kind")
+    currency = models.CharField(max_length=12)
+    day = models.DateField()
+    account_kind = models.CharField(max_length=8, choices=[(k.value, k.value) for k in AccountKind])
+    entries = models.BigIntegerField()
+    change_minor = _total()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.currency} {self.account_kind}"
+
+
+class DailyMerchant(models.Model):
+    """What one merchant's wallet sent and received on one day; money put aside for holds and given back is neither."""
+
+    pk = models.CompositePrimaryKey("currency", "day", "merchant_id")
+    currency = models.CharField(max_length=12)
+    day = models.DateField()
+    merchant_id = models.UUIDField()
+    entries = models.BigIntegerField()
+    sent_minor = _total()
+    received_minor = _total()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.currency} {self.merchant_id}"
+
+
+class DailyRefusals(models.Model):
+    """How often postings were refused on one day, by code; ``currency`` is empty where a request named none that exists."""
+
+    pk = models.CompositePrimaryKey("currency", "day", "code")
+    currency = models.CharField(max_length=12, blank=True)
+    day = models.DateField()
+    code = models.CharField(max_length=64)
+    refusals = models.BigIntegerField()
+
+    class Meta:
+        verbose_name_plural = "daily refusals"
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.currency} {self.code}"
+
+
+class RefusalTally(models.Model):
+    """Refusals of one posting transaction, written in it and soon folded into the day's. A row per batch that refused something:
+    a counter that all workers update would make them wait for each other."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    currency = models.CharField(max_length=12, blank=True)
+    code = models.CharField(max_length=64)
+    refusals = models.PositiveIntegerField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.code} × {self.refusals}"

@@ -1,0 +1,65 @@
+"""What the service's database role may do: post, and nothing that could change what was posted.
+
+The tables belong to the role that migrates. The service connects as another one that cannot UPDATE, DELETE or TRUNCATE journal tables,
+owns nothing, and so cannot disable a trigger or drop a constraint either. A column that changes in the service's life is named here; a
+row lock (``SELECT … FOR UPDATE``) needs UPDATE on one column at least, which the columns of accounts and merchants give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from psycopg import sql
+
+JOURNAL = ("transfers_transfer", "transfers_ledgerentry", "fees_feeschedule", "django_admin_log")
+"""Only ever inserted into."""
+
+CHANGING: dict[str, tuple[str, ...]] = {
+    "transfers_hold": ("status", "captured_minor", "capture_id"),
+    "transfers_idempotencyrecord": ("status_code", "body", "transfer_id"),
+    "merchants_account": ("status", "overdraft_limit_minor"),
+    "merchants_merchant": ("status", "metadata"),
+    # The exponent is written again as it was when the admin saves; a guard refuses another one.
+    "merchants_currency": ("name", "is_active", "exponent"),
+}
+"""Inserted into, and these columns updated."""
+
+PURGED = ("transfers_idempotencyrecord",)
+"""Rows that are removed when their time is over."""
+
+READ_ONLY = ("django_migrations", "django_content_type", "auth_permission")
+"""Written by migrations alone."""
+
+
+def create_role(role: str, password: str, *, exists: bool) -> Iterator[sql.Composable]:
+    """Yield the statements that make (or confine again) a role which may log in and nothing else."""
+    verb = sql.SQL("ALTER" if exists else "CREATE")
+    yield sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS").format(verb, sql.Identifier(role))
+    if password:
+        yield sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
+
+
+def grants(role: str, tables: Iterable[str], *, database: str, schema: str) -> Iterator[sql.Composable]:
+    """Yield the statements that take everything from the role and give it what it needs on these tables."""
+    to, place = sql.Identifier(role), sql.Identifier(schema)
+    # A temporary table could lie over a real one; the guards look past it, and there is none in the first place.
+    yield sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC, {}").format(sql.Identifier(database), to)
+    yield sql.SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC, {}").format(place, to)
+    yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), to)
+    yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(place, to)
+    yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM PUBLIC, {}").format(place, to)
+    yield sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}").format(place, to)
+    for table in tables:
+        yield sql.SQL("GRANT {} ON {} TO {}").format(_rights(table), sql.Identifier(schema, table), to)
+
+
+def _rights(table: str) -> sql.Composable:
+    if table in READ_ONLY:
+        return sql.SQL("SELECT")
+    if table in JOURNAL:
+        return sql.SQL("SELECT, INSERT")
+    if table in CHANGING:
+        columns = sql.SQL(", ").join(map(sql.Identifier, CHANGING[table]))
+        removal = sql.SQL(", DELETE") if table in PURGED else sql.SQL("")
+        return sql.SQL("SELECT, INSERT, UPDATE ({}){}").format(columns, removal)
+    return sql.SQL("SELECT, INSERT, UPDATE, DELETE")

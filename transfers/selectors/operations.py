@@ -1,0 +1,246 @@
+"""What operators want to see of the whole service: figures of one currency over some days, from the rollups, never from a scan.
+
+Nothing here is ever summed across currencies. Figures of days come from the daily tables and are as fresh as ``as_of``; open holds and
+the last reconciliation are read as they are now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db import connection
+
+from ledger_project.kernel.money import Currency
+from merchants.domain import TREASURY, AccountKind
+from merchants.models import Merchant
+from transfers.domain.kinds import TransferKind
+from transfers.models import RollupMark
+from transfers.selectors.balances import get_balances
+
+TOP_MERCHANTS = 8
+
+INTERNAL_KINDS = (TransferKind.HOLD.value, TransferKind.HOLD_RELEASE.value, TransferKind.FEE_SETTLEMENT.value)
+"""Kinds that move money within one merchant or to the platform: they are shown, and left out of the days' numbers and volumes."""
+
+_CURRENCIES = "SELECT currency FROM transfers_dailyactivity WHERE day >= %(first)s GROUP BY currency ORDER BY sum(transfers) DESC, currency"
+
+_KINDS = """
+SELECT kind, sum(transfers), sum(volume_minor), sum(fees_minor), sum(fee_refunds_minor) FROM transfers_dailyactivity
+WHERE currency = %(currency)s AND day BETWEEN %(first)s AND %(last)s GROUP BY kind ORDER BY sum(volume_minor) DESC, kind
+"""
+
+_DAYS = """
+SELECT day, coalesce(sum(transfers) FILTER (WHERE kind <> ALL(%(internal)s)), 0),
+    coalesce(sum(volume_minor) FILTER (WHERE kind <> ALL(%(internal)s)), 0), sum(fees_minor - fee_refunds_minor)
+FROM transfers_dailyactivity WHERE currency = %(currency)s AND day BETWEEN %(first)s AND %(last)s GROUP BY day ORDER BY day
+"""
+
+_VALUES = """
+SELECT greatest(day, %(first)s::date - 1), account_kind, sum(change_minor) FROM transfers_dailyvalue
+WHERE currency = %(currency)s AND day <= %(last)s AND account_kind <> 'external' GROUP BY 1, 2 ORDER BY 1
+"""
+
+_REFUSALS = """
+SELECT code, currency, sum(refusals) FROM transfers_dailyrefusals
+WHERE currency IN (%(currency)s, '') AND day BETWEEN %(first)s AND %(last)s GROUP BY code, currency ORDER BY 3 DESC, code
+"""
+
+_TOP = """
+SELECT m.id, m.name, d.entries, d.sent, d.received FROM (
+    SELECT merchant_id, sum(entries) AS entries, sum(sent_minor) AS sent, sum(received_minor) AS received FROM transfers_dailymerchant
+    WHERE currency = %(currency)s AND day BETWEEN %(first)s AND %(last)s
+    GROUP BY merchant_id ORDER BY sum(sent_minor) + sum(received_minor) DESC LIMIT %(limit)s
+) d JOIN merchants_merchant m ON m.id = d.merchant_id ORDER BY d.sent + d.received DESC
+"""
+
+_OPEN_HOLDS = "SELECT count(*), coalesce(sum(reserved_minor), 0) FROM transfers_hold WHERE currency_id = %(currency)s AND status = 'open'"
+
+
+@dataclass(frozen=True, slots=True)
+class KindFigures:
+    """What was posted of one kind."""
+
+    kind: str
+    transfers: int
+    volume_minor: int
+    fees_minor: int
+    fee_refunds_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayFigures:
+    """One day: transfers and volume without internal moves, fee income, and what merchants held at its end."""
+
+    day: date
+    transfers: int
+    volume_minor: int
+    fee_income_minor: int
+    value_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalFigures:
+    """How often a code refused a posting; ``currency`` is None where the request named none that exists."""
+
+    code: str
+    currency: str | None
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantFigures:
+    """What a merchant moved, without money put aside for holds."""
+
+    id: UUID
+    name: str
+    entries: int
+    sent_minor: int
+    received_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """The newest proof of the whole ledger that came to an end."""
+
+    verdict: str
+    finished_at: datetime
+    entries_checked: int
+    findings: int
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of one currency over days, both included. Value is what merchants had at the period's end; the treasury is the
+    platform's own and no part of it. ``fees_unswept_minor`` lies in fee accounts."""
+
+    currency: Currency
+    first: date
+    last: date
+    as_of: datetime
+    refreshed_at: datetime
+    available_minor: int
+    held_minor: int
+    treasury_minor: int
+    fees_unswept_minor: int
+    kinds: list[KindFigures]
+    days: list[DayFigures]
+    refusals: list[RefusalFigures]
+    top_merchants: list[MerchantFigures]
+    open_holds: int
+    open_holds_minor: int
+    reconciliation: Reconciliation | None
+
+    @property
+    def value_minor(self) -> int:
+        """Spendable and held."""
+        return self.available_minor + self.held_minor
+
+    @property
+    def fees_minor(self) -> int:
+        """Charged in the period."""
+        return sum(kind.fees_minor for kind in self.kinds)
+
+    @property
+    def fee_refunds_minor(self) -> int:
+        """Given back in the period."""
+        return sum(kind.fee_refunds_minor for kind in self.kinds)
+
+
+def last_reconciliation() -> Reconciliation | None:
+    """Return the newest finished reconciliation; None where there never was one (or this installation keeps none)."""
+    model = apps.all_models["transfers"].get("reconciliationrun")
+    if model is None:
+        return None
+    run: Any = model._default_manager.filter(finished_at__isnull=False).order_by("-finished_at").first()
+    if run is None:
+        return None
+    findings = run.findings if isinstance(run.findings, list) else []
+    return Reconciliation(str(run.verdict), run.finished_at, int(run.entries_checked or 0), len(findings), str(run.scope or ""))
+
+
+def currencies_in_use(since: date) -> list[str]:
+    """Return the currencies in which anything was posted since a day, the busiest first."""
+    return [row[0] for row in _rows(_CURRENCIES, {"first": since})]
+
+
+def _rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _day_end(day: date, as_of: datetime) -> datetime:
+    """Return the last microsecond that the figures until a day's end contain."""
+    return min(datetime.combine(day + timedelta(days=1), time(), UTC), as_of) - timedelta(microseconds=1)
+
+
+def _treasury_minor(currency: Currency, at: datetime) -> tuple[int, int]:
+    treasury = Merchant.objects.filter(name__iexact=TREASURY).values_list("id", flat=True).first()
+    if treasury is None:
+        return 0, 0
+    (row,) = get_balances(treasury, currency=currency, at=at)[1]
+    return row.available_minor, row.held_minor
+
+
+def _values(parameters: dict[str, Any]) -> dict[date, dict[str, int]]:
+    """Return by day what there was in accounts of each kind at its end; the day before the first carries all that was before."""
+    changes: dict[date, dict[str, int]] = {}
+    for day, kind, change in _rows(_VALUES, parameters):
+        changes.setdefault(day, {})[kind] = int(change)
+    running = dict.fromkeys((kind.value for kind in AccountKind), 0)
+    values: dict[date, dict[str, int]] = {}
+    day = parameters["first"] - timedelta(days=1)
+    while day <= parameters["last"]:
+        for kind, change in changes.get(day, {}).items():
+            running[kind] += change
+        values[day] = dict(running)
+        day += timedelta(days=1)
+    return values
+
+
+def _days(parameters: dict[str, Any], values: dict[date, dict[str, int]]) -> list[DayFigures]:
+    rows = _rows(_DAYS, {**parameters, "internal": list(INTERNAL_KINDS)})
+    posted = {day: (int(transfers), int(volume), int(income)) for day, transfers, volume, income in rows}
+    found = []
+    for day, kinds in values.items():
+        if day >= parameters["first"]:
+            transfers, volume_minor, income_minor = posted.get(day, (0, 0, 0))
+            found.append(DayFigures(day, transfers, volume_minor, income_minor, kinds[AccountKind.WALLET] + kinds[AccountKind.HELD]))
+    return found
+
+
+def get_summary(currency: Currency, *, first: date, last: date) -> Summary:
+    """Return the figures of a currency from one day to another, both included. A handful of look-ups, however long the ledger is."""
+    mark = RollupMark.objects.get()
+    parameters: dict[str, Any] = {"currency": currency.code, "first": first, "last": last}
+    values = _values(parameters)
+    at_end = values[last]
+    own_available, own_held = _treasury_minor(currency, _day_end(last, mark.rolled_until))
+    ((open_holds, reserved),) = _rows(_OPEN_HOLDS, parameters)
+    return Summary(
+        currency=currency,
+        first=first,
+        last=last,
+        as_of=mark.rolled_until,
+        refreshed_at=mark.refreshed_at,
+        available_minor=at_end[AccountKind.WALLET] - own_available,
+        held_minor=at_end[AccountKind.HELD] - own_held,
+        treasury_minor=own_available + own_held,
+        fees_unswept_minor=at_end[AccountKind.FEES],
+        kinds=[KindFigures(kind, *(int(figure) for figure in figures)) for kind, *figures in _rows(_KINDS, parameters)],
+        days=_days(parameters, values),
+        refusals=[RefusalFigures(code, code_currency or None, int(n)) for code, code_currency, n in _rows(_REFUSALS, parameters)],
+        top_merchants=[
+            MerchantFigures(merchant_id, name, int(entries), int(sent), int(received))
+            for merchant_id, name, entries, sent, received in _rows(_TOP, {**parameters, "limit": TOP_MERCHANTS})
+        ],
+        open_holds=open_holds,
+        open_holds_minor=int(reserved),
+        reconciliation=last_reconciliation(),
+    )
