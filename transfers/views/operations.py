@@ -15,6 +15,7 @@ from ledger_project.http.responses import json_response
 from ledger_project.http.schema import problem_responses
 from ledger_project.http.validation import validate_query
 from ledger_project.http.views import ApiView
+from ledger_project.kernel.access import Scope
 from ledger_project.readers import in_reader
 from transfers.representations import Json, money, timestamp
 from transfers.selectors.operations import Summary
@@ -194,6 +195,8 @@ def _read(request: HttpRequest, code: str | None, first: date | None, last: date
 
 class SummaryView(ApiView):
     """The service's figures in one currency."""
+
+    scopes = {"GET": Scope.OPERATIONS_READ}
 
     @extend_schema(
         operation_id="operations_summary",
