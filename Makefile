@@ -23,7 +23,8 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:8000 with everything it needs (POR
 
 test: check ## Run every check and every test against a real PostgreSQL (TEST_DATABASE_URL, or an embedded one)
 	$(BIN)/python -m pytest tests/unit --cov --cov-report=term-missing:skip-covered
-	$(BIN)/python -m pytest --ignore=tests/unit
+	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/browser
+	$(BIN)/python -m tests.browser
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
 	$(BIN)/ruff format --check .

@@ -7,10 +7,9 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand
-from rich.progress import Progress
-
+from ledger_project.kernel.json import dumps_text
 from ledger_project.kernel.money import Currency
+from ledger_project.management.output import ReportingCommand, steps
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.models import Merchant, new_id
 from merchants.selectors import find_currency_now, identify_now
@@ -27,7 +26,7 @@ OPENINGS = {"USD": 5_000_00, "EUR": 4_000_00, "JPY": 600_000, "KWD": 1_500_000, 
 BATCH = 250
 
 
-class Command(BaseCommand):
+class Command(ReportingCommand):
     """Make demo merchants and movements."""
 
     help = (
@@ -37,6 +36,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        super().add_arguments(parser)
         parser.add_argument("--merchants", type=int, default=len(NAMES), help="how many merchants (default %(default)s)")
         parser.add_argument("--transfers", type=int, default=300, help="how many movements (default %(default)s)")
         parser.add_argument("--seed", type=int, default=1, help="seed of the random choices (default %(default)s)")
@@ -54,6 +54,9 @@ class Command(BaseCommand):
         self._register([TREASURY, *names], usable)
         merchants = [m for m in (identify_now(names=[name]).merchant(name) for name in names) if m is not None]
         posted = self._move(merchants, usable, dice, options["transfers"])
+        if options["as_json"]:
+            self.stdout.write(dumps_text({"merchants": len(merchants), "movements": options["transfers"], "posted": posted}))
+            return
         self.stdout.write(f"Demo: {len(merchants)} merchants, {posted} of {options['transfers']} movements posted.")
 
     def _register(self, names: list[str], currencies: dict[str, Currency]) -> None:
@@ -77,12 +80,11 @@ class Command(BaseCommand):
 
     def _move(self, merchants: list[MerchantIdentity], currencies: dict[str, Currency], dice: random.Random, count: int) -> int:
         posted = 0
-        with Progress(disable=not self.stdout.isatty() or count < BATCH) as progress:
-            task = progress.add_task("movements", total=count)
+        with steps(self, count) as step:
             for start in range(0, count, BATCH):
                 batch = list(_movements(merchants, currencies, dice, min(BATCH, count - start)))
                 posted += sum(1 for result in post_now(batch) if result.transfer_id is not None)
-                progress.advance(task, len(batch))
+                step("movements", len(batch))
         return posted
 
 

@@ -1,0 +1,110 @@
+"""Settings of the database that a ledger depends on: what endangers committed money, what only wants a look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db import connection
+
+MINIMUM_VERSION = 150_000
+"""PostgreSQL 15: NULLS NOT DISTINCT and what else the schema uses."""
+
+
+class Severity(StrEnum):
+    """How bad a setting is."""
+
+    DANGER = "danger"
+    """A crash or a wrong hand can lose or change what was answered as done."""
+    ADVICE = "advice"
+    """It works, and should be looked at."""
+    GOOD = "good"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One setting: its value, and what it means."""
+
+    name: str
+    value: str
+    severity: Severity
+    meaning: str
+
+
+_NAMES = (
+    "server_version_num", "fsync", "synchronous_commit", "full_page_writes", "data_checksums", "wal_level", "archive_mode",
+    "transaction_isolation", "max_connections", "idle_in_transaction_session_timeout", "ssl", "default_transaction_read_only",
+)  # fmt: skip
+
+_OWNER = """
+SELECT current_user, r.rolsuper, pg_has_role(c.relowner, 'MEMBER')
+FROM pg_roles r, pg_class c WHERE r.rolname = current_user AND c.relname = 'transfers_ledgerentry' AND c.relkind = 'r'
+"""
+
+_DISABLED_TRIGGERS = """
+SELECT c.relname || '.' || t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE NOT t.tgisinternal AND t.tgenabled NOT IN ('O', 'A') AND c.relname ~ '^(merchants|fees|transfers)_' ORDER BY 1
+"""
+
+GUARDS = frozenset(
+    {"entry_guard", "transfer_guard", "entry_append_only", "entry_not_truncated", "transfer_append_only", "transfer_not_truncated"}
+)
+
+_PRESENT_TRIGGERS = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+
+
+def judge_settings(values: Mapping[str, str]) -> list[Verdict]:
+    """Return what settings mean for durability, by name. Pure: ``values`` are as ``current_setting`` gives them."""
+    danger, advice = Severity.DANGER, Severity.ADVICE
+    rules: list[tuple[str, bool, Severity, str]] = [
+        ("server_version_num", int(values["server_version_num"]) >= MINIMUM_VERSION, danger, "PostgreSQL 15 or newer is needed"),
+        ("fsync", values["fsync"] == "on", danger, "off loses or tears committed money in a power cut; it must be on"),
+        (
+            "synchronous_commit",
+            values["synchronous_commit"] != "off",
+            danger,
+            "off answers 'done' before the commit is on disk; on, local, remote_write or remote_apply is needed",
+        ),
+        ("full_page_writes", values["full_page_writes"] == "on", danger, "off leaves torn pages after a power cut; it must be on"),
+        ("default_transaction_read_only", values["default_transaction_read_only"] == "off", danger, "nothing can be posted"),
+        ("data_checksums", values["data_checksums"] == "on", advice, "off leaves a disk's silent errors unseen; pg_checksums --enable"),
+        ("wal_level", values["wal_level"] != "minimal", advice, "minimal allows no base backup, replica or point-in-time restore"),
+        ("archive_mode", values["archive_mode"] != "off", advice, "off: nothing can be restored to a moment; see docs/operations.md"),
+        (
+            "transaction_isolation",
+            values["transaction_isolation"] != "read uncommitted",
+            advice,
+            "the ledger uses read committed and locks",
+        ),
+        ("max_connections", int(values["max_connections"]) >= 50, advice, "few: workers x (pool + 1) must fit"),
+    ]
+    return [
+        Verdict(name, values[name], Severity.GOOD if good else severity, "as it should be" if good else meaning)
+        for name, good, severity, meaning in rules
+    ]
+
+
+def examine_database() -> list[Verdict]:
+    """Return what the connected database's settings, guards and our own role in it mean."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, current_setting(name, true) FROM unnest(%s::text[]) AS name", [list(_NAMES)])
+        verdicts = judge_settings({name: value or "" for name, value in cursor.fetchall()})
+        cursor.execute(_PRESENT_TRIGGERS)
+        missing = sorted(GUARDS - {name for (name,) in cursor.fetchall()})
+        cursor.execute(_DISABLED_TRIGGERS)
+        disabled = [name for (name,) in cursor.fetchall()]
+        cursor.execute(_OWNER)
+        role = cursor.fetchone()
+    asleep = [*(f"{name} (missing)" for name in missing), *disabled]
+    verdicts.append(
+        Verdict("guards", ", ".join(asleep), Severity.DANGER, "the database's own guards are not all awake")
+        if asleep
+        else Verdict("guards", "awake", Severity.GOOD, "as it should be")
+    )
+    if role is not None:
+        name, superuser, owner = role
+        alone = not superuser and not owner
+        meaning = "as it should be" if alone else "the service's role could switch the guards off; run it as a role without ownership"
+        verdicts.append(Verdict("role", name, Severity.GOOD if alone else Severity.ADVICE, meaning))
+    return verdicts

@@ -1,0 +1,105 @@
+"""``manage.py export_statement``: an account's statement as a file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
+
+from django.core.management.base import CommandError
+from django.http import StreamingHttpResponse
+
+from ledger_project.kernel.json import dumps_text
+from ledger_project.management.output import ReportingCommand, steps
+from merchants.domain import AccountKind
+from merchants.models import Account
+from transfers.selectors.statements import get_period
+from transfers.views.statement_files import camt_response, csv_response
+
+
+class Command(ReportingCommand):
+    """Write a statement."""
+
+    help = (
+        "Write the statement of an account (by its id, or by a merchant's name and --currency) as CSV or ISO 20022 camt.053 XML, the same "
+        "bytes that the API gives, to a file or to standard output, in the memory of one page. Exit code 0: written; 2: there is no such "
+        "account or the options make no sense."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        super().add_arguments(parser)
+        parser.add_argument("account", help="id of the account, or name of the merchant")
+        parser.add_argument("--currency", help="with a name: which of the merchant's wallets")
+        parser.add_argument("--format", choices=["csv", "xml"], default="csv", help="default %(default)s")
+        parser.add_argument("--from", dest="start", help="first moment of the period (RFC 3339)")
+        parser.add_argument("--to", dest="end", help="first moment after the period")
+        parser.add_argument("--output", type=Path, help="file to write, as a whole or not at all; standard output if left out")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it."""
+        del args
+        if options["as_json"] and options["output"] is None:
+            raise CommandError("--json needs --output: standard output holds the statement otherwise.", returncode=2)
+        start, end = _moment("--from", options["start"]), _moment("--to", options["end"])
+        period = get_period(_account(options["account"], options["currency"]), start=start, end=end)
+        response = csv_response(period) if options["format"] == "csv" else camt_response(period, start=start, end=end)
+        output: Path | None = options["output"]
+        with steps(self, None) as step:
+            if output is None:
+                size = _write(response, getattr(self.stdout, "buffer", sys.stdout.buffer), step)
+            else:
+                temporary = output.with_name(output.name + ".part")
+                with temporary.open("wb") as file:
+                    size = _write(response, file, step)
+                temporary.replace(output)
+        if options["as_json"]:
+            document = {
+                "account": str(period.account_id),
+                "file": str(output),
+                "bytes": size,
+                "lines": period.until - period.after,
+                "opening_balance_minor": period.opening_minor,
+                "closing_balance_minor": period.closing_minor,
+            }
+            self.stdout.write(dumps_text(document))
+
+
+def _account(name: str, currency: str | None) -> Account:
+    accounts = Account.objects.select_related("merchant").filter(kind=AccountKind.WALLET.value)
+    with contextlib.suppress(ValueError):
+        accounts_by_id = accounts.filter(id=UUID(name)).first()
+        if accounts_by_id is not None:
+            return accounts_by_id
+    if currency is None:
+        raise CommandError(f"There is no wallet {name}; with a merchant's name, give --currency.", returncode=2)
+    account = accounts.filter(merchant__name__iexact=name, currency_id=currency).first()
+    if account is None:
+        raise CommandError(f"{name} has no wallet in {currency}.", returncode=2)
+    return account
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{option} is {text!r}; a moment such as 2026-01-31T00:00:00Z is expected.", returncode=2) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _write(response: StreamingHttpResponse, file: IO[bytes], step: Any) -> int:
+    async def write() -> int:
+        size = 0
+        async for part in response:
+            size += file.write(part)
+            step("pages")
+        return size
+
+    return asyncio.run(write())

@@ -1,0 +1,43 @@
+"""``manage.py purge_idempotency_records``: forget keys whose time is over."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from ledger_project.kernel.json import dumps_text
+from ledger_project.management.output import ReportingCommand, steps
+from transfers.services.purging import count_expired_keys, purge_expired_keys
+
+
+class Command(ReportingCommand):
+    """Forget idempotency keys whose time is over."""
+
+    help = (
+        "Delete idempotency records that are older than LEDGER_IDEMPOTENCY_RETENTION was when they were written, in small transactions "
+        "that no posting waits for. Run it once an hour or so; running it twice at once is harmless. A key that is forgotten is free: "
+        "repeating its request would move money again, unless it carries an external_reference."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        super().add_arguments(parser)
+        parser.add_argument("--batch", type=int, default=500, help="records that one transaction deletes (default %(default)s)")
+        parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it."""
+        del args
+        if not 1 <= options["batch"] <= 10_000:
+            raise CommandError("--batch must be from 1 to 10000.", returncode=2)
+        expired = count_expired_keys()
+        purged = 0
+        if not options["dry_run"]:
+            with steps(self, expired) as step:
+                purged = purge_expired_keys(batch=options["batch"], progress=lambda count: step("records", count))
+        if options["as_json"]:
+            self.stdout.write(dumps_text({"expired": expired, "purged": purged}))
+        else:
+            self.stdout.write(f"{expired} records were expired, {purged} purged.")
