@@ -42,7 +42,7 @@ lock: $(VENV)/.installed-dev ## Pin all requirements again, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade requirements-dev.in -o requirements-dev.txt
 
-bench: $(VENV)/.installed-dev ## Measure, beside the same SQL run by pgbench
+bench: $(VENV)/.installed-dev ## Measure everything beside pgbench and peers in one run (SECONDS=3 is the short form)
 	$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.installed-dev ## Random commands against a model for SECONDS (600)

@@ -135,6 +135,7 @@ def ledger(url: str, workers: int) -> contextlib.AbstractContextManager[Served]:
     environment = {
         "DATABASE_URL": url,
         "SECRET_KEY": secrets.token_hex(),
+        "LEDGER_AUTH": "open",
         "LEDGER_LOG_LEVEL": "INFO",
         "LEDGER_LOG_FORMAT": "json",
         "WORKERS": str(workers),

@@ -105,7 +105,7 @@ class Goal:
         elif self.met:
             verdict = "met"
         else:
-            verdict = f"missed by {abs(self.reached / self.wanted - 1):.0%}. {self.obstacle}".strip()
+            verdict = f"missed by {abs(self.reached / self.wanted - 1):.0%}. Supposed: {self.obstacle}"
         return f"| {self.what} | {sign} {self.wanted:g} | {self.reached:.2f} | {verdict} |"
 
 

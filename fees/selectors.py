@@ -15,12 +15,13 @@ from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
 from fees.models import FeeSchedule
 from merchants.models import Currency
 
-_CANDIDATES = """
+CANDIDATES = """
 SELECT DISTINCT ON (merchant_id, currency_id, kind) id FROM fees_feeschedule
-WHERE (merchant_id = ANY(%s) OR merchant_id IS NULL) AND (currency_id = ANY(%s) OR currency_id IS NULL)
+WHERE (merchant_id = ANY(%s::uuid[]) OR merchant_id IS NULL) AND (currency_id = ANY(%s::text[]) OR currency_id IS NULL)
     AND effective_from <= clock_timestamp()
 ORDER BY merchant_id, currency_id, kind, effective_from DESC
 """
+"""Of each scope the version in force, for arrays of merchants and currencies: what ``load_by_ids`` is to be asked for."""
 
 _lock = threading.Lock()
 _parsed: LRUCache[UUID, Schedule] = LRUCache(10_000)
@@ -32,7 +33,7 @@ def load_schedules(*, merchant_ids: Collection[UUID], currencies: Collection[str
     One round trip; a second one for versions that this process has not met yet. Runs inside the posting transaction.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CANDIDATES, [list(merchant_ids), list(currencies)])
+        cursor.execute(CANDIDATES, [list(merchant_ids), list(currencies)])
         ids = [row[0] for row in cursor.fetchall()]
     return load_by_ids(ids)
 

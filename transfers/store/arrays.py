@@ -6,11 +6,28 @@ Source: PostgreSQL manual, "Array Input and Output Syntax".
 """
 
 from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
 
 
 def plain(values: Iterable[object]) -> str:
     """Return the literal of values whose text needs no quotes: UUIDs, integers, words; None becomes NULL."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def uuids(values: Iterable[UUID | None]) -> str:
+    """Return the literal of UUIDs. Their digits without hyphens take a third of the time of ``str``; there are twenty a transfer."""
+    return "{" + ",".join(["NULL" if value is None else value.hex for value in values]) + "}"
+
+
+def moments(values: Iterable[datetime]) -> str:
+    """Return the literal of times; those of a batch are mostly one and the same object, which is written once."""
+    texts, last, text = [], None, ""
+    for value in values:
+        if value is not last:
+            last, text = value, f'"{value}"'
+        texts.append(text)
+    return "{" + ",".join(texts) + "}"
 
 
 def quoted(values: Iterable[str | None]) -> str:

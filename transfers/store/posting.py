@@ -1,6 +1,6 @@
 """One transaction for a list of jobs: claim, lock, read, plan, write, commit.
 
-Round trips for a batch of any size: BEGIN with the claims and fee schedules, the locks, the facts, the writes, COMMIT.
+Four round trips for a batch of any size: BEGIN with the claims and fee schedules, the locks with the facts, the writes, COMMIT.
 The order in which things are waited for is the same for everybody: keys in sorted order, new merchants' names in sorted order, accounts
 in id order, new accounts in sorted order. Two batches may wait for each other in a line, never in a circle.
 """
@@ -26,9 +26,9 @@ from transfers.domain.outcome import Outcome
 from transfers.domain.posting import Group, plan
 from transfers.jobs import Answer, Item, Job, Key, Result
 from transfers.store import sql
-from transfers.store.arrays import hexes, plain, quoted
+from transfers.store.arrays import hexes, plain, quoted, uuids
 from transfers.store.directory import remember_accounts
-from transfers.store.reading import Facts, StoredAnswer, read_facts, read_schedules
+from transfers.store.reading import Facts, StoredAnswer, find_schedules, read_facts, read_schedules
 from transfers.store.refusals import count_refusals
 from transfers.store.session import Row, Session
 from transfers.store.writing import Changes, Completion, write
@@ -87,10 +87,11 @@ class _Posting:
     def run(self) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
         """Do it all but the commit."""
         with metrics.LOCK_SECONDS.labels("keys").time(), self.session.round_trip():
-            self.session.send(sql.SET_LOCK_TIMEOUT, [_lock_timeout(len(self.jobs))])
+            self.session.send(sql.BEGIN_POSTING, [_lock_timeout(len(self.jobs))])
             candidates, claimed = self._claim()
             registered = self._register(candidates)
-            schedules = read_schedules(self.commands)
+            candidate_schedules = find_schedules(self.session, self.commands)
+        schedules = read_schedules(candidate_schedules)
         won = {cast("UUID", row[0]) for row in claimed.fetchall()} if claimed else set()
         self.claims = _Claims(
             records={key: record_id for key, record_id in candidates.items() if record_id in won},
@@ -126,7 +127,7 @@ class _Posting:
             return candidates, None
         parameters = [
             settings.LEDGER_IDEMPOTENCY_RETENTION,
-            plain(candidates.values()),
+            uuids(candidates.values()),
             quoted(principal for principal, _ in candidates),
             quoted(key for _, key in candidates),
             hexes(first[key].fingerprint for key in candidates),

@@ -10,34 +10,40 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
+import psycopg
+
 from fees.domain import Payer, Schedule
-from fees.selectors import load_schedules
+from fees.selectors import CANDIDATES, load_by_ids
 from ledger_project import metrics
 from merchants.domain import AccountKind, Status
-from merchants.models import Account, new_id
+from merchants.models import new_id
 from transfers.domain import commands as c
 from transfers.domain.book import AccountState, Book, HoldState
 from transfers.domain.commands import AccountKey, HoldTerms
 from transfers.domain.hashing import GENESIS
 from transfers.domain.holds import HoldStatus
 from transfers.store import sql
-from transfers.store.arrays import plain, quoted
+from transfers.store.arrays import plain, quoted, uuids
 from transfers.store.directory import find_accounts
-from transfers.store.session import Session
+from transfers.store.session import Row, Session
 
 _HeadRow = tuple[
     UUID, UUID, str, str, str, str, str, Decimal, datetime, int | None, Decimal | None, bytes | None, datetime | None
 ]  # one row of sql.HEADS
 
 
-def read_schedules(commands: Iterable[c.Command]) -> list[Schedule]:
-    """Return the schedules that may apply to these commands; none are read where no command is charged by them."""
+def find_schedules(session: Session, commands: Iterable[c.Command]) -> psycopg.Cursor[Row] | None:
+    """Ask which schedules may apply to these commands, in the round trip that is open; nothing where no command is charged by them."""
     charged = [command for command in commands if isinstance(command, c.TransferFunds | c.PlaceHold)]
     if not charged:
-        return []
-    return load_schedules(
-        merchant_ids={command.source.id for command in charged}, currencies={command.currency.code for command in charged}
-    )
+        return None
+    merchants, currencies = {command.source.id for command in charged}, {command.currency.code for command in charged}
+    return session.send(CANDIDATES, [uuids(merchants), quoted(currencies)])
+
+
+def read_schedules(found: psycopg.Cursor[Row] | None) -> list[Schedule]:
+    """Return the schedules that were found; they never change, so only those that this process has not met are read."""
+    return load_by_ids([cast("UUID", row[0]) for row in found.fetchall()]) if found else []
 
 
 def account_keys(commands: Iterable[c.Command], schedules: Sequence[Schedule]) -> set[AccountKey]:
@@ -49,17 +55,6 @@ def account_keys(commands: Iterable[c.Command], schedules: Sequence[Schedule]) -
         if receiver_may_pay and isinstance(command, c.TransferFunds):
             keys.add(AccountKey(command.target.id, command.currency.code, AccountKind.FEES))
     return keys
-
-
-def lock_accounts(account_ids: Iterable[UUID]) -> None:
-    """Lock these accounts against all other postings, in id order, until the transaction ends.
-
-    One table and one order for everybody, so two workers wait for each other in a line and never in a circle.
-    """
-    ids = sorted(account_ids)
-    if ids:
-        with metrics.LOCK_SECONDS.labels("accounts").time():
-            list(Account.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id", flat=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +83,22 @@ def read_facts(
     registered: Mapping[UUID, datetime],
     taken_keys: Sequence[tuple[str, str]],
 ) -> Facts:
-    """Lock all accounts of the commands, then read what they decide on, in one round trip."""
+    """Lock all accounts of the commands, in id order, then, in later statements of the same round trip, read what they decide on."""
     keys = account_keys(commands, schedules)
     ids = find_accounts(session, keys)
-    lock_accounts(ids.values())
     missing = [key for key in keys if key not in ids]
     references = {r for command in commands if (r := _reference(command)) is not None}
     originals = {command.original.id for command in commands if isinstance(command, c.ReverseTransfer)}
     terms = {command.terms.id: command.terms for command in commands if isinstance(command, c.CaptureHold | c.VoidHold | c.ExpireHold)}
-    with session.round_trip():
+    wanted = uuids(sorted(ids.values()))
+    with metrics.LOCK_SECONDS.labels("accounts").time(), session.round_trip():
+        if ids:
+            session.send(sql.LOCK_ACCOUNTS, [wanted])
         clock = session.send(sql.CLOCK)
-        heads = session.send(sql.HEADS, [plain(ids.values())]) if ids else None
-        merchants = session.send(sql.MERCHANTS, [plain({key.merchant_id for key in missing})]) if missing else None
+        heads = session.send(sql.HEADS, [wanted], binary=True) if ids else None
+        merchants = session.send(sql.MERCHANTS, [uuids({key.merchant_id for key in missing})]) if missing else None
         replays = session.send(sql.REPLAYS, [quoted(p for p, _ in taken_keys), quoted(k for _, k in taken_keys)]) if taken_keys else None
-        taken = session.send(sql.REFERENCES, [quoted(references), plain(ids.values())]) if references else None
+        taken = session.send(sql.REFERENCES, [quoted(references), wanted]) if references else None
         reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
         holds = session.send(sql.HOLD_STATES, [plain(terms)]) if terms else None
     states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}

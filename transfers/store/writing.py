@@ -11,7 +11,7 @@ from transfers.domain.book import AccountState, HoldState, PostedEntry, PostedTr
 from transfers.domain.posting import Plan
 from transfers.jobs import Answer
 from transfers.store import sql
-from transfers.store.arrays import hexes, plain, quoted
+from transfers.store.arrays import hexes, moments, plain, quoted, uuids
 from transfers.store.refusals import RefusalCounts, insert_refusals
 from transfers.store.session import Session
 
@@ -109,23 +109,23 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer]) -> 
     session.send(
         sql.INSERT_TRANSFERS,
         [
-            plain(t.id for t in transfers),
+            uuids(t.id for t in transfers),
             plain(t.kind.value for t in transfers),
-            plain(t.source_account_id for t in transfers),
-            plain(t.target_account_id for t in transfers),
+            uuids(t.source_account_id for t in transfers),
+            uuids(t.target_account_id for t in transfers),
             plain(t.currency.code for t in transfers),
             plain(t.amount_minor for t in transfers),
             plain(t.fee_minor for t in transfers),
             plain(t.total_debit_minor for t in transfers),
-            plain(t.schedule_id for t in transfers),
-            plain(t.reverses for t in transfers),
-            plain(t.hold_id for t in transfers),
+            uuids(t.schedule_id for t in transfers),
+            uuids(t.reverses for t in transfers),
+            uuids(t.hold_id for t in transfers),
             quoted(t.details.external_reference for t in transfers),
             quoted(t.details.memo for t in transfers),
             quoted(dumps_text(t.details.metadata) for t in transfers),
             quoted(t.details.principal for t in transfers),
             quoted(t.details.request_id for t in transfers),
-            quoted(str(t.created_at) for t in transfers),
+            moments(t.created_at for t in transfers),
         ],
     )
 
@@ -135,14 +135,14 @@ def _insert_entries(session: Session, entries: Sequence[PostedEntry]) -> None:
     session.send(
         sql.INSERT_ENTRIES,
         [
-            plain(accounts),
+            uuids(accounts),
             plain(sequences),
-            plain(transfers),
+            uuids(transfers),
             plain(directions),
             plain(types),
             plain(amounts),
             plain(balances),
-            quoted(str(moment) for moment in times),
+            moments(times),
             hexes(hashes),
         ],
     )
@@ -152,9 +152,9 @@ def _complete_keys(session: Session, completions: Sequence[Completion]) -> None:
     session.send(
         sql.COMPLETE_KEYS,
         [
-            plain(completion.record_id for completion in completions),
+            uuids(completion.record_id for completion in completions),
             plain(completion.answer.status_code for completion in completions),
             quoted(completion.answer.body.decode() for completion in completions),
-            plain(completion.transfer_id for completion in completions),
+            uuids(completion.transfer_id for completion in completions),
         ],
     )

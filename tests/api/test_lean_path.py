@@ -1,0 +1,111 @@
+"""The path of a transfer stays lean: one hop to the posting thread, and a handful of round trips to the database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from asgiref.sync import SyncToAsync
+from psycopg import _pipeline_base
+
+from tests import factories
+
+
+@pytest.fixture
+def hops(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count every way in which a request could leave the event loop."""
+    seen: Counter[str] = Counter()
+    loop_class = asyncio.base_events.BaseEventLoop
+    run_in_executor, start, hop = loop_class.run_in_executor, threading.Thread.start, SyncToAsync.__call__
+
+    def counted_executor(self: Any, executor: ThreadPoolExecutor | None, func: Any, *args: Any) -> Any:
+        seen[executor._thread_name_prefix if executor is not None else "default executor"] += 1
+        return run_in_executor(self, executor, func, *args)
+
+    def counted_start(self: threading.Thread) -> None:
+        seen["thread start"] += 1
+        start(self)
+
+    def counted_hop(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seen["sync_to_async"] += 1
+        return hop(self, *args, **kwargs)
+
+    monkeypatch.setattr(loop_class, "run_in_executor", counted_executor)
+    monkeypatch.setattr(threading.Thread, "start", counted_start)
+    monkeypatch.setattr(SyncToAsync, "__call__", counted_hop)
+    return seen
+
+
+async def _usual_transfer(api: httpx.AsyncClient, names: tuple[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
+    response = await factories.transfer(api, *names, 100, headers=headers)
+    assert response.status_code == 201, response.text
+    return response
+
+
+async def _acquainted(api: httpx.AsyncClient) -> tuple[str, str]:
+    """Two merchants that the process has met, with all accounts open."""
+    names = await factories.merchant(api, "100.00"), await factories.merchant(api, "100.00")
+    for pair in (names, names[::-1], names):
+        await _usual_transfer(api, pair)  # type: ignore[arg-type]
+    return names
+
+
+async def test_a_transfer_leaves_the_event_loop_once_for_the_posting_thread(api: httpx.AsyncClient, hops: Counter[str]) -> None:
+    names = await _acquainted(api)
+    hops.clear()
+    await _usual_transfer(api, names)
+    assert hops == {"posting": 1}
+
+
+async def test_a_replay_leaves_the_event_loop_once_for_the_posting_thread(api: httpx.AsyncClient, hops: Counter[str]) -> None:
+    names, headers = await _acquainted(api), factories.key()
+    first = await _usual_transfer(api, names, headers)
+    hops.clear()
+    again = await _usual_transfer(api, names, headers)
+    assert hops == {"posting": 1}
+    assert again.content == first.content
+
+
+@pytest.mark.parametrize("page", ["/merchants/{name}/balance", "/accounts/{wallet}/statement", "/accounts/{wallet}"])
+async def test_a_read_leaves_the_event_loop_for_a_reader_thread_only(api: httpx.AsyncClient, hops: Counter[str], page: str) -> None:
+    name, _ = await _acquainted(api)
+    path = page.format(name=name, wallet=await factories.wallet(api, name))
+    await api.get(path)
+    hops.clear()
+    assert (await api.get(path)).status_code == 200
+    assert set(hops) <= {"reader", "thread start"}  # a reader thread may be the first to be needed
+    assert hops["reader"] <= 2
+
+
+async def test_a_posting_takes_at_most_six_round_trips(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = await _acquainted(api)
+    trips: Counter[str] = Counter()
+    enqueue_sync, execute, commit = _pipeline_base.BasePipeline._enqueue_sync, psycopg.Cursor.execute, psycopg.Connection.commit
+
+    def on_posting_thread() -> bool:
+        return threading.current_thread().name.startswith("posting")
+
+    def counted_sync(self: Any) -> None:
+        trips["pipeline"] += on_posting_thread()
+        enqueue_sync(self)
+
+    def counted_execute(self: Any, *args: Any, **kwargs: Any) -> Any:
+        trips["statement"] += on_posting_thread() and self.connection._pipeline is None
+        return execute(self, *args, **kwargs)
+
+    def counted_commit(self: Any) -> None:
+        trips["commit"] += on_posting_thread()
+        commit(self)
+
+    monkeypatch.setattr(_pipeline_base.BasePipeline, "_enqueue_sync", counted_sync)
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted_execute)
+    monkeypatch.setattr(psycopg.Connection, "commit", counted_commit)
+    await _usual_transfer(api, names)
+    assert trips["commit"] == 1
+    assert sum(trips.values()) <= 6, dict(trips)
