@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-as-role check lint format typecheck lock bench soak chaos clean
+.PHONY: help run test test-as-role browser check lint format typecheck lock bench soak chaos clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:8000 with everything it needs (POR
 test: check ## Run every check and every test against a real PostgreSQL (TEST_DATABASE_URL, or an embedded one)
 	$(BIN)/python -m pytest tests/unit --cov --cov-report=term-missing:skip-covered
 	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/browser
+	$(BIN)/python -m tests.browser
+
+browser: $(VENV)/.installed-dev ## Click through the admin in a real Chromium (installs Debian's where it is missing and can be)
 	$(BIN)/python -m tests.browser
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks

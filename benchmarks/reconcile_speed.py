@@ -1,4 +1,3 @@
-# ruff: noqa: PLC0415 - Django is set up by main() for a database that is made there
 """How much ``reconcile`` costs beside the plain sum over the same rows: ``python -m benchmarks.reconcile_speed [entries]``.
 
 Makes an embedded database of its own in a temporary folder, fills it, and measures both in turn in the same run.

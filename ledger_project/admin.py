@@ -26,12 +26,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg,misc]  # 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    filter_horizontal = ()  # the widget of two lists is wider than many a screen
     list_display = ("username", "is_staff", "is_superuser", "is_active", "last_login")
 
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Roles: viewer, operator and fee manager are there from the start."""
+
+    filter_horizontal = ()
 
 
 @admin.register(LogEntry)

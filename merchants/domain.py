@@ -35,6 +35,17 @@ class Status(StrEnum):
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """A merchant's name: found and unique regardless of case, shown as it was registered."""
 
+GRAM = 3
+"""Longest piece of a name that the search index knows: ``sql/search.sql`` keeps all pieces of one to three characters."""
+
+
+def search_grams(text: str) -> list[str]:
+    """Return the pieces that a name must have to contain a text, regardless of case: the longest that are in the index."""
+    lower = text.lower()
+    size = min(GRAM, len(lower))
+    return sorted({lower[start : start + size] for start in range(len(lower) - size + 1)})
+
+
 TREASURY = "treasury"
 """Name of the merchant that holds the platform's own money."""
 

@@ -50,6 +50,7 @@ class Merchant(models.Model):
     class Meta:
         ordering = ["-id"]
         permissions = [("freeze_merchant", "Can freeze, unfreeze and close merchants and accounts")]
+        indexes = [models.Index(fields=["status", "id"], name="merchant_status_id", condition=~models.Q(status=Status.ACTIVE.value))]
         constraints = [
             models.UniqueConstraint(Lower("name"), name="merchant_name_unique"),
             models.CheckConstraint(condition=models.Q(name__regex=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), name="merchant_name_format"),

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from ledger_project.http.idempotency import fingerprint, parse_key
 from ledger_project.http.problems import problem
@@ -66,7 +66,13 @@ def read_lines(file: IO[bytes]) -> Iterator[Line]:
     """
     # What is no UTF-8 is kept as lone surrogates, so that its line fails alone.
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text)
+    try:
+        yield from _read(csv.reader(text))
+    finally:
+        text.detach()  # the file is the caller's to close
+
+
+def _read(reader: Any) -> Iterator[Line]:
     try:
         columns = _columns(next(reader, []))
     except csv.Error as error:

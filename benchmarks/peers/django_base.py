@@ -41,7 +41,7 @@ def configure(urlconf: str, apps: list[str], **extra: Any) -> None:
 
 def key_model(label: str) -> Any:
     """Return the table of keys."""
-    from django.db import models  # noqa: PLC0415 - after configure()
+    from django.db import models
 
     class IdempotencyKey(models.Model):
         key = models.CharField(max_length=255, primary_key=True)

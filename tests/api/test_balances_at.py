@@ -29,7 +29,7 @@ from transfers.selectors.balances import balances_statement
 from transfers.services.posting_now import post_now
 from transfers.store.reading import read_facts
 from transfers.store.session import Session
-from transfers.store.writing import write
+from transfers.store.writing import Changes, write
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -249,4 +249,4 @@ def _deposit_at(account_id: str, name: str, moment: datetime) -> None:
         facts = read_facts(session, [command], schedules=[], registered={}, taken_keys=[])
         assert AccountKey(account.merchant_id, "USD", AccountKind.WALLET) in facts.book.accounts
         planned = plan([Group([command])], Book(moment, facts.book.entropy, facts.book.accounts))
-        write(session, planned, completions=[], released=[], known_holds=frozenset())
+        write(session, Changes(planned, [], [], {}), known_holds=frozenset())

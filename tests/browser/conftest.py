@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.__main__ import CHROMIUM
@@ -51,6 +52,8 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
         browser.close()
+        # Under Playwright's event loop Django keeps connections apart from those outside of it; they are closed where they were opened.
+        connections.close_all()
 
 
 class Watched:
@@ -109,6 +112,7 @@ def fee_manager(chromium: Browser, site: Service) -> Iterator[Page]:
 
 def _session(browser: Browser, site: Service, role: str | None) -> Iterator[Page]:
     context = browser.new_context(base_url=site.base_url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
     watched = Watched(context, site.base_url)
     log_in(watched.page, site.base_url, user(role))
     yield watched.page

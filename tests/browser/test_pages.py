@@ -71,7 +71,6 @@ def test_every_page_opens_and_fits(root: Page, width: int, scheme: str) -> None:
         response = root.goto(address)
         assert response is not None
         assert response.status == 200, (name, response.status)
-        root.wait_for_load_state("networkidle")
         needed = root.evaluate("document.documentElement.scrollWidth")
         if needed > width:
             wide[name] = needed

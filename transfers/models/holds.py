@@ -35,6 +35,8 @@ class Hold(models.Model):
         indexes = [
             models.Index(fields=["source_merchant", "id"], name="hold_source_merchant_id"),
             models.Index(fields=["target_merchant", "id"], name="hold_target_merchant_id"),
+            models.Index(fields=["source_merchant", "status", "id"], name="hold_source_status_id"),
+            models.Index(fields=["target_merchant", "status", "id"], name="hold_target_status_id"),
             models.Index(fields=["status", "id"], name="hold_status_id"),
             models.Index(fields=["expires_at"], name="hold_open_expiry", condition=Q(status=HoldStatus.OPEN.value)),
             # How many are open in a currency and what they reserve, from the index alone.

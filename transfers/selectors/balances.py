@@ -8,11 +8,13 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, Func, OuterRef, Subquery, TextField
+from django.db.models.functions import Lower
 
 from ledger_project.kernel.money import Currency
-from merchants.domain import AccountKind, Status
+from merchants.domain import AccountKind, Status, search_grams
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from transfers.domain.book import AccountSnapshot
@@ -98,16 +100,18 @@ def list_merchants(
 
     ``only`` leaves out all merchants but one.
     """
-    filters = Q()
+    found = Merchant.objects.order_by("-id")
     if search:
-        filters &= Q(name__icontains=search)
+        # The grams find candidates by their index (merchants/sql/search.sql), the text itself decides.
+        grams = Func(Lower("name"), function="ledger_grams", output_field=ArrayField(TextField()))
+        found = found.alias(grams=grams).filter(grams__contains=search_grams(search), name__icontains=search)  # type: ignore[misc]
     if status:
-        filters &= Q(status=status)
+        found = found.filter(status=status)
     if only is not None:
-        filters &= Q(id=only)
+        found = found.filter(id=only)
     if before is not None:
-        filters &= Q(id__lt=before)
-    return _views(Merchant.objects.filter(filters).order_by("-id")[:limit])
+        found = found.filter(id__lt=before)
+    return _views(found[:limit])
 
 
 def last_balance(account: OuterRef) -> Subquery:

@@ -41,31 +41,26 @@ def page_statement(
     ``expired`` includes open holds whose time ran out and which the sweep has not met yet; ``open`` leaves those out. A merchant's
     holds are those it pays and those it is to receive, each read from its own index; ``other_id`` is who must be on the other side.
     """
-    parameters: dict[str, Any] = {"limit": limit}
-    conditions = ["true"]
-    if before is not None:
-        conditions.append("h.id < %(before)s")
-        parameters["before"] = before
-    if status == HoldStatus.OPEN:
-        conditions.append("h.status = 'open' AND h.expires_at > statement_timestamp()")
-    elif status == HoldStatus.EXPIRED:
-        conditions.append("(h.status = 'expired' OR (h.status = 'open' AND h.expires_at <= statement_timestamp()))")
-    elif status is not None:
-        conditions.append("h.status = %(status)s")
-        parameters["status"] = status
+    parameters: dict[str, Any] = {"limit": limit, "status": status, "merchant": merchant_id, "before": before, "other": other_id}
+    sides = [""] if merchant_id is None else [f"h.{side}_id = %(merchant)s AND " for side in ("source_merchant", "target_merchant")]
+    cursor = "" if before is None else " AND h.id < %(before)s"
     if other_id is not None:
-        conditions.append("%(other)s IN (h.source_merchant_id, h.target_merchant_id)")
-        parameters["other"] = other_id
-    where = " AND ".join(conditions)
+        cursor += " AND %(other)s IN (h.source_merchant_id, h.target_merchant_id)"
     order = "ORDER BY h.id DESC LIMIT %(limit)s"
-    if merchant_id is None:
-        return f"SELECT h.id FROM transfers_hold h WHERE {where} {order}", parameters
-    parameters["merchant"] = merchant_id
-    sides = " UNION ".join(
-        f"(SELECT h.id FROM transfers_hold h WHERE h.{side}_id = %(merchant)s AND {where} {order})"
-        for side in ("source_merchant", "target_merchant")
+    # Each part is read from one index in order and stops at the limit; their union is small.
+    parts = " UNION ".join(
+        f"(SELECT h.id FROM transfers_hold h WHERE {side}{condition}{cursor} {order})"
+        for side in sides
+        for condition in _STATUS_CONDITIONS.get(status or "", ("h.status = %(status)s",))
     )
-    return f"SELECT h.id FROM ({sides}) h {order}", parameters
+    return f"SELECT h.id FROM ({parts}) h {order}", parameters
+
+
+_STATUS_CONDITIONS: dict[str, tuple[str, ...]] = {
+    "": ("true",),
+    HoldStatus.OPEN.value: ("h.status = 'open' AND h.expires_at > statement_timestamp()",),
+    HoldStatus.EXPIRED.value: ("h.status = 'expired'", "h.status = 'open' AND h.expires_at <= statement_timestamp()"),
+}
 
 
 def list_holds(

@@ -98,8 +98,8 @@ def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int)
         other = ""
         if filters.from_merchant is not None and filters.to_merchant is not None:
             parameters["to"] = filters.to_merchant
-            other = f"AND t.target_id IN ({_ACCOUNTS.format(merchant='to')})"
-        page = f"""(SELECT p.* FROM ({_ACCOUNTS.format(merchant="driver")}) a CROSS JOIN LATERAL (
+            other = f"AND t.target_id IN ({_accounts('to', filters)})"
+        page = f"""(SELECT p.* FROM ({_accounts("driver", filters)}) a CROSS JOIN LATERAL (
             SELECT * FROM transfers_transfer t WHERE t.{side} = a.id AND {conditions} {other} ORDER BY t.id DESC LIMIT %(limit)s) p)"""
     elif filters.party is not None:
         page = _of_party(filters.party, conditions, parameters)
@@ -108,7 +108,12 @@ def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int)
     return _COLUMNS.format(source=page) + " ORDER BY t.id DESC LIMIT %(limit)s", parameters
 
 
-_ACCOUNTS = "SELECT id FROM merchants_account WHERE merchant_id = %({merchant})s AND kind <> 'external'"
+_ACCOUNTS = "SELECT id FROM merchants_account WHERE merchant_id = %({merchant})s AND kind <> 'external'{currency}"
+
+
+def _accounts(merchant: str, filters: TransferFilters) -> str:
+    """Return the query of a merchant's accounts: where a currency is asked for, only those of it."""
+    return _ACCOUNTS.format(merchant=merchant, currency=" AND currency_id = %(currency)s" if filters.currency else "")
 
 
 def _of_merchants(filters: TransferFilters, parameters: dict[str, Any]) -> str:
@@ -116,10 +121,10 @@ def _of_merchants(filters: TransferFilters, parameters: dict[str, Any]) -> str:
     for side, name, merchant_id in (("source_id", "from", filters.from_merchant), ("target_id", "to", filters.to_merchant)):
         if merchant_id is not None:
             parameters[name] = merchant_id
-            terms.append(f"AND t.{side} IN ({_ACCOUNTS.format(merchant=name)})")
+            terms.append(f"AND t.{side} IN ({_accounts(name, filters)})")
     if filters.party is not None:
         parameters["party"] = filters.party
-        accounts = _ACCOUNTS.format(merchant="party")
+        accounts = _accounts("party", filters)
         terms.append(f"AND (t.source_id IN ({accounts}) OR t.target_id IN ({accounts}))")
     return " ".join(terms)
 

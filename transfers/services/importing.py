@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ledger_project.kernel import money
+from ledger_project.kernel.access import ANONYMOUS
 from ledger_project.kernel.errors import IdempotencyInProgress, InvalidRequest
 from merchants.selectors import Identities, find_currency_now, identify_now
 from transfers import engine
@@ -47,6 +48,6 @@ def _build(item: BatchItem, identities: Identities, currencies: Mapping[str, mon
         return Refuse(item.error or InvalidRequest()), None
     try:
         check_addressing(item.request)
-        return build_transfer(item.request, identities, currencies.get(item.request.currency or "")), item.key
+        return build_transfer(item.request, identities, currencies.get(item.request.currency or ""), actor=ANONYMOUS), item.key
     except InvalidRequest as error:
         return Refuse(error), None

@@ -14,12 +14,14 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.http import StreamingHttpResponse
 
+from ledger_project.kernel.errors import LedgerError
 from ledger_project.kernel.json import dumps_text
 from ledger_project.management.output import ReportingCommand, steps
 from merchants.domain import AccountKind
 from merchants.models import Account
-from transfers.selectors.statements import get_period
-from transfers.views.statement_files import camt_response, csv_response
+from transfers.selectors.statements import Period, get_period, largest_amount
+from transfers.views.camt053 import camt053_response, check_representable
+from transfers.views.statement_files import csv_response
 
 
 class Command(ReportingCommand):
@@ -48,7 +50,7 @@ class Command(ReportingCommand):
             raise CommandError("--json needs --output: standard output holds the statement otherwise.", returncode=2)
         start, end = _moment("--from", options["start"]), _moment("--to", options["end"])
         period = get_period(_account(options["account"], options["currency"]), start=start, end=end)
-        response = csv_response(period) if options["format"] == "csv" else camt_response(period, start=start, end=end)
+        response = csv_response(period) if options["format"] == "csv" else _camt053(period, start, end)
         output: Path | None = options["output"]
         with steps(self, None) as step:
             if output is None:
@@ -68,6 +70,14 @@ class Command(ReportingCommand):
                 "closing_balance_minor": period.closing_minor,
             }
             self.stdout.write(dumps_text(document))
+
+
+def _camt053(period: Period, start: datetime | None, end: datetime | None) -> StreamingHttpResponse:
+    try:
+        check_representable(period, largest_amount(period))
+    except LedgerError as error:
+        raise CommandError(str(error), returncode=2) from None
+    return camt053_response(period, start=start, end=end)
 
 
 def _account(name: str, currency: str | None) -> Account:

@@ -104,9 +104,9 @@ class Command(BaseCommand):
         return (_result_row(line, result) for line, result in zip(batch, posted, strict=True))
 
     def _summarise(self, counts: Counter[str], target: Path, seconds: float, *, as_json: bool) -> None:
-        summary: dict[str, object] = {"lines": counts.total()} | {status: counts[status] for status in ("posted", "replayed", "failed")}
+        summary = {"lines": counts.total(), "posted": counts["posted"], "replayed": counts["replayed"], "failed": counts["failed"]}
         if as_json:
-            self.stdout.write(json.dumps(summary | {"result": str(target), "seconds": round(seconds, 3)}))
+            self.stdout.write(json.dumps({**summary, "result": str(target), "seconds": round(seconds, 3)}))
         else:
             self.stdout.write(", ".join(f"{name}: {value}" for name, value in summary.items()) + f" in {seconds:.1f} s; see {target}")
         if counts["failed"]:

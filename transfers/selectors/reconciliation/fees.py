@@ -6,6 +6,7 @@ last word. These rows come through a server-side cursor, so that any number of t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -117,7 +118,8 @@ def _schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule:
         minimum_minor=None if minimum is None else int(minimum),
         maximum_minor=None if maximum is None else int(maximum),
         tier_mode=TierMode(mode) if mode else None,
-        tiers=tuple(parse_tiers(tiers)),
+        # This connection is Django's, which leaves jsonb as the text it is.
+        tiers=tuple(parse_tiers(json.loads(tiers) if isinstance(tiers, str) else tiers)),
         rounding=Rounding(rounding),
         payer=Payer(payer),
         effective_from=effective_from,

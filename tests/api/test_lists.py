@@ -1,0 +1,126 @@
+"""Pages of lists: limits, cursors that carry their filters, and rows that are added meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.factories import key, merchant, transfer, unique, wallet
+
+LISTS = ["/merchants", "/transfers", "/holds", "statement"]
+
+
+async def path_of(api: httpx.AsyncClient, name: str) -> str:
+    if name != "statement":
+        return name
+    return f"/accounts/{await wallet(api, await merchant(api, '1'))}/statement"
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("limit", ["0", "201", "-1", "1.0", "", "ten", "99999999999"])
+async def test_a_limit_outside_1_to_200_is_refused(api: httpx.AsyncClient, name: str, limit: str) -> None:
+    answer = await api.get(await path_of(api, name), params={"limit": limit})
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_error")
+    assert [error["field"] for error in answer.json()["errors"]] == ["limit"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("limit", ["1", "200"])
+async def test_a_limit_from_1_to_200_is_kept(api: httpx.AsyncClient, name: str, limit: str) -> None:
+    answer = await api.get(await path_of(api, name), params={"limit": limit})
+    assert answer.status_code == 200
+    assert len(answer.json()["items"]) <= int(limit)
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("cursor", ["x", "", "WyJhIl0:1:2", "é"])
+async def test_a_cursor_that_was_never_handed_out_is_refused(api: httpx.AsyncClient, name: str, cursor: str) -> None:
+    answer = await api.get(await path_of(api, name), params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_a_cursor_of_another_list_is_refused(api: httpx.AsyncClient) -> None:
+    await merchant(api), await merchant(api)
+    cursor = (await api.get("/merchants", params={"limit": 1})).json()["next_cursor"]
+    for path in ("/transfers", "/holds", await path_of(api, "statement")):
+        answer = await api.get(path, params={"cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+
+
+async def pages(api: httpx.AsyncClient, path: str, between: Any, **filters: Any) -> list[dict[str, Any]]:
+    """Read all pages of two; something is added after each of them, and only the cursor is sent from the second on."""
+    items, params = [], {"limit": 2, **filters}
+    while True:
+        page = (await api.get(path, params=params)).json()
+        items += page["items"]
+        if page["next_cursor"] is None:
+            return items
+        await between()
+        params = {"limit": 2, "cursor": page["next_cursor"]}
+
+
+async def test_transfers_are_shown_once_each_while_others_are_added(api: httpx.AsyncClient) -> None:
+    source, target, other = await merchant(api, "100"), await merchant(api), await merchant(api, "100")
+    made = [(await transfer(api, source, target, 100 + i)).json()["id"] for i in range(7)]
+    await transfer(api, other, target, 5)
+
+    async def add() -> None:
+        await transfer(api, source, target, 1)
+
+    assert [item["id"] for item in await pages(api, "/transfers", add, **{"from": source, "to": target})] == made[::-1]
+
+
+async def test_holds_are_shown_once_each_while_others_are_added_and_end(api: httpx.AsyncClient) -> None:
+    source, target = await merchant(api, "100"), await merchant(api)
+
+    async def hold() -> str:
+        body = {"from_merchant": source, "to_merchant": target, "currency": "USD", "amount_minor": 10}
+        return str((await api.post("/holds", json=body, headers=key())).json()["id"])
+
+    made = [await hold() for _ in range(7)]
+    ended = iter(made[::-1])
+
+    async def add_and_end() -> None:
+        await hold()
+        await api.post(f"/holds/{next(ended)}/void", headers=key())
+
+    for party in (source, target):
+        assert [item["id"] for item in await pages(api, "/holds", hold, merchant=party)][-7:] == made[::-1]
+    assert [item["id"] for item in await pages(api, "/holds", add_and_end, merchant=source, status="open")][-7:] == made[::-1]
+    assert all(
+        item["status"] == "voided" for item in (await api.get("/holds", params={"merchant": source, "status": "voided"})).json()["items"]
+    )
+
+
+async def test_merchants_are_shown_once_each_while_others_are_added(api: httpx.AsyncClient) -> None:
+    prefix = unique("List")
+    made = []
+    for i in range(7):
+        made.append(f"{prefix}.{i}")
+        await api.post("/merchants", json={"merchant_name": made[-1]})
+
+    async def add() -> None:
+        await api.post("/merchants", json={"merchant_name": unique(f"{prefix}.x")})
+
+    assert [item["merchant_name"] for item in await pages(api, "/merchants", add, search=prefix.upper() + ".")] == made[::-1]
+
+
+async def test_a_cursor_carries_its_filters_and_refuses_others(api: httpx.AsyncClient) -> None:
+    source, target = await merchant(api, "100"), await merchant(api)
+    for _ in range(3):
+        await transfer(api, source, target, 1)
+    cursor = (await api.get("/transfers", params={"from": source, "limit": 1})).json()["next_cursor"]
+    alone = (await api.get("/transfers", params={"cursor": cursor})).json()
+    same = (await api.get("/transfers", params={"cursor": cursor, "from": source})).json()
+    other = await api.get("/transfers", params={"cursor": cursor, "from": target})
+    assert alone["items"] == same["items"]
+    assert len(alone["items"]) == 2
+    assert (other.status_code, other.json()["code"]) == (400, "invalid_cursor")
+
+
+@pytest.mark.parametrize("query", [{"from": "nobody-at-all"}, {"to": "nobody-at-all"}, {"kind": "none"}, {"currency": "usd"}])
+async def test_what_matches_nothing_is_an_empty_list(api: httpx.AsyncClient, query: dict[str, str]) -> None:
+    assert (await api.get("/transfers", params=query)).json() == {"items": [], "next_cursor": None}
+    assert (await api.get("/holds", params={"merchant": "nobody-at-all"})).json() == {"items": [], "next_cursor": None}

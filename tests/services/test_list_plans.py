@@ -1,0 +1,174 @@
+"""Every list reads from an index, and about as many rows as it shows, at 100,000 rows.
+
+The rows live in a transaction that is rolled back, so the ledger of the other tests stays small.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+
+from merchants.models import Account, Merchant
+from transfers.selectors import TransferFilters, get_account, get_balances, get_transfer, list_merchants, list_transfers
+from transfers.selectors.holds import due_holds, list_holds
+from transfers.selectors.statements import get_period, period_lines
+
+BIG = {"transfers_transfer", "transfers_ledgerentry", "transfers_hold", "merchants_merchant", "merchants_account"}
+LIMIT = 51
+START = datetime(2025, 10, 1, tzinfo=UTC)
+
+
+class RolledBack(Exception):
+    """Ends the transaction of the module."""
+
+
+def v7(kind: int, n: int) -> UUID:
+    """The ids of many_rows.sql."""
+    return UUID(f"{1759276800000 + n:012x}7000800{kind}{n:012x}")
+
+
+BUSY, QUIET, MIDDLE = v7(1, 1), v7(1, 500), v7(4, 50_000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_rows(ledger: None) -> Iterator[None]:
+    """100,000 of everything, for this module only."""
+    with pytest.raises(RolledBack), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute((Path(__file__).parent.parent / "many_rows.sql").read_text())
+        yield
+        raise RolledBack
+
+
+def explained(read: Callable[[], object]) -> list[dict[str, Any]]:
+    """Run a selector and return the executed plan of each of its queries."""
+    plans: list[dict[str, Any]] = []
+
+    def explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, params, many, context)
+        raw = context["cursor"].fetchone()[0]
+        plans.append((json.loads(raw) if isinstance(raw, str) else raw)[0]["Plan"])
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        read()
+    assert plans
+    return plans
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+def rows_read(node: dict[str, Any]) -> float:
+    """Rows that a scan has touched, shown or not."""
+    if "Relation Name" not in node and "Index Name" not in node:
+        return 0
+    dropped = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return float((node["Actual Rows"] + dropped) * node["Actual Loops"])
+
+
+def assert_from_index(read: Callable[[], object], *, at_most: int) -> None:
+    for plan in explained(read):
+        found = list(nodes(plan))
+        scans = [node for node in found if node["Node Type"] == "Seq Scan" and node["Relation Name"] in BIG]
+        assert not scans, json.dumps(plan, indent=1)
+        touched = sum(map(rows_read, found))
+        assert touched <= at_most, f"{touched} rows read\n{json.dumps(plan, indent=1)}"
+
+
+FILTERS = {
+    "nothing": TransferFilters(),
+    "from": TransferFilters(from_merchant=BUSY),
+    "from, quiet": TransferFilters(from_merchant=QUIET),
+    "to": TransferFilters(to_merchant=QUIET),
+    "to, busy": TransferFilters(to_merchant=BUSY),
+    "currency": TransferFilters(currency="EUR"),
+    "currency without transfers": TransferFilters(currency="JPY"),
+    "kind": TransferFilters(kind="withdrawal"),
+    "kind, usual": TransferFilters(kind="transfer"),
+    "external reference": TransferFilters(external_reference="plan-ref-70"),
+    "external reference and from": TransferFilters(external_reference="plan-ref-70", from_merchant=BUSY),
+    "from and currency": TransferFilters(from_merchant=BUSY, currency="EUR"),
+    "from and currency without transfers": TransferFilters(from_merchant=BUSY, currency="JPY"),
+    "from and time": TransferFilters(from_merchant=BUSY, created_from=START, created_to=START + timedelta(seconds=1)),
+    "time": TransferFilters(created_from=START + timedelta(seconds=50), created_to=START + timedelta(seconds=60)),
+    "time and currency": TransferFilters(created_to=START + timedelta(seconds=60), currency="EUR"),
+    "time and kind": TransferFilters(created_to=START + timedelta(seconds=60), kind="withdrawal"),
+}
+
+
+@pytest.mark.parametrize("before", [None, MIDDLE], ids=["first page", "middle page"])
+@pytest.mark.parametrize("name", FILTERS)
+def test_transfers_are_listed_from_an_index(name: str, before: UUID | None) -> None:
+    # A page, each of its accounts and merchants, and as much again where two accounts of a merchant are merged.
+    assert_from_index(lambda: list_transfers(FILTERS[name], before=before, limit=LIMIT), at_most=12 * LIMIT)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [TransferFilters(from_merchant=BUSY, to_merchant=QUIET), TransferFilters(from_merchant=QUIET, to_merchant=BUSY)],
+    ids=["busy to quiet", "quiet to busy"],
+)
+def test_transfers_between_two_are_listed_from_an_index_of_one_of_them(filters: TransferFilters) -> None:
+    assert_from_index(lambda: list_transfers(filters, before=None, limit=LIMIT), at_most=60_000)
+
+
+@pytest.mark.parametrize("before", [None, v7(5, 50_000)], ids=["first page", "middle page"])
+@pytest.mark.parametrize("status", [None, "open", "captured", "voided", "expired"])
+@pytest.mark.parametrize("merchant_id", [None, BUSY, QUIET], ids=["everybody", "busy", "quiet"])
+def test_holds_are_listed_from_an_index(merchant_id: UUID | None, status: str | None, before: UUID | None) -> None:
+    # Open holds whose time ran out are read too; the sweep keeps them few, here they are 100.
+    assert_from_index(lambda: list_holds(merchant_id=merchant_id, status=status, before=before, limit=LIMIT), at_most=12 * LIMIT)
+
+
+def test_holds_that_are_due_are_found_by_their_time() -> None:
+    assert_from_index(lambda: due_holds(limit=20), at_most=200)
+
+
+@pytest.mark.parametrize("before", [None, v7(1, 50_000)], ids=["first page", "middle page"])
+@pytest.mark.parametrize("status", [None, "active", "frozen", "closed"])
+@pytest.mark.parametrize("search", [None, "plan", "md5-of-nothing", "c4ca4238", "q", "zz"])
+def test_merchants_are_listed_from_an_index(search: str | None, status: str | None, before: UUID | None) -> None:
+    # 100,000 names with "plan": among the 20 frozen ones that is all of these; a piece that is rare is found by the index of pieces.
+    assert_from_index(lambda: list_merchants(search=search, status=status, before=before, limit=LIMIT), at_most=10 * LIMIT)
+
+
+def test_a_part_of_a_name_finds_exactly_those_that_have_it() -> None:
+    wanted = {m.name for m in Merchant.objects.filter(name__icontains="C4CA4238")}
+    assert {view.name for view in list_merchants(search="C4CA4238", status=None, before=None, limit=200)} == wanted != set()
+    assert list_merchants(search="100%", status=None, before=None, limit=10) == []
+
+
+@pytest.mark.parametrize("at", [None, START + timedelta(seconds=40)], ids=["now", "as of"])
+def test_a_balance_is_one_look_up_an_account_however_long_it_is(at: datetime | None) -> None:
+    assert_from_index(lambda: get_balances(BUSY, currency=None, at=at), at_most=10)
+
+
+def test_one_account_and_one_transfer_are_look_ups() -> None:
+    assert_from_index(lambda: get_account(v7(2, 1)), at_most=10)
+    assert_from_index(lambda: get_transfer(MIDDLE), at_most=12)
+
+
+@pytest.mark.parametrize("before", [None, 24_000, 52], ids=["first page", "middle page", "last page"])
+@pytest.mark.parametrize("start", [None, START + timedelta(seconds=1)], ids=["whole", "period"])
+def test_a_page_of_a_statement_costs_the_same_wherever_it_is(start: datetime | None, before: int | None) -> None:
+    account = Account.objects.select_related("merchant").get(id=v7(2, 1))
+    assert account.merchant.id == BUSY
+    end = None if start is None else START + timedelta(seconds=99)
+
+    def read() -> None:
+        period = get_period(account, start=start, end=end)
+        assert period.until > 47_000
+        period_lines(period, before=before, limit=LIMIT)
+
+    assert_from_index(read, at_most=6 * LIMIT)
