@@ -1,0 +1,85 @@
+"""Who may do what, as plain values: actors, and the ways of being turned away."""
+
+from uuid import UUID
+
+import pytest
+
+from ledger_project.kernel.access import (
+    ANONYMOUS,
+    MERCHANT_SCOPES,
+    AccessRefused,
+    Actor,
+    InvalidToken,
+    NotAuthenticated,
+    PermissionDenied,
+    RateLimited,
+    Scope,
+)
+from merchants.domain import MerchantIdentity, own, search_grams
+
+ALICE = UUID(int=1)
+BOB = UUID(int=2)
+PLATFORM = Actor("key:platform")
+MERCHANT = Actor("key:alice", merchant_id=ALICE, scopes=MERCHANT_SCOPES)
+
+
+def test_the_platform_acts_for_every_merchant_and_a_merchant_for_itself() -> None:
+    assert PLATFORM.is_platform
+    assert ANONYMOUS.is_platform
+    assert not MERCHANT.is_platform
+    assert PLATFORM.acts_for(ALICE)
+    assert PLATFORM.acts_for(BOB)
+    assert MERCHANT.acts_for(ALICE)
+    assert not MERCHANT.acts_for(BOB)
+
+
+def test_a_merchants_credential_can_never_have_the_operations_scope() -> None:
+    assert Scope.OPERATIONS_READ not in MERCHANT_SCOPES
+    assert MERCHANT_SCOPES | {Scope.OPERATIONS_READ} == frozenset(Scope)
+
+
+def test_what_is_the_platforms_is_refused_to_a_merchant_by_name() -> None:
+    PLATFORM.require_platform("Registering a merchant")
+    with pytest.raises(PermissionDenied, match=r"^Registering a merchant needs a credential of the platform") as refused:
+        MERCHANT.require_platform("Registering a merchant")
+    assert refused.value.headers() == {}
+    assert refused.value.extra() == {}
+
+
+def test_another_merchants_account_is_answered_as_one_that_does_not_exist() -> None:
+    alice, bob = MerchantIdentity(ALICE, "alice"), MerchantIdentity(BOB, "bob")
+    assert own(MERCHANT, alice) is alice
+    assert own(MERCHANT, bob) is None
+    assert own(MERCHANT, None) is None
+    assert own(PLATFORM, bob) is bob
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "headers", "extra"),
+    [
+        (NotAuthenticated(), "not_authenticated", {"WWW-Authenticate": 'Bearer realm="ledger"'}, {}),
+        (InvalidToken(), "invalid_token", {"WWW-Authenticate": 'Bearer realm="ledger", error="invalid_token"'}, {}),
+        (
+            PermissionDenied.lacks(Scope.TRANSFERS_WRITE),
+            "permission_denied",
+            {"WWW-Authenticate": 'Bearer realm="ledger", error="insufficient_scope", scope="transfers:write"'},
+            {"required_scope": "transfers:write"},
+        ),
+        (RateLimited(retry_after_s=7), "rate_limited", {"Retry-After": "7"}, {}),
+    ],
+)
+def test_each_refusal_says_what_would_help(refusal: AccessRefused, code: str, headers: dict[str, str], extra: dict[str, str]) -> None:
+    assert refusal.code == code
+    assert refusal.headers() == headers
+    assert refusal.extra() == extra
+
+
+def test_a_refusal_needs_no_header() -> None:
+    assert AccessRefused("No.").headers() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "grams"), [("A", ["a"]), ("ab", ["ab"]), ("Acme", ["acm", "cme"]), ("aaaa", ["aaa"]), ("shop-1", ["hop", "op-", "p-1", "sho"])]
+)
+def test_a_search_looks_for_the_longest_pieces_that_the_index_knows(text: str, grams: list[str]) -> None:
+    assert search_grams(text) == grams
