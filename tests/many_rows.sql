@@ -1,4 +1,4 @@
--- 100,000 merchants, transfers and holds, 200,000 entries: for looking at plans, in a transaction that is rolled back.
+-- 100,000 merchants, accounts, transfers and holds, 200,000 entries: for looking at plans, in a transaction that is rolled back.
 -- Half of the transfers and holds are of one busy merchant; statuses, kinds and references that are asked for are few.
 CREATE FUNCTION pg_temp.v7(kind int, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT (lpad(to_hex(1759276800000 + n), 12, '0') || '7000800' || kind || lpad(to_hex(n), 12, '0'))::uuid
@@ -7,7 +7,7 @@ INSERT INTO merchants_merchant (id, name, status, metadata)
     SELECT pg_temp.v7(1, n), 'plan-' || md5(n::text), CASE n % 5000 WHEN 0 THEN 'frozen' ELSE 'active' END, '{}' FROM generate_series(1, 100000) n;
 INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overdraft_limit_minor)
     SELECT pg_temp.v7(c.kind, n), pg_temp.v7(1, n), c.currency, 'wallet', 'active', 1000000000
-    FROM generate_series(1, 1000) n, (VALUES (2, 'USD'), (3, 'EUR')) AS c(kind, currency);
+    FROM generate_series(1, 100000) n JOIN (VALUES (2, 'USD'), (3, 'EUR')) AS c(kind, currency) ON c.kind = 2 OR n <= 1000;
 CREATE TEMPORARY TABLE movement ON COMMIT DROP AS
     SELECT n, pg_temp.v7(4, n) AS id, CASE n % 50 WHEN 0 THEN 3 ELSE 2 END AS money, s, CASE WHEN t = s THEN 1 ELSE t END AS t,
         timestamptz '2025-10-01 00:00:00Z' + n * interval '1 millisecond' AS at

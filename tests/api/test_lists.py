@@ -72,7 +72,8 @@ async def test_transfers_are_shown_once_each_while_others_are_added(api: httpx.A
     assert [item["id"] for item in await pages(api, "/transfers", add, **{"from": source, "to": target})] == made[::-1]
 
 
-async def test_holds_are_shown_once_each_while_others_are_added_and_end(api: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("side", ["payer", "receiver", "payer, open ones, which end meanwhile"])
+async def test_holds_are_shown_once_each_while_others_are_added_and_end(api: httpx.AsyncClient, side: str) -> None:
     source, target = await merchant(api, "100"), await merchant(api)
 
     async def hold() -> str:
@@ -80,18 +81,23 @@ async def test_holds_are_shown_once_each_while_others_are_added_and_end(api: htt
         return str((await api.post("/holds", json=body, headers=key())).json()["id"])
 
     made = [await hold() for _ in range(7)]
-    ended = iter(made[::-1])
+    shown = iter(made[::-1])
 
     async def add_and_end() -> None:
         await hold()
-        await api.post(f"/holds/{next(ended)}/void", headers=key())
+        answer = await api.post(f"/holds/{next(shown)}/void", headers=key())
+        assert answer.json()["status"] == "voided", answer.text
 
-    for party in (source, target):
-        assert [item["id"] for item in await pages(api, "/holds", hold, merchant=party)][-7:] == made[::-1]
-    assert [item["id"] for item in await pages(api, "/holds", add_and_end, merchant=source, status="open")][-7:] == made[::-1]
-    assert all(
-        item["status"] == "voided" for item in (await api.get("/holds", params={"merchant": source, "status": "voided"})).json()["items"]
-    )
+    filters, between = {
+        "payer": ({"merchant": source}, hold),
+        "receiver": ({"merchant": target}, hold),
+        "payer, open ones, which end meanwhile": ({"merchant": source, "status": "open"}, add_and_end),
+    }[side]
+    assert [item["id"] for item in await pages(api, "/holds", between, **filters)] == made[::-1]
+    if between is add_and_end:
+        voided = (await api.get("/holds", params={"merchant": source, "status": "voided"})).json()["items"]
+        assert {item["id"] for item in voided} == set(made[-3:])
+        assert {item["status"] for item in voided} == {"voided"}
 
 
 async def test_merchants_are_shown_once_each_while_others_are_added(api: httpx.AsyncClient) -> None:

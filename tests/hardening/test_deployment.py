@@ -137,7 +137,7 @@ def test_no_secret_finds_its_way_into_the_log(logged: tuple[Service, Path]) -> N
         client.get(f"/admin/?q={PLANTED['query']}")
     service.stop()
     text = log.read_text()
-    assert '"path": "/transfers"' in text
+    assert '"path":"/transfers"' in text.replace(" ", "")
     secret_part = key.secret.removeprefix(key.prefix)
     secret_values = {**PLANTED, "api key": secret_part, "signing key": SIGNING_KEY.splitlines()[1]}
     leaked = [name for name, value in secret_values.items() if value in text]

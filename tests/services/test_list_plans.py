@@ -132,7 +132,7 @@ def test_holds_are_listed_from_an_index(merchant_id: UUID | None, status: str | 
 
 
 def test_holds_that_are_due_are_found_by_their_time() -> None:
-    assert_from_index(lambda: due_holds(limit=20), at_most=200)
+    assert_from_index(lambda: due_holds(limit=20), at_most=12 * 20)
 
 
 @pytest.mark.parametrize("before", [None, v7(1, 50_000)], ids=["first page", "middle page"])

@@ -95,8 +95,8 @@ def _decide(command: c.Command, ledger: Ledger) -> Outcome:
     try:
         return _HANDLERS[type(command)](command, ledger)
     except Refusal as refusal:
-        return Outcome(refusal=refusal)
+        return Outcome(refusal=refusal.with_traceback(None))  # the frames would keep the whole batch alive, in a circle
     except LedgerError as error:
         if isinstance(command, c.Refuse):
-            return Outcome(refusal=error)
+            return Outcome(refusal=error.with_traceback(None))
         raise

@@ -16,14 +16,17 @@ from transfers.models import LedgerEntry, Transfer
 from transfers.representations import EntryView, TransferView
 
 _COLUMNS = """
-SELECT t.id, t.kind, CASE WHEN s.kind = 'external' THEN NULL ELSE sm.name END, CASE WHEN g.kind = 'external' THEN NULL ELSE gm.name END,
+SELECT t.id, t.kind, CASE WHEN s.kind = 'external' THEN NULL ELSE s.name END, CASE WHEN g.kind = 'external' THEN NULL ELSE g.name END,
     t.currency_id, t.amount_minor, t.fee_minor, t.total_debit_minor, t.fee_schedule_id, f.version, t.reverses_id,
     t.external_reference, t.memo, t.metadata::text, t.created_at
 FROM {source} t
-JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
-JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.id = g.merchant_id
+CROSS JOIN LATERAL (SELECT a.kind, a.merchant_id, m.name FROM merchants_account a JOIN merchants_merchant m ON m.id = a.merchant_id
+    WHERE a.id = t.source_id OFFSET 0) s
+CROSS JOIN LATERAL (SELECT a.kind, a.merchant_id, m.name FROM merchants_account a JOIN merchants_merchant m ON m.id = a.merchant_id
+    WHERE a.id = t.target_id OFFSET 0) g
 LEFT JOIN fees_feeschedule f ON f.id = t.fee_schedule_id
 """
+# OFFSET 0 keeps each look-up of a party one: without it the planner may merge a page of 50 with a walk along all merchants.
 
 
 def entry_id(account_id: UUID, sequence: int) -> UUID:
@@ -47,10 +50,17 @@ class TransferFilters:
     created_to: datetime | None = None
     party: UUID | None = None
 
+    @property
+    def is_by_accounts(self) -> bool:
+        """Whether the transfers of certain accounts are asked for. With a currency those are the accounts of that currency."""
+        return any(merchant is not None for merchant in (self.from_merchant, self.to_merchant, self.party))
+
     def conditions(self, before: UUID | None) -> tuple[str, dict[str, Any]]:
         """Return the SQL conditions on a transfer ``t`` and their parameters. Times are ranges of ids, which are in order of time."""
+        # Said of transfers too, what is true of all of an account's would only mislead the planner's estimates.
+        currency = "true" if self.is_by_accounts else "t.currency_id = %(currency)s"
         terms: list[tuple[str, str, object]] = [
-            ("t.currency_id = %(currency)s", "currency", self.currency),
+            (currency, "currency", self.currency),
             ("t.kind = %(kind)s", "kind", self.kind),
             ("t.external_reference = %(reference)s", "reference", self.external_reference),
             ("t.id >= %(first)s", "first", None if self.created_from is None else first_uuid7_at(self.created_from)),
@@ -102,7 +112,7 @@ def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int)
         page = f"""(SELECT p.* FROM ({_accounts("driver", filters)}) a CROSS JOIN LATERAL (
             SELECT * FROM transfers_transfer t WHERE t.{side} = a.id AND {conditions} {other} ORDER BY t.id DESC LIMIT %(limit)s) p)"""
     elif filters.party is not None:
-        page = _of_party(filters.party, conditions, parameters)
+        page = _of_party(filters, conditions, parameters)
     else:
         page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} ORDER BY t.id DESC LIMIT %(limit)s)"
     return _COLUMNS.format(source=page) + " ORDER BY t.id DESC LIMIT %(limit)s", parameters
@@ -129,11 +139,11 @@ def _of_merchants(filters: TransferFilters, parameters: dict[str, Any]) -> str:
     return " ".join(terms)
 
 
-def _of_party(party: UUID, conditions: str, parameters: dict[str, Any]) -> str:
+def _of_party(filters: TransferFilters, conditions: str, parameters: dict[str, Any]) -> str:
     """Return the page of what a merchant sent or received: the newest of each account and side, merged. Both sides may be its own."""
-    parameters["party"] = party
+    parameters["party"] = filters.party
     sides = " UNION ".join(
-        f"""(SELECT p.id FROM ({_ACCOUNTS.format(merchant="party")}) a CROSS JOIN LATERAL (
+        f"""(SELECT p.id FROM ({_accounts("party", filters)}) a CROSS JOIN LATERAL (
             SELECT t.id FROM transfers_transfer t WHERE t.{side} = a.id AND {conditions} ORDER BY t.id DESC LIMIT %(limit)s) p)"""
         for side in ("source_id", "target_id")
     )

@@ -50,4 +50,4 @@ def _build(item: BatchItem, identities: Identities, currencies: Mapping[str, mon
         check_addressing(item.request)
         return build_transfer(item.request, identities, currencies.get(item.request.currency or ""), actor=ANONYMOUS), item.key
     except InvalidRequest as error:
-        return Refuse(error), None
+        return Refuse(error.with_traceback(None)), None
