@@ -51,5 +51,8 @@ bench: $(VENV)/.installed-dev ## Measure everything beside pgbench and peers in 
 soak: $(VENV)/.installed-dev ## Random commands against a model for SECONDS (600)
 	SOAK_SECONDS=$${SECONDS:-600} $(BIN)/python -m pytest tests/services/test_state_machine.py -p no:cacheprovider
 
+chaos: $(VENV)/.installed-dev ## Break workers, connections and the database under load for SECONDS (600); the seed is printed
+	CHAOS=1 SECONDS=$${SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_chaos.py -s -p no:cacheprovider
+
 clean: ## Remove what was generated; the data of `make run` too
 	rm -rf $(VENV) .data .data-test .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

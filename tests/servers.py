@@ -43,13 +43,13 @@ def database_url() -> str:
 class Service:
     """A running service: ``base_url``, its processes, and ways to end them."""
 
-    def __init__(self, *, workers: int = 1, port: int | None = None, env: dict[str, str] | None = None) -> None:
+    def __init__(self, *, workers: int = 1, port: int | None = None, env: dict[str, str] | None = None, url: str = "") -> None:
         self.workers = workers
         self.http = "auto"
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.application_name = f"ledger-{self.port}"
-        url = database_url()
+        url = url or database_url()
         url += f"{'&' if '?' in url else '?'}application_name={self.application_name}"
         self.env = {**os.environ, "DATABASE_URL": url, **(env or {})}
         self.process: subprocess.Popen[bytes] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,6 +61,7 @@ class Load:
         self.commands: list[Command] = []
         self.acknowledged = 0
         self.wallets: dict[str, str] = {}
+        self._newest_answered = 0.0
         self._recent: list[str] = []
         self._holds: list[str] = []
         self._stopping = False
@@ -83,6 +85,13 @@ class Load:
             while self.acknowledged < acknowledged:
                 await asyncio.sleep(0.005)
 
+    async def recovered(self, since: float, *, within_s: float = 30) -> float:
+        """Wait for a transfer that was asked for after this moment (monotonic) to be acknowledged; return the seconds it took."""
+        async with asyncio.timeout(within_s):
+            while self._newest_answered <= since:
+                await asyncio.sleep(0.002)
+        return time.monotonic() - since
+
     async def settle(self, *, within_s: float = 60) -> None:
         """Repeat, with the same keys, whatever has no answer, until all have."""
         async with asyncio.timeout(within_s), self._http() as client:
@@ -102,13 +111,13 @@ class Load:
     async def _client(self) -> None:
         async with httpx.AsyncClient(base_url=self.base_url, timeout=10) as client:
             while not self._stopping:
-                command = self._next()
-                self.commands.append(command)
+                command = self.invent()
                 while command.answer is None and not self._stopping:
                     await self._attempt(client, command)
 
     async def _attempt(self, client: httpx.AsyncClient, command: Command) -> None:
         command.attempts += 1
+        asked_at = time.monotonic()
         try:
             answer = await client.post(command.path, json=command.body, headers={"Idempotency-Key": command.key})
         except httpx.HTTPError:
@@ -118,6 +127,8 @@ class Load:
             await asyncio.sleep(0.05)
             return
         command.answer = answer
+        if command.transfers:
+            self._newest_answered = max(self._newest_answered, asked_at)
         self._remember(command)
 
     def _remember(self, command: Command) -> None:
@@ -132,6 +143,12 @@ class Load:
             self._recent = [*self._recent[-RECENT:], told["id"]]
 
     # --- commands -------------------------------------------------------------------------------------------------------------
+
+    def invent(self) -> Command:
+        """Return a command that somebody else will send; it is accounted for like all others, and repeated when all settle."""
+        command = self._next()
+        self.commands.append(command)
+        return command
 
     def _next(self) -> Command:
         if not self.mixed:
@@ -188,7 +205,8 @@ class Load:
     async def prove(self, raw: psycopg.Connection[Any], *, replays: int = 10) -> None:
         """Every acknowledged transfer is there exactly once, nothing refused or unacknowledged is there twice, all invariants hold,
         and what is repeated gets the same bytes."""
-        lost_or_doubled(raw, self.commands)
+        losses = lay_beside(raw, self.commands)
+        assert losses == Losses(), losses
         with raw.cursor() as cursor:
             check_invariants(cursor)
         answered = [command for command in self.commands if command.answer is not None]
@@ -199,31 +217,41 @@ class Load:
                 assert (again.status_code, again.content) == (command.answer.status_code, command.answer.content), command
 
 
-def lost_or_doubled(raw: psycopg.Connection[Any], commands: list[Command]) -> None:
-    """Assert that what was answered and what is stored are the same."""
-    acknowledged = Counter(transfer["id"] for command in commands for transfer in command.transfers)
-    doubled = [transfer for transfer, count in acknowledged.items() if count > 1]
-    assert not doubled, f"two commands were told of one transfer: {doubled[:5]}"
-    stored = {
-        row[0]: row[1]
-        for row in raw.execute("SELECT id::text, memo FROM transfers_transfer WHERE id = ANY(%s::uuid[])", [list(acknowledged)])
-    }
-    lost = set(acknowledged) - set(stored)
-    assert not lost, f"{len(lost)} acknowledged transfers are lost: {sorted(lost)[:5]}"
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What must be empty: ids of transfers, and keys."""
 
+    lost: tuple[str, ...] = ()
+    """Acknowledged, and not there."""
+    told_twice: tuple[str, ...] = ()
+    """One transfer, acknowledged to two commands."""
+    doubled: tuple[str, ...] = ()
+    """One command, posted twice."""
+    unwanted: tuple[str, ...] = ()
+    """Refused, and yet posted."""
+
+
+def lay_beside(raw: psycopg.Connection[Any], commands: list[Command]) -> Losses:
+    """Compare what was answered with what is stored."""
+    acknowledged = Counter(transfer["id"] for command in commands for transfer in command.transfers)
+    rows = raw.execute("SELECT id::text FROM transfers_transfer WHERE id = ANY(%s::uuid[])", [list(acknowledged)]).fetchall()
+    stored = {row[0] for row in rows}
     keys = [key for command in commands for key in _memos(command)]
-    rows = raw.execute(
-        "SELECT memo, count(*) FROM transfers_transfer WHERE memo = ANY(%s) AND kind NOT IN ('hold', 'hold_release', 'capture') "
-        "GROUP BY memo",
-        [keys],
-    ).fetchall()
-    counts = dict(rows)
-    twice = [memo for memo, count in counts.items() if count > 1]
-    assert not twice, f"posted twice: {twice[:5]}"
+    counts = dict(
+        raw.execute(
+            "SELECT memo, count(*) FROM transfers_transfer WHERE memo = ANY(%s) AND kind NOT IN ('hold', 'hold_release', 'capture') "
+            "GROUP BY memo",
+            [keys],
+        ).fetchall()
+    )
     told = {transfer["memo"] for command in commands for transfer in command.transfers if transfer["kind"] != "capture"}
     unanswered = {key for command in commands if command.answer is None for key in _memos(command)}
-    surplus = set(counts) - told - unanswered
-    assert not surplus, f"refused, and yet posted: {sorted(surplus)[:5]}"
+    return Losses(
+        lost=tuple(sorted(set(acknowledged) - stored)),
+        told_twice=tuple(transfer for transfer, count in acknowledged.items() if count > 1),
+        doubled=tuple(memo for memo, count in counts.items() if count > 1),
+        unwanted=tuple(sorted(set(counts) - told - unanswered)),
+    )
 
 
 def _memos(command: Command) -> list[str]:
