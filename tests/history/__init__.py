@@ -1,0 +1,1 @@
+"""Recorded histories of concurrent callers, checked for linearizability."""
