@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-as-role browser check lint format typecheck lock bench soak chaos clean
+.PHONY: help run test browser check lint format typecheck lock bench soak chaos clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -22,9 +22,7 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:8000 with everything it needs (POR
 	@exec $(BIN)/python manage.py serve
 
 test: check ## Run every check and every test against a real PostgreSQL (TEST_DATABASE_URL, or an embedded one)
-	$(BIN)/python -m pytest tests/unit --cov --cov-report=term-missing:skip-covered
-	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/browser
-	$(BIN)/python -m tests.browser
+	$(BIN)/python -m tests
 
 browser: $(VENV)/.installed-dev ## Click through the admin in a real Chromium (installs Debian's where it is missing and can be)
 	$(BIN)/python -m tests.browser
@@ -55,4 +53,4 @@ chaos: $(VENV)/.installed-dev ## Break workers, connections and the database und
 	CHAOS=1 SECONDS=$${SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_chaos.py -s -p no:cacheprovider
 
 clean: ## Remove what was generated; the data of `make run` too
-	rm -rf $(VENV) .data .data-test .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	rm -rf $(VENV) .data .data-test* .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

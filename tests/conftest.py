@@ -19,6 +19,7 @@ from django.test.utils import setup_databases, teardown_databases
 from ledger_project import lifecycle
 from ledger_project.connections import close_own_connections
 from ledger_project.database import EmbeddedPostgres
+from tests.environment import LANE
 from tests.invariants import check_invariants
 from tests.servers import Service
 from tests.service_role import confined
@@ -30,6 +31,9 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
     del django_test_environment
     server = EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if settings.LEDGER_EMBEDDED else contextlib.nullcontext()
     with server, django_db_blocker.unblock():
+        if LANE:
+            settings_of_test = connections["default"].settings_dict
+            settings_of_test["TEST"]["NAME"] = f"test_{settings_of_test['NAME']}_{LANE}"
         old = setup_databases(verbosity=0, interactive=False)
         with confined():
             yield

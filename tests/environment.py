@@ -1,6 +1,7 @@
 """The environment of a test run, set before Django's settings are read: loaded with ``-p`` from pyproject.toml.
 
-The database is TEST_DATABASE_URL's server, or an embedded one in a folder of its own.
+The database is TEST_DATABASE_URL's server, or an embedded one in a folder of its own. ``TEST_LANE`` names one of several runs that go on
+side by side (``python -m tests``): each has a server, or a database, of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA_DIR = ROOT / ".data-test"
+LANE = os.environ.get("TEST_LANE", "")
+DATA_DIR = ROOT / (f".data-test-{LANE}" if LANE else ".data-test")
 
 os.environ["LEDGER_DATA_DIR"] = str(DATA_DIR)
 os.environ["SECRET_KEY"] = "a-key-for-tests-only"

@@ -6,11 +6,22 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
+from typing import Any
 
+import psycopg
 from django.core.management import call_command
 from django.db import connections
 
 ROLE = "ledger_service_test"
+
+_owner: dict[str, str] = {}
+
+
+def owner_connection() -> psycopg.Connection[Any]:
+    """Return a connection as the owner of the tables, for what no role of the service may do."""
+    settings = connections["default"].settings_dict | _owner
+    port = {"port": settings["PORT"]} if settings["PORT"] else {}
+    return psycopg.connect(host=settings["HOST"], dbname=settings["NAME"], user=settings["USER"], password=settings["PASSWORD"], **port)
 
 
 @contextmanager
@@ -22,6 +33,7 @@ def confined() -> Iterator[None]:
     call_command("create_roles", role=ROLE, stdout=StringIO())
     settings = connections["default"].settings_dict
     owner, password = settings["USER"], settings["PASSWORD"]
+    _owner.update(USER=owner, PASSWORD=password)
     _become(ROLE, os.environ.get("LEDGER_SERVICE_PASSWORD", ""))
     try:
         with connections["default"].cursor() as cursor:

@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-from django.db import connection
 
 from fees.models import FeeSchedule
 from ledger_project.readers import in_reader
 from merchants.models import Account, Merchant
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.service_role import owner_connection
 
 UNKNOWN = "01a1fc35-d5a5-775d-b78f-46dff00cbdd2"
 
@@ -55,10 +55,10 @@ def code(response: httpx.Response) -> tuple[int, str]:
 
 def lapse(hold: dict[str, Any]) -> None:
     """Let a hold's time have run out a second ago: what the database refuses to everybody, so its guard is off for this moment."""
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN; ALTER TABLE transfers_hold DISABLE TRIGGER hold_terms")
-        cursor.execute("UPDATE transfers_hold SET expires_at = clock_timestamp() - interval '1 second' WHERE id = %s", [hold["id"]])
-        cursor.execute("ALTER TABLE transfers_hold ENABLE TRIGGER hold_terms; COMMIT")
+    with owner_connection() as raw:
+        raw.execute("ALTER TABLE transfers_hold DISABLE TRIGGER hold_terms")
+        raw.execute("UPDATE transfers_hold SET expires_at = clock_timestamp() - interval '1 second' WHERE id = %s", [hold["id"]])
+        raw.execute("ALTER TABLE transfers_hold ENABLE TRIGGER hold_terms")
 
 
 def charge(name: str, **terms: Any) -> None:

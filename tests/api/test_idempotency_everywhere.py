@@ -12,12 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from ledger_project.readers import in_reader
 from tests.factories import key, merchant, transfer, unique, wallet
-from tests.servers import database_url
+from tests.service_role import owner_connection
 from transfers.models import IdempotencyRecord, Transfer
 
 UNKNOWN = "01a1fc35-d5a5-775d-b78f-46dff00cbdd2"
@@ -332,7 +331,7 @@ def short_waits(settings: Any) -> None:
 @contextmanager
 def locked(statement: str) -> Iterator[None]:
     """Run a statement in a transaction of somebody else's that stays open meanwhile, and is rolled back."""
-    with psycopg.connect(database_url()) as raw:
+    with owner_connection() as raw:
         raw.execute(statement)
         yield
         raw.rollback()

@@ -1,0 +1,76 @@
+"""``python -m tests``: every test, in two lanes side by side, each with a database of its own. Exit code 0 if all of them passed.
+
+Most tests wait for a database, a lock or a process far longer than they compute, so two lanes take little more than half the time of one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+from tests.browser.__main__ import have_chromium
+from tests.environment import ROOT
+
+PYTEST = [sys.executable, "-m", "pytest"]
+ALONE = ("tests/faults", "tests/history", "tests/operations", "tests/services")
+"""The folders of the first lane; the second one has all others, so that a new folder is never forgotten."""
+
+# As the database role that the service has in production; the first lane breaks things as the owner of the tables.
+AS_SERVICE = ["env", "TEST_AS_SERVICE_ROLE=1"]
+
+LANES: dict[str, list[list[str]]] = {
+    "faults": [[*PYTEST, *ALONE]],
+    "api": [
+        [*PYTEST, "tests/unit", "--cov", "--cov-report=term-missing:skip-covered"],
+        [*AS_SERVICE, *PYTEST, "--ignore=tests/unit", "--ignore=tests/browser", *[f"--ignore={folder}" for folder in ALONE]],
+        [sys.executable, "-m", "tests.browser"],
+    ],
+}
+
+
+@dataclass
+class Lane:
+    """Commands that run one after the other; the first that fails ends the lane."""
+
+    name: str
+    commands: list[list[str]]
+    exit_code: int = -1
+    seconds: float = 0
+
+    def run(self) -> None:
+        """Run them, passing on what they say line by line."""
+        started = time.monotonic()
+        environment = {**os.environ, "TEST_LANE": self.name, "PYTHONUNBUFFERED": "1"}
+        for command in self.commands:
+            with subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            ) as process:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    print(f"{self.name:>6} | {line}", end="", flush=True)
+            self.exit_code = process.returncode
+            if self.exit_code:
+                break
+        self.seconds = time.monotonic() - started
+
+
+def main() -> int:
+    """Run all lanes and return an exit code."""
+    have_chromium()  # before the lanes: some tests of each would use it, and apt may run once at a time
+    lanes = [Lane(name, commands) for name, commands in LANES.items()]
+    threads = [threading.Thread(target=lane.run) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for lane in lanes:
+        print(f"{lane.name:>6}: {'passed' if lane.exit_code == 0 else f'FAILED with exit code {lane.exit_code}'} in {lane.seconds:.0f} s")
+    return 0 if all(lane.exit_code == 0 for lane in lanes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
