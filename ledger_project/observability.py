@@ -73,6 +73,8 @@ def _write_in_background(output: logging.StreamHandler[TextIO], level: str) -> N
     _listener = CoalescingListener(records, output)
     _listener.start()
     atexit.register(_stop)
+    # Nobody reads a record's thread and process: the service's lines do not show them, and finding them out is half of a record's price.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [_KeepRecord(records)]
     root.setLevel(level)

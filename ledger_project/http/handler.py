@@ -29,7 +29,7 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefi
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver, set_script_prefix
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars
 
 from ledger_project import metrics
 from ledger_project.http.problems import exception_response
@@ -89,8 +89,7 @@ class ApiHandler(ASGIHandler):
         """Answer one request."""
         started = time.perf_counter()
         request_id = _request_id(scope)
-        clear_contextvars()
-        bind_contextvars(request_id=request_id)
+        bind_contextvars(request_id=request_id)  # each request is a task with a context of its own: nothing is to be cleared
         if prefix := get_script_prefix(scope):
             set_script_prefix(prefix)
         try:

@@ -80,8 +80,6 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
             raise PermissionDenied.lacks(scope)
         if scope is Scope.OPERATIONS_READ:
             actor.require_platform("Looking into operations")
-        if scope is Scope.OPERATIONS_READ:
-            actor.require_platform("This call")
 
     async def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer as GET does; the server leaves the body out."""
