@@ -54,8 +54,8 @@ class AccountView(ApiView):
 
 
 def _moved(outcome: Outcome) -> object:
-    assert outcome.account is not None  # noqa: S101 - it was not refused
-    assert outcome.transfer is not None  # noqa: S101 - it was not refused
+    assert outcome.account is not None  # noqa: S101 - it was not refused  # nosec B101
+    assert outcome.transfer is not None  # noqa: S101 - it was not refused  # nosec B101
     return {"account": account_json(outcome.account), "transfer": posted_transfer_json(outcome.transfer)}
 
 
