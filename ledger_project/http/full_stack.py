@@ -7,8 +7,9 @@ from typing import IO, Any
 
 import structlog
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.http import HttpResponseBadRequest
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,13 @@ class _Refusing(ASGIHandler):
 
 class _Static(_Refusing, ASGIStaticFilesHandler):  # type: ignore[misc]  # both derive from ASGIHandler; Django's mixin loads nothing
     """Static files, and all else by the handler that it is given."""
+
+    def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
+        """Return a file. What is outside of the folders of static files is not there."""
+        try:
+            return super().serve(request)
+        except SuspiciousFileOperation:
+            raise Http404 from None
 
 
 def full_stack() -> ASGIHandler:

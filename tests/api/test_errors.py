@@ -190,3 +190,8 @@ async def test_an_accept_header_that_makes_no_sense_gets_json(api: httpx.AsyncCl
     account = await wallet(api, await merchant(api, "1"))
     response = await api.get(f"/accounts/{account}/statement", headers={"Accept": odd})
     assert (response.status_code, response.headers["content-type"].partition(";")[0]) in {(200, "application/json"), (200, "text/csv")}
+
+
+async def test_a_path_that_leads_out_of_the_static_files_is_not_found(api: httpx.AsyncClient) -> None:
+    response = await api.get("/static/%2e%2e/%2e%2e/manage.py", headers={"Host": "localhost"})
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
