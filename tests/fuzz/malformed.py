@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from tests.log_secrets import PLANTED
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -81,7 +83,7 @@ class Forge:
 
     def _transfer(self, source: str, random: Random) -> Request:
         body = json.dumps({"from_merchant": source, "to_merchant": self.payee, "currency": "USD", "amount_minor": 100}).encode()
-        headers = ((b"Content-Type", b"application/json"), (b"Idempotency-Key", b"%032x" % random.getrandbits(128)))
+        headers = ((b"Content-Type", b"application/json"), (b"Idempotency-Key", PLANTED.encode() + b"%032x" % random.getrandbits(128)))
         return Request(b"POST", b"/transfers", body, headers)
 
     def valid(self, random: Random) -> Request:

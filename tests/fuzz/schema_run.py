@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ import httpx
 import schemathesis
 from schemathesis.engine import events, from_schema
 
-from tests.factories import unique
+from tests.factories import key, unique
 
 NOT_IN_A_SCHEMA = {
     "invalid_cursor",  # a cursor is signed, and belongs to its list
@@ -95,7 +94,7 @@ def seeds(base_url: str, headers: dict[str, str] | None = None) -> dict[str, lis
     with httpx.Client(base_url=base_url, headers=headers) as client:
 
         def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
-            response = client.post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
+            response = client.post(path, json=body, headers=key())
             assert response.status_code in {200, 201}, response.text
             answer: dict[str, Any] = response.json()
             return answer

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import secrets
 import struct
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tests.factories import unique
+from tests.factories import key, unique
 from tests.fuzz.malformed import Attack, Forge
 from tests.servers import Service
 from transfers.models import LedgerEntry, Transfer
@@ -205,7 +204,7 @@ def test_malformed_requests_are_refused_and_leave_nothing_behind(besieged: Servi
             assert httpx.get(f"{besieged.base_url}/readyz").status_code == 200
             assert time.monotonic() - asked < 1
         body = {"from_merchant": forge.rich, "to_merchant": forge.payee, "currency": "USD", "amount_minor": 100}
-        assert client.post("/transfers", json=body, headers={"Idempotency-Key": secrets.token_hex(8)}).status_code == 201
+        assert client.post("/transfers", json=body, headers=key()).status_code == 201
         assert Transfer.objects.count() == rows[0] + 1
 
 
