@@ -67,7 +67,7 @@ WHERE schedule IS NULL OR tier_mode IS NOT NULL
     OR schedule_merchant <> merchant_id OR schedule_currency <> currency_id OR schedule_kind <> kind
     OR effective_from > priced_at OR superseded_at <= priced_at - interval '1 minute'
     OR fee_minor <> {FEE}
-"""  # constant fragments, values are parameters  # nosec B608
+"""  # noqa: S608 - constants  # nosec B608
 
 _SCHEDULE = """
 SELECT id, version, merchant_id, currency_id, kind, rate, flat_minor, minimum_minor, maximum_minor, tier_mode, tiers, rounding, payer,
