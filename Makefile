@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test browser check lint format typecheck lock bench soak chaos clean
+.PHONY: help run test browser check lint format typecheck lock bench soak chaos fuzz audit clean
+
+# What it warns of on standard error is its own bookkeeping of exceptions.
+BANDIT = $(BIN)/bandit -q -r -c pyproject.toml ledger_project merchants fees transfers manage.py
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +33,7 @@ browser: $(VENV)/.installed-dev ## Click through the admin in a real Chromium (i
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@echo bandit; $(BANDIT) 2>/dev/null || { $(BANDIT); exit 1; }
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-cache
 	LEDGER_DATA_DIR=.data-test $(BIN)/python manage.py makemigrations --check --dry-run
@@ -51,6 +55,18 @@ soak: $(VENV)/.installed-dev ## Random commands against a model for SECONDS (600
 
 chaos: $(VENV)/.installed-dev ## Break workers, connections and the database under load for SECONDS (600); the seed is printed
 	CHAOS=1 SECONDS=$${SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_chaos.py -s -p no:cacheprovider
+
+fuzz: $(VENV)/.installed-dev ## Odd requests: EXAMPLES (5000) by the OpenAPI document in each mode, and twice as many malformed ones by socket
+	EXAMPLES=$${EXAMPLES:-5000} $(BIN)/python -m pytest tests/fuzz -s -p no:cacheprovider
+
+audit: $(VENV)/.installed-dev ## Known vulnerabilities of what we require (needs the network), and of our own code
+	@echo bandit; $(BANDIT) 2>/dev/null || { $(BANDIT); exit 1; }
+	@for file in requirements.txt requirements-dev.txt; do \
+		echo "pip-audit $$file"; \
+		$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner=off -r $$file || { \
+			echo "$$file IS NOT CLEAN: a vulnerability is listed above, or the list of vulnerabilities could not be reached" \
+				"and nothing was audited. Then run this where the network allows it." >&2; exit 1; }; \
+	done
 
 clean: ## Remove what was generated; the data of `make run` too
 	rm -rf $(VENV) .data .data-test* .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

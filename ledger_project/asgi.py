@@ -13,10 +13,9 @@ django.setup()
 
 import structlog  # noqa: E402 - Django must be set up first
 from django.conf import settings  # noqa: E402
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from ledger_project import lifecycle  # noqa: E402
+from ledger_project.http.full_stack import full_stack  # noqa: E402
 from ledger_project.http.handler import ApiHandler, Receive, Scope, Send  # noqa: E402
 
 log = structlog.get_logger(__name__)
@@ -27,7 +26,7 @@ if settings.LEDGER_TRACING:
 
     _api = tracing.current().application(_api)
     lifecycle.on_shutdown(tracing.current().stop)
-_full = ASGIStaticFilesHandler(ASGIHandler())
+_full = full_stack()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import MerchantName, MetadataField, StrictString, Timestamp
+from ledger_project.kernel.money import MAJOR_UNITS
 from merchants.domain import Status
 
 
 class RegistrationBody(serializers.Serializer[Any]):
     """A new merchant."""
+
+    schema_rules: ClassVar[Mapping[str, Any]] = {"properties": {"initial_balance": {"pattern": MAJOR_UNITS}}}
 
     merchant_name = MerchantName()
     currency = StrictString(required=False, allow_null=True, max_length=32, default=None)

@@ -21,6 +21,7 @@ from ledger_project.connections import close_own_connections
 from ledger_project.database import EmbeddedPostgres
 from tests.environment import LANE
 from tests.invariants import check_invariants
+from tests.log_secrets import check_logs, forget_logs
 from tests.servers import Service
 from tests.service_role import confined
 
@@ -30,6 +31,7 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
     """Let all tests use the one database, and check the invariants over all of it at the end."""
     del django_test_environment
     server = EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if settings.LEDGER_EMBEDDED else contextlib.nullcontext()
+    forget_logs()
     with server, django_db_blocker.unblock():
         if LANE:
             settings_of_test = connections["default"].settings_dict
@@ -42,6 +44,7 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
         connections.close_all()
         close_own_connections()
         teardown_databases(old, verbosity=0)
+        check_logs()
 
 
 @pytest.fixture(scope="session")

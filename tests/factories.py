@@ -14,6 +14,7 @@ import httpx
 from fees.domain import Payer, Rounding, Schedule
 from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, MerchantIdentity, Status
+from tests.log_secrets import PLANTED
 from transfers.domain.book import AccountState, Book
 from transfers.domain.commands import AccountKey
 from transfers.domain.hashing import GENESIS
@@ -29,7 +30,7 @@ def unique(prefix: str = "m") -> str:
 
 def key() -> dict[str, str]:
     """Return headers with a fresh idempotency key."""
-    return {"Idempotency-Key": secrets.token_hex(12)}
+    return {"Idempotency-Key": PLANTED + secrets.token_hex(12)}
 
 
 async def merchant(api: httpx.AsyncClient, balance: str | None = None, currency: str = "USD", **extra: Any) -> str:

@@ -16,6 +16,7 @@ import psutil
 from django.db import connection
 
 from tests.environment import ROOT
+from tests.log_secrets import LOGGING, LOGS
 
 START_TIMEOUT_S = 40
 GRACE_S = 10
@@ -51,7 +52,7 @@ class Service:
         self.application_name = f"ledger-{self.port}"
         url = url or database_url()
         url += f"{'&' if '?' in url else '?'}application_name={self.application_name}"
-        self.env = {**os.environ, "DATABASE_URL": url, **(env or {})}
+        self.env = {**os.environ, "DATABASE_URL": url, **LOGGING, **(env or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -60,7 +61,7 @@ class Service:
         self.wait_ready()
 
     def spawn(self, stderr: IO[bytes] | None = None) -> None:
-        """Start it."""
+        """Start it; what it says goes to a log that tests/log_secrets.py looks through in the end."""
         arguments = [
             "--port",
             str(self.port),
@@ -76,13 +77,15 @@ class Service:
             "--timeout-graceful-shutdown",
             str(GRACE_S),
         ]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "ledger_project.asgi:application", *arguments],
-            cwd=ROOT,
-            env=self.env,
-            start_new_session=True,
-            stderr=stderr,
-        )
+        LOGS.mkdir(parents=True, exist_ok=True)
+        with (LOGS / f"{self.port}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "uvicorn", "ledger_project.asgi:application", *arguments],
+                cwd=ROOT,
+                env=self.env,
+                start_new_session=True,
+                stderr=stderr or log,
+            )
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until it answers."""
@@ -94,7 +97,8 @@ class Service:
             except httpx.HTTPError:
                 pass
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the service does not answer after {timeout_s} s")
+                said = (LOGS / f"{self.port}.log").read_text(errors="replace")[-2000:]
+                raise TimeoutError(f"the service does not answer after {timeout_s} s; it said: {said}")
             time.sleep(0.05)
 
     def worker_pids(self) -> list[int]:

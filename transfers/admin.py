@@ -176,7 +176,7 @@ class TransferAdmin(JournalAdmin):
         unit, left = known_currency(transfer.currency_id), self._left(transfer)
 
         def perform(values: dict[str, Any]) -> Done:
-            assert original is not None  # noqa: S101 - it was just read, and transfers stay
+            assert original is not None  # noqa: S101 - it was just read, and transfers stay  # nosec B101
             treasury = identify_now(names=[TREASURY]).merchant(TREASURY) if values["refund_fee"] else None
             details = details_for(request, values["reason"])
             command = ReverseTransfer(original, values["amount"], values["refund_fee"], treasury, details)
@@ -249,7 +249,7 @@ class HoldAdmin(JournalAdmin):
         terms = find_hold_terms(hold.id)
 
         def perform(values: dict[str, Any]) -> Done:
-            assert terms is not None  # noqa: S101 - it was just read, and holds stay
+            assert terms is not None  # noqa: S101 - it was just read, and holds stay  # nosec B101
             _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values["token"])
             return Done("Voided", is_repeat)
 

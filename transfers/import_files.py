@@ -131,7 +131,7 @@ def renderer(request_id: str) -> Render:
     def render(outcome: Outcome) -> Answer:
         if outcome.refusal is not None:
             return Answer(*problem(outcome.refusal, request_id=request_id))
-        assert outcome.transfer is not None  # noqa: S101 - it was not refused
+        assert outcome.transfer is not None  # noqa: S101 - it was not refused  # nosec B101
         return Answer(201, dumps(posted_transfer_json(outcome.transfer)))
 
     return render

@@ -36,7 +36,7 @@ async def _sweep_forever() -> None:
                 log.info("holds.expired", released=released)
         except Exception as error:  # noqa: BLE001 - said in the log; the next round tries again
             log.warning("holds.sweep_failed", error=type(error).__name__, detail=str(error)[:200])
-        await asyncio.sleep(INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311 - so that workers do not sweep in step
+        await asyncio.sleep(INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311 - so that workers do not sweep in step  # nosec B311
 
 
 async def _roll_up_forever() -> None:
@@ -45,7 +45,7 @@ async def _roll_up_forever() -> None:
             await in_reader(refresh_rollups, steps=ROLLUP_STEPS)
         except Exception as error:  # noqa: BLE001 - said in the log; the next round tries again
             log.warning("rollups.refresh_failed", error=type(error).__name__, detail=str(error)[:200])
-        await asyncio.sleep(ROLLUP_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311 - as above
+        await asyncio.sleep(ROLLUP_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311 - as above  # nosec B311
 
 
 async def start() -> None:

@@ -48,7 +48,7 @@ def is_passing(error: BaseException) -> bool:
 
 def _pause(attempt: int) -> None:
     """Back off: 5 ms doubling, with jitter so that two workers do not meet again."""
-    time.sleep(0.005 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+    time.sleep(0.005 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret  # nosec B311
 
 
 def post_reliably(jobs: Sequence[Job]) -> list[Outcome]:

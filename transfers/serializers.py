@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import MetadataField, StrictBoolean, StrictInteger, StrictString, StrictUUID, Timestamp
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR
+from ledger_project.http.schema import IDEMPOTENCY_KEY
+from ledger_project.kernel.money import MAJOR_UNITS, MAX_AMOUNT_MINOR
 
 MAX_BATCH = 1000
 MAX_HOLD_S = 31_536_000
 DEFAULT_HOLD_S = 604_800
 
 
+_AMOUNTS = {
+    "amount": {"pattern": MAJOR_UNITS},
+    "amount_minor": {"minimum": 1, "maximum": MAX_AMOUNT_MINOR},
+}
+_ONE_AMOUNT = {"oneOf": [{"required": ["amount"]}, {"required": ["amount_minor"]}]}
+_PERHAPS_ONE_AMOUNT = {"properties": _AMOUNTS, "not": {"required": ["amount", "amount_minor"]}}
+_NAMED = ["from_merchant", "to_merchant"]
+_BY_ID = ["source_account_id", "dest_account_id"]
+
+
+def _none_of(names: list[str]) -> dict[str, Any]:
+    return {"not": {"anyOf": [{"required": [name]} for name in names]}}
+
+
+_NAMES = {"required": [*_NAMED, "currency"], **_none_of(_BY_ID)}
+_ACCOUNTS = {"required": _BY_ID, **_none_of(_NAMED)}
+
+
 class AmountBody(serializers.Serializer[Any]):
     """An amount: exactly one of the two spellings."""
+
+    schema_rules: ClassVar[Mapping[str, Any]] = {"properties": _AMOUNTS, **_ONE_AMOUNT}
 
     amount = StrictString(required=False, max_length=80, help_text='Major units as a decimal string: `"12.34"`.')
     amount_minor = StrictInteger(required=False, help_text="Minor units as an integer: `1234`.")
@@ -38,6 +60,8 @@ class MovementBody(DetailsBody):
 class TransferBody(MovementBody):
     """A transfer: two merchants and a currency, or two accounts."""
 
+    schema_rules = {"properties": _AMOUNTS, "allOf": [_ONE_AMOUNT, {"oneOf": [_NAMES, _ACCOUNTS]}]}
+
     from_merchant = StrictString(required=False, max_length=255)
     to_merchant = StrictString(required=False, max_length=255)
     currency = StrictString(required=False, max_length=32)
@@ -47,6 +71,8 @@ class TransferBody(MovementBody):
 
 class BatchItemBody(TransferBody):
     """One transfer of a batch."""
+
+    schema_rules = {**TransferBody.schema_rules, "properties": {**_AMOUNTS, "idempotency_key": {"pattern": IDEMPOTENCY_KEY}}}
 
     idempotency_key = StrictString(allow_blank=True, max_length=1000)
 
@@ -61,12 +87,16 @@ class BatchBody(serializers.Serializer[Any]):
 class BatchSchemaBody(serializers.Serializer[Any]):
     """A batch as the schema shows it."""
 
+    schema_rules: ClassVar[Mapping[str, Any]] = {"properties": {"transfers": {"minItems": 1, "maxItems": MAX_BATCH}}}
+
     transfers = BatchItemBody(many=True)
     atomic = StrictBoolean(required=False, default=False, help_text="All or nothing.")
 
 
 class ReverseBody(AmountBody):
     """How much of a transfer goes back."""
+
+    schema_rules = _PERHAPS_ONE_AMOUNT
 
     refund_fee = StrictBoolean(required=False, default=False)
     memo = StrictString(required=False, allow_null=True, allow_blank=True, max_length=500, default=None)
@@ -83,6 +113,8 @@ class HoldBody(DetailsBody):
 
 class CaptureBody(AmountBody):
     """How much of a hold is captured."""
+
+    schema_rules = _PERHAPS_ONE_AMOUNT
 
 
 class EmptyBody(serializers.Serializer[Any]):

@@ -37,7 +37,7 @@ STATUS: Mapping[str, int] = {
     "invalid_cursor": 400,
     "bad_request": 400,
     "not_authenticated": 401,
-    "invalid_token": 401,
+    "invalid_token": 401,  # a code, not a token  # nosec B105
     "permission_denied": 403,
     "merchant_not_found": 404,
     "account_not_found": 404,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from ledger_project.http.fields import MERCHANT_NAME
 from ledger_project.http.problems import STATUS
 
 
@@ -60,11 +61,15 @@ def problem_responses(*codes: str) -> dict[Any, Any]:
     }
 
 
+IDEMPOTENCY_KEY = r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$'
+"""What a key looks like: a bare token, or a quoted string."""
+
+
 def idempotency_key(*, required: bool) -> OpenApiParameter:
     """Return the declaration of the Idempotency-Key header."""
     return OpenApiParameter(
         "Idempotency-Key",
-        OpenApiTypes.STR,
+        {"type": "string", "pattern": IDEMPOTENCY_KEY},
         OpenApiParameter.HEADER,
         required=required,
         description="1 to 255 visible ASCII characters, the same for each retry of one request.",
@@ -93,6 +98,36 @@ class _StrictField(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-
         del auto_schema, direction
         bounds = {"minimum": getattr(self.target, "min_value", None), "maximum": getattr(self.target, "max_value", None)}
         return self.schema | {name: value for name, value in bounds.items() if value is not None}
+
+
+class _MerchantNameSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "ledger_project.http.fields.MerchantName"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """Return a string of the characters that a name may have."""
+        del auto_schema, direction
+        return {"type": "string", "pattern": f"^{MERCHANT_NAME.pattern}$"}
+
+
+class _BodySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Says of a request's body that it has no other members, and what its class knows of how members go together.
+
+    A serializer's ``schema_rules`` are JSON Schema that is added to what its fields say; they describe, and check nothing.
+    """
+
+    target_class = "rest_framework.serializers.Serializer"
+    match_subclasses = True
+    priority = -1
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """Return the object's JSON Schema."""
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        if direction != "request":
+            return schema
+        rules = dict(getattr(self.target, "schema_rules", {}))
+        for name, rule in rules.pop("properties", {}).items():
+            schema["properties"][name] |= rule
+        return {**schema, "additionalProperties": False, **rules}
 
 
 class _IntegerSchema(_StrictField):  # type: ignore[no-untyped-call]

@@ -83,7 +83,7 @@ def _issue(user: AbstractUser, *, with_refresh: bool) -> dict[str, object]:
     access["sub"], access["platform"], access["scope"] = f"user-{user.pk}", True, scope
     answer: dict[str, object] = {
         "access": str(access),
-        "token_type": "Bearer",
+        "token_type": "Bearer",  # a kind of token, not a token  # nosec B105
         "expires_in": int(LedgerAccessToken.lifetime.total_seconds()),
         "scope": scope,
     }

@@ -28,8 +28,11 @@ def uuid7_at(moment: datetime, *, position: int, entropy: int) -> UUID:
 
 
 def first_uuid7_at(moment: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a moment: ids of earlier moments sort before it, all others from it on."""
-    return UUID(int=_time_bits(moment) | _VERSION_AND_VARIANT)
+    """Return the smallest UUIDv7 of a moment: ids of earlier moments sort before it, all others from it on.
+
+    No id is from before 1970: for an earlier moment it is the smallest of all.
+    """
+    return UUID(int=_time_bits(max(moment, _EPOCH)) | _VERSION_AND_VARIANT)
 
 
 def time_of(uuid7: UUID) -> datetime:

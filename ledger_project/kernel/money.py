@@ -15,7 +15,10 @@ MAX_AMOUNT_MINOR = 10**30
 MAX_BALANCE_MINOR = 10**38 - 1
 """The largest balance an account may hold: what ``NUMERIC(38, 0)`` stores."""
 
-_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,38})(?:\.([0-9]{1,38}))?", re.ASCII)
+MAJOR_UNITS = r"^(0|[1-9][0-9]{0,38})(?:\.([0-9]{1,38}))?$"
+"""What a decimal string in major units looks like, whatever its currency."""
+
+_DECIMAL = re.compile(MAJOR_UNITS, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from django.test import RequestFactory
 
 from ledger_project.http.problems import exception_response
-from tests.factories import key, merchant
+from tests.factories import key, merchant, wallet
 from tests.servers import Service, free_port
 
 ROUTES = {
@@ -162,3 +162,36 @@ def test_without_its_database_the_service_lives_is_not_ready_and_says_when_to_co
             assert (response.status_code, problem(response)["code"]) == (503, "database_unavailable")
             assert int(response.headers["retry-after"]) > 0
         assert client.get("/healthz").status_code == 200
+
+
+ODD_TYPES = (
+    "a/b; q*=no-such-encoding'x'y",
+    "application/json; charset*=rot13''x",
+    "a/b; charset=utf-16",
+    "a/b; charset*=a\\'\\'",
+    ";",
+    "/;;;=",
+)
+
+
+@pytest.mark.parametrize("odd", ODD_TYPES)
+async def test_a_content_type_that_django_cannot_parse_is_no_fault_of_ours(api: httpx.AsyncClient, odd: str) -> None:
+    name = await merchant(api, "1")
+    headers = {"Content-Type": odd}
+    assert (await api.get("/merchants", params={"search": name}, headers=headers)).json()["items"][0]["merchant_name"] == name
+    response = await api.post("/merchants", content=b"{}", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+    for path in ("/admin/login/", "/static/x"):
+        assert (await api.get(path, headers={**headers, "Host": "localhost"})).status_code < 500
+
+
+@pytest.mark.parametrize("odd", [*ODD_TYPES, "text/csv;q=nan", "*"])
+async def test_an_accept_header_that_makes_no_sense_gets_json(api: httpx.AsyncClient, odd: str) -> None:
+    account = await wallet(api, await merchant(api, "1"))
+    response = await api.get(f"/accounts/{account}/statement", headers={"Accept": odd})
+    assert (response.status_code, response.headers["content-type"].partition(";")[0]) in {(200, "application/json"), (200, "text/csv")}
+
+
+async def test_a_path_that_leads_out_of_the_static_files_is_not_found(api: httpx.AsyncClient) -> None:
+    response = await api.get("/static/%2e%2e/%2e%2e/manage.py", headers={"Host": "localhost"})
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")

@@ -22,6 +22,8 @@ from merchants.credentials import create_key
 from tests.api.test_tokens import private_pem
 from tests.environment import ROOT
 from tests.factories import unique
+from tests.log_secrets import PLANTED as PLANTED_KEY
+from tests.log_secrets import check_logs
 from tests.servers import Service
 
 
@@ -142,6 +144,17 @@ def test_no_secret_finds_its_way_into_the_log(logged: tuple[Service, Path]) -> N
     secret_values = {**PLANTED, "api key": secret_part, "signing key": SIGNING_KEY.splitlines()[1]}
     leaked = [name for name, value in secret_values.items() if value in text]
     assert not leaked, leaked
+
+
+@pytest.mark.parametrize(
+    "secret", [f"{PLANTED_KEY}1", "lk_" + "a" * 8 + "_" + "b" * 43, "eyJhbGciOiJF.eyJzdWIiOiIx", SIGNING_KEY, "a-key-for-tests-only"]
+)
+def test_the_look_through_the_logs_of_a_run_finds_secrets(tmp_path: Path, secret: str) -> None:
+    (tmp_path / "1.log").write_text('{"logger": "ledger.request", "path": "/transfers"}\n')
+    check_logs(tmp_path)
+    (tmp_path / "2.log").write_text(f'{{"event": "{secret}"}}\n')
+    with pytest.raises(AssertionError, match=r"2\.log"):
+        check_logs(tmp_path)
 
 
 def test_a_head_without_end_is_refused(tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ def test_the_bound_of_a_moment_parts_earlier_from_later(moment: datetime, entrop
     assert bound <= uuid7_at(moment, position=0, entropy=entropy)
 
 
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_every_moment_that_can_be_asked_for_has_a_bound(moment: datetime) -> None:
+    bound = first_uuid7_at(moment)
+    assert (bound <= uuid7_at(datetime(1970, 1, 1, tzinfo=UTC), position=0, entropy=0)) == (moment <= datetime(1970, 1, 1, tzinfo=UTC))
+
+
 @given(moments, st.integers(0, 2**20 - 1), entropies)
 def test_an_id_is_a_uuid7_and_tells_its_time(moment: datetime, position: int, entropy: int) -> None:
     made = uuid7_at(moment, position=position, entropy=entropy)

@@ -54,11 +54,11 @@ def page_statement(
     order = "ORDER BY h.id DESC LIMIT %(limit)s"
     # Each part is read from one index in order and stops at the limit; their union is small.
     parts = " UNION ".join(
-        f"(SELECT h.id FROM transfers_hold h WHERE {side}{condition}{cursor} {order})"
+        f"(SELECT h.id FROM transfers_hold h WHERE {side}{condition}{cursor} {order})"  # noqa: S608 - constants  # nosec B608
         for side in sides
         for condition in _STATUS_CONDITIONS.get(status or "", ("h.status = %(status)s",))
     )
-    return f"SELECT h.id FROM ({parts}) h {order}", parameters
+    return f"SELECT h.id FROM ({parts}) h {order}", parameters  # noqa: S608 - constants  # nosec B608
 
 
 _STATUS_CONDITIONS: dict[str, tuple[str, ...]] = {

@@ -81,7 +81,7 @@ async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
     command = await _transfer_command(request, actor)
     if isinstance(command, Refuse):
         raise command.error
-    assert isinstance(command, TransferFunds)  # noqa: S101 - build_transfer makes these two only
+    assert isinstance(command, TransferFunds)  # noqa: S101 - build_transfer makes these two only  # nosec B101
     if command.target_currency not in {None, command.currency.code}:
         raise CurrencyMismatch(command.currency.code, str(command.target_currency))
     schedule = await in_reader(selectors.applicable_schedule, command.source.id, command.currency.code)

@@ -29,7 +29,7 @@ FROM {{transfers}} t LEFT JOIN LATERAL (
     FROM transfers_ledgerentry e WHERE e.transfer_id = t.id AND e.direction = 'CREDIT' AND e.type IN ('fee', 'fee_refund')
 ) f ON t.kind IN ('transfer', 'capture', 'reversal')
 GROUP BY 1, 2, 3
-"""  # noqa: S608 - put together from constants
+"""  # noqa: S608 - put together from constants  # nosec B608
 
 _LINES = """
 FROM {transfers} t JOIN transfers_ledgerentry e ON e.transfer_id = t.id JOIN merchants_account a ON a.id = e.account_id
@@ -69,7 +69,7 @@ def add_statement(table: str) -> str:
     columns = ", ".join((*key, *FIGURES[table]))
     adding = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in FIGURES[table])
     return (
-        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM ({select.format(transfers=_RANGE)}) s "  # noqa: S608 - constants
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM ({select.format(transfers=_RANGE)}) s "  # noqa: S608 - constants  # nosec B608
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {adding}"
     )
 
@@ -82,7 +82,7 @@ def differences_statement(table: str) -> str:
     found = ", ".join(f"coalesce(s.{name}, 0) AS found_{name}" for name in figures)
     differs = " OR ".join(f"coalesce(r.{name}, 0) <> coalesce(s.{name}, 0)" for name in figures)
     return (
-        f"SELECT {', '.join(key)}, {stored}, {found} FROM {table} r "  # noqa: S608 - constants
+        f"SELECT {', '.join(key)}, {stored}, {found} FROM {table} r "  # noqa: S608 - constants  # nosec B608
         f"FULL JOIN ({select.format(transfers=_BEFORE_MARK)}) s USING ({', '.join(key)}) WHERE {differs} ORDER BY {', '.join(key)}"
     )
 

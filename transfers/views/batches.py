@@ -64,7 +64,7 @@ def _item(request: HttpRequest, raw: object) -> BatchItem:
     """Return one item, or what is wrong with it."""
     try:
         values = validate(BatchItemBody, raw)
-        assert isinstance(raw, dict)  # noqa: S101 - validated
+        assert isinstance(raw, dict)  # noqa: S101 - validated  # nosec B101
         single = {name: value for name, value in raw.items() if name != "idempotency_key"}
         key = Key(request.principal, parse_key(values["idempotency_key"]), fingerprint("POST", SINGLE_PATH, single))  # type: ignore[attr-defined]
         return BatchItem(transfer_request(request, values), key)
@@ -88,7 +88,7 @@ def _render_failure(index: int, result: Result) -> Answer:
 
 
 def _problem_at(index: int, error: LedgerError, request: HttpRequest) -> HttpResponse:
-    assert isinstance(error, InvalidRequest)  # noqa: S101 - nothing else is known before posting
+    assert isinstance(error, InvalidRequest)  # noqa: S101 - nothing else is known before posting  # nosec B101
     response = problem_response(error, request)
     body = {**document(error, request_id=request.request_id), "index": index}  # type: ignore[attr-defined]
     return raw_response(response.status_code, dumps(body))

@@ -27,7 +27,7 @@ END_CODES = ("hold_not_found", "hold_not_open", "hold_expired")
 
 
 def _hold(outcome: Outcome) -> object:
-    assert outcome.hold is not None  # noqa: S101 - it was not refused
+    assert outcome.hold is not None  # noqa: S101 - it was not refused  # nosec B101
     return hold_json(outcome.hold)
 
 

@@ -39,7 +39,7 @@ FEE_CODES = ("fee_not_configured", "fee_exceeds_amount")
 
 def posted(outcome: Outcome) -> object:
     """Return the transfer that an outcome posted."""
-    assert outcome.transfer is not None  # noqa: S101 - it was not refused
+    assert outcome.transfer is not None  # noqa: S101 - it was not refused  # nosec B101
     return posted_transfer_json(outcome.transfer)
 
 

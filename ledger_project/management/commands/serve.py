@@ -111,7 +111,7 @@ class Command(BaseCommand):
     def _load_demo(self) -> str:
         users = get_user_model().objects
         if not users.exists():
-            users.create_superuser("admin", password="admin")  # noqa: S106 - the demo's, on loopback, and said so
+            users.create_superuser("admin", password="admin")  # noqa: S106 - the demo's, on loopback, and said so  # nosec B106
             call_command("seed_demo", "--if-empty")
         demo = users.filter(username="admin").first()
         return "   (demo login: admin / admin)" if demo is not None and demo.check_password("admin") else ""

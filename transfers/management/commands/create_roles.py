@@ -12,7 +12,7 @@ from psycopg import sql
 
 from transfers.roles import create_role, grants
 
-PASSWORD_VARIABLE = "LEDGER_SERVICE_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD_VARIABLE = "LEDGER_SERVICE_PASSWORD"  # noqa: S105 - the name of a variable  # nosec B105
 
 
 class Command(BaseCommand):

@@ -47,7 +47,7 @@ class Command(ReportingCommand):
         del args
         if options["if_empty"] and Merchant.objects.exists():
             return
-        dice = random.Random(options["seed"])  # noqa: S311 - a demo's dice, repeatable on purpose
+        dice = random.Random(options["seed"])  # noqa: S311 - a demo's dice, repeatable on purpose  # nosec B311
         currencies = {code: find_currency_now(code) for code in OPENINGS}
         usable = {code: currency for code, currency in currencies.items() if currency is not None}
         names = [NAMES[i] if i < len(NAMES) else f"merchant_{i + 1:05}" for i in range(max(2, options["merchants"]))]

@@ -67,7 +67,7 @@ WHERE schedule IS NULL OR tier_mode IS NOT NULL
     OR schedule_merchant <> merchant_id OR schedule_currency <> currency_id OR schedule_kind <> kind
     OR effective_from > priced_at OR superseded_at <= priced_at - interval '1 minute'
     OR fee_minor <> {FEE}
-"""
+"""  # noqa: S608 - constants  # nosec B608
 
 _SCHEDULE = """
 SELECT id, version, merchant_id, currency_id, kind, rate, flat_minor, minimum_minor, maximum_minor, tier_mode, tiers, rounding, payer,
@@ -105,7 +105,7 @@ def wrong_fees(
 def _schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule:
     cursor = psycopg.Cursor(raw)
     row = cursor.execute(_SCHEDULE, [schedule_id]).fetchone()
-    assert row is not None  # noqa: S101 - the same snapshot just named it
+    assert row is not None  # noqa: S101 - the same snapshot just named it  # nosec B101
     _, version, merchant_id, currency, kind, rate, flat, minimum, maximum, mode, tiers, rounding, payer, effective_from = row
     return Schedule(
         id=schedule_id,
