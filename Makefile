@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-as-role browser check lint format typecheck lock bench soak chaos clean
+.PHONY: help run test test-as-role browser screenshots check lint format typecheck lock bench soak chaos clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test: check ## Run every check and every test against a real PostgreSQL (TEST_DA
 
 browser: $(VENV)/.installed-dev ## Click through the admin in a real Chromium (installs Debian's where it is missing and can be)
 	$(BIN)/python -m tests.browser
+
+screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/screenshots again, of a demo ledger
+	$(BIN)/python -m tests.browser.screenshots
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
 	$(BIN)/ruff format --check .
