@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -25,6 +27,8 @@ from transfers.services import backdating
 from transfers.services.backdating import NotAfterHistory, end_of_history, post_then
 from transfers.services.demo.days import busy_moments
 from transfers.services.demo.people import CAST, USD_PER_UNIT
+from transfers.store import sql
+from transfers.store.session import Session
 
 DAY = timedelta(days=1)
 
@@ -212,12 +216,11 @@ def test_only_the_demo_can_say_when_something_happened() -> None:
         path.relative_to(ROOT).as_posix()
         for app in ("ledger_project", "merchants", "fees", "transfers")
         for path in (ROOT / app).rglob("*.py")
-        if "backdating" in path.read_text() or "moments=" in path.read_text()
+        if re.search(r"import .*backdating|services\.backdating import|post_then|\bmoments=", path.read_text())
     }
     assert {user for user in users if "/store/" not in user and "/domain/" not in user} == {
         "transfers/services/backdating.py",
         "transfers/services/demo/telling.py",
-        "transfers/jobs.py",
     }
     assert backdating.__name__ == "transfers.services.backdating"
 
@@ -243,3 +246,27 @@ def test_a_refusal_of_then_is_answered_like_any(ledger: None) -> None:
     assert result.outcome is not None
     assert result.outcome.refusal is not None
     assert result.outcome.refusal.code == "merchant_exists"
+
+
+def test_a_movement_that_happens_now_asks_nothing_about_history(ledger: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every request does stays as it is: no statement more, and no lock on the daily figures."""
+    del ledger
+    payer, payee = register(100_00), register()
+    sent: list[str] = []
+    send = Session.send
+
+    def noting(self: Session, statement: str, *arguments: Any, **options: Any) -> Any:
+        sent.append(statement)
+        return send(self, statement, *arguments, **options)
+
+    monkeypatch.setattr(Session, "send", noting)
+    post(TransferFunds(payer, payee, USD, 1_00, Details()))
+    assert sent[-2:] == [sql.INSERT_TRANSFERS, sql.INSERT_ENTRIES]
+    assert not {sql.LOCK_ROLLUP_MARK, sql.END_OF_HISTORY, sql.TAKE_ROLLUP_MARK_BACK} & set(sent)
+    sent.clear()
+    post_then([(TransferFunds(payer, payee, USD, 1_00, Details()), database_now())])
+    assert [s for s in sent if "rollupmark" in s or "greatest" in s] == [
+        sql.LOCK_ROLLUP_MARK,
+        sql.END_OF_HISTORY,
+        sql.TAKE_ROLLUP_MARK_BACK,
+    ]
