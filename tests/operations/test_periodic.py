@@ -21,12 +21,10 @@ from ledger_project.kernel.money import Currency
 from merchants.models import new_id
 from tests.environment import ROOT
 from tests.factories import unique
-from tests.operations.stories import post, raw_connection, register
+from tests.operations.stories import USD, post, raw_connection, register
 from tests.operations.test_commands import balance, treasury
 from tests.servers import database_url
-from tests.services.test_expire_holds import lapsed_holds
-from tests.services.test_expire_holds import merchant as holder
-from transfers.domain.commands import Details, TransferFunds
+from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyRecord, ReconciliationRun, Transfer
 from transfers.periodic import _Stopped, _unless, purging, settling
 
@@ -61,8 +59,8 @@ QUIET = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0")
 
 def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
     del ledger
-    payer = holder(10_000)
-    (hold,) = lapsed_holds(payer, holder(0), 1)
+    payer, payee, hold = register(100_00), register(), new_id()
+    post(PlaceHold(hold, payer, payee, USD, 10_00, 1, Details()))
     now = timezone.now()
     record = IdempotencyRecord.objects.create(
         id=new_id(), principal="periodic", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
