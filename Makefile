@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test browser check lint format typecheck lock bench soak chaos fuzz audit clean
+.PHONY: help run test browser screenshots check lint format typecheck lock bench soak chaos fuzz audit clean
 
 # What it warns of on standard error is its own bookkeeping of exceptions.
 BANDIT = $(BIN)/bandit -q -r -c pyproject.toml ledger_project merchants fees transfers manage.py
@@ -29,6 +29,9 @@ test: check ## Run every check and every test against a real PostgreSQL (TEST_DA
 
 browser: $(VENV)/.installed-dev ## Click through the admin in a real Chromium (installs Debian's where it is missing and can be)
 	$(BIN)/python -m tests.browser
+
+screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/screenshots again, of a demo ledger
+	$(BIN)/python -m tests.browser.screenshots
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
 	$(BIN)/ruff format --check .

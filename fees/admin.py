@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -22,7 +24,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from fees.domain import Payer, Rounding, TierMode
+from fees.domain import Payer, Rounding
 from fees.models import FeeSchedule
 from fees.selectors import in_force, time_line
 from fees.services import append_schedule, check_draft, preview
@@ -31,6 +33,7 @@ from ledger_project.admin_base import Cell, Panel, ReadOnlyAdmin
 from ledger_project.kernel.errors import ValidationFailed
 from ledger_project.kernel.money import Currency as Unit
 from merchants.models import Currency, Merchant
+from merchants.selectors import known_currency
 
 SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")
 CURRENCY_LESS_SAMPLES = ("USD", "JPY", "KWD", "BTC")
@@ -64,12 +67,12 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
         )
         widgets = {
             "currency": UnfoldAdminSelectWidget(),
-            "kind": UnfoldAdminSelectWidget(choices=[("", "any"), ("transfer", "transfer"), ("capture", "capture")]),
+            "kind": UnfoldAdminSelectWidget(),
             "rate": UnfoldAdminDecimalFieldWidget(),
             "flat_minor": UnfoldAdminTextInputWidget(),
             "minimum_minor": UnfoldAdminTextInputWidget(),
             "maximum_minor": UnfoldAdminTextInputWidget(),
-            "tier_mode": UnfoldAdminSelectWidget(choices=[("", "no tiers"), *((m.value, m.value) for m in TierMode)]),
+            "tier_mode": UnfoldAdminSelectWidget(),
             "tiers": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
             "rounding": UnfoldAdminSelectWidget(choices=[(m.value, m.value) for m in Rounding]),
             "payer": UnfoldAdminSelectWidget(choices=[(p.value, p.value) for p in Payer]),
@@ -77,6 +80,12 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
         }
 
     field_order = ("merchant_name", "currency", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, nothing in (("currency", "every currency"), ("kind", "transfers and captures"), ("tier_mode", "no tiers")):
+            field: Any = self.fields[name]
+            field.choices = [(value, label if value else nothing) for value, label in field.choices]
 
     def clean_merchant_name(self) -> str:
         """Find the merchant."""
@@ -137,15 +146,24 @@ def preview_panels(draft: FeeSchedule) -> list[Panel]:
     return [Panel("What it would charge", ("Amount", "Fee", "How, in minor units", "Exactly", "Rounded"), rows)]
 
 
+def _words(value: object) -> str:
+    """Return a term of a version as one reads it."""
+    if value is None or value == []:
+        return "—"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
 def compare_panel(one: FeeSchedule, other: FeeSchedule) -> Panel:
     """Return two versions side by side; what differs is marked."""
     names = ("rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers", "rounding", "payer", "effective_from", "note")
     rows = [
         [
-            Cell(name),
-            Cell(str(getattr(one, name))),
-            Cell(str(getattr(other, name))),
-            Cell("≠" if getattr(one, name) != getattr(other, name) else ""),
+            Cell(name.replace("_minor", ", minor units").replace("_", " ").capitalize()),
+            Cell(_words(getattr(one, name))),
+            Cell(_words(getattr(other, name))),
+            Cell("differs" if getattr(one, name) != getattr(other, name) else ""),
         ]
         for name in names
     ]
@@ -162,8 +180,8 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
     search_help_text = "Beginning of a merchant's name."
     list_select_related = ("merchant", "currency")
     fields = (
-        "id", "version", "merchant", "currency", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers",
-        "rounding", "payer", "effective_from", "note", "created_by", "created_at",
+        "version", "state", "whom", "in_currency", "for_kind", "rate_percent", "flat", "minimum", "maximum", "tier_terms",
+        "rounding", "payer", "effective_from", "note", "created_by", "created_at", "id",
     )  # fmt: skip
     readonly_fields = fields
     actions_list = ("append",)
@@ -177,6 +195,55 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
             return "future"
         current = in_force(time_line(obj), now)
         return "in force" if current is not None and current.id == obj.id else "superseded"
+
+    @display(description="Who pays by it")
+    def whom(self, obj: FeeSchedule) -> str:
+        """The merchant, linked."""
+        if obj.merchant is None:
+            return "everybody who has no schedule of their own"
+        return format_html('<a href="{}">{}</a>', reverse("admin:merchants_merchant_change", args=[obj.merchant_id]), obj.merchant.name)
+
+    @display(description="Currency")
+    def in_currency(self, obj: FeeSchedule) -> str:
+        """In words."""
+        return obj.currency_id or "every currency"
+
+    @display(description="Kind")
+    def for_kind(self, obj: FeeSchedule) -> str:
+        """In words."""
+        return obj.kind or "transfers and captures"
+
+    def _money(self, obj: FeeSchedule, minor: int | None) -> str:
+        if minor is None:
+            return "none"
+        return shown(minor, known_currency(obj.currency_id)) if obj.currency_id else str(minor)
+
+    @display(description="Flat part")
+    def flat(self, obj: FeeSchedule) -> str:
+        """In major units; only schedules of one currency have any."""
+        return self._money(obj, obj.flat_minor or None)
+
+    @display(description="Minimum")
+    def minimum(self, obj: FeeSchedule) -> str:
+        """In major units."""
+        return self._money(obj, obj.minimum_minor)
+
+    @display(description="Maximum")
+    def maximum(self, obj: FeeSchedule) -> str:
+        """In major units."""
+        return self._money(obj, obj.maximum_minor)
+
+    @display(description="Tiers")
+    def tier_terms(self, obj: FeeSchedule) -> str:
+        """Each tier's terms, and how they work together."""
+        if not obj.tiers:
+            return "none"
+        terms = [
+            f"{'beyond' if tier['up_to_minor'] is None else 'up to ' + self._money(obj, tier['up_to_minor'])}: "
+            f"{(Decimal(str(tier.get('rate', '0'))) * 100).normalize():f}% + {self._money(obj, tier.get('flat_minor', 0))}"
+            for tier in obj.tiers
+        ]
+        return f"{obj.tier_mode}: " + "; ".join(terms)
 
     @display(description="Rate")
     def rate_percent(self, obj: FeeSchedule) -> str:

@@ -88,6 +88,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     list_per_page = 50
     list_fullwidth = True
     list_after_template = "ledger/reached.html"
+    change_form_template = "ledger/object.html"
     change_form_outer_after_template = "ledger/panels.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -24,6 +24,13 @@ def second_factor_mode(text: str) -> Literal["required", "off"]:
     return cast('Literal["required", "off"]', text)
 
 
+def periodic_mode(text: str) -> Literal["web", "worker"]:
+    """Return what LEDGER_PERIODIC says. Raises ``ConfigurationError``."""
+    if text not in {"web", "worker"}:
+        raise ConfigurationError(f"LEDGER_PERIODIC is {text!r}; it is 'web' or 'worker'")
+    return cast('Literal["web", "worker"]', text)
+
+
 def environment_secret(name: str) -> str:
     """Return a secret from the environment: the variable's value, or what is in the file that ``<name>_FILE`` names; "" for neither.
 

@@ -24,6 +24,10 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 _LATENCIES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
+if os.environ.get(MULTIPROCESS_DIR):
+    # prometheus-client makes files in it as soon as there is a metric. Commands run where no server has made it yet, as in a container.
+    Path(os.environ[MULTIPROCESS_DIR]).mkdir(parents=True, exist_ok=True)
+
 REQUESTS = Counter("ledger_http_requests", "Requests answered.", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram("ledger_http_request_seconds", "Time from a request's head to its answer.", ["route"], buckets=_LATENCIES_S)
 POSTING_SECONDS = Histogram("ledger_posting_seconds", "Time of a posting transaction, retries included.", buckets=_LATENCIES_S)

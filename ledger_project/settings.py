@@ -10,7 +10,7 @@ from typing import Literal
 from environs import Env
 
 from ledger_project import admin_navigation
-from ledger_project.configuration import authentication_mode, environment_secret, second_factor_mode, secret_key
+from ledger_project.configuration import authentication_mode, environment_secret, periodic_mode, second_factor_mode, secret_key
 from ledger_project.database import connection_settings
 from ledger_project.observability import configure_logging
 
@@ -52,6 +52,9 @@ LEDGER_ERROR_BASE_URL: str = env.str("LEDGER_ERROR_BASE_URL", "https://ledger.ex
 
 LEDGER_READER_THREADS: int = env.int("LEDGER_READER_THREADS", 4)
 """Threads of one process that read from the database."""
+
+LEDGER_PERIODIC: Literal["web", "worker"] = periodic_mode(env.str("LEDGER_PERIODIC", "web"))
+"""Who gives back expired holds and sums up the days: each web process, or `manage.py run_periodic` alone."""
 
 LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
 """Paths that go through Django's full stack of middleware; all others take the API's lean path."""
@@ -136,7 +139,7 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        "DIRS": [BASE_DIR / "ledger_project" / "templates"],  # before unfold's own, some of which it replaces
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -205,6 +208,7 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = ["ledger_project.formats"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")

@@ -33,6 +33,8 @@ from transfers.views.statement_files import csv_response
 
 __all__ = ["AccountAdmin", "ApiKeyAdmin", "CurrencyAdmin", "MerchantAdmin"]
 
+STATUS_COLOURS = {"active": "success", "frozen": "danger", "closed": "warning"}
+
 Change = Callable[[Merchant, dict[str, Any]], str]
 
 
@@ -82,13 +84,18 @@ class CurrencyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 class MerchantAdmin(ReadOnlyAdmin):
     """A merchant: balances per currency, recent movements, freeze and unfreeze with a reason, close when empty."""
 
-    list_display = ("name", "status", "created_at")
+    list_display = ("name", "state", "created_at")
     list_filter = ("status",)
     search_fields = ("name",)
     ordering = ("-id",)
-    readonly_fields = ("id", "name", "status", "metadata", "created_at")
+    readonly_fields = ("name", "state", "id", "metadata", "created_at")
     fields = readonly_fields
     actions_detail = ("freeze", "unfreeze", "close", "waive_fees")
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def state(self, obj: Merchant) -> str:
+        """Whether money may move."""
+        return obj.status
 
     def panels(self, request: HttpRequest, obj: Merchant) -> list[Panel]:
         """Balances, the newest lines of every wallet, open holds, and the way to all the rest."""
@@ -140,7 +147,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
         return self._ask(request, object_id, "Unfreeze", "Money will move in and out of its accounts again.", change)
 
-    @action(description="Close", url_path="close", permissions=["freeze"])
+    @action(description="Close for good", url_path="close", permissions=["freeze"])
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """For good, when it holds nothing."""
 
@@ -167,20 +174,20 @@ class MerchantAdmin(ReadOnlyAdmin):
 class AccountAdmin(ReadOnlyAdmin):
     """An account: its statement with filters and running balance, its export, freeze and unfreeze with a reason."""
 
-    list_display = ("merchant", "currency", "kind", "status", "balance", "created_at")
+    list_display = ("merchant", "currency", "kind", "state", "balance", "created_at")
     list_filter = ("kind", "status")
     sortable_by = ()
     search_fields = ("id",)
     search_help_text = "Part of the merchant's name, or an account's id."
     list_select_related = ("merchant", "currency")
     ordering = ("-id",)
-    readonly_fields = ("id", "merchant_link", "currency", "kind", "status", "balance", "overdraft_limit", "created_at")
+    readonly_fields = ("merchant_link", "currency", "kind", "state", "balance", "overdraft_limit", "id", "created_at")
     fields = readonly_fields
     actions_detail = ("freeze", "unfreeze")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """With each account's balance: that of its last entry, one look-up each for the rows that are shown."""
-        queryset: QuerySet[Account] = super().get_queryset(request)
+        queryset: QuerySet[Account] = super().get_queryset(request).select_related("merchant")
         return queryset.annotate(balance_minor=last_balance(OuterRef("pk")))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Account], search_term: str) -> tuple[QuerySet[Account], bool]:
@@ -199,6 +206,11 @@ class AccountAdmin(ReadOnlyAdmin):
     def balance(self, obj: Account) -> str:
         """In major units; of an account that nothing was ever posted to, zero."""
         return shown(int(getattr(obj, "balance_minor", 0) or 0), known_currency(obj.currency_id))
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def state(self, obj: Account) -> str:
+        """Whether money may move in it; its merchant may be frozen as a whole, too."""
+        return obj.status if obj.merchant.status == Status.ACTIVE else f"{obj.status}, merchant {obj.merchant.status}"
 
     @display(description="Overdraft limit")
     def overdraft_limit(self, obj: Account) -> str:

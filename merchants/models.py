@@ -88,7 +88,9 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.merchant_id} {self.currency_id} {self.kind}"
+        # The name only where it was read with the account: a text must not cost a query.
+        owner = self.merchant.name if Account.merchant.is_cached(self) else self.merchant_id
+        return f"{owner} {self.currency_id} {self.kind}"
 
 
 class ApiKey(models.Model):

@@ -197,13 +197,13 @@ class TransferAdmin(JournalAdmin):
 class HoldAdmin(JournalAdmin):
     """Holds: what is promised, until when, and the audited way to give it back."""
 
-    list_display = ("id", "status", "source_merchant", "target_merchant", "amount", "expires_at")
+    list_display = ("id", "state", "source_merchant", "target_merchant", "amount", "expires_at")
     list_filter = ("status",)
     list_select_related = ("source_merchant", "target_merchant", "currency")
     search_help_text = "Hold id, or the whole name of a merchant."
     ordering = ("-id",)
     fields = (
-        "id", "status", "source_merchant", "target_merchant", "amount", "reserved", "captured", "capture", "fee_schedule", "memo",
+        "id", "state", "source_merchant", "target_merchant", "amount", "reserved", "captured", "capture", "fee_schedule", "memo",
         "expires_at", "created_at",
     )  # fmt: skip
     readonly_fields = fields
@@ -218,6 +218,11 @@ class HoldAdmin(JournalAdmin):
     def amount(self, obj: Hold) -> str:
         """In major units."""
         return shown(obj.amount_minor, known_currency(obj.currency_id))
+
+    @display(description="Status", label={"open": "info", "captured": "success", "voided": "warning", "expired": "danger"})
+    def state(self, obj: Hold) -> str:
+        """Where it stands."""
+        return obj.status
 
     @display(description="Reserved")
     def reserved(self, obj: Hold) -> str:

@@ -80,14 +80,14 @@ def _cards(summary: Summary) -> list[Card]:
         Card(
             "Movements",
             f"{sum(kind.transfers for kind in moved):,}",
-            f"volume {shown_short(sum(kind.volume_minor for kind in moved), unit)}",
+            f"volume {shown_short(sum(kind.volume_minor for kind in moved), unit)} {unit.code}",
             url=reverse("admin:transfers_transfer_changelist"),
         ),
         Card("Refused postings", f"{refused:,}", share),
         Card(
             "Open holds",
             f"{summary.open_holds:,}",
-            f"{shown_short(summary.open_holds_minor, unit)} reserved",
+            f"{shown_short(summary.open_holds_minor, unit)} {unit.code} reserved",
             url=reverse("admin:transfers_hold_changelist") + "?status__exact=open",
         ),
         _reconciliation_card(summary.reconciliation),

@@ -23,7 +23,8 @@ from transfers.selectors.statements import Period, get_period, period_lines
 PAGE = 50
 RECENT = 20
 
-_HEADERS = ("When (UTC)", "What", "Counterparty", "Amount", "Balance after", "Memo")
+_HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Memo")
+# The money before the words: on a narrow screen the rest is reached by scrolling.
 
 
 def entry_row(line: EntryView) -> list[Cell]:
@@ -32,9 +33,9 @@ def entry_row(line: EntryView) -> list[Cell]:
     return [
         Cell(f"{line.created_at:%Y-%m-%d %H:%M:%S}"),
         Cell(line.type.replace("_", " "), reverse("admin:transfers_transfer_change", args=[line.transfer_id])),
-        Cell(line.counterparty or "—"),
         Cell(f"{sign}{shown(line.amount_minor, line.currency)}", is_number=True),
         Cell(shown(line.balance_after_minor, line.currency), is_number=True),
+        Cell(line.counterparty or "—"),
         Cell(line.memo or ""),
     ]
 
@@ -151,12 +152,12 @@ def entries_panel(transfer_id: UUID) -> Panel:
                 f"{accounts[entry.account_id].merchant.name} {entry.account_kind}",
                 reverse("admin:merchants_account_change", args=[entry.account_id]),
             ),
-            Cell(str(entry.sequence), is_number=True),
             Cell(entry.direction),
-            Cell(entry.type.replace("_", " ")),
             Cell(shown(entry.amount_minor, entry.currency), is_number=True),
             Cell(shown(entry.balance_after_minor, entry.currency), is_number=True),
+            Cell(entry.type.replace("_", " ")),
+            Cell(str(entry.sequence), is_number=True),
         ]
         for entry in entries
     ]
-    return Panel("Entries", ("Account", "Sequence", "Direction", "Type", "Amount", "Balance after"), rows)
+    return Panel("Entries", ("Account", "Direction", "Amount", "Balance after", "Type", "Sequence"), rows)

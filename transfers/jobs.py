@@ -6,8 +6,10 @@ the caller's business (HTTP, a command, the admin): a job brings its ``render`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -74,10 +76,18 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request: a single command, or a batch of them in an envelope."""
+    """One request: a single command, or a batch of them in an envelope.
+
+    ``moments`` is for a history that is told afterwards (``services/backdating.py``): when each item happened. Such items have no keys.
+    """
 
     items: Sequence[Item]
     envelope: Envelope | None = None
+    moments: Sequence[datetime] = ()
+
+    def timed_items(self) -> Iterator[tuple[Item, datetime | None]]:
+        """Each item with the moment at which it happened; None: now."""
+        return itertools.zip_longest(self.items, self.moments)
 
     def all_keys(self) -> list[Key]:
         """All keys, the envelope's first."""

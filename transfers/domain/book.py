@@ -141,10 +141,14 @@ _Undo = tuple[AccountState, tuple[int, int, bytes, "datetime | None", bool]]
 
 
 class Ledger:
-    """The working copy: account states move on, and the rows to be written pile up."""
+    """The working copy: account states move on, and the rows to be written pile up.
+
+    ``now`` is the book's, except while a command is decided that says itself when it happened.
+    """
 
     def __init__(self, book: Book) -> None:
         self.book = book
+        self.now = book.now
         self.transfers: list[PostedTransfer] = []
         self.entries: list[PostedEntry] = []
         self.opened: list[AccountState] = []
@@ -186,8 +190,8 @@ class Ledger:
             balances[account.id] = after
 
     def moment(self, legs: Sequence[Leg]) -> datetime:
-        """Return the posting's time: the database's clock, but never before the last entry of an account that it touches."""
-        moment = self.book.now
+        """Return the posting's time: what the ledger says is now, but never before the last entry of an account that it touches."""
+        moment = self.now
         for account, _, _ in legs:
             if account.last_at is not None and account.last_at > moment:
                 moment = account.last_at
@@ -230,7 +234,7 @@ class Ledger:
             status=wallet.status,
             available_minor=wallet.balance_minor,
             held_minor=held.balance_minor,
-            created_at=wallet.created_at or self.book.now,
+            created_at=wallet.created_at or self.now,
         )
 
     # --- taking a group back ------------------------------------------------------------------------------------------------

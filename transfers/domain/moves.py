@@ -115,7 +115,7 @@ def _insufficient(shortfall: Shortfall, draft: Draft, legs: Sequence[Leg]) -> In
 def charge_for(ledger: Ledger, source: AccountState, currency: Currency, kind: TransferKind, amount_minor: int) -> Charge:
     """Return what a movement costs by the schedule in force. Raises ``FeeNotConfigured``, ``FeeExceedsAmount``."""
     schedule = choose_schedule(
-        ledger.book.schedules, merchant_id=source.key.merchant_id, currency=currency.code, kind=kind.value, at=ledger.book.now
+        ledger.book.schedules, merchant_id=source.key.merchant_id, currency=currency.code, kind=kind.value, at=ledger.now
     )
     if schedule is None:
         raise FeeNotConfigured(source.merchant_name, currency.code)
@@ -166,7 +166,7 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
     if currency is None:
         return Outcome(merchant=registered)
     wallet = ledger.account(merchant, currency, AccountKind.WALLET)
-    ledger.open(wallet, ledger.book.now)
+    ledger.open(wallet, ledger.now)
     transfer = None
     if command.opening_minor:
         external = ledger.account(merchant, currency, AccountKind.EXTERNAL)
@@ -209,7 +209,7 @@ def open_account(command: OpenAccount, ledger: Ledger) -> Outcome:
     if wallet.exists:
         raise AccountExists(wallet.merchant_name, command.currency.code, wallet.id)
     ledger.check_open(wallet)
-    ledger.open(wallet, ledger.book.now)
+    ledger.open(wallet, ledger.now)
     held = ledger.account(command.merchant, command.currency, AccountKind.HELD)
     return Outcome(account=ledger.snapshot(wallet, held, command.currency))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ledger_project.kernel.errors import LedgerError, Refusal
 from transfers.domain import commands as c
@@ -21,10 +22,14 @@ __all__ = ["AccountSnapshot", "Group", "Outcome", "Plan", "plan"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands that belong together: with ``atomic`` all of them post or none."""
+    """Commands that belong together: with ``atomic`` all of them post or none.
+
+    ``moments`` says for each command when it happened, in order; usually it is empty, and all of them happen now.
+    """
 
     commands: Sequence[c.Command]
     atomic: bool = False
+    moments: Sequence[datetime] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,7 @@ def plan(groups: Sequence[Group], book: Book) -> Plan:
     A refused command changes nothing and takes no neighbour down, except within its own atomic group.
     """
     ledger = Ledger(book)
-    outcomes = [
-        _plan_atomic(group, ledger) if group.atomic else [_decide(command, ledger) for command in group.commands] for group in groups
-    ]
+    outcomes = [_plan_group(group, ledger) for group in groups]
     return Plan(
         outcomes=outcomes,
         transfers=ledger.transfers,
@@ -77,6 +80,19 @@ def plan(groups: Sequence[Group], book: Book) -> Plan:
         opened=ledger.opened,
         holds=[ledger.holds[hold_id] for hold_id in ledger.changed_holds],
     )
+
+
+def _plan_group(group: Group, ledger: Ledger) -> list[Outcome | None]:
+    if group.atomic:
+        return _plan_atomic(group, ledger)
+    if not group.moments:
+        return [_decide(command, ledger) for command in group.commands]
+    outcomes: list[Outcome | None] = []
+    for command, moment in zip(group.commands, group.moments, strict=True):
+        ledger.now = moment
+        outcomes.append(_decide(command, ledger))
+    ledger.now = ledger.book.now
+    return outcomes
 
 
 def _plan_atomic(group: Group, ledger: Ledger) -> list[Outcome | None]:

@@ -83,7 +83,7 @@ def _move_hold(ledger: Ledger, draft_of: HoldMove, kind: TransferKind) -> Posted
 def _decide(ledger: Ledger, terms: HoldTerms, action: HoldAction) -> HoldStatus:
     """Return the status that the action leads to; raises what the table of outcomes says."""
     hold = ledger.holds[terms.id]
-    outcome = HOLD_OUTCOMES[phase_of(hold.status, terms.expires_at, ledger.book.now), action]
+    outcome = HOLD_OUTCOMES[phase_of(hold.status, terms.expires_at, ledger.now), action]
     if isinstance(outcome, HoldStatus):
         return outcome
     if outcome is HoldExpired:

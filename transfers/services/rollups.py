@@ -7,7 +7,8 @@ killed anywhere, it has done all or nothing, and the next one goes on. A second 
 what can be seen already may still appear. The mark may move to a moment T only when no transfer of before T can appear any more:
 
 1. a posting transaction has its transaction number before it reads the clock (``store/sql.py``: CLOCK), and a transfer's time is never
-   before that reading (later only where the account's last entry is later);
+   before that reading (later only where the account's last entry is later; demo data that says its own time takes the mark back to it
+   under the mark's lock, ``store/backdating.py``);
 2. a refresh reads the clock (T) before it takes a transaction number (N) of its own; numbers only grow, so any transaction that read
    the clock before T has a number below N;
 3. when the oldest transaction that still runs is not below N, all of those are over, and a snapshot taken after that sees what they did.

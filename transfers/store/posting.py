@@ -27,6 +27,7 @@ from transfers.domain.posting import Group, plan
 from transfers.jobs import Answer, Item, Job, Key, Result
 from transfers.store import sql
 from transfers.store.arrays import hexes, plain, quoted, uuids
+from transfers.store.backdating import check_moments
 from transfers.store.directory import remember_accounts
 from transfers.store.reading import Facts, StoredAnswer, find_schedules, read_facts, read_schedules
 from transfers.store.refusals import count_refusals
@@ -99,10 +100,13 @@ class _Posting:
         )
         names = dict(cast("list[tuple[UUID, datetime]]", registered.fetchall())) if registered else {}
         self.facts: Facts = read_facts(self.session, self.commands, schedules=schedules, registered=names, taken_keys=self.claims.taken)
+        moments = [moment for job in self.jobs for moment in job.moments]
+        if moments:
+            check_moments(self.session, moments, now=self.facts.book.now)
         fresh = [self._fresh_items(job) for job in self.jobs]
         planned = plan(
             [
-                Group([item.command for item in items], job.envelope is not None and job.envelope.atomic)
+                Group([item.command for item in items], job.envelope is not None and job.envelope.atomic, job.moments)
                 for job, items in zip(self.jobs, fresh, strict=True)
             ],
             self.facts.book,
@@ -110,7 +114,7 @@ class _Posting:
         results = [
             self._job_results(job, items, list(outcomes)) for job, items, outcomes in zip(self.jobs, fresh, planned.outcomes, strict=True)
         ]
-        changes = Changes(planned, self.completions, self.released, count_refusals(fresh, planned.outcomes))
+        changes = Changes(planned, self.completions, self.released, count_refusals(self.jobs, fresh, planned.outcomes))
         write(self.session, changes, known_holds=frozenset(self.facts.book.holds))
         accounts = dict(self.facts.account_ids) | {account.key: account.id for account in planned.opened}
         return results, accounts
@@ -136,18 +140,19 @@ class _Posting:
 
     def _register(self, candidates: Mapping[tuple[str, str], UUID]) -> psycopg.Cursor[Row] | None:
         """Take the new merchants' names, in the claims' round trip: only for commands whose key turns out to be ours."""
-        new: list[tuple[c.RegisterMerchant, UUID | None]] = []
+        new: list[tuple[c.RegisterMerchant, UUID | None, str | None]] = []
         seen: set[tuple[str, str]] = set()
-        for item in (item for job in self.jobs for item in job.items):
+        for item, moment in ((item, moment) for job in self.jobs for item, moment in job.timed_items()):
             key = None if item.key is None else (item.key.principal, item.key.key)
             if isinstance(item.command, c.RegisterMerchant) and key not in seen:
-                new.append((item.command, candidates[key] if key else None))
+                new.append((item.command, candidates[key] if key else None, str(moment) if moment else None))
             seen.update([key] if key else [])
         if not new:
             return None
-        ids, names = plain(command.merchant.id for command, _ in new), quoted(command.merchant.name for command, _ in new)
-        metadata = quoted(dumps_text(command.metadata) for command, _ in new)
-        return self.session.send(sql.REGISTER_MERCHANTS, [ids, names, metadata, plain(record_id for _, record_id in new)])
+        ids, names = plain(command.merchant.id for command, _, _ in new), quoted(command.merchant.name for command, _, _ in new)
+        metadata = quoted(dumps_text(command.metadata) for command, _, _ in new)
+        records, moments = plain(record_id for _, record_id, _ in new), quoted(moment for _, _, moment in new)
+        return self.session.send(sql.REGISTER_MERCHANTS, [ids, names, metadata, records, moments])
 
     def _stored(self, key: Key) -> StoredAnswer:
         try:

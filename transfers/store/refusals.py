@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import zip_longest
 
 from ledger_project.kernel.errors import Refusal
 from ledger_project.kernel.money import Currency
 from merchants.models import new_id
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
-from transfers.jobs import Item
+from transfers.jobs import Item, Job
 from transfers.store import sql
 from transfers.store.arrays import plain, quoted
 from transfers.store.session import Session
 
-RefusalCounts = Mapping[tuple[str, str], int]
-"""Times by (currency, code); the currency is empty where a request named none that exists."""
+RefusalCounts = Mapping[tuple[str, str, datetime | None], int]
+"""Times by (currency, code, moment); the currency is empty where a request named none that exists, the moment is None for now."""
 
 
 def _currency(command: c.Command) -> str:
@@ -25,12 +27,12 @@ def _currency(command: c.Command) -> str:
     return currency.code if isinstance(currency, Currency) else ""
 
 
-def count_refusals(groups: Sequence[Sequence[Item]], outcomes: Iterable[Sequence[Outcome | None]]) -> RefusalCounts:
+def count_refusals(jobs: Iterable[Job], groups: Sequence[Sequence[Item]], outcomes: Iterable[Sequence[Outcome | None]]) -> RefusalCounts:
     """Return how often which refusal was decided now; replays of earlier ones are not among them."""
     return Counter(
-        (_currency(item.command), outcome.refusal.code)
-        for items, decided in zip(groups, outcomes, strict=True)
-        for item, outcome in zip(items, decided, strict=True)
+        (_currency(item.command), outcome.refusal.code, moment)
+        for job, items, decided in zip(jobs, groups, outcomes, strict=True)
+        for item, outcome, moment in zip_longest(items, decided, job.moments)
         if outcome is not None and isinstance(outcome.refusal, Refusal)
     )
 
@@ -41,8 +43,9 @@ def insert_refusals(session: Session, counts: RefusalCounts) -> None:
         sql.COUNT_REFUSALS,
         [
             plain(new_id() for _ in counts),
-            quoted(currency for currency, _ in counts),
-            quoted(code for _, code in counts),
+            quoted(currency for currency, _, _ in counts),
+            quoted(code for _, code, _ in counts),
+            quoted(None if moment is None else str(moment) for _, _, moment in counts),
             plain(counts.values()),
         ],
     )

@@ -22,9 +22,9 @@ RETURNING id
 # Sent together with the claims: a record of ours is there only if the claim before it was won, so a key that stands for another
 # request registers nobody.
 REGISTER_MERCHANTS = """
-INSERT INTO merchants_merchant (id, name, status, metadata)
-SELECT m.id, m.name, 'active', m.metadata
-FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[]) AS m(id, name, metadata, record_id)
+INSERT INTO merchants_merchant (id, name, status, metadata, created_at)
+SELECT m.id, m.name, 'active', m.metadata, coalesce(m.moment, statement_timestamp())
+FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[], %s::timestamptz[]) AS m(id, name, metadata, record_id, moment)
 WHERE m.record_id IS NULL OR EXISTS (SELECT 1 FROM transfers_idempotencyrecord r WHERE r.id = m.record_id)
 ORDER BY lower(m.name)
 ON CONFLICT (lower(name)) DO NOTHING
@@ -77,6 +77,20 @@ SELECT reverses_id, amount_minor FROM transfers_transfer WHERE reverses_id = ANY
 
 HOLD_STATES = "SELECT id, status, captured_minor, capture_id FROM transfers_hold WHERE id = ANY(%s::uuid[])"
 
+# Only where a history is told afterwards (store/backdating.py). The mark of the daily figures first, so that no refresh goes on
+# meanwhile; then, in a later statement, how far the journal goes, and since when the fees in force are in force.
+LOCK_ROLLUP_MARK = "SELECT rolled_until FROM transfers_rollupmark WHERE id = 1 FOR UPDATE"
+
+END_OF_HISTORY = """
+SELECT greatest(
+    (SELECT created_at FROM transfers_transfer ORDER BY id DESC LIMIT 1),
+    (SELECT max(effective_from) FROM fees_feeschedule WHERE effective_from <= clock_timestamp()))
+"""
+
+TAKE_ROLLUP_MARK_BACK = """
+UPDATE transfers_rollupmark SET rolled_until = %s, candidate_until = NULL, candidate_xid = NULL WHERE id = 1 AND rolled_until > %s
+"""
+
 # The writes.
 OPEN_ACCOUNTS = """
 INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overdraft_limit_minor, created_at)
@@ -121,6 +135,6 @@ RELEASE_KEYS = "DELETE FROM transfers_idempotencyrecord WHERE id = ANY(%s::uuid[
 
 COUNT_REFUSALS = """
 INSERT INTO transfers_refusaltally (id, currency, code, refusals, created_at)
-SELECT c.id, c.currency, c.code, c.refusals, clock_timestamp()
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[]) AS c(id, currency, code, refusals)
+SELECT c.id, c.currency, c.code, c.refusals, coalesce(c.moment, clock_timestamp())
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::int[]) AS c(id, currency, code, moment, refusals)
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 from typing import Any
 
@@ -132,7 +133,11 @@ class Command(BaseCommand):
             backlog=2048,
         )
         if workers == 1:
-            uvicorn.Server(config).run(sockets=[listener])
+            # When uvicorn has stopped in order it raises the signal again; what it would do by default must not keep us from stopping
+            # the database too.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            with contextlib.suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run(sockets=[listener])
             return
         prepare_multiprocess(settings.LEDGER_DATA_DIR / f"metrics-{port}")
         os.environ[SUPERVISOR] = str(os.getpid())

@@ -1,0 +1,1 @@
+"""How moments are written on pages: Django's FORMAT_MODULE_PATH."""

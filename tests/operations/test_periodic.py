@@ -1,0 +1,184 @@
+"""``manage.py run_periodic``: what it does beside web processes that leave it to it, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from ledger_project.kernel.money import Currency
+from merchants.models import new_id
+from tests.environment import ROOT
+from tests.factories import unique
+from tests.operations.stories import USD, post, raw_connection, register
+from tests.operations.test_commands import balance, treasury
+from tests.servers import database_url
+from transfers.domain.commands import Details, PlaceHold, TransferFunds
+from transfers.models import Hold, IdempotencyRecord, ReconciliationRun, Transfer
+from transfers.periodic import _Stopped, _unless, purging, settling
+
+BHD = Currency("BHD", 3)
+
+
+def environment(**more: str) -> dict[str, str]:
+    return os.environ | {"DATABASE_URL": database_url(), "LEDGER_LOG_FORMAT": "json"} | more
+
+
+@contextmanager
+def worker(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "manage.py", "run_periodic", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("Periodic work: holds")
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(true: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+QUIET = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0")
+
+
+def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
+    del ledger
+    payer, payee, hold = register(100_00), register(), new_id()
+    post(PlaceHold(hold, payer, payee, USD, 10_00, 1, Details()))
+    now = timezone.now()
+    record = IdempotencyRecord.objects.create(
+        id=new_id(), principal="periodic", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
+        created_at=now - timedelta(days=8), expires_at=now - timedelta(days=1),
+    )  # fmt: skip
+    started = timezone.now()
+    with worker("--settle-every", "0", "--reconcile-every", "1"):
+        wait_until(lambda: Hold.objects.get(id=hold).status == "expired", "the hold is not expired")
+        wait_until(lambda: not IdempotencyRecord.objects.filter(id=record.id).exists(), "the key is not forgotten")
+        wait_until(lambda: ReconciliationRun.objects.filter(started_at__gte=started).exists(), "nothing was reconciled")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_order(ledger: None, sent: signal.Signals) -> None:
+    del ledger
+    with worker(*QUIET) as process:
+        process.send_signal(sent)
+        out, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert out == "Stopped.\n"
+    assert "Traceback" not in errors
+
+
+def test_a_reconciliation_under_way_does_not_keep_it_from_ending(ledger: None) -> None:
+    """It waits for a lock here, as it would for a large ledger; a verdict that was not reached is not stored."""
+    del ledger
+    before = ReconciliationRun.objects.count()
+    often = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0.001")
+    with raw_connection() as blocking, raw_connection() as watching, worker(*often) as process:
+        watching.autocommit = True
+        blocking.execute("LOCK TABLE transfers_idempotencyrecord IN ACCESS EXCLUSIVE MODE")
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%idempotencyrecord%'"
+        wait_until(lambda: watching.execute(waiting).fetchone() != (0,), "nothing reconciles")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+        assert process.returncode == 0
+        blocking.rollback()
+    time.sleep(0.5)
+    assert ReconciliationRun.objects.count() - before <= 1  # what ended before the table was locked
+
+
+def test_a_reconciliation_of_a_moment_ago_is_not_repeated(ledger: None) -> None:
+    del ledger
+    now = timezone.now()
+    ReconciliationRun.objects.create(
+        started_at=now, finished_at=now, verdict=ReconciliationRun.Verdict.CLEAN, findings=[], entries_checked=0, scope="everything"
+    )
+    with worker("--settle-every", "0", "--purge-every", "0"):
+        time.sleep(2)
+    assert not ReconciliationRun.objects.filter(started_at__gt=now).exists()
+
+
+def test_fees_are_swept_when_the_last_sweep_is_long_ago(ledger: None) -> None:
+    del ledger
+    platform, payer = treasury(), register(1_000_000, BHD)
+    post(TransferFunds(payer, register(0, BHD), BHD, 100_000, Details()))
+    assert settling(1e-6).do(lambda: False)
+    assert balance(platform, "BHD") >= 1_000
+    swept = Transfer.objects.filter(kind="fee_settlement").count()
+    post(TransferFunds(payer, register(0, BHD), BHD, 100_000, Details()))
+    assert settling(3600).do(lambda: False) == {}
+    assert Transfer.objects.filter(kind="fee_settlement").count() == swept
+
+
+def test_what_stops_stops_after_a_batch_that_stays(ledger: None) -> None:
+    del ledger
+    now = timezone.now()
+    IdempotencyRecord.objects.bulk_create(
+        IdempotencyRecord(
+            id=new_id(), principal="stop", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
+            created_at=now, expires_at=now - timedelta(seconds=1),
+        )
+        for _ in range(600)
+    )  # fmt: skip
+    with pytest.raises(_Stopped):
+        purging(60).do(lambda: True)
+    assert 0 < IdempotencyRecord.objects.filter(principal="stop").count() <= 100
+    purging(60).do(lambda: False)
+    _unless(lambda: False)(1)
+
+
+def test_web_processes_leave_it_to_the_worker_where_they_are_told_so(ledger: None) -> None:
+    del ledger
+    assert settings.LEDGER_PERIODIC == "web"
+    code = (
+        "import asyncio, json, django; django.setup()\n"
+        "from transfers import periodic\n"
+        "async def names():\n"
+        "    await periodic.start()\n"
+        "    found = sorted(task.get_name() for task in periodic._tasks)\n"
+        "    await periodic.stop()\n"
+        "    return found\n"
+        "print(json.dumps(asyncio.run(names())))\n"
+    )
+    found = {}
+    for mode in ("web", "worker"):
+        env = environment(LEDGER_PERIODIC=mode, DJANGO_SETTINGS_MODULE="ledger_project.settings")
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+        found[mode] = json.loads(done.stdout)
+    assert found == {"web": ["holds", "pools", "rollups"], "worker": ["pools"]}
+
+
+def test_a_mode_that_does_not_exist_is_told_in_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=environment(LEDGER_PERIODIC="cron"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "LEDGER_PERIODIC is 'cron'; it is 'web' or 'worker'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_commands_run_where_no_server_has_made_the_folder_of_metrics(tmp_path: Path) -> None:
+    """As in the containers that migrate and work: the image names the folder, only serving makes it."""
+    env = environment(PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "none" / "yet"))
+    done = subprocess.run([sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,52 @@
+"""``manage.py run_periodic``: the worker beside the web processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from transfers import periodic
+
+DAY_S = 24 * 3600
+
+
+class Command(BaseCommand):
+    """Do the periodic work until told to stop."""
+
+    help = (
+        "Give back expired holds (every 2 s), sum up the days (5 s), forget expired idempotency keys (hourly), sweep fees into the "
+        "treasury and reconcile the ledger (both daily, counted from the last time, so that a restart brings nothing forward). With "
+        "LEDGER_PERIODIC=worker the web processes leave the first two to it. Any number may run at once. SIGTERM and Ctrl-C end it when "
+        "the batch under way is committed; a reconciliation is given up, and due again at the next start. Exit code 0."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--settle-every", type=float, default=DAY_S, help="seconds between sweeps of fees; 0: never (%(default)s)")
+        parser.add_argument("--purge-every", type=float, default=3600, help="seconds between purges of keys; 0: never (%(default)s)")
+        parser.add_argument("--reconcile-every", type=float, default=DAY_S, help="seconds between reconciliations; 0: never (%(default)s)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it."""
+        del args
+        settle_s, purge_s, reconcile_s = options["settle_every"], options["purge_every"], options["reconcile_every"]
+        if min(settle_s, purge_s, reconcile_s) < 0:
+            raise CommandError("Intervals are seconds, 0 for never.", returncode=2)
+        works: tuple[periodic.Work, ...] = periodic.SERVING
+        works += (periodic.settling(settle_s),) if settle_s else ()
+        works += (periodic.purging(purge_s),) if purge_s else ()
+        names = [work.name for work in works] + (["reconciliation"] if reconcile_s else [])
+        asyncio.run(self._run(works, reconcile_s, names))
+        self.stdout.write("Stopped.")
+
+    async def _run(self, works: tuple[periodic.Work, ...], reconcile_s: float, names: list[str]) -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        self.stdout.write(f"Periodic work: {', '.join(names)}. Ctrl-C stops it.")
+        self.stdout.flush()
+        await periodic.run(works, reconcile_every_s=reconcile_s, stopping=stopping)

@@ -1,0 +1,27 @@
+"""Telling a history afterwards: for demo data only. Nothing that a caller, an operator or an imported file can reach gets here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from transfers import engine
+from transfers.domain.commands import Command
+from transfers.jobs import Answer, Envelope, Item, Job, Result
+from transfers.services.posting_now import bare
+from transfers.store.backdating import NotAfterHistory, end_of_history
+
+__all__ = ["NotAfterHistory", "end_of_history", "post_then"]
+
+_EMPTY = Answer(200, b"{}")
+
+
+def post_then(commands: Sequence[tuple[Command, datetime]]) -> list[Result]:
+    """Post commands that happened at these moments, in one transaction, each refused or posted on its own.
+
+    Raises ``NotAfterHistory``, and posts nothing, unless all moments are later than everything in the journal, in order, and past
+    (``store/backdating.py`` says why).
+    """
+    items = [Item(command, bare) for command, _ in commands]
+    envelope = Envelope(render=lambda _: _EMPTY, render_failure=lambda _i, _r: _EMPTY)
+    return engine.submit_now(Job(items, envelope, moments=[moment for _, moment in commands])).items
