@@ -20,6 +20,7 @@ import structlog
 from cachetools import LRUCache
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.request import split_domain_port, validate_host
 
 from ledger_project.kernel.access import ANONYMOUS, Actor, Credential, InvalidToken, NotAuthenticated, PermissionDenied
 from ledger_project.readers import in_reader
@@ -160,6 +161,24 @@ def _check_loopback(request: HttpRequest) -> None:
         is_local = _loopback[host] = _is_loopback(host)
     if not is_local:
         raise PermissionDenied("LEDGER_AUTH=open answers on loopback only; use LEDGER_AUTH=required and a credential.")
+    _check_name(request)
+
+
+_known_names: LRUCache[str, bool] = LRUCache(100)
+
+
+def _check_name(request: HttpRequest) -> None:
+    """Raise ``PermissionDenied`` for a name that is not this service's (ALLOWED_HOSTS).
+
+    A web page may have its own name resolve to 127.0.0.1 (DNS rebinding); a browser on this machine would then let it move money.
+    """
+    name: str | None = request.META.get("HTTP_HOST")
+    if name is None or name in _known_names:
+        return
+    domain, _ = split_domain_port(name)
+    if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
+        raise PermissionDenied("LEDGER_AUTH=open answers to the names in ALLOWED_HOSTS only; the Host header has another one.")
+    _known_names[name] = True
 
 
 def _is_loopback(host: str) -> bool:

@@ -166,3 +166,16 @@ def test_a_real_server_asks_for_a_credential_unless_it_is_told_not_to(serve: Cal
     service = serve(env={"LEDGER_AUTH": "required", "LEDGER_BIND": ""})
     for path, status in (("/healthz", 200), ("/readyz", 200), ("/docs", 200), ("/openapi.json", 200), ("/merchants", 401)):
         assert httpx.get(service.base_url + path).status_code == status
+
+
+@pytest.mark.parametrize("name", ["testserver", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
+async def test_open_mode_answers_to_its_own_names(api: httpx.AsyncClient, name: str) -> None:
+    assert (await api.get("/merchants", headers={"Host": name})).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example:8000", "@", ":"])
+async def test_open_mode_does_not_answer_to_another_name_for_loopback(api: httpx.AsyncClient, name: str) -> None:
+    """DNS rebinding: a web page whose name resolves to 127.0.0.1 is kept out by the name that the browser sends."""
+    for _ in range(2):
+        answer = await api.get("/merchants", headers={"Host": name})
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")

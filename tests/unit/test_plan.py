@@ -231,3 +231,12 @@ def test_an_account_that_does_not_exist_is_opened_by_its_first_credit_only() -> 
     target.exists, target.sequence, target.id = False, 0, uuid4()
     assert decide(book, move(ANN, BEN, 5000)).opened == []
     assert [a.id for a in decide(book, move(ANN, BEN, 5)).opened] == [target.id]
+
+
+def test_commands_with_moments_of_their_own_are_posted_at_them() -> None:
+    ann, ben = MERCHANTS[:2]
+    book = full_book(MERCHANTS, [1_000] * 4)
+    moments = [NOW + timedelta(seconds=1), NOW + timedelta(seconds=2)]
+    planned = plan([Group([move(ann, ben, 10), move(ben, ann, 5)], moments=moments), Group([move(ann, ben, 1)])], book)
+    assert [transfer.created_at for transfer in planned.transfers] == [*moments, book.now]
+    assert [transfer.id for transfer in planned.transfers][:2] == sorted(transfer.id for transfer in planned.transfers[:2])
