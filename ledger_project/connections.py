@@ -18,6 +18,9 @@ from psycopg_pool import PoolTimeout
 
 from ledger_project import metrics
 
+ONLY_WHERE_ASKED = 1_000_000_000
+"""Repetitions after which psycopg prepares a statement by itself. Django's default, none at all, would make it ignore ``prepare=True`` too."""
+
 _own: list[BaseDatabaseWrapper] = []
 _lock = threading.Lock()
 
@@ -26,7 +29,7 @@ def use_own_connection() -> None:
     """Give the current thread a connection of its own, outside the pool, made when it is first used."""
     own = connections.create_connection(DEFAULT_DB_ALIAS)
     options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
-    own.settings_dict = {**own.settings_dict, "OPTIONS": options}
+    own.settings_dict = {**own.settings_dict, "OPTIONS": {"prepare_threshold": ONLY_WHERE_ASKED, **options}}
     own.inc_thread_sharing()  # so that it can be closed from the thread that ends the process
     connections[DEFAULT_DB_ALIAS] = own
     with _lock:

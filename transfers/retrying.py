@@ -33,6 +33,10 @@ ATTEMPTS = 5
 _RACED_CONSTRAINTS = frozenset({"account_merchant_currency_kind_unique"})
 """Unique constraints whose violation means that another worker opened the same account a moment earlier."""
 
+_STALE = (pg.FeatureNotSupported, pg.InvalidSqlStatementName)
+"""What a prepared statement fails with when a migration has changed the columns that it returns, or when a pooler in between has put
+the session on another connection. A new connection prepares anew."""
+
 _PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable, pg.QueryCanceled)
 
 Outcome = JobResults | LedgerError | Exception
@@ -43,7 +47,7 @@ def is_passing(error: BaseException) -> bool:
     cause = driver_error(error)
     if isinstance(cause, pg.UniqueViolation):
         return cause.diag.constraint_name in _RACED_CONSTRAINTS
-    return isinstance(error, Contention) or isinstance(cause, _PASSING) or is_connection_loss(error)
+    return isinstance(error, Contention) or isinstance(cause, _PASSING + _STALE) or is_connection_loss(error)
 
 
 def _pause(attempt: int) -> None:
@@ -70,7 +74,7 @@ def _attempt(jobs: Sequence[Job]) -> list[JobResults]:
         try:
             return post(jobs)
         except Exception as error:
-            if is_connection_loss(error):
+            if is_connection_loss(error) or isinstance(driver_error(error), _STALE):
                 connection.close()
             if not is_passing(error) or attempt == ATTEMPTS - 1 or _waited_too_long(error):
                 raise
