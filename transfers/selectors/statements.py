@@ -104,10 +104,12 @@ def largest_amount(period: Period) -> int:
 def period_lines(period: Period, *, before: int | None, limit: int, entry_type: str | None = None) -> list[EntryView]:
     """Return lines of a period newest first, those before a sequence, perhaps of one type. One round trip, from the primary key."""
     until = period.until if before is None else min(period.until, before - 1)
+    # Sequences have no gaps, so a page of all types is exactly this range: it costs the same whatever the planner believes of the account.
+    after = period.after if entry_type is not None else max(period.after, until - limit)
     parameters: dict[str, Any] = {
         "merchant": period.merchant_id,
         "account": period.account_id,
-        "after": period.after,
+        "after": after,
         "until": until,
         "limit": limit,
         "type": entry_type,
