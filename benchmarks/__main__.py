@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,20 @@ def register(run: Run, served: Served, database: str) -> None:
     run.tally.acknowledged[database] += MERCHANTS
 
 
+def api_key(url: str) -> str:
+    """Make an API key of the platform's and return it."""
+    made = subprocess.run(
+        [sys.executable, "manage.py", "api_key", "create", "benchmark", "--platform"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url, "SECRET_KEY": "x", "LEDGER_AUTH": "open", "LEDGER_BIND": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (found,) = re.findall(r"lk_\S+", made.stdout)
+    return str(found)
+
+
 def over_connections(run: Run, served: Served) -> list[Measure]:
     """(a) Single transfers."""
     return [
@@ -146,6 +161,17 @@ def main_part(run: Run, url: str) -> None:
             [
                 *limits(run, url),
                 *over_connections(run, two),
+                Measure(
+                    report.WITH_KEY,
+                    over_http(
+                        run.database,
+                        two,
+                        single(many, credential=api_key(url)),
+                        connections=64,
+                        tally=run.tally,
+                        tallied_as="ledger",
+                    ),
+                ),
                 *batches(run, two),
                 *peers(run, stack),
                 Measure(report.ONE_WORKER, http(one)),  # type: ignore[arg-type]

@@ -132,10 +132,11 @@ def new_key() -> str:
     return f"{next(_numbers):x}"
 
 
-def post(path: str, body: bytes, key: str) -> bytes:
-    """Return the bytes of a POST with an idempotency key."""
+def post(path: str, body: bytes, key: str, *, credential: str = "") -> bytes:
+    """Return the bytes of a POST with an idempotency key, and perhaps a credential."""
+    authorization = f"Authorization: Bearer {credential}\r\n" if credential else ""
     return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\n{authorization}"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 

@@ -19,6 +19,7 @@ PGBENCH = "pgbench, one function call a transfer, 8 clients"
 PGBENCH_ONE = "pgbench, the same, all to one receiver"
 PGBENCH_SET = "pgbench, set-based batches of 1,000, 1 client"
 ONE_WORKER = "HTTP, 64 connections, many accounts, 1 worker"
+WITH_KEY = "HTTP, 64 connections, many accounts, with an API key"
 CONSTANT = "an adrf view that returns a constant, 1 worker"
 HALF = "HTTP at half the maximum rate, 64 connections"
 _PEERS = {
@@ -143,6 +144,12 @@ def goals(found: Findings) -> list[Goal]:
             obstacle="Two workers wait for one account.",
         ),
         Goal("one worker's transfers / its rate of a constant adrf view", 0.45, rate(ONE_WORKER) / rate(CONSTANT), obstacle=_ROUND),
+        Goal(
+            "HTTP single with an API key / without",
+            0.9,
+            rate(WITH_KEY) / main,
+            obstacle="The key is hashed and looked up in memory for each request.",
+        ),
         Goal(f"HTTP at {size} entries / at 10 thousand", 0.9, grown, obstacle="Deeper indexes and more pages written for each checkpoint."),
         Goal(
             "p99 at half the maximum rate / its p50",

@@ -38,13 +38,13 @@ def from_one(dice: random.Random) -> tuple[int, int]:
 PATTERNS: dict[str, Pair] = {"many accounts": many, "one receiver": to_one, "one sender": from_one}
 
 
-def single(pair: Pair) -> load.Next:
+def single(pair: Pair, *, credential: str = "") -> load.Next:
     """Single transfers between such merchants."""
 
     def make(dice: random.Random) -> bytes:
         source, target = pair(dice)
         body = b'{"from_merchant":"bench%04d","to_merchant":"bench%04d","currency":"USD","amount":"1.00"}' % (source, target)
-        return load.post("/transfers", body, load.new_key())
+        return load.post("/transfers", body, load.new_key(), credential=credential)
 
     return make
 
