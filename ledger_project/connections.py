@@ -19,7 +19,8 @@ from psycopg_pool import PoolTimeout
 from ledger_project import metrics
 
 ONLY_WHERE_ASKED = 1_000_000_000
-"""Repetitions after which psycopg prepares a statement by itself. Django's default, none at all, would make it ignore ``prepare=True`` too."""
+"""Repetitions after which psycopg prepares a statement by itself. Django's default, none at all, would make it ignore ``prepare=True``
+too."""
 
 _own: list[BaseDatabaseWrapper] = []
 _lock = threading.Lock()
