@@ -27,7 +27,7 @@ from transfers.selectors.statements import Period, find_wallet_account, get_peri
 from transfers.services import moving
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
 from transfers.services.building import build_transfer, check_addressing
-from transfers.services.expiry import SWEEP_SIZE, expire_due_holds
+from transfers.services.expiry import sweep_due_holds
 from transfers.services.posting_now import post_now
 from transfers.services.requests import RegistrationRequest
 from transfers.store import JobResults
@@ -220,8 +220,7 @@ class Driver(Commands):
         raise AssertionError("the whole batch was refused, and nothing is wrong with it")
 
     def expire(self) -> None:
-        while expire_due_holds() == SWEEP_SIZE:
-            pass
+        list(sweep_due_holds())
         self.model.expire()
 
     def settle_fees(self, which: int) -> None:

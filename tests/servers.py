@@ -31,6 +31,20 @@ def free_port() -> int:
         return port
 
 
+def wait_until_ready(base_url: str, timeout_s: float = START_TIMEOUT_S) -> None:
+    """Wait until a service is ready."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            if httpx.get(f"{base_url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the service does not answer after {timeout_s} s")
+        time.sleep(0.05)
+
+
 def database_url() -> str:
     """Return the URL of the database that this test session works on."""
     values = connection.settings_dict
@@ -87,19 +101,13 @@ class Service:
                 stderr=stderr or log,
             )
 
-    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+    def wait_ready(self) -> None:
         """Wait until it answers."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                if httpx.get(f"{self.base_url}/readyz", timeout=5).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            if time.monotonic() > deadline:
-                said = (LOGS / f"{self.port}.log").read_text(errors="replace")[-2000:]
-                raise TimeoutError(f"the service does not answer after {timeout_s} s; it said: {said}")
-            time.sleep(0.05)
+        try:
+            wait_until_ready(self.base_url)
+        except TimeoutError as error:
+            said = (LOGS / f"{self.port}.log").read_text(errors="replace")[-2000:]
+            raise TimeoutError(f"{error}; it said: {said}") from None
 
     def worker_pids(self) -> list[int]:
         """Return the ids of the processes that serve."""

@@ -117,7 +117,7 @@ def line_item(line: Line, *, principal: str, request_id: str) -> BatchItem:
         values = validate(TransferBody, body)
         key = Key(principal, parse_key(line.cells["key"]), fingerprint("POST", _PATH, body))
     except (ValidationFailed, IdempotencyKeyInvalid, IdempotencyKeyMissing) as error:
-        return BatchItem(None, None, error.with_traceback(None))
+        return BatchItem(None, None, error)
     details = Details(memo=values["memo"], external_reference=values["external_reference"], principal=principal, request_id=request_id)
     request = TransferRequest(
         AmountInput(values.get("amount")), details, values.get("from_merchant"), values.get("to_merchant"), values.get("currency")

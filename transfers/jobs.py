@@ -74,6 +74,11 @@ class Envelope:
     atomic: bool = False
 
 
+_NOBODYS = Answer(200, b"")
+UNREAD = Envelope(render=lambda _results: _NOBODYS, render_failure=lambda _index, _result: _NOBODYS)
+"""Of several commands whose answer as a whole nobody reads: a file's lines, an operator's clicks, a history."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One request: a single command, or a batch of them in an envelope.

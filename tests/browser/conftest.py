@@ -12,18 +12,10 @@ from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.__main__ import CHROMIUM
+from tests.browser.chromium import ARGUMENTS, log_in
 from tests.factories import unique
 from tests.servers import Service
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PASSWORD = "a-password-for-tests"
 
 
@@ -73,15 +65,6 @@ class Watched:
         return parts.scheme in {"data", "blob"} or f"{parts.scheme}://{parts.netloc}" == base_url
 
 
-def log_in(page: Page, base_url: str, username: str) -> None:
-    """Log in as a person would."""
-    page.goto(f"{base_url}/admin/")
-    page.get_by_label("Username").fill(username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Dashboard").first.wait_for()
-
-
 def user(role: str | None) -> str:
     """Make a user of a role, or a superuser, and return the name."""
     name = unique((role or "root").replace(" ", "-"))
@@ -114,7 +97,7 @@ def _session(browser: Browser, site: Service, role: str | None) -> Iterator[Page
     context = browser.new_context(base_url=site.base_url, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(15_000)
     watched = Watched(context, site.base_url)
-    log_in(watched.page, site.base_url, user(role))
+    log_in(watched.page, site.base_url, user(role), PASSWORD)
     yield watched.page
     context.close()
     assert watched.complaints == []

@@ -11,18 +11,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.__main__ import CHROMIUM, have_chromium
+from tests.browser.chromium import ARGUMENTS, log_in
 from tests.environment import ROOT
-from tests.servers import free_port
+from tests.servers import free_port, wait_until_ready
 
 FOLDER = ROOT / "docs" / "screenshots"
 WIDTH = 1280
@@ -45,34 +44,12 @@ def demo() -> Iterator[str]:
         values = environment(folder, port)
         serving = subprocess.Popen([sys.executable, "manage.py", "serve"], cwd=ROOT, env=values, stdout=subprocess.DEVNULL)
         try:
-            wait_for(f"http://127.0.0.1:{port}/readyz")
+            wait_until_ready(f"http://127.0.0.1:{port}")
             subprocess.run([sys.executable, "manage.py", "reconcile"], cwd=ROOT, env=values, check=True, stdout=subprocess.DEVNULL)
             yield f"http://127.0.0.1:{port}"
         finally:
             serving.send_signal(signal.SIGINT)
             serving.wait(30)
-
-
-def wait_for(address: str) -> None:
-    """Wait until it answers 200."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(address).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    raise SystemExit(f"{address} does not answer")
-
-
-def log_in(page: Page, site: str) -> None:
-    """As the demo's user."""
-    page.goto(f"{site}/admin/")
-    page.get_by_label("Username").fill("admin")
-    page.get_by_label("Password").fill("admin")
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Dashboard").first.wait_for()
 
 
 def link(page: Page, address: str, text: str) -> str:
@@ -113,9 +90,9 @@ def main() -> int:
         return 1
     FOLDER.mkdir(exist_ok=True)
     with demo() as site, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": WIDTH, "height": 900})
-        log_in(page, site)
+        log_in(page, site, "admin", "admin")
         for name, (address, height, heading) in pages(page, site).items():
             page.set_viewport_size({"width": WIDTH, "height": height})
             for scheme in ("light", "dark"):

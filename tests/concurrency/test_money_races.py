@@ -21,7 +21,7 @@ from tests.factories import balance_minor, key, merchant, transfer, wallet
 from tests.invariants import check_invariants
 from tests.servers import Service
 from transfers.models import Transfer
-from transfers.services.expiry import expire_due_holds
+from transfers.services.expiry import sweep_due_holds
 
 NS = {"c": "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"}
 
@@ -107,7 +107,7 @@ async def _race_with_expiry(http: httpx.AsyncClient, lead_s: float) -> tuple[str
 
     async def sweep(n: int) -> None:
         await asyncio.sleep(n * 0.02)
-        await in_reader(expire_due_holds)
+        await in_reader(lambda: list(sweep_due_holds()))
 
     answers, _ = await asyncio.gather(asyncio.gather(*[call(n) for n in range(20)]), asyncio.gather(*[sweep(n) for n in range(5)]))
     winners = [answer for answer in answers if answer.status_code < 300]

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import psutil
 import psycopg
 
 from ledger_project.database import EmbeddedPostgres
-from tests.environment import ROOT
+from tests.own_servers import ask, manage, run_as_owner
 from tests.servers import free_port, with_suppressed_kill
 
 _CONFIGURATION = """
@@ -55,12 +54,7 @@ class Cluster:
 
     def run(self, binary: str, *arguments: str) -> None:
         """Run one of the server's programs as its own user."""
-        owner = self.binaries.owner
-        identity: dict[str, Any] = {"user": owner.uid, "group": owner.gid, "extra_groups": []} if owner else {}
-        command = [self.binaries.command(binary), *arguments]
-        done = subprocess.run(command, cwd=self.home, capture_output=True, text=True, check=False, **identity)
-        if done.returncode:
-            raise RuntimeError(f"{binary}: {done.stderr.strip() or done.stdout.strip()}")
+        run_as_owner(self.binaries, self.binaries.command(binary), *arguments)
 
     def initialise(self, configuration: str = "") -> None:
         """Make the cluster, start it, and give it the ledger's tables."""
@@ -111,17 +105,11 @@ class Cluster:
         return psycopg.connect(self.url, autocommit=True, application_name="gremlin", connect_timeout=5)
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.connect() as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+        return ask(self.url, statement)
 
     def manage(self, *arguments: str) -> str:
-        """Run ``manage.py`` on the database; raises ``AssertionError`` with what it said if it failed."""
-        environment = os.environ | {"DATABASE_URL": self.url, "SECRET_KEY": "x"}
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
+        """Run ``manage.py`` on the database."""
+        return manage(self.url, *arguments)
 
     # --- its processes --------------------------------------------------------------------------------------------------------
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from ledger_project.database import EmbeddedPostgres
-from tests.environment import ROOT
 from tests.invariants import INVARIANTS
+from tests.own_servers import ask, manage, run_as_owner
 
 
 class ArchivingServer:
@@ -35,28 +31,19 @@ class ArchivingServer:
     def url(self) -> str:
         return f"postgresql://postgres@/{EmbeddedPostgres.DATABASE}?host={self.server.socket_dir}"
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str) -> None:
         """Run a command as the server's own user."""
-        owner = self.server.owner
-        identity = {"user": owner.uid, "group": owner.gid, "extra_groups": []} if owner else {}
-        done = subprocess.run(command, cwd=self.server.home, capture_output=True, text=True, check=False, **identity)  # type: ignore[call-overload]
-        assert done.returncode == 0, done.stderr
-        return str(done.stdout)
+        run_as_owner(self.server, *command)
 
     def configure(self, lines: str) -> None:
         with (self.server.cluster / "postgresql.conf").open("a") as configuration:
             configuration.write(lines)
 
     def manage(self, *arguments: str) -> str:
-        environment = os.environ | {"DATABASE_URL": self.url, "SECRET_KEY": "x"}
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return manage(self.url, *arguments)
 
     def ask(self, statement: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+        return ask(self.url, statement)
 
     def restore(self, moment: object) -> None:
         """Put the backup in the place of the cluster and have the archive replayed until the moment."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +17,7 @@ from ledger_project.database import EmbeddedPostgres
 from tests.environment import ROOT
 from tests.invariants import INVARIANTS
 from tests.operations.stories import USD, post, register
+from tests.own_servers import ask, manage
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds, Withdraw
 from transfers.models import LedgerEntry, RollupMark, Transfer
 from transfers.selectors.clock import database_now
@@ -51,19 +49,14 @@ class Ledgers:
         return name
 
     def manage(self, ledger: str, *arguments: str) -> str:
-        environment = os.environ | {"DATABASE_URL": self.url(ledger), "SECRET_KEY": "x"}
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return manage(self.url(ledger), *arguments)
 
     def seed(self, ledger: str, *arguments: str) -> dict[str, object]:
         told: dict[str, object] = json.loads(self.manage(ledger, "seed_demo", "--json", *arguments))
         return told
 
     def ask(self, ledger: str, statement: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url(ledger), autocommit=True) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+        return ask(self.url(ledger), statement)
 
 
 @pytest.fixture(scope="module")

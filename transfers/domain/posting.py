@@ -110,9 +110,7 @@ def _plan_atomic(group: Group, ledger: Ledger) -> list[Outcome | None]:
 def _decide(command: c.Command, ledger: Ledger) -> Outcome:
     try:
         return _HANDLERS[type(command)](command, ledger)
-    except Refusal as refusal:
-        return Outcome(refusal=refusal.with_traceback(None))  # the frames would keep the whole batch alive, in a circle
     except LedgerError as error:
-        if isinstance(command, c.Refuse):
-            return Outcome(refusal=error.with_traceback(None))
-        raise
+        if not isinstance(error, Refusal) and not isinstance(command, c.Refuse):
+            raise
+        return Outcome(refusal=error.with_traceback(None))  # the frames would keep the whole batch alive, in a circle

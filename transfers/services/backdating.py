@@ -7,13 +7,11 @@ from datetime import datetime
 
 from transfers import engine
 from transfers.domain.commands import Command
-from transfers.jobs import Answer, Envelope, Item, Job, Result
+from transfers.jobs import UNREAD, Item, Job, Result
 from transfers.services.posting_now import bare
 from transfers.store.backdating import NotAfterHistory, end_of_history
 
 __all__ = ["NotAfterHistory", "end_of_history", "post_then"]
-
-_EMPTY = Answer(200, b"{}")
 
 
 def post_then(commands: Sequence[tuple[Command, datetime]]) -> list[Result]:
@@ -23,5 +21,4 @@ def post_then(commands: Sequence[tuple[Command, datetime]]) -> list[Result]:
     (``store/backdating.py`` says why).
     """
     items = [Item(command, bare) for command, _ in commands]
-    envelope = Envelope(render=lambda _: _EMPTY, render_failure=lambda _i, _r: _EMPTY)
-    return engine.submit_now(Job(items, envelope, moments=[moment for _, moment in commands])).items
+    return engine.submit_now(Job(items, UNREAD, moments=[moment for _, moment in commands])).items

@@ -65,4 +65,4 @@ def _build(
         currency = currencies.get(item.request.currency or "")
         return build_transfer(item.request, identities, currency, actor=actor), item.key  # type: ignore[arg-type]
     except InvalidRequest as error:
-        return Refuse(error.with_traceback(None)), None
+        return Refuse(error), None

@@ -63,8 +63,3 @@ def sweep_due_holds() -> Iterator[Sweep]:
     while terms := due_holds(after=after, limit=SWEEP_SIZE):
         yield _release(terms)
         after = terms[-1]
-
-
-def expire_due_holds() -> int:
-    """Release every hold whose time ran out; return how many were released here. Synchronous."""
-    return sum(sweep.released for sweep in sweep_due_holds())

@@ -11,11 +11,9 @@ from merchants.selectors import Identities, find_currency_now, identify_now
 from transfers import engine
 from transfers.domain.commands import Command, Refuse
 from transfers.domain.outcome import Outcome
-from transfers.jobs import Answer, Envelope, Item, Job, Key, Render, Result
+from transfers.jobs import UNREAD, Item, Job, Key, Render, Result
 from transfers.services.batches import BatchItem
 from transfers.services.building import build_transfer, check_addressing
-
-_UNREAD = Answer(200, b"")
 
 
 def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Result]:
@@ -38,8 +36,7 @@ def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Re
 
 
 def _post(items: Sequence[Item]) -> list[Result]:
-    envelope = Envelope(render=lambda _results: _UNREAD, render_failure=lambda _index, _result: _UNREAD)
-    return engine.submit_now(Job(items, envelope)).items
+    return engine.submit_now(Job(items, UNREAD)).items
 
 
 def _build(item: BatchItem, identities: Identities, currencies: Mapping[str, money.Currency | None]) -> tuple[Command, Key | None]:
@@ -50,4 +47,4 @@ def _build(item: BatchItem, identities: Identities, currencies: Mapping[str, mon
         check_addressing(item.request)
         return build_transfer(item.request, identities, currencies.get(item.request.currency or ""), actor=ANONYMOUS), item.key
     except InvalidRequest as error:
-        return Refuse(error.with_traceback(None)), None
+        return Refuse(error), None

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from transfers import engine
 from transfers.domain.commands import Command
 from transfers.domain.outcome import Outcome
-from transfers.jobs import Answer, Envelope, Item, Job, Key, Result
-
-_EMPTY = Answer(200, b"{}")
+from transfers.jobs import UNREAD, Answer, Item, Job, Key, Result
 
 
 def bare(outcome: Outcome) -> Answer:
@@ -25,4 +23,4 @@ def post_now(commands: Sequence[Command], *, keys: Sequence[Key] | None = None) 
     items = [Item(command, bare, key) for command, key in zip(commands, given, strict=True)]
     if len(items) == 1:
         return engine.submit_now(Job(items)).items
-    return engine.submit_now(Job(items, Envelope(render=lambda _: _EMPTY, render_failure=lambda _i, _r: _EMPTY))).items
+    return engine.submit_now(Job(items, UNREAD)).items
