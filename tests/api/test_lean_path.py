@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,11 +16,14 @@ from asgiref.sync import SyncToAsync
 from psycopg import _pipeline_base
 
 from tests import factories
+from transfers import periodic
 
 
 @pytest.fixture
-def hops(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count every way in which a request could leave the event loop."""
+async def hops(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counter[str]]:
+    """Count every way in which a request could leave the event loop. What the process does by itself every few seconds rests meanwhile."""
+    del api
+    await periodic.stop()
     seen: Counter[str] = Counter()
     loop_class = asyncio.base_events.BaseEventLoop
     run_in_executor, start, hop = loop_class.run_in_executor, threading.Thread.start, SyncToAsync.__call__
@@ -39,7 +43,8 @@ def hops(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     monkeypatch.setattr(loop_class, "run_in_executor", counted_executor)
     monkeypatch.setattr(threading.Thread, "start", counted_start)
     monkeypatch.setattr(SyncToAsync, "__call__", counted_hop)
-    return seen
+    yield seen
+    await periodic.start()
 
 
 async def _usual_transfer(api: httpx.AsyncClient, names: tuple[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
