@@ -179,9 +179,9 @@ def choose_schedule(schedules: Iterable[Schedule], *, merchant_id: UUID, currenc
     best: Schedule | None = None
     for schedule in schedules:
         if (
-            schedule.merchant_id in {None, merchant_id}
-            and schedule.currency in {None, currency}
-            and schedule.kind in {None, kind}
+            (schedule.merchant_id is None or schedule.merchant_id == merchant_id)
+            and (schedule.currency is None or schedule.currency == currency)
+            and (schedule.kind is None or schedule.kind == kind)
             and schedule.effective_from <= at
             and (best is None or _rank(schedule) > _rank(best))
         ):

@@ -110,7 +110,7 @@ def state(merchant_: MerchantIdentity, kind: AccountKind = AccountKind.WALLET, b
     """Return an account that exists and holds so much."""
     values: dict[str, Any] = {
         "id": uuid4(),
-        "key": AccountKey(merchant_.id, "USD", kind),
+        "key": AccountKey(merchant_.id.int, "USD", kind),
         "merchant_name": merchant_.name,
         "status": Status.ACTIVE,
         "overdraft_minor": 0,

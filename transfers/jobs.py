@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
+
+from msgspec import Struct
 
 from transfers.domain.commands import Command
 from transfers.domain.outcome import Outcome
@@ -25,16 +26,14 @@ class Key(NamedTuple):
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the caller gets, and gets again under the same key: a status and the exact bytes."""
 
     status_code: int
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """The answer to one command. ``outcome`` is None for a replay, whose story is in its body."""
 
     answer: Answer
@@ -52,8 +51,7 @@ RenderAll = Callable[[Sequence[Result]], Answer]
 RenderFailure = Callable[[int, Result], Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One command, its key (None: not remembered) and how its answer is written."""
 
     command: Command
@@ -61,8 +59,7 @@ class Item:
     key: Key | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """What a batch has beside its items: a key of its own, whether it is all or nothing, and how its answers are written.
 
     ``render_failure`` writes the answer of an atomic batch that failed at an index.
@@ -79,8 +76,7 @@ UNREAD = Envelope(render=lambda _results: _NOBODYS, render_failure=lambda _index
 """Of several commands whose answer as a whole nobody reads: a file's lines, an operator's clicks, a history."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One request: a single command, or a batch of them in an envelope.
 
     ``moments`` is for a history that is told afterwards (``services/backdating.py``): when each item happened. Such items have no keys.

@@ -6,9 +6,10 @@ Used when an answer is written inside the posting transaction and when the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
+
+from msgspec import Struct
 
 from ledger_project.kernel.money import Currency, format_minor
 from merchants.domain import MerchantIdentity, Status
@@ -28,8 +29,7 @@ def money(name: str, amount_minor: int, currency: Currency) -> Json:
     return {name: format_minor(amount_minor, currency.exponent), f"{name}_minor": amount_minor}
 
 
-@dataclass(frozen=True, slots=True)
-class TransferView:
+class TransferView(Struct, frozen=True):
     """A transfer as it is shown, wherever it came from."""
 
     id: UUID
@@ -49,8 +49,7 @@ class TransferView:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class EntryView:
+class EntryView(Struct, frozen=True):
     """One line of an account, as it is shown. ``counterparty`` is the other merchant's name; None for the outside and for fees."""
 
     id: UUID
@@ -68,8 +67,7 @@ class EntryView:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceRow:
+class BalanceRow(Struct, frozen=True):
     """What a merchant has in one currency, in minor units. ``account_id`` is None where there is no wallet yet."""
 
     account_id: UUID | None
@@ -78,8 +76,7 @@ class BalanceRow:
     held_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class MerchantView:
+class MerchantView(Struct, frozen=True):
     """A merchant with its balances."""
 
     id: UUID

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from ledger_project.kernel.errors import InvalidAmount, ValidationFailed
 from ledger_project.kernel.money import Currency, check_decimal, check_minor, parse_positive_major
@@ -12,8 +13,7 @@ from ledger_project.kernel.money import Currency, check_decimal, check_minor, pa
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class AmountInput:
+class AmountInput(Struct, frozen=True):
     """Either a decimal string in major units or an integer in minor units; a request must bring exactly one of the two."""
 
     major: str | None = None

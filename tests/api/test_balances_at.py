@@ -247,6 +247,6 @@ def _deposit_at(account_id: str, name: str, moment: datetime) -> None:
     with transaction.atomic():
         session = Session()
         facts = read_facts(session, [command], schedules=[], registered={}, taken_keys=[])
-        assert AccountKey(account.merchant_id, "USD", AccountKind.WALLET) in facts.book.accounts
+        assert AccountKey(account.merchant_id.int, "USD", AccountKind.WALLET) in facts.book.accounts
         planned = plan([Group([command])], Book(moment, facts.book.entropy, facts.book.accounts))
         write(session, Changes(planned, [], [], {}), known_holds=frozenset())

@@ -43,7 +43,7 @@ def stored(phase: HoldPhase) -> HoldState:
 def book_of(hold: HoldState, *, wallet: int = 0) -> Book:
     book = full_book([ANN, BEN], [wallet, 0], holds={hold.terms.id: hold})
     if hold.status is HoldStatus.OPEN:
-        book.accounts[AccountKey(ANN.id, "USD", AccountKind.HELD)].balance_minor = hold.terms.reserved_minor
+        book.accounts[AccountKey(ANN.id.int, "USD", AccountKind.HELD)].balance_minor = hold.terms.reserved_minor
     return book
 
 
@@ -58,7 +58,7 @@ def decide(book: Book, command: Command) -> tuple[Outcome, Plan]:
 def balances(book: Book) -> tuple[int, int, int]:
     """What ann can spend, what is held of it, and what ben can spend."""
     keys = [(ANN, AccountKind.WALLET), (ANN, AccountKind.HELD), (BEN, AccountKind.WALLET)]
-    wallet, held, receiver = (book.accounts[AccountKey(who.id, "USD", kind)].balance_minor for who, kind in keys)
+    wallet, held, receiver = (book.accounts[AccountKey(who.id.int, "USD", kind)].balance_minor for who, kind in keys)
     return wallet, held, receiver
 
 
@@ -116,7 +116,7 @@ def test_within_one_batch_the_second_sees_what_the_first_did(first: HoldAction, 
         assert outcome.refusal is None
     else:
         assert type(outcome.refusal) is expected
-    fees = book.accounts[AccountKey(ANN.id, "USD", AccountKind.FEES)].balance_minor
+    fees = book.accounts[AccountKey(ANN.id.int, "USD", AccountKind.FEES)].balance_minor
     assert sum(balances(book)) + fees == RESERVED
 
 
@@ -226,7 +226,7 @@ def test_a_receiver_who_pays_never_pays_more_than_is_captured() -> None:
 def test_the_state_of_an_account_comes_before_the_terms_of_the_hold(kind: object) -> None:
     hold = stored(HoldPhase.CAPTURED)
     book = book_of(hold)
-    book.accounts[AccountKey(kind.id, "USD", AccountKind.WALLET)].status = Status.FROZEN  # type: ignore[attr-defined]
+    book.accounts[AccountKey(kind.id.int, "USD", AccountKind.WALLET)].status = Status.FROZEN  # type: ignore[attr-defined]
     outcome, _ = decide(book, CaptureHold(hold.terms, None, Details()))
     assert isinstance(outcome.refusal, AccountFrozen)
 
@@ -237,7 +237,7 @@ def test_a_frozen_merchant_still_gets_its_reserved_money_back(command: type[Void
     hold = stored(HoldPhase.OPEN if command is VoidHold else HoldPhase.LAPSED)
     book = book_of(hold)
     for kind in AccountKind:
-        book.accounts[AccountKey(ANN.id, "USD", kind)].status = Status.FROZEN
+        book.accounts[AccountKey(ANN.id.int, "USD", kind)].status = Status.FROZEN
     outcome, _ = decide(book, command(hold.terms, Details()))
     assert outcome.refusal is None
     assert balances(book) == (RESERVED, 0, 0)

@@ -56,7 +56,7 @@ def decide(book: Book, *commands: object) -> Plan:
 
 
 def wallet(book: Book, merchant: MerchantIdentity) -> int:
-    return book.accounts[AccountKey(merchant.id, "USD", AccountKind.WALLET)].balance_minor
+    return book.accounts[AccountKey(merchant.id.int, "USD", AccountKind.WALLET)].balance_minor
 
 
 @given(batches, openings, schedules)
@@ -189,7 +189,7 @@ def test_without_a_schedule_nothing_moves() -> None:
 
 def test_state_comes_before_currency_and_currency_before_funds() -> None:
     book = full_book(MERCHANTS, [0, 0, 0, 0])
-    account = book.accounts[AccountKey(BEN.id, "USD", AccountKind.WALLET)]
+    account = book.accounts[AccountKey(BEN.id.int, "USD", AccountKind.WALLET)]
     account.status = Status.FROZEN
     assert isinstance(refusal(decide(book, move(ANN, BEN, 5))), AccountFrozen)
     account.status = Status.CLOSED
@@ -219,7 +219,7 @@ def test_a_balance_stops_at_its_limit() -> None:
 
 def test_an_overdraft_limit_lets_a_wallet_go_that_far_and_no_further() -> None:
     book = full_book(MERCHANTS, [0, 0, 0, 0])
-    book.accounts[AccountKey(ANN.id, "USD", AccountKind.WALLET)].overdraft_minor = 101
+    book.accounts[AccountKey(ANN.id.int, "USD", AccountKind.WALLET)].overdraft_minor = 101
     assert isinstance(refusal(decide(book, move(ANN, BEN, 101))), InsufficientFunds)
     assert refusal(decide(book, move(ANN, BEN, 100))) is None
     assert wallet(book, ANN) == -101
@@ -227,7 +227,7 @@ def test_an_overdraft_limit_lets_a_wallet_go_that_far_and_no_further() -> None:
 
 def test_an_account_that_does_not_exist_is_opened_by_its_first_credit_only() -> None:
     book = full_book(MERCHANTS, [1000, 0, 0, 0])
-    target = book.accounts[AccountKey(BEN.id, "USD", AccountKind.WALLET)]
+    target = book.accounts[AccountKey(BEN.id.int, "USD", AccountKind.WALLET)]
     target.exists, target.sequence, target.id = False, 0, uuid4()
     assert decide(book, move(ANN, BEN, 5000)).opened == []
     assert [a.id for a in decide(book, move(ANN, BEN, 5)).opened] == [target.id]

@@ -44,7 +44,7 @@ def book_of(of: Original, earlier: list[int], *, wallets: tuple[int, int] = (0, 
 
 
 def account(book: Book, who: MerchantIdentity, kind: AccountKind = AccountKind.WALLET) -> AccountState:
-    return book.accounts[AccountKey(who.id, "USD", kind)]
+    return book.accounts[AccountKey(who.id.int, "USD", kind)]
 
 
 def reverse(

@@ -58,7 +58,7 @@ def decide(book: Book, command: Command) -> Outcome:
 
 
 def has(book: Book, merchant: Any = ANN, kind: AccountKind = AccountKind.WALLET) -> int:
-    return book.accounts[AccountKey(merchant.id, "USD", kind)].balance_minor
+    return book.accounts[AccountKey(merchant.id.int, "USD", kind)].balance_minor
 
 
 def placed(book: Book, amount_minor: int = 1000, expires_in_s: int = 60) -> HoldTerms:
@@ -142,7 +142,7 @@ def test_a_smaller_amount_that_costs_more_is_paid_from_what_can_be_spent() -> No
 def test_a_frozen_party_stops_a_hold_and_its_capture() -> None:
     book = ledger()
     terms = placed(book)
-    book.accounts[AccountKey(BEN.id, "USD", AccountKind.WALLET)].status = Status.FROZEN
+    book.accounts[AccountKey(BEN.id.int, "USD", AccountKind.WALLET)].status = Status.FROZEN
     assert isinstance(decide(with_hold(book, terms), CaptureHold(terms, None, Details())).refusal, AccountFrozen)
     assert isinstance(decide(book, PlaceHold(uuid4(), ANN, BEN, USD, 1, 60, Details())).refusal, AccountFrozen)
 

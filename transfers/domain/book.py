@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import Struct
+
 from fees.domain import Schedule
 from ledger_project.kernel.errors import AccountClosed, AccountFrozen, BalanceLimitExceeded
 from ledger_project.kernel.ids import uuid7_at
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from transfers.domain.commands import AccountKey, Details, HoldTerms
-from transfers.domain.hashing import entry_hash, microseconds
 from transfers.domain.holds import HoldStatus
 from transfers.domain.kinds import Direction, EntryType, TransferKind
 
@@ -28,6 +29,7 @@ class AccountState:
     """An account as it stands: the last entry of its chain, and what guards it. Changes while a batch is planned.
 
     ``exists`` is false for an account that the first credit will open; ``overdraft_minor`` is how far below zero it may go.
+    ``last_hash`` moves on when the plan is sealed (hashing.py), all else while it is made.
     """
 
     id: UUID
@@ -41,24 +43,14 @@ class AccountState:
     last_hash: bytes
     last_at: datetime | None
     exists: bool
+    packed_id: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the id's 16 bytes: each entry needs them."""
+        self.packed_id = self.id.bytes
 
 
-class PostedEntry(NamedTuple):
-    """One line of the journal, as it will be stored."""
-
-    account_id: UUID
-    sequence: int
-    transfer_id: UUID
-    direction: str
-    type: str
-    amount_minor: int
-    balance_after_minor: int
-    created_at: datetime
-    hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class PostedTransfer:
+class PostedTransfer(Struct, frozen=True):
     """A transfer as it will be stored. ``source`` and ``target`` are None where the money comes from or goes outside."""
 
     id: UUID
@@ -80,8 +72,19 @@ class PostedTransfer:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HoldState:
+class PostedEntry(Struct, frozen=True):
+    """One line of the journal, as it will be stored with its transfer's id and time, and its hash."""
+
+    account: AccountState
+    sequence: int
+    transfer: PostedTransfer
+    direction: Direction
+    type: EntryType
+    amount_minor: int
+    balance_after_minor: int
+
+
+class HoldState(Struct, frozen=True):
     """A hold's terms and what has become of it so far."""
 
     terms: HoldTerms
@@ -90,8 +93,7 @@ class HoldState:
     transfer_id: UUID | None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountSnapshot:
+class AccountSnapshot(Struct, frozen=True):
     """What an answer shows of a wallet, right after the command."""
 
     id: UUID
@@ -121,6 +123,9 @@ class Book:
     registered: Mapping[UUID, datetime] = field(default_factory=dict)
 
 
+_CREDIT, _DEBIT = Direction.CREDIT, Direction.DEBIT  # looked up once; a member of an Enum is found by a call
+
+
 class Leg(NamedTuple):
     """One movement of a posting: into an account if ``amount_minor`` is positive, out of it if negative."""
 
@@ -137,7 +142,7 @@ class Shortfall(Exception):
         self.account, self.available_minor = account, available_minor
 
 
-_Undo = tuple[AccountState, tuple[int, int, bytes, "datetime | None", bool]]
+_Undo = tuple[AccountState, tuple[int, int, "datetime | None", bool]]
 
 
 class Ledger:
@@ -156,11 +161,11 @@ class Ledger:
         self.changed_holds: dict[UUID, None] = {}
         self.references = dict(book.references)
         self.reversals = {original: list(amounts) for original, amounts in book.reversals.items()}
-        self._undo: list[_Undo] = []
+        self._undo: list[_Undo] | None = None
 
     def account(self, merchant: MerchantIdentity, currency: Currency, kind: AccountKind) -> AccountState:
         """Return an account's state; it is in the book, since the command named it."""
-        return self.book.accounts[AccountKey(merchant.id, currency.code, kind)]
+        return self.book.accounts[AccountKey(merchant.id.int, currency.code, kind)]
 
     def check_open(self, *accounts: AccountState) -> None:
         """Raise ``AccountClosed`` or ``AccountFrozen`` for the first of the accounts in which no money may move."""
@@ -179,15 +184,15 @@ class Ledger:
 
     def check_legs(self, legs: Sequence[Leg]) -> None:
         """Raise ``Shortfall`` or ``BalanceLimitExceeded`` if a leg, in this order, would pass what its account may hold."""
-        balances: dict[UUID, int] = {}
+        balances: dict[int, int] = {}
         for account, _, amount_minor in legs:
-            balance = balances.get(account.id, account.balance_minor)
+            balance = balances.get(id(account), account.balance_minor)
             after = balance + amount_minor
             if amount_minor < 0 and after < -account.overdraft_minor and account.key.kind is not AccountKind.EXTERNAL:
                 raise Shortfall(account, balance + account.overdraft_minor)
             if not -MAX_BALANCE_MINOR <= after <= MAX_BALANCE_MINOR:
                 raise BalanceLimitExceeded(account.merchant_name, account.key.currency)
-            balances[account.id] = after
+            balances[id(account)] = after
 
     def moment(self, legs: Sequence[Leg]) -> datetime:
         """Return the posting's time: what the ledger says is now, but never before the last entry of an account that it touches."""
@@ -203,22 +208,19 @@ class Ledger:
 
     def post(self, transfer: PostedTransfer, legs: Sequence[Leg]) -> None:
         """Append a transfer and its entries. The legs were checked."""
-        moment, transfer_id = transfer.created_at, transfer.id
-        moment_us = microseconds(moment)
+        moment = transfer.created_at
         for account, kind, amount_minor in legs:
             if not account.exists:
                 self.open(account, moment)
             self._remember(account)
-            sequence = account.sequence + 1
-            balance_minor = account.balance_minor + amount_minor
-            direction = Direction.CREDIT if amount_minor > 0 else Direction.DEBIT
-            movement = (direction.value, kind.value, abs(amount_minor), balance_minor)
-            digest = entry_hash(account.last_hash, account.id, sequence, transfer_id=transfer_id, moment_us=moment_us, movement=movement)
-            self.entries.append(PostedEntry(account.id, sequence, transfer_id, *movement, moment, digest))
-            account.sequence, account.balance_minor, account.last_hash, account.last_at = sequence, balance_minor, digest, moment
+            account.sequence += 1
+            account.balance_minor += amount_minor
+            account.last_at = moment
+            direction, moved_minor = (_CREDIT, amount_minor) if amount_minor > 0 else (_DEBIT, -amount_minor)
+            self.entries.append(PostedEntry(account, account.sequence, transfer, direction, kind, moved_minor, account.balance_minor))
         self.transfers.append(transfer)
         if transfer.details.external_reference is not None:
-            self.references[transfer.reference_account_id, transfer.details.external_reference] = transfer_id
+            self.references[transfer.reference_account_id, transfer.details.external_reference] = transfer.id
 
     def set_hold(self, hold: HoldState) -> None:
         """Record a new hold or what became of one."""
@@ -240,9 +242,9 @@ class Ledger:
     # --- taking a group back ------------------------------------------------------------------------------------------------
 
     def savepoint(self) -> Savepoint:
-        """Return a mark to which ``rollback`` can take the ledger back."""
+        """Return a mark to which ``rollback`` can take the ledger back, until ``release``. One at a time."""
+        self._undo = []
         return Savepoint(
-            undo=len(self._undo),
             transfers=len(self.transfers),
             entries=len(self.entries),
             opened=len(self.opened),
@@ -253,26 +255,29 @@ class Ledger:
         )
 
     def rollback(self, mark: Savepoint) -> None:
-        """Undo everything since the mark."""
-        while len(self._undo) > mark.undo:
-            account, state = self._undo.pop()
-            account.sequence, account.balance_minor, account.last_hash, account.last_at, account.exists = state
+        """Undo everything since the mark, and release it."""
+        for account, state in reversed(self._undo or []):
+            account.sequence, account.balance_minor, account.last_at, account.exists = state
+        self.release()
         del self.transfers[mark.transfers :]
         del self.entries[mark.entries :]
         del self.opened[mark.opened :]
         self.holds, self.changed_holds = mark.holds, mark.changed_holds
         self.references, self.reversals = mark.references, mark.reversals
 
+    def release(self) -> None:
+        """Keep what was done since the mark."""
+        self._undo = None
+
     def _remember(self, account: AccountState) -> None:
-        state = (account.sequence, account.balance_minor, account.last_hash, account.last_at, account.exists)
-        self._undo.append((account, state))
+        if self._undo is not None:
+            self._undo.append((account, (account.sequence, account.balance_minor, account.last_at, account.exists)))
 
 
 @dataclass(frozen=True, slots=True)
 class Savepoint:
     """Where a ledger stood."""
 
-    undo: int
     transfers: int
     entries: int
     opened: int

@@ -8,10 +8,11 @@ that the command may touch: all of them are locked, in id order, before anything
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from fees.domain import Payer, Schedule
 from ledger_project.kernel.errors import LedgerError
@@ -20,15 +21,23 @@ from merchants.domain import AccountKind, MerchantIdentity
 
 
 class AccountKey(NamedTuple):
-    """What identifies an account before one knows its id, and whether it exists."""
+    """What identifies an account before one knows its id, and whether it exists.
 
-    merchant_id: UUID
+    ``merchant`` is the integer of the merchant's id: Python compares and hashes UUIDs in Python, integers in C, and a posting looks its
+    accounts up by these keys all the time.
+    """
+
+    merchant: int
     currency: str
     kind: AccountKind
 
+    @property
+    def merchant_id(self) -> UUID:
+        """The merchant's id."""
+        return UUID(int=self.merchant)
 
-@dataclass(frozen=True, slots=True)
-class Details:
+
+class Details(Struct, frozen=True):
     """What the caller wrote beside the money; kept with the transfer."""
 
     memo: str | None = None
@@ -38,8 +47,7 @@ class Details:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterMerchant:
+class RegisterMerchant(Struct, frozen=True):
     """Register a merchant; with a currency also its wallet, and with an amount its opening balance."""
 
     merchant: MerchantIdentity
@@ -53,11 +61,10 @@ class RegisterMerchant:
         if self.currency is None:
             return ()
         code = self.currency.code
-        return AccountKey(self.merchant.id, code, AccountKind.WALLET), AccountKey(self.merchant.id, code, AccountKind.EXTERNAL)
+        return AccountKey(self.merchant.id.int, code, AccountKind.WALLET), AccountKey(self.merchant.id.int, code, AccountKind.EXTERNAL)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAccount:
+class OpenAccount(Struct, frozen=True):
     """Open a merchant's wallet in a currency."""
 
     merchant: MerchantIdentity
@@ -66,11 +73,10 @@ class OpenAccount:
     def accounts(self) -> tuple[AccountKey, ...]:
         """The wallet, and what is held of it."""
         code = self.currency.code
-        return AccountKey(self.merchant.id, code, AccountKind.WALLET), AccountKey(self.merchant.id, code, AccountKind.HELD)
+        return AccountKey(self.merchant.id.int, code, AccountKind.WALLET), AccountKey(self.merchant.id.int, code, AccountKind.HELD)
 
 
-@dataclass(frozen=True, slots=True)
-class TransferFunds:
+class TransferFunds(Struct, frozen=True):
     """Move an amount from one merchant to another, with the fee that applies.
 
     ``target_currency`` differs from ``currency`` only where the caller named two accounts of different currencies.
@@ -84,18 +90,16 @@ class TransferFunds:
     target_currency: str | None = None
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """Both wallets, and the fee accounts of whoever may pay."""
+        """Both wallets and the sender's fee account; the receiver's too where a schedule has receivers pay (``account_keys``)."""
         code = self.currency.code
         return (
-            AccountKey(self.source.id, code, AccountKind.WALLET),
-            AccountKey(self.target.id, code, AccountKind.WALLET),
-            AccountKey(self.source.id, code, AccountKind.FEES),
-            AccountKey(self.target.id, code, AccountKind.FEES),
+            AccountKey(self.source.id.int, code, AccountKind.WALLET),
+            AccountKey(self.target.id.int, code, AccountKind.WALLET),
+            AccountKey(self.source.id.int, code, AccountKind.FEES),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Deposit:
+class Deposit(Struct, frozen=True):
     """Bring money in from outside."""
 
     merchant: MerchantIdentity
@@ -108,8 +112,7 @@ class Deposit:
         return _wallet_external_held(self.merchant, self.currency)
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(Struct, frozen=True):
     """Send money outside."""
 
     merchant: MerchantIdentity
@@ -124,11 +127,10 @@ class Withdraw:
 
 def _wallet_external_held(merchant: MerchantIdentity, currency: Currency) -> tuple[AccountKey, ...]:
     kinds = (AccountKind.WALLET, AccountKind.EXTERNAL, AccountKind.HELD)
-    return tuple(AccountKey(merchant.id, currency.code, kind) for kind in kinds)
+    return tuple(AccountKey(merchant.id.int, currency.code, kind) for kind in kinds)
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceHold:
+class PlaceHold(Struct, frozen=True):
     """Reserve an amount, and the fee that its capture will cost."""
 
     hold_id: UUID
@@ -143,14 +145,13 @@ class PlaceHold:
         """The payer's wallet and held account; the receiver's wallet for its state."""
         code = self.currency.code
         return (
-            AccountKey(self.source.id, code, AccountKind.WALLET),
-            AccountKey(self.source.id, code, AccountKind.HELD),
-            AccountKey(self.target.id, code, AccountKind.WALLET),
+            AccountKey(self.source.id.int, code, AccountKind.WALLET),
+            AccountKey(self.source.id.int, code, AccountKind.HELD),
+            AccountKey(self.target.id.int, code, AccountKind.WALLET),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HoldTerms:
+class HoldTerms(Struct, frozen=True):
     """What was agreed when a hold was placed; never changes. ``reserved_minor`` is the amount and the fee."""
 
     id: UUID
@@ -169,16 +170,15 @@ class HoldTerms:
         """Where the reserved money is and everywhere it may go."""
         code = self.currency.code
         return (
-            AccountKey(self.source.id, code, AccountKind.WALLET),
-            AccountKey(self.source.id, code, AccountKind.HELD),
-            AccountKey(self.source.id, code, AccountKind.FEES),
-            AccountKey(self.target.id, code, AccountKind.WALLET),
-            AccountKey(self.target.id, code, AccountKind.FEES),
+            AccountKey(self.source.id.int, code, AccountKind.WALLET),
+            AccountKey(self.source.id.int, code, AccountKind.HELD),
+            AccountKey(self.source.id.int, code, AccountKind.FEES),
+            AccountKey(self.target.id.int, code, AccountKind.WALLET),
+            AccountKey(self.target.id.int, code, AccountKind.FEES),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureHold:
+class CaptureHold(Struct, frozen=True):
     """Pay out of a hold, once; what is left over is released. Without an amount: all of it."""
 
     terms: HoldTerms
@@ -190,8 +190,7 @@ class CaptureHold:
         return self.terms.accounts()
 
 
-@dataclass(frozen=True, slots=True)
-class VoidHold:
+class VoidHold(Struct, frozen=True):
     """Give a hold's money back on request."""
 
     terms: HoldTerms
@@ -202,8 +201,7 @@ class VoidHold:
         return self.terms.accounts()
 
 
-@dataclass(frozen=True, slots=True)
-class ExpireHold:
+class ExpireHold(Struct, frozen=True):
     """Give a hold's money back because its time ran out."""
 
     terms: HoldTerms
@@ -214,8 +212,7 @@ class ExpireHold:
         return self.terms.accounts()
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(Struct, frozen=True):
     """A posted transfer that somebody wants reversed; never changes. Its fee went from the payer's wallet to the payer's fees."""
 
     id: UUID
@@ -228,8 +225,7 @@ class Original:
     payer: Payer
 
 
-@dataclass(frozen=True, slots=True)
-class ReverseTransfer:
+class ReverseTransfer(Struct, frozen=True):
     """Send money back where it came from, all that is left or part of it, on request with the fee in proportion.
 
     ``treasury`` covers the part of a refunded fee that ``settle_fees`` has swept already.
@@ -246,17 +242,16 @@ class ReverseTransfer:
         original, code = self.original, self.original.currency.code
         if original.source is None or original.target is None:
             return ()
-        keys = [AccountKey(original.source.id, code, AccountKind.WALLET), AccountKey(original.target.id, code, AccountKind.WALLET)]
+        keys = [AccountKey(original.source.id.int, code, AccountKind.WALLET), AccountKey(original.target.id.int, code, AccountKind.WALLET)]
         if self.refund_fee:
             payer = original.source if original.payer is Payer.SENDER else original.target
-            keys.append(AccountKey(payer.id, code, AccountKind.FEES))
+            keys.append(AccountKey(payer.id.int, code, AccountKind.FEES))
             if self.treasury is not None:
-                keys.append(AccountKey(self.treasury.id, code, AccountKind.WALLET))
+                keys.append(AccountKey(self.treasury.id.int, code, AccountKind.WALLET))
         return tuple(keys)
 
 
-@dataclass(frozen=True, slots=True)
-class SettleFees:
+class SettleFees(Struct, frozen=True):
     """Sweep what a merchant has paid in fees into the treasury's wallet."""
 
     merchant: MerchantIdentity
@@ -267,11 +262,10 @@ class SettleFees:
     def accounts(self) -> tuple[AccountKey, ...]:
         """The fees account and the treasury's wallet."""
         code = self.currency.code
-        return AccountKey(self.merchant.id, code, AccountKind.FEES), AccountKey(self.treasury.id, code, AccountKind.WALLET)
+        return AccountKey(self.merchant.id.int, code, AccountKind.FEES), AccountKey(self.treasury.id.int, code, AccountKind.WALLET)
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Struct, frozen=True):
     """Remember a refusal that needed no lock to be known (an unknown merchant, say), so that its key gives the same answer again."""
 
     error: LedgerError

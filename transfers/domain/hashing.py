@@ -3,31 +3,77 @@
 Each entry's hash is SHA-256 over the hash of the account's previous entry and this entry's canonical bytes: fixed-width fields in
 fixed order, then the variable ones, each behind its length in one byte. The chain is per account, so it takes no lock that posting
 does not hold already.
+
+Hashing comes after planning (``seal``): a plan that is taken back costs no hash, and the store has the database work on the transfers
+meanwhile.
 """
+
+from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+from transfers.domain.kinds import Direction, EntryType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transfers.domain.book import PostedEntry
 
 GENESIS = bytes(32)
 """What the first entry of an account is chained to."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LENGTHS = [bytes((length,)) for length in range(256)]
 
 
-def microseconds(moment: datetime) -> int:
-    """Return whole microseconds since 1970-01-01T00:00:00Z."""
-    return (moment - _EPOCH) // _MICROSECOND
+def _prefixed(text: str) -> bytes:
+    return _LENGTHS[len(text)] + text.encode()
 
 
-def entry_hash(
-    previous: bytes, account_id: UUID, sequence: int, *, transfer_id: UUID, moment_us: int, movement: tuple[str, str, int, int]
-) -> bytes:
-    """Return an entry's hash. ``movement`` is its direction, type, amount and balance after it, both in minor units."""
-    parts = [previous, account_id.bytes, sequence.to_bytes(8), transfer_id.bytes, moment_us.to_bytes(8)]
-    for value in movement:
-        text = str(value).encode()
-        parts.append(bytes((len(text),)))
-        parts.append(text)
-    return hashlib.sha256(b"".join(parts)).digest()
+_WORDS = {(str(direction), str(kind)): _prefixed(direction) + _prefixed(kind) for direction in Direction for kind in EntryType}
+
+
+def posting_bytes(transfer_id: UUID, moment: datetime) -> bytes:
+    """Return what a transfer's entries have in common: its id, and its time in whole microseconds since 1970-01-01T00:00:00Z."""
+    return transfer_id.bytes + ((moment - _EPOCH) // _MICROSECOND).to_bytes(8)
+
+
+def entry_hash(previous: bytes, account: bytes, sequence: int, posting: bytes, movement: tuple[str, str, int, int]) -> bytes:
+    """Return an entry's hash. ``account`` is the id's 16 bytes, ``posting`` comes from ``posting_bytes``, ``movement`` is direction, type,
+    amount and balance after it, both in minor units."""
+    direction, kind, amount_minor, balance_after_minor = movement
+    amount, balance = b"%d" % amount_minor, b"%d" % balance_after_minor
+    return hashlib.sha256(
+        b"".join(
+            (
+                previous,
+                account,
+                sequence.to_bytes(8),
+                posting,
+                _WORDS[direction, kind],
+                _LENGTHS[len(amount)],
+                amount,
+                _LENGTHS[len(balance)],
+                balance,
+            )
+        )
+    ).digest()
+
+
+def seal(entries: Sequence[PostedEntry]) -> list[bytes]:
+    """Return the hashes of a plan's entries, in their order, and move their accounts' chains on. To be called once for a plan."""
+    hashes = []
+    transfer, posting = None, b""
+    for entry in entries:
+        if entry.transfer is not transfer:
+            transfer = entry.transfer
+            posting = posting_bytes(transfer.id, transfer.created_at)
+        account = entry.account
+        movement = (entry.direction, entry.type, entry.amount_minor, entry.balance_after_minor)
+        account.last_hash = entry_hash(account.last_hash, account.packed_id, entry.sequence, posting, movement)
+        hashes.append(account.last_hash)
+    return hashes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from fees.domain import Payer, Schedule, calculate_fee, choose_schedule
 from ledger_project.kernel.errors import (
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from transfers.domain.commands import Deposit, Details, OpenAccount, RegisterMerchant, SettleFees, TransferFunds, Withdraw
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """A fee that applies, in minor units, and the schedule that says so."""
 
     schedule: Schedule
@@ -41,8 +41,7 @@ class Charge:
         return self.schedule.payer
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A transfer that is about to be posted: everything but its id and time."""
 
     kind: TransferKind
@@ -112,13 +111,11 @@ def _insufficient(shortfall: Shortfall, draft: Draft, legs: Sequence[Leg]) -> In
     )
 
 
-def charge_for(ledger: Ledger, source: AccountState, currency: Currency, kind: TransferKind, amount_minor: int) -> Charge:
+def charge_for(ledger: Ledger, source: MerchantIdentity, currency: Currency, kind: TransferKind, amount_minor: int) -> Charge:
     """Return what a movement costs by the schedule in force. Raises ``FeeNotConfigured``, ``FeeExceedsAmount``."""
-    schedule = choose_schedule(
-        ledger.book.schedules, merchant_id=source.key.merchant_id, currency=currency.code, kind=kind.value, at=ledger.now
-    )
+    schedule = choose_schedule(ledger.book.schedules, merchant_id=source.id, currency=currency.code, kind=kind, at=ledger.now)
     if schedule is None:
-        raise FeeNotConfigured(source.merchant_name, currency.code)
+        raise FeeNotConfigured(source.name, currency.code)
     return charge_by(schedule, currency, amount_minor)
 
 
@@ -140,12 +137,12 @@ def fee_legs(payer: AccountState, fees: AccountState, fee_minor: int) -> list[Le
 def transfer_funds(command: TransferFunds, ledger: Ledger) -> Outcome:
     """Sender DEBIT amount, receiver CREDIT amount, payer DEBIT fee, payer's fees CREDIT fee."""
     currency, amount_minor = command.currency, command.amount_minor
-    if command.target_currency not in {None, currency.code}:
-        raise CurrencyMismatch(currency.code, str(command.target_currency))
+    if command.target_currency is not None and command.target_currency != currency.code:
+        raise CurrencyMismatch(currency.code, command.target_currency)
     source = ledger.account(command.source, currency, AccountKind.WALLET)
     target = ledger.account(command.target, currency, AccountKind.WALLET)
     ledger.check_open(source, target)
-    charge = charge_for(ledger, source, currency, TransferKind.TRANSFER, amount_minor)
+    charge = charge_for(ledger, command.source, currency, TransferKind.TRANSFER, amount_minor)
     payer, paying = (source, command.source) if charge.payer is Payer.SENDER else (target, command.target)
     legs = [
         Leg(source, EntryType.TRANSFER, -amount_minor),

@@ -1,16 +1,16 @@
 """What became of one command."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from ledger_project.kernel.errors import LedgerError
 from merchants.domain import MerchantIdentity
 from transfers.domain.book import AccountSnapshot, HoldState, PostedTransfer
 
 
-@dataclass(frozen=True, slots=True)
-class RegisteredMerchant:
+class RegisteredMerchant(Struct, frozen=True):
     """A merchant that was just registered."""
 
     identity: MerchantIdentity
@@ -18,8 +18,7 @@ class RegisteredMerchant:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of one command: a refusal, or what it posted and what its answer shows."""
 
     refusal: LedgerError | None = None

@@ -34,7 +34,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written, and each group's outcomes in its commands' order.
+    """What is to be written (the entries' hashes come from ``seal``), and each group's outcomes in its commands' order.
 
     In an atomic group that failed, the first refused command's outcome carries the refusal and all others are None.
     """
@@ -104,6 +104,7 @@ def _plan_atomic(group: Group, ledger: Ledger) -> list[Outcome | None]:
             ledger.rollback(mark)
             return [None] * index + [outcome] + [None] * (len(group.commands) - index - 1)
         outcomes.append(outcome)
+    ledger.release()
     return outcomes
 
 

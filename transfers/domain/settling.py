@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from fees.domain import Payer
 from ledger_project.kernel.errors import (
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from transfers.domain.commands import CaptureHold, ExpireHold, PlaceHold, ReverseTransfer, VoidHold
 
 
-@dataclass(frozen=True, slots=True)
-class HoldMove:
+class HoldMove(Struct, frozen=True):
     """An amount that goes into a hold or comes back from it."""
 
     hold_id: UUID
@@ -48,7 +48,7 @@ def place_hold(command: PlaceHold, ledger: Ledger) -> Outcome:
     wallet = ledger.account(command.source, currency, AccountKind.WALLET)
     held = ledger.account(command.source, currency, AccountKind.HELD)
     ledger.check_open(wallet, ledger.account(command.target, currency, AccountKind.WALLET))
-    charge = charge_for(ledger, wallet, currency, TransferKind.CAPTURE, amount_minor)
+    charge = charge_for(ledger, command.source, currency, TransferKind.CAPTURE, amount_minor)
     reserved_minor = amount_minor + (charge.fee_minor if charge.payer is Payer.SENDER else 0)
     transfer = _move_hold(ledger, HoldMove(command.hold_id, command.source, currency, reserved_minor, command.details), TransferKind.HOLD)
     terms = HoldTerms(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from msgspec.structs import replace
 
 from transfers.domain.book import HoldState
 from transfers.domain.commands import HoldTerms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ledger_project.kernel.access import Actor, PermissionDenied
 from ledger_project.kernel.errors import InsufficientFunds, Refusal

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ledger_project.kernel.access import Actor
 from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidRequest, LedgerError
@@ -15,8 +16,7 @@ from transfers.services.building import build_transfer, check_addressing
 from transfers.services.requests import TransferRequest
 
 
-@dataclass(frozen=True, slots=True)
-class BatchItem:
+class BatchItem(Struct, frozen=True):
     """One transfer of a batch with its own key, or the reason why what was sent is none."""
 
     request: TransferRequest | None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from ledger_project.kernel.amounts import AmountInput
 from transfers.domain.commands import Details
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRequest:
+class TransferRequest(Struct, frozen=True):
     """Move money between two merchants (by name, with a currency) or two wallets (by id); one addressing or the other."""
 
     amount: AmountInput
@@ -23,8 +23,7 @@ class TransferRequest:
     dest_account_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RegistrationRequest:
+class RegistrationRequest(Struct, frozen=True):
     """Register a merchant. ``initial_balance`` is a decimal string in major units of ``currency``."""
 
     merchant_name: str
@@ -34,8 +33,7 @@ class RegistrationRequest:
     details: Details = field(default_factory=Details)
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRequest:
+class HoldRequest(Struct, frozen=True):
     """Reserve money of one merchant for another."""
 
     from_merchant: str

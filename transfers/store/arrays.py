@@ -15,9 +15,20 @@ def plain(values: Iterable[object]) -> str:
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
+def words(values: Iterable[str]) -> str:
+    """Return the literal of text that needs no quotes and is always there: codes, kinds, ids that are text already."""
+    return "{" + ",".join(values) + "}"
+
+
 def uuids(values: Iterable[UUID | None]) -> str:
-    """Return the literal of UUIDs. Their digits without hyphens take a third of the time of ``str``; there are twenty a transfer."""
-    return "{" + ",".join(["NULL" if value is None else value.hex for value in values]) + "}"
+    """Return the literal of UUIDs: their digits without hyphens, a third of the time of ``str``. What repeats is written once."""
+    texts: list[str] = []
+    last, text = None, "NULL"
+    for value in values:
+        if value is not last:
+            last, text = value, "NULL" if value is None else "%032x" % value.int
+        texts.append(text)
+    return "{" + ",".join(texts) + "}"
 
 
 def moments(values: Iterable[datetime]) -> str:
@@ -31,8 +42,14 @@ def moments(values: Iterable[datetime]) -> str:
 
 
 def quoted(values: Iterable[str | None]) -> str:
-    """Return the literal of any text; None becomes NULL."""
-    return "{" + ",".join(["NULL" if value is None else _quote(value) for value in values]) + "}"
+    """Return the literal of any text; None becomes NULL. What repeats is quoted once."""
+    texts: list[str] = []
+    last, text = None, "NULL"
+    for value in values:
+        if value is not last:
+            last, text = value, "NULL" if value is None else _quote(value)
+        texts.append(text)
+    return "{" + ",".join(texts) + "}"
 
 
 def hexes(values: Iterable[bytes]) -> str:

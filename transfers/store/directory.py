@@ -38,7 +38,7 @@ def find_accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountK
         wanted = frozenset(unknown)
         rows = session.send(sql.FIND_ACCOUNTS, [plain({key.merchant_id for key in unknown})]).fetchall()
         for account_id, merchant_id, currency, kind in cast("list[tuple[UUID, UUID, str, str]]", rows):
-            key = AccountKey(merchant_id, currency, AccountKind(kind))
+            key = AccountKey(merchant_id.int, currency, AccountKind(kind))
             if key in wanted:
                 found[key] = account_id
     return found

@@ -16,23 +16,23 @@ from uuid import UUID
 import psycopg
 from django.conf import settings
 from django.db import transaction
+from uuid_utils import uuid7
 
 from ledger_project import metrics
 from ledger_project.kernel.errors import IdempotencyInProgress, IdempotencyKeyReused, LedgerError, Refusal
 from ledger_project.kernel.json import dumps_text
-from merchants.models import new_id
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.domain.posting import Group, plan
 from transfers.jobs import Answer, Item, Job, Key, Result
 from transfers.store import sql
-from transfers.store.arrays import hexes, plain, quoted, uuids
+from transfers.store.arrays import hexes, plain, quoted, words
 from transfers.store.backdating import check_moments
 from transfers.store.directory import remember_accounts
 from transfers.store.reading import Facts, StoredAnswer, find_schedules, read_facts, read_schedules
 from transfers.store.refusals import count_refusals
 from transfers.store.session import Row, Session
-from transfers.store.writing import Changes, Completion, write
+from transfers.store.writing import Completion, write_answers, write_plan
 
 
 class Contention(Exception):
@@ -51,14 +51,14 @@ class JobResults:
 class _Claims:
     """Which keys are ours to answer, and the ids of their records."""
 
-    records: dict[tuple[str, str], UUID]
+    records: dict[tuple[str, str], str]
     taken: list[tuple[str, str]]
 
     def ours(self, key: Key | None) -> bool:
         """Whether a command is to be decided now: it has no key, or nobody claimed its key before."""
         return key is None or (key.principal, key.key) in self.records
 
-    def record_id(self, key: Key) -> UUID:
+    def record_id(self, key: Key) -> str:
         """The record of a key that is ours."""
         return self.records[key.principal, key.key]
 
@@ -83,7 +83,7 @@ class _Posting:
         self.jobs = jobs
         self.commands = [item.command for job in jobs for item in job.items]
         self.completions: list[Completion] = []
-        self.released: list[UUID] = []
+        self.released: list[str] = []
 
     def run(self) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
         """Do it all but the commit."""
@@ -93,7 +93,7 @@ class _Posting:
             registered = self._register(candidates)
             candidate_schedules = find_schedules(self.session, self.commands)
         schedules = read_schedules(candidate_schedules)
-        won = {cast("UUID", row[0]) for row in claimed.fetchall()} if claimed else set()
+        won = {cast("str", row[0]) for row in claimed.fetchall()} if claimed else set()
         self.claims = _Claims(
             records={key: record_id for key, record_id in candidates.items() if record_id in won},
             taken=[key for key, record_id in candidates.items() if record_id not in won],
@@ -111,36 +111,38 @@ class _Posting:
             ],
             self.facts.book,
         )
-        results = [
-            self._job_results(job, items, list(outcomes)) for job, items, outcomes in zip(self.jobs, fresh, planned.outcomes, strict=True)
-        ]
-        changes = Changes(planned, self.completions, self.released, count_refusals(self.jobs, fresh, planned.outcomes))
-        write(self.session, changes, known_holds=frozenset(self.facts.book.holds))
+        with self.session.round_trip():
+            write_plan(self.session, planned, known_holds=self.facts.book.holds)
+            results = [
+                self._job_results(job, items, list(outcomes))
+                for job, items, outcomes in zip(self.jobs, fresh, planned.outcomes, strict=True)
+            ]
+            write_answers(self.session, self.completions, self.released, count_refusals(self.jobs, fresh, planned.outcomes))
         accounts = dict(self.facts.account_ids) | {account.key: account.id for account in planned.opened}
         return results, accounts
 
     # --- keys ---------------------------------------------------------------------------------------------------------------
 
-    def _claim(self) -> tuple[dict[tuple[str, str], UUID], psycopg.Cursor[Row] | None]:
+    def _claim(self) -> tuple[dict[tuple[str, str], str], psycopg.Cursor[Row] | None]:
         first: dict[tuple[str, str], Key] = {}
         for job in self.jobs:
             for key in job.all_keys():
                 first.setdefault((key.principal, key.key), key)
-        candidates = {key: new_id() for key in sorted(first)}
+        candidates = {key: str(uuid7()) for key in sorted(first)}
         if not candidates:
             return candidates, None
         parameters = [
             settings.LEDGER_IDEMPOTENCY_RETENTION,
-            uuids(candidates.values()),
+            words(candidates.values()),
             quoted(principal for principal, _ in candidates),
             quoted(key for _, key in candidates),
             hexes(first[key].fingerprint for key in candidates),
         ]
         return candidates, self.session.send(sql.CLAIM_KEYS, parameters)
 
-    def _register(self, candidates: Mapping[tuple[str, str], UUID]) -> psycopg.Cursor[Row] | None:
+    def _register(self, candidates: Mapping[tuple[str, str], str]) -> psycopg.Cursor[Row] | None:
         """Take the new merchants' names, in the claims' round trip: only for commands whose key turns out to be ours."""
-        new: list[tuple[c.RegisterMerchant, UUID | None, str | None]] = []
+        new: list[tuple[c.RegisterMerchant, str | None, str | None]] = []
         seen: set[tuple[str, str]] = set()
         for item, moment in ((item, moment) for job in self.jobs for item, moment in job.timed_items()):
             key = None if item.key is None else (item.key.principal, item.key.key)

@@ -53,7 +53,7 @@ def account_keys(commands: Iterable[c.Command], schedules: Sequence[Schedule]) -
     for command in commands:
         keys.update(command.accounts())
         if receiver_may_pay and isinstance(command, c.TransferFunds):
-            keys.add(AccountKey(command.target.id, command.currency.code, AccountKind.FEES))
+            keys.add(AccountKey(command.target.id.int, command.currency.code, AccountKind.FEES))
     return keys
 
 
@@ -133,10 +133,15 @@ def _reference(command: c.Command) -> str | None:
 
 def _status(account: str, merchant: str) -> Status:
     """Return what counts for an account: closed or frozen if it or its merchant is."""
+    if account == merchant == Status.ACTIVE:
+        return Status.ACTIVE
     both = {account, merchant}
     if Status.CLOSED in both:
         return Status.CLOSED
-    return Status.FROZEN if Status.FROZEN in both else Status.ACTIVE
+    return Status.FROZEN
+
+
+_KINDS = {kind.value: kind for kind in AccountKind}  # a member is found by a call otherwise
 
 
 def _states(rows: Iterable[_HeadRow]) -> dict[AccountKey, AccountState]:
@@ -156,7 +161,7 @@ def _states(rows: Iterable[_HeadRow]) -> dict[AccountKey, AccountState]:
         digest,
         at,
     ) in rows:
-        key = AccountKey(merchant_id, currency, AccountKind(kind))
+        key = AccountKey(merchant_id.int, currency, _KINDS[kind])
         states[key] = AccountState(
             id=account_id,
             key=key,

@@ -13,6 +13,7 @@ from typing import cast
 import psycopg
 from django.db import connection
 from django.db.transaction import TransactionManagementError
+from psycopg.generators import send
 
 Row = tuple[object, ...]
 
@@ -31,6 +32,13 @@ class Session:
         """Send the statements of this block together; their results are there after it."""
         with self._connection.pipeline():
             yield
+
+    def push(self) -> None:
+        """Have the database get all that was sent, so that it works on it while this thread makes the next statement ready.
+
+        A large statement does not fit the socket's buffer, and psycopg leaves the rest to the next statement.
+        """
+        self._connection.wait(send(self._connection.pgconn))
 
     def send(self, statement: str, parameters: Sequence[object] = (), *, binary: bool = False) -> psycopg.Cursor[Row]:
         """Send a statement; inside ``round_trip`` its rows can be fetched when the block has ended.

@@ -16,7 +16,7 @@ SELECT c.id, c.principal, c.key, c.fingerprint, clock_timestamp(), clock_timesta
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[]) AS c(id, principal, key, fingerprint)
 ORDER BY c.principal, c.key
 ON CONFLICT (principal, key) DO NOTHING
-RETURNING id
+RETURNING id::text
 """
 
 # Sent together with the claims: a record of ours is there only if the claim before it was won, so a key that stands for another

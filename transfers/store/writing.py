@@ -1,59 +1,62 @@
-"""What a plan has decided, written: one insert a table, all of them in one round trip."""
+"""What a plan has decided, written: one insert a table, all of them in one round trip.
+
+A statement goes out as soon as it is sent, and the database works on it while the next one is made ready: the entries are hashed while
+the transfers are inserted, the answers are written (posting.py) while the entries are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Container, Sequence
 from uuid import UUID
+
+from msgspec import Struct
 
 from ledger_project.kernel.json import dumps_text
 from transfers.domain.book import AccountState, HoldState, PostedEntry, PostedTransfer
+from transfers.domain.hashing import seal
 from transfers.domain.posting import Plan
 from transfers.jobs import Answer
 from transfers.store import sql
-from transfers.store.arrays import hexes, moments, plain, quoted, uuids
+from transfers.store.arrays import hexes, moments, plain, quoted, uuids, words
 from transfers.store.refusals import RefusalCounts, insert_refusals
 from transfers.store.session import Session
 
 
-class Completion(NamedTuple):
-    """The answer that a claimed key gets."""
+class Completion(Struct, frozen=True):
+    """The answer that a claimed key gets. The id of its record is text: it comes from the database and goes back there."""
 
-    record_id: UUID
+    record_id: str
     answer: Answer
     transfer_id: UUID | None
 
 
-class Changes(NamedTuple):
-    """All that a posting transaction writes: what was planned, answers, keys that stay free, and how often which refusal was given."""
-
-    plan: Plan
-    completions: Sequence[Completion]
-    released: Sequence[UUID]
-    refusals: RefusalCounts
-
-
-def write(session: Session, changes: Changes, *, known_holds: frozenset[UUID]) -> None:
-    """Write accounts, holds, transfers, entries and answers. The database's guards check each of them."""
-    plan, completions, released, refusals = changes
-    placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
-    ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
-    with session.round_trip():
-        if plan.opened:
-            _open_accounts(session, plan.opened)
+def write_plan(session: Session, plan: Plan, *, known_holds: Container[UUID]) -> None:
+    """Write accounts, holds, transfers and entries, in the round trip that is open. The database's guards check each of them."""
+    if plan.opened:
+        _open_accounts(session, plan.opened)
+    if plan.holds:
+        placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
         if placed:
             _place_holds(session, placed, plan)
-        if plan.transfers:
-            _insert_transfers(session, plan.transfers)
-            _insert_entries(session, plan.entries)
+    if plan.transfers:
+        _insert_transfers(session, plan.transfers)
+        session.push()
+        _insert_entries(session, plan.entries)
+        session.push()
+    if plan.holds:
+        ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
         if ended:
             _end_holds(session, ended)
-        if completions:
-            _complete_keys(session, completions)
-        if released:
-            session.send(sql.RELEASE_KEYS, [plain(released)])
-        if refusals:
-            insert_refusals(session, refusals)
+
+
+def write_answers(session: Session, completions: Sequence[Completion], released: Sequence[str], refusals: RefusalCounts) -> None:
+    """Write the answers of claimed keys, free those that stay unanswered, and count refusals, in the round trip that is open."""
+    if completions:
+        _complete_keys(session, completions)
+    if released:
+        session.send(sql.RELEASE_KEYS, [plain(released)])
+    if refusals:
+        insert_refusals(session, refusals)
 
 
 def _open_accounts(session: Session, opened: Sequence[AccountState]) -> None:
@@ -110,10 +113,10 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer]) -> 
         sql.INSERT_TRANSFERS,
         [
             uuids(t.id for t in transfers),
-            plain(t.kind.value for t in transfers),
+            words(t.kind for t in transfers),
             uuids(t.source_account_id for t in transfers),
             uuids(t.target_account_id for t in transfers),
-            plain(t.currency.code for t in transfers),
+            words(t.currency.code for t in transfers),
             plain(t.amount_minor for t in transfers),
             plain(t.fee_minor for t in transfers),
             plain(t.total_debit_minor for t in transfers),
@@ -131,19 +134,18 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer]) -> 
 
 
 def _insert_entries(session: Session, entries: Sequence[PostedEntry]) -> None:
-    accounts, sequences, transfers, directions, types, amounts, balances, times, hashes = zip(*entries, strict=True)
     session.send(
         sql.INSERT_ENTRIES,
         [
-            uuids(accounts),
-            plain(sequences),
-            uuids(transfers),
-            plain(directions),
-            plain(types),
-            plain(amounts),
-            plain(balances),
-            moments(times),
-            hexes(hashes),
+            words(entry.account.packed_id.hex() for entry in entries),
+            plain(entry.sequence for entry in entries),
+            uuids(entry.transfer.id for entry in entries),
+            words(entry.direction for entry in entries),
+            words(entry.type for entry in entries),
+            plain(entry.amount_minor for entry in entries),
+            plain(entry.balance_after_minor for entry in entries),
+            moments(entry.transfer.created_at for entry in entries),
+            hexes(seal(entries)),
         ],
     )
 
@@ -152,7 +154,7 @@ def _complete_keys(session: Session, completions: Sequence[Completion]) -> None:
     session.send(
         sql.COMPLETE_KEYS,
         [
-            uuids(completion.record_id for completion in completions),
+            words(completion.record_id for completion in completions),
             plain(completion.answer.status_code for completion in completions),
             quoted(completion.answer.body.decode() for completion in completions),
             uuids(completion.transfer_id for completion in completions),
