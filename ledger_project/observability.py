@@ -62,15 +62,15 @@ def configure_logging(*, log_format: Literal["json", "console"] | str, level: st
     )
     output = logging.StreamHandler()
     output.setFormatter(formatter)
-    _write_in_background(output, level)
+    _write_in_background(output, level, is_json=log_format == "json")
 
 
-def _write_in_background(output: logging.StreamHandler[TextIO], level: str) -> None:
+def _write_in_background(output: logging.StreamHandler[TextIO], level: str, *, is_json: bool) -> None:
     global _listener  # noqa: PLW0603 - one writing thread a process, replaced when logging is configured again
     if _listener is not None:
         _listener.stop()
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    _listener = CoalescingListener(records, output)
+    _listener = CoalescingListener(records, output, is_json=is_json)
     _listener.start()
     atexit.register(_stop)
     # Nobody reads a record's thread and process: the service's lines do not show them, and finding them out is half of a record's price.

@@ -46,7 +46,8 @@ class Tracing:
                         _note_response(span, message)
                     await send(message)
 
-                await inner(scope, receive, noting)
+                # Without extensions, so that the answer comes by here.
+                await inner({**scope, "extensions": {}}, receive, noting)
 
         return traced
 

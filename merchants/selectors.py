@@ -6,16 +6,15 @@ a few seconds.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from cachetools import LRUCache
 from django.db.models.functions import Lower
 
 from ledger_project.kernel import money
+from ledger_project.kernel.remembered import Remembered
 from ledger_project.readers import in_reader
 from merchants.domain import AccountKind, MerchantIdentity, WalletIdentity
 from merchants.models import Account, Currency, Merchant
@@ -35,26 +34,25 @@ class Identities:
         return self.merchants.get(name.lower())
 
 
-_lock = threading.Lock()
-_merchants: LRUCache[str, MerchantIdentity] = LRUCache(100_000)
-_wallets: LRUCache[UUID, WalletIdentity] = LRUCache(100_000)
+_merchants: Remembered[str, MerchantIdentity] = Remembered(100_000)
+_wallets: Remembered[UUID, WalletIdentity] = Remembered(100_000)
 
 
 def _cached(names: Iterable[str], wallet_ids: Iterable[UUID]) -> tuple[Identities, list[str], list[UUID]]:
     found, names_left, ids_left = Identities(), [], []
-    with _lock:
-        for name in names:
-            merchant = _merchants.get(name.lower())
-            if merchant is None:
-                names_left.append(name.lower())
-            else:
-                found.merchants[name.lower()] = merchant
-        for wallet_id in wallet_ids:
-            wallet = _wallets.get(wallet_id)
-            if wallet is None:
-                ids_left.append(wallet_id)
-            else:
-                found.wallets[wallet_id] = wallet
+    for name in names:
+        lower = name.lower()
+        merchant = _merchants.get(lower)
+        if merchant is None:
+            names_left.append(lower)
+        else:
+            found.merchants[lower] = merchant
+    for wallet_id in wallet_ids:
+        wallet = _wallets.get(wallet_id)
+        if wallet is None:
+            ids_left.append(wallet_id)
+        else:
+            found.wallets[wallet_id] = wallet
     return found, names_left, ids_left
 
 
@@ -68,9 +66,8 @@ def _load(names: Collection[str], wallet_ids: Collection[UUID]) -> Identities:
             "id", "merchant_id", "merchant__name", "currency_id"
         )
         loaded.wallets = {a: WalletIdentity(a, MerchantIdentity(m, name), currency) for a, m, name, currency in accounts}
-    with _lock:
-        _merchants.update(loaded.merchants)
-        _wallets.update(loaded.wallets)
+    _merchants.remember(loaded.merchants)
+    _wallets.remember(loaded.wallets)
     return loaded
 
 
@@ -146,7 +143,6 @@ def known_currency(code: str) -> money.Currency:
 
 def forget_identities() -> None:
     """Start afresh; for tests that replace the database under the process."""
-    with _lock:
-        _merchants.clear()
-        _wallets.clear()
+    _merchants.clear()
+    _wallets.clear()
     _currencies.read_at = float("-inf")

@@ -18,10 +18,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from io import BytesIO
 from typing import Any
-from uuid import UUID
 
 import uuid_utils
 from django.conf import settings
@@ -33,6 +32,7 @@ from structlog.contextvars import bind_contextvars
 
 from ledger_project import metrics
 from ledger_project.http.problems import exception_response
+from ledger_project.http.protocol import ANSWER, Answer
 from ledger_project.log_writer import LineLogger
 
 Scope = MutableMapping[str, Any]
@@ -41,18 +41,22 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = LineLogger("ledger.request")
 
-_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 _HEADERS = {
-    "x-content-type-options": (b"x-content-type-options", b"nosniff"),
-    "cache-control": (b"cache-control", b"no-store"),
-    "referrer-policy": (b"referrer-policy", b"no-referrer"),
-    "x-frame-options": (b"x-frame-options", b"DENY"),
-    "content-security-policy": (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
+"""What every answer says, unless it says something else itself."""
+
+_HSTS = {"strict-transport-security": f"max-age={365 * 24 * 3600}; includeSubDomains; preload"}
 
 
-_HSTS = (b"strict-transport-security", f"max-age={365 * 24 * 3600}; includeSubDomains; preload".encode())
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
 
 
 class _TooLarge(Exception):
@@ -63,15 +67,63 @@ class _Disconnected(Exception):
     """The client went away before its request was complete."""
 
 
-class _Request(ASGIRequest):
-    """A request whose Content-Type nobody has looked at: the view does, when it reads a body (parsing.py).
+def _meta_name(name: bytes) -> str | None:
+    """Return what a header is called in ``META``; None for one with an underscore, which could pass for another."""
+    text = name.decode("latin-1")
+    if "_" in text:
+        return None
+    text = text.upper().replace("-", "_")
+    return text if text in {"CONTENT_LENGTH", "CONTENT_TYPE"} else f"HTTP_{text}"
 
-    Django would parse it here, fail on encodings that do not exist, and read the query string in those that do.
+
+_COMMON = (b"host", b"user-agent", b"accept", b"accept-encoding", b"connection", b"content-type", b"content-length", b"authorization")
+_META_NAMES = {name: _meta_name(name) for name in (*_COMMON, b"idempotency-key", b"x-request-id", b"x-api-key", b"traceparent")}
+
+
+class _Request(ASGIRequest):
+    """Django's request, with the same attributes and ``META``, made in half the time.
+
+    Nobody has looked at its Content-Type: the view does, when it reads a body (parsing.py). Django would parse it here, fail on encodings
+    that do not exist, and read the query string in those that do.
     """
 
-    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        del meta
+    def __init__(self, scope: Scope, script_name: str) -> None:
+        self.scope = scope
+        self._post_parse_error = self._read_started = False
+        self.resolver_match = None
+        self.path = self.path_info = path = scope["path"]
+        self.script_name = script_name
+        if script_name:
+            self.path_info = path.removeprefix(script_name)
+        self.method = method = scope["method"].upper()
         self.content_type, self.content_params = "", {}
+        client, server = scope.get("client") or ("", 0), scope.get("server") or ("unknown", 0)
+        meta = {
+            "REQUEST_METHOD": method,
+            "QUERY_STRING": scope["query_string"].decode("utf-8", "replace"),
+            "SCRIPT_NAME": script_name,
+            "PATH_INFO": self.path_info,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "REMOTE_ADDR": client[0],
+            "REMOTE_HOST": client[0],
+            "REMOTE_PORT": client[1],
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
+        }
+        for name, value in scope["headers"]:
+            known = _META_NAMES.get(name) or _meta_name(name)
+            if known is not None:
+                text = value.decode("latin-1")
+                meta[known] = f"{meta[known]},{text}" if known in meta else text
+        self.META = meta
+        self.request_id = _request_id(meta.get("HTTP_X_REQUEST_ID"))
+        self.body_too_large = False
+
+    def take_body(self, body: bytes) -> None:
+        """Have this as the body."""
+        self._body = body
+        self._stream = BytesIO(body)
 
 
 class ApiHandler(ASGIHandler):
@@ -99,15 +151,16 @@ class ApiHandler(ASGIHandler):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Answer one request."""
         started = time.perf_counter()
-        request_id = _request_id(scope)
-        bind_contextvars(request_id=request_id)  # each request is a task with a context of its own: nothing is to be cleared
-        if prefix := get_script_prefix(scope):
+        prefix = get_script_prefix(scope) if scope.get("root_path") or settings.FORCE_SCRIPT_NAME else ""
+        if prefix:
             set_script_prefix(prefix)
+        request = _Request(scope, prefix)
+        bind_contextvars(request_id=request.request_id)  # each request is a task with a context of its own: nothing is to be cleared
         try:
-            request, response = await self._respond(scope, receive, request_id)
+            response = await self._respond(request, receive)
         except _Disconnected:
             return
-        await _send(send, response, request_id, without_body=request.method == "HEAD")
+        await _send(send, response, request)
         duration_s = time.perf_counter() - started
         _measure(request, response.status_code, duration_s)
         log.info(
@@ -117,60 +170,66 @@ class ApiHandler(ASGIHandler):
             status=response.status_code,
             ms=round(duration_s * 1000, 2),
             **getattr(request, "log", {}),
+            request_id=request.request_id,
         )
 
-    async def _respond(self, scope: Scope, receive: Receive, request_id: str) -> tuple[HttpRequest, HttpResponseBase]:
+    async def _respond(self, request: _Request, receive: Receive) -> HttpResponseBase:
         try:
-            body, too_large = await _read_body(scope, receive), False
+            request.take_body(await _read_body(request.META.get("CONTENT_LENGTH"), receive))
         except _TooLarge:
-            body, too_large = b"", True
-        request = self._request(scope, body, request_id)
-        request.body_too_large = too_large  # type: ignore[attr-defined]  # said by the view, once it knows that the caller may know
-        response: HttpResponseBase
+            request.take_body(b"")
+            request.body_too_large = True  # said by the view, once it knows that the caller may know
         try:
-            response = await self._get_response_async(request)  # type: ignore[attr-defined]
+            match = self.resolve_request(request)
+            if getattr(getattr(match.func, "view_class", None), "view_is_async", False):
+                # One of ours: a coroutine, with no middleware around it, whose answer is ready.
+                response: HttpResponseBase = await match.func(request, *match.args, **match.kwargs)
+            else:
+                response = await self._get_response_async(request)  # type: ignore[attr-defined]
         except Exception as error:  # noqa: BLE001 - the outermost place: unknown routes, broken requests, and bugs with their traceback
             response = exception_response(error, request)
-        if too_large:
+        if request.body_too_large:
             response["Connection"] = "close"  # what is left of the body is not read
-        return request, response
-
-    def _request(self, scope: Scope, body: bytes, request_id: str) -> ASGIRequest:
-        request = _Request(scope, BytesIO(body))
-        request._body = body
-        request.request_id = request_id  # type: ignore[attr-defined]
-        return request
+        return response
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_metrics: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
 def _measure(request: HttpRequest, status: int, duration_s: float) -> None:
     """Count a request under its route, so that callers cannot make labels."""
     match = request.resolver_match
-    route = match.route if match is not None else "none"
-    metrics.REQUESTS.labels(request.method if request.method in _METHODS else "other", route, status).inc()
-    metrics.REQUEST_SECONDS.labels(route).observe(duration_s)
+    key = request.method if request.method in _METHODS else "other", match.route if match is not None else "none", status
+    found = _metrics.get(key)
+    if found is None:
+        found = _metrics[key] = metrics.REQUESTS.labels(*key), metrics.REQUEST_SECONDS.labels(key[1])
+    count, seconds = found
+    count.inc()
+    seconds.observe(duration_s)
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(sent: str | None) -> str:
     """Return the caller's request id if it is a sane one, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
-            return str(value, "ascii")
-    return str(UUID(int=uuid_utils.uuid7().int))
+    if sent is not None and _SANE_REQUEST_ID.fullmatch(sent):
+        return sent
+    return str(uuid_utils.uuid7())
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes:
+async def _read_body(declared: str | None, receive: Receive) -> bytes:
     """Return the whole body, unless it is or declares itself too large."""
     limit = settings.LEDGER_MAX_BODY_BYTES
-    for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value[:20]) > limit):
+    if declared is not None and not (declared.isascii() and declared.isdigit() and int(declared[:20]) <= limit):
+        raise _TooLarge
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
             raise _TooLarge
+        return body
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise _Disconnected
         chunk = message.get("body", b"")
@@ -180,22 +239,30 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+        message = await receive()
 
 
-async def _send(send: Send, response: HttpResponseBase, request_id: str, *, without_body: bool) -> None:
+_LINES = _lines(_HEADERS)
+
+
+async def _send(send: Send, response: HttpResponseBase, request: _Request) -> None:
     own = {name.lower(): value for name, value in response.items()}
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in own.items()]
-    headers += [header for name, header in _HEADERS.items() if name not in own]
     if settings.LEDGER_HTTPS:
-        headers.append(_HSTS)
-    headers.append((b"x-request-id", request_id.encode("ascii")))
+        own |= _HSTS
+    own["x-request-id"] = request.request_id
     if isinstance(response, HttpResponse):
         content = response.content
-        headers.append((b"content-length", str(len(content)).encode("ascii")))
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        own["content-length"] = str(len(content))
+        at_once: Answer | None = request.scope.get("extensions", {}).get(ANSWER)
+        plain = request.method != "HEAD" and "connection" not in own and _HEADERS.keys().isdisjoint(own)
+        if at_once is not None and plain and at_once(response.status_code, _LINES + _lines(own), content):
+            return
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (_HEADERS | own).items()]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    without_body = request.method == "HEAD"
+    if isinstance(response, HttpResponse):
         await send({"type": "http.response.body", "body": b"" if without_body else content})
         return
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if not without_body:
         async for part in response:  # type: ignore[attr-defined]
             await send({"type": "http.response.body", "body": part, "more_body": True})

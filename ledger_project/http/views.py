@@ -8,6 +8,7 @@ an ``HttpResponse`` whose bytes are ready, so nothing is rendered later in a thr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 from adrf.views import APIView
@@ -53,9 +54,9 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         try:
             actor = ANONYMOUS if self.is_public else await _admit(request)
             request.actor, request.principal = actor, actor.principal  # type: ignore[attr-defined]
-            handler = getattr(self, (request.method or "").lower(), None) if request.method in self.allowed_methods else None
-            if handler is None:
+            if request.method not in _methods(type(self)):
                 raise exceptions.MethodNotAllowed(str(request.method))
+            handler = getattr(self, request.method.lower())
             self._check_scope(actor, request.method or "")
             if getattr(request, "body_too_large", False):
                 raise PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES)
@@ -91,8 +92,13 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
     @property
     def allowed_methods(self) -> list[str]:
         """The methods that this view has, for the Allow header."""
-        methods = [name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(self, name)]
-        return [*methods, "HEAD"] if "GET" in methods else methods
+        return list(_methods(type(self)))
+
+
+@cache
+def _methods(view: type[ApiView]) -> tuple[str, ...]:
+    methods = tuple(name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name))
+    return (*methods, "HEAD") if "GET" in methods else methods
 
 
 __all__ = ["ApiView", "read_body"]

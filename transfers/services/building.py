@@ -30,6 +30,10 @@ from transfers.services.requests import HoldRequest, RegistrationRequest, Transf
 
 def check_addressing(request: TransferRequest) -> None:
     """Raise ``ValidationFailed`` unless the request names two merchants and a currency, or two accounts; ``SameAccount`` if equal."""
+    if request.from_merchant and request.to_merchant and request.currency and not (request.source_account_id or request.dest_account_id):
+        if request.from_merchant.lower() == request.to_merchant.lower():
+            raise SameAccount
+        return
     by_name = {"from_merchant": request.from_merchant, "to_merchant": request.to_merchant}
     by_account = {"source_account_id": request.source_account_id, "dest_account_id": request.dest_account_id}
     if any(by_account.values()) and any(by_name.values()):
@@ -39,8 +43,6 @@ def check_addressing(request: TransferRequest) -> None:
     missing = [FieldError(name, "required", "this field is required") for name, value in wanted.items() if value is None]
     if missing:
         raise ValidationFailed(missing)
-    if request.from_merchant and request.to_merchant and request.from_merchant.lower() == request.to_merchant.lower():
-        raise SameAccount
     if request.source_account_id is not None and request.source_account_id == request.dest_account_id:
         raise SameAccount
 

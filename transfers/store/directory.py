@@ -5,13 +5,11 @@ Only what is committed is remembered, and only that an account exists, never tha
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import cast
 from uuid import UUID
 
-from cachetools import LRUCache
-
+from ledger_project.kernel.remembered import Remembered
 from merchants.domain import AccountKind
 from transfers.domain.commands import AccountKey
 from transfers.store import sql
@@ -19,21 +17,19 @@ from transfers.store.arrays import plain
 from transfers.store.session import Session
 
 _CAPACITY = 100_000
-_ids: LRUCache[AccountKey, UUID] = LRUCache(_CAPACITY)
-_lock = threading.Lock()
+_ids: Remembered[AccountKey, UUID] = Remembered(_CAPACITY)
 
 
 def find_accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountKey, UUID]:
     """Return the ids of those accounts that exist; asks the database only about what is not known yet."""
     found: dict[AccountKey, UUID] = {}
     unknown = []
-    with _lock:
-        for key in keys:
-            account_id = _ids.get(key)
-            if account_id is None:
-                unknown.append(key)
-            else:
-                found[key] = account_id
+    for key in keys:
+        account_id = _ids.get(key)
+        if account_id is None:
+            unknown.append(key)
+        else:
+            found[key] = account_id
     if unknown:
         wanted = frozenset(unknown)
         rows = session.send(sql.FIND_ACCOUNTS, [plain({key.merchant_id for key in unknown})]).fetchall()
@@ -46,11 +42,9 @@ def find_accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountK
 
 def remember_accounts(accounts: dict[AccountKey, UUID]) -> None:
     """Keep what a committed transaction has seen or made."""
-    with _lock:
-        _ids.update(accounts)
+    _ids.remember(accounts)
 
 
 def forget_accounts() -> None:
     """Start afresh; for tests that replace the database under the process."""
-    with _lock:
-        _ids.clear()
+    _ids.clear()
