@@ -6,6 +6,7 @@
 -- Read by migration 0002. Needs no extension; PostgreSQL 15 or newer.
 
 -- Entries: each continues its account's chain, stays above the floor, is of the transfer's currency; each transfer balances.
+-- (Proved faster since migration 0008: entry_guard.sql.)
 CREATE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE

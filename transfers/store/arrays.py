@@ -31,14 +31,9 @@ def uuids(values: Iterable[UUID | None]) -> str:
     return "{" + ",".join(texts) + "}"
 
 
-def moments(values: Iterable[datetime]) -> str:
-    """Return the literal of times; those of a batch are mostly one and the same object, which is written once."""
-    texts, last, text = [], None, ""
-    for value in values:
-        if value is not last:
-            last, text = value, f'"{value}"'
-        texts.append(text)
-    return "{" + ",".join(texts) + "}"
+def moments(values: Iterable[datetime], usual: datetime) -> str:
+    """Return the literal of times; NULL for the one that is usual."""
+    return "{" + ",".join(["NULL" if value is usual else f'"{value}"' for value in values]) + "}"
 
 
 def quoted(values: Iterable[str | None]) -> str:

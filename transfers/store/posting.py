@@ -104,18 +104,16 @@ class _Posting:
         if moments:
             check_moments(self.session, moments, now=self.facts.book.now)
         fresh = [self._fresh_items(job) for job in self.jobs]
-        planned = plan(
-            [
-                Group([item.command for item in items], job.envelope is not None and job.envelope.atomic, job.moments)
-                for job, items in zip(self.jobs, fresh, strict=True)
-            ],
-            self.facts.book,
-        )
+        groups = [
+            Group([item.command for item in items], job.envelope is not None and job.envelope.atomic, job.moments)
+            for job, items in zip(self.jobs, fresh, strict=True)
+        ]
+        planned = plan(groups, self.facts.book)
         with self.session.round_trip():
-            write_plan(self.session, planned, known_holds=self.facts.book.holds)
+            write_plan(self.session, planned, now=self.facts.book.now, known_holds=self.facts.book.holds)
             results = [
-                self._job_results(job, items, list(outcomes))
-                for job, items, outcomes in zip(self.jobs, fresh, planned.outcomes, strict=True)
+                self._job_results(job, items, list(decided))
+                for job, items, decided in zip(self.jobs, fresh, planned.outcomes, strict=True)
             ]
             write_answers(self.session, self.completions, self.released, count_refusals(self.jobs, fresh, planned.outcomes))
         accounts = dict(self.facts.account_ids) | {account.key: account.id for account in planned.opened}

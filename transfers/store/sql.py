@@ -112,17 +112,23 @@ FROM unnest(%s::uuid[], %s::text[], %s::numeric[], %s::uuid[]) AS c(id, status, 
 WHERE h.id = c.id
 """
 
+# A time is sent with the rows that have another than all the rest only: reading 5,000 of them took a thirtieth of a large posting.
 INSERT_TRANSFERS = """
 INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor,
     fee_schedule_id, reverses_id, hold_id, external_reference, memo, metadata, principal, request_id, created_at)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
+SELECT id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, fee_schedule_id, reverses_id, hold_id,
+    external_reference, memo, metadata, principal, request_id, coalesce(created_at, %s::timestamptz)
+FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
     %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::timestamptz[])
+    AS t(id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, fee_schedule_id, reverses_id, hold_id,
+    external_reference, memo, metadata, principal, request_id, created_at)
 """
 
 INSERT_ENTRIES = """
 INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash)
-SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
-    %s::timestamptz[], %s::bytea[])
+SELECT account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, coalesce(created_at, %s::timestamptz), hash
+FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::timestamptz[], %s::bytea[])
+    AS e(account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash)
 """
 
 COMPLETE_KEYS = """

@@ -7,6 +7,7 @@ the transfers are inserted, the answers are written (posting.py) while the entri
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -30,8 +31,11 @@ class Completion(Struct, frozen=True):
     transfer_id: UUID | None
 
 
-def write_plan(session: Session, plan: Plan, *, known_holds: Container[UUID]) -> None:
-    """Write accounts, holds, transfers and entries, in the round trip that is open. The database's guards check each of them."""
+def write_plan(session: Session, plan: Plan, *, now: datetime, known_holds: Container[UUID]) -> None:
+    """Write accounts, holds, transfers and entries, in the round trip that is open. The database's guards check each of them.
+
+    ``now`` is the time that most of them have.
+    """
     if plan.opened:
         _open_accounts(session, plan.opened)
     if plan.holds:
@@ -39,9 +43,9 @@ def write_plan(session: Session, plan: Plan, *, known_holds: Container[UUID]) ->
         if placed:
             _place_holds(session, placed, plan)
     if plan.transfers:
-        _insert_transfers(session, plan.transfers)
+        _insert_transfers(session, plan.transfers, now)
         session.push()
-        _insert_entries(session, plan.entries)
+        _insert_entries(session, plan.entries, now)
         session.push()
     if plan.holds:
         ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
@@ -108,10 +112,11 @@ def _end_holds(session: Session, holds: Sequence[HoldState]) -> None:
     )
 
 
-def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer]) -> None:
+def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer], now: datetime) -> None:
     session.send(
         sql.INSERT_TRANSFERS,
         [
+            now,
             uuids(t.id for t in transfers),
             words(t.kind for t in transfers),
             uuids(t.source_account_id for t in transfers),
@@ -128,15 +133,16 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer]) -> 
             quoted(dumps_text(t.details.metadata) for t in transfers),
             quoted(t.details.principal for t in transfers),
             quoted(t.details.request_id for t in transfers),
-            moments(t.created_at for t in transfers),
+            moments((t.created_at for t in transfers), now),
         ],
     )
 
 
-def _insert_entries(session: Session, entries: Sequence[PostedEntry]) -> None:
+def _insert_entries(session: Session, entries: Sequence[PostedEntry], now: datetime) -> None:
     session.send(
         sql.INSERT_ENTRIES,
         [
+            now,
             words(entry.account.packed_id.hex() for entry in entries),
             plain(entry.sequence for entry in entries),
             uuids(entry.transfer.id for entry in entries),
@@ -144,7 +150,7 @@ def _insert_entries(session: Session, entries: Sequence[PostedEntry]) -> None:
             words(entry.type for entry in entries),
             plain(entry.amount_minor for entry in entries),
             plain(entry.balance_after_minor for entry in entries),
-            moments(entry.transfer.created_at for entry in entries),
+            moments((entry.transfer.created_at for entry in entries), now),
             hexes(seal(entries)),
         ],
     )
