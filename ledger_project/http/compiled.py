@@ -100,17 +100,23 @@ def compile_serializer(serializer: serializers.Serializer[Any]) -> Callable[[Map
     fields = {str(name): field for name, field in serializer.fields.items()}
     checks = {name: (bool(field.allow_null), _check_of(field)) for name, field in fields.items()}
     required = frozenset(name for name, field in fields.items() if field.required)
-    with_default = {name: field for name, field in fields.items() if field.default is not empty}
-    made_anew = [(name, field.get_default) for name, field in with_default.items() if callable(field.default)]
-    constant = {name: field.default for name, field in with_default.items() if not callable(field.default)}
+    return _runner(checks, required, _defaults({name: field for name, field in fields.items() if field.default is not empty}))
 
+
+def _defaults(fields: Mapping[str, serializers.Field[Any, Any, Any, Any]]) -> Callable[[], dict[str, Any]]:
+    """Return what makes the values of absent fields: those that are always the same are copied, the others asked for."""
+    constant = {name: field.default for name, field in fields.items() if not callable(field.default)}
+    made = [(name, field.default) for name, field in fields.items() if callable(field.default)]
+    return constant.copy if not made else lambda: {**constant, **{name: make() for name, make in made}}
+
+
+def _runner(
+    checks: Mapping[str, tuple[bool, Check]], required: frozenset[str], defaults: Callable[[], dict[str, Any]]
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     def run(body: Mapping[str, Any]) -> dict[str, Any]:
         if not required <= body.keys():
             raise NotPlain
-        values = constant.copy()
-        for name, get_default in made_anew:
-            if name not in body:
-                values[name] = get_default()
+        values = defaults()
         for name, value in body.items():
             allow_null, check = checks[name]
             if value is not None:

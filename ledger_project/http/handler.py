@@ -250,20 +250,26 @@ async def _send(send: Send, response: HttpResponseBase, request: _Request) -> No
     if settings.LEDGER_HTTPS:
         own |= _HSTS
     own["x-request-id"] = request.request_id
-    if isinstance(response, HttpResponse):
-        content = response.content
-        own["content-length"] = str(len(content))
-        at_once: Answer | None = request.scope.get("extensions", {}).get(ANSWER)
-        plain = request.method != "HEAD" and "connection" not in own and _HEADERS.keys().isdisjoint(own)
-        if at_once is not None and plain and at_once(response.status_code, _LINES + _lines(own), content):
-            return
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (_HEADERS | own).items()]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    without_body = request.method == "HEAD"
-    if isinstance(response, HttpResponse):
-        await send({"type": "http.response.body", "body": b"" if without_body else content})
+    if not isinstance(response, HttpResponse):
+        await _send_stream(send, response, own, without_body=request.method == "HEAD")
         return
+    content = response.content
+    own["content-length"] = str(len(content))
+    at_once: Answer | None = request.scope.get("extensions", {}).get(ANSWER)
+    plain = request.method != "HEAD" and "connection" not in own and _HEADERS.keys().isdisjoint(own)
+    if at_once is not None and plain and at_once(response.status_code, _LINES + _lines(own), content):
+        return
+    await send({"type": "http.response.start", "status": response.status_code, "headers": _pairs(_HEADERS | own)})
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else content})
+
+
+async def _send_stream(send: Send, response: HttpResponseBase, own: Mapping[str, str], *, without_body: bool) -> None:
+    await send({"type": "http.response.start", "status": response.status_code, "headers": _pairs({**_HEADERS, **own})})
     if not without_body:
         async for part in response:  # type: ignore[attr-defined]
             await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _pairs(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

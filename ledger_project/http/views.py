@@ -8,7 +8,6 @@ an ``HttpResponse`` whose bytes are ready, so nothing is rendered later in a thr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, ClassVar
 
 from adrf.views import APIView
@@ -47,6 +46,13 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
     view_is_async = True
     scopes: ClassVar[Mapping[str, Scope]] = {}
     is_public: ClassVar[bool] = False
+    _methods: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Find out once which methods a view has."""
+        super().__init_subclass__(**kwargs)
+        methods = tuple(name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(cls, name))
+        cls._methods = (*methods, "HEAD") if "GET" in methods else methods
 
     async def async_dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Authenticate, check the scope, call the handler, and turn every exception into a problem document."""
@@ -54,7 +60,7 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         try:
             actor = ANONYMOUS if self.is_public else await _admit(request)
             request.actor, request.principal = actor, actor.principal  # type: ignore[attr-defined]
-            if request.method not in _methods(type(self)):
+            if request.method not in self._methods:
                 raise exceptions.MethodNotAllowed(str(request.method))
             handler = getattr(self, request.method.lower())
             self._check_scope(actor, request.method or "")
@@ -92,13 +98,7 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
     @property
     def allowed_methods(self) -> list[str]:
         """The methods that this view has, for the Allow header."""
-        return list(_methods(type(self)))
-
-
-@cache
-def _methods(view: type[ApiView]) -> tuple[str, ...]:
-    methods = tuple(name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name))
-    return (*methods, "HEAD") if "GET" in methods else methods
+        return list(self._methods)
 
 
 __all__ = ["ApiView", "read_body"]

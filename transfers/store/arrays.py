@@ -26,7 +26,7 @@ def uuids(values: Iterable[UUID | None]) -> str:
     last, text = None, "NULL"
     for value in values:
         if value is not last:
-            last, text = value, "NULL" if value is None else "%032x" % value.int
+            last, text = value, "NULL" if value is None else f"{value.int:032x}"
         texts.append(text)
     return "{" + ",".join(texts) + "}"
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-import psycopg
 from django.conf import settings
 from django.db import transaction
 from uuid_utils import uuid7
@@ -31,7 +30,7 @@ from transfers.store.backdating import check_moments
 from transfers.store.directory import remember_accounts
 from transfers.store.reading import Facts, StoredAnswer, find_schedules, read_facts, read_schedules
 from transfers.store.refusals import count_refusals
-from transfers.store.session import Row, Session
+from transfers.store.session import Reply, Session
 from transfers.store.writing import Completion, write_answers, write_plan
 
 
@@ -112,8 +111,7 @@ class _Posting:
         with self.session.round_trip():
             write_plan(self.session, planned, now=self.facts.book.now, known_holds=self.facts.book.holds)
             results = [
-                self._job_results(job, items, list(decided))
-                for job, items, decided in zip(self.jobs, fresh, planned.outcomes, strict=True)
+                self._job_results(job, items, list(decided)) for job, items, decided in zip(self.jobs, fresh, planned.outcomes, strict=True)
             ]
             write_answers(self.session, self.completions, self.released, count_refusals(self.jobs, fresh, planned.outcomes))
         accounts = dict(self.facts.account_ids) | {account.key: account.id for account in planned.opened}
@@ -121,7 +119,7 @@ class _Posting:
 
     # --- keys ---------------------------------------------------------------------------------------------------------------
 
-    def _claim(self) -> tuple[dict[tuple[str, str], str], psycopg.Cursor[Row] | None]:
+    def _claim(self) -> tuple[dict[tuple[str, str], str], Reply | None]:
         first: dict[tuple[str, str], Key] = {}
         for job in self.jobs:
             for key in job.all_keys():
@@ -138,7 +136,7 @@ class _Posting:
         ]
         return candidates, self.session.send(sql.CLAIM_KEYS, parameters)
 
-    def _register(self, candidates: Mapping[tuple[str, str], str]) -> psycopg.Cursor[Row] | None:
+    def _register(self, candidates: Mapping[tuple[str, str], str]) -> Reply | None:
         """Take the new merchants' names, in the claims' round trip: only for commands whose key turns out to be ours."""
         new: list[tuple[c.RegisterMerchant, str | None, str | None]] = []
         seen: set[tuple[str, str]] = set()

@@ -10,8 +10,6 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
-import psycopg
-
 from fees.domain import Payer, Schedule
 from fees.selectors import CANDIDATES, load_by_ids
 from ledger_project import metrics
@@ -25,14 +23,14 @@ from transfers.domain.holds import HoldStatus
 from transfers.store import sql
 from transfers.store.arrays import plain, quoted, uuids
 from transfers.store.directory import find_accounts
-from transfers.store.session import Row, Session
+from transfers.store.session import Reply, Session
 
 _HeadRow = tuple[
     UUID, UUID, str, str, str, str, str, Decimal, datetime, int | None, Decimal | None, bytes | None, datetime | None
 ]  # one row of sql.HEADS
 
 
-def find_schedules(session: Session, commands: Iterable[c.Command]) -> psycopg.Cursor[Row] | None:
+def find_schedules(session: Session, commands: Iterable[c.Command]) -> Reply | None:
     """Ask which schedules may apply to these commands, in the round trip that is open; nothing where no command is charged by them."""
     charged = [command for command in commands if isinstance(command, c.TransferFunds | c.PlaceHold)]
     if not charged:
@@ -41,7 +39,7 @@ def find_schedules(session: Session, commands: Iterable[c.Command]) -> psycopg.C
     return session.send(CANDIDATES, [uuids(merchants), quoted(currencies)])
 
 
-def read_schedules(found: psycopg.Cursor[Row] | None) -> list[Schedule]:
+def read_schedules(found: Reply | None) -> list[Schedule]:
     """Return the schedules that were found; they never change, so only those that this process has not met are read."""
     return load_by_ids([cast("UUID", row[0]) for row in found.fetchall()]) if found else []
 

@@ -1,21 +1,97 @@
 """Statements on the raw connection of Django's transaction, several to a round trip.
 
-Inside ``transaction.atomic()`` the store speaks to psycopg directly: server-side parameters, prepared statements, and pipeline mode,
+Inside ``transaction.atomic()`` the store speaks to libpq by way of psycopg: server-side parameters, prepared statements, and pipeline mode,
 in which statements are sent without waiting for each other's results and still run one after the other, each on its own snapshot.
+
+psycopg's own pipeline talks to the socket at every statement, which is right for a driver and cost half of a small posting. Here
+statements pile up and go out together, and all answers are waited for once: 40 system calls of a posting became 15. What comes back is
+read by psycopg's loaders, and errors are psycopg's.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
 from django.db.transaction import TransactionManagementError
+from psycopg.abc import PQGen
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
 from psycopg.generators import send
+from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.waiting import Ready, Wait
 
 Row = tuple[object, ...]
+
+_names: WeakKeyDictionary[psycopg.Connection[Row], dict[str, bytes]] = WeakKeyDictionary()
+"""The statements that each connection has prepared. They live as long as it does, through rollbacks too."""
+
+_numbers = itertools.count()
+
+
+class Reply:
+    """What a statement returned; there when its round trip has ended."""
+
+    __slots__ = ("_connection", "result")
+
+    def __init__(self, raw: psycopg.Connection[Row]) -> None:
+        self._connection = raw
+        self.result: PGresult | None = None
+
+    def fetchall(self) -> list[Row]:
+        """Return its rows."""
+        assert self.result is not None, "asked before the round trip has ended"  # noqa: S101 - a mistake of the caller  # nosec B101
+        transformer = Transformer(self._connection)
+        transformer.set_pgresult(self.result)
+        return cast("list[Row]", transformer.load_rows(0, self.result.ntuples, tuple))
+
+    def fetchone(self) -> Row | None:
+        """Return its first row."""
+        return next(iter(self.fetchall()), None)
+
+
+@cache
+def _numbered(statement: str) -> bytes:
+    """Return a statement with libpq's placeholders ($1, …) for psycopg's (%s)."""
+    first, *others = statement.split("%s")
+    text = first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
+    assert "%" not in text, "a percent sign that is no placeholder"  # noqa: S101 - the texts are constants  # nosec B101
+    return text.encode()
+
+
+def _next_result(pg: PGconn) -> PQGen[PGresult]:
+    """Wait for the next result, sending meanwhile what is left to be sent."""
+    while True:
+        result = None if pg.is_busy() else pg.get_result()
+        if result is None and not pg.is_busy():
+            result = pg.get_result()  # the one before marked the end of a statement's results
+        if result is not None:
+            return result
+        ready = yield Wait.RW if pg.flush() else Wait.R
+        if ready & Ready.R:
+            pg.consume_input()
+
+
+def _answers(pg: PGconn, replies: deque[Reply]) -> PQGen[psycopg.Error | None]:
+    """Give the results to those who wait for them, and return the first error, when the last answer is there."""
+    error: psycopg.Error | None = None
+    while True:
+        result = yield from _next_result(pg)
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            return error
+        reply = replies.popleft()
+        if result.status == ExecStatus.FATAL_ERROR:
+            error = error or error_from_result(result)
+        elif result.status != ExecStatus.PIPELINE_ABORTED:
+            reply.result = result
 
 
 class Session:
@@ -26,25 +102,61 @@ class Session:
             raise TransactionManagementError("the store locks and writes inside a transaction only")
         connection.ensure_connection()
         self._connection = cast("psycopg.Connection[Row]", connection.connection)
+        self._pg: PGconn = self._connection.pgconn
+        self._prepared = _names.setdefault(self._connection, {})
+        self._replies: deque[Reply] | None = None
 
     @contextmanager
     def round_trip(self) -> Iterator[None]:
-        """Send the statements of this block together; their results are there after it."""
-        with self._connection.pipeline():
+        """Send the statements of this block together; their results are there after it. Raises the database's first error.
+
+        Whatever else goes wrong between the first statement and the last answer ends the connection: nobody could tell what it stands at.
+        """
+        self._pg.enter_pipeline_mode()
+        self._replies = deque()
+        if self._pg.transaction_status == TransactionStatus.IDLE:
+            self._pg.send_query_params(b"BEGIN", None)
+            self._replies.append(Reply(self._connection))
+        try:
             yield
+            error = self._exchange()
+            self._pg.exit_pipeline_mode()
+        except BaseException:
+            self._connection.close()
+            raise
+        finally:
+            self._replies = None
+        if error is not None:
+            raise error
+
+    def _exchange(self) -> psycopg.Error | None:
+        assert self._replies is not None  # noqa: S101 - between the two ends of a round trip  # nosec B101
+        self._pg.pipeline_sync()
+        return self._connection.wait(_answers(self._pg, self._replies))
 
     def push(self) -> None:
-        """Have the database get all that was sent, so that it works on it while this thread makes the next statement ready.
+        """Have the database get all that was sent, so that it works on it while this thread makes the next statement ready."""
+        self._connection.wait(send(self._pg))
 
-        A large statement does not fit the socket's buffer, and psycopg leaves the rest to the next statement.
-        """
-        self._connection.wait(send(self._connection.pgconn))
-
-    def send(self, statement: str, parameters: Sequence[object] = (), *, binary: bool = False) -> psycopg.Cursor[Row]:
-        """Send a statement; inside ``round_trip`` its rows can be fetched when the block has ended.
+    def send(self, statement: str, parameters: Sequence[object] = (), *, binary: bool = False) -> Reply:
+        """Send a statement, in the round trip that is open or in one of its own.
 
         ``binary`` is for many rows of times and numbers: they are not parsed from text (Django's loader of times takes 6 µs each).
         """
-        cursor = psycopg.Cursor(self._connection)
-        cursor.execute(statement, parameters, prepare=True, binary=binary)
-        return cursor
+        if self._replies is None:
+            with self.round_trip():
+                return self.send(statement, parameters, binary=binary)
+        name = self._prepared.get(statement) or self._prepare(statement)
+        values = [None if value is None else str(value).encode() for value in parameters]
+        self._pg.send_query_prepared(name, values, result_format=Format.BINARY if binary else Format.TEXT)
+        reply = Reply(self._connection)
+        self._replies.append(reply)
+        return reply
+
+    def _prepare(self, statement: str) -> bytes:
+        assert self._replies is not None  # noqa: S101 - the caller has seen to it  # nosec B101
+        name = b"ledger_%d" % next(_numbers)
+        self._pg.send_prepare(name, _numbered(statement))
+        self._replies.append(Reply(self._connection))
+        self._prepared[statement] = name
+        return name
