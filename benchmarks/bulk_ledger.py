@@ -19,7 +19,7 @@ from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import new_id
 from transfers.domain.book import AccountState, Book
 from transfers.domain.commands import AccountKey, Command, Deposit, Details, TransferFunds
-from transfers.domain.hashing import GENESIS
+from transfers.domain.hashing import GENESIS, seal
 from transfers.domain.posting import Group, Plan, plan
 
 CURRENCIES = (Currency("USD", 2), Currency("EUR", 2), Currency("BTC", 8))
@@ -91,7 +91,17 @@ def _write(raw: psycopg.Connection[Any], planned: Plan) -> None:
         ),
     )  # fmt: skip
     columns = "account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash"
-    _copy(raw, f"transfers_ledgerentry ({columns})", planned.entries)
+    _copy(
+        raw,
+        f"transfers_ledgerentry ({columns})",
+        (
+            (
+                e.account.id, e.sequence, e.transfer.id, e.direction.value, e.type.value, e.amount_minor, e.balance_after_minor,
+                e.transfer.created_at, digest,
+            )
+            for e, digest in zip(planned.entries, seal(planned.entries), strict=True)
+        ),
+    )  # fmt: skip
 
 
 def _copy(raw: psycopg.Connection[Any], target: str, rows: Any) -> None:

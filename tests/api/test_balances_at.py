@@ -29,7 +29,7 @@ from transfers.selectors.balances import balances_statement
 from transfers.services.posting_now import post_now
 from transfers.store.reading import read_facts
 from transfers.store.session import Session
-from transfers.store.writing import Changes, write
+from transfers.store.writing import write_plan
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -249,4 +249,5 @@ def _deposit_at(account_id: str, name: str, moment: datetime) -> None:
         facts = read_facts(session, [command], schedules=[], registered={}, taken_keys=[])
         assert AccountKey(account.merchant_id.int, "USD", AccountKind.WALLET) in facts.book.accounts
         planned = plan([Group([command])], Book(moment, facts.book.entropy, facts.book.accounts))
-        write(session, Changes(planned, [], [], {}), known_holds=frozenset())
+        with session.round_trip():
+            write_plan(session, planned, now=moment, known_holds=())

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.operations.stories import Story, raw_connection, tell
-from transfers.domain.hashing import GENESIS, entry_hash, microseconds
+from transfers.domain.hashing import GENESIS, entry_hash, posting_bytes
 from transfers.models import ReconciliationRun
 from transfers.selectors.reconciliation.anchors import AnchorUnreadable, broken_anchors, write_anchor
 from transfers.services import reconciliation
@@ -59,7 +59,7 @@ class Vandal:
         for sequence, transfer, direction, kind, amount, at in rows:
             balance += int(amount) if direction == "CREDIT" else -int(amount)
             movement = (direction, kind, int(amount), balance)
-            previous = entry_hash(previous, account, sequence, transfer_id=transfer, moment_us=microseconds(at), movement=movement)
+            previous = entry_hash(previous, account.bytes, sequence, posting_bytes(transfer, at), movement)
             self.raw.execute(
                 "UPDATE transfers_ledgerentry SET balance_after_minor = %s, hash = %s WHERE account_id = %s AND sequence = %s",
                 [balance, previous, account, sequence],

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fees.domain import Rounding, calculate_fee
 from tests.factories import schedule
 from tests.operations.stories import raw_connection, tell
-from transfers.domain.hashing import GENESIS, entry_hash, microseconds
+from transfers.domain.hashing import GENESIS, entry_hash, posting_bytes
 from transfers.selectors.reconciliation.entries import HASH
 from transfers.selectors.reconciliation.fees import FEE
 
@@ -46,5 +46,5 @@ def test_the_hash_in_sql_is_the_domains_hash(ledger: None) -> None:
     assert rows
     for account, sequence, transfer, at, direction, kind, amount, balance, previous, digest in rows:
         movement = (direction, kind, int(amount), int(balance))
-        expected = entry_hash(previous or GENESIS, account, sequence, transfer_id=transfer, moment_us=microseconds(at), movement=movement)
+        expected = entry_hash(previous or GENESIS, account.bytes, sequence, posting_bytes(transfer, at), movement)
         assert digest == expected

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from fees.domain import Payer, Schedule, Tier, TierMode
 from ledger_project.kernel.errors import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, HoldExpired, InsufficientFunds, Refusal

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fees.domain import Payer
 from ledger_project.kernel.errors import (
@@ -26,7 +26,7 @@ from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
 from transfers.domain.book import Book
 from transfers.domain.commands import AccountKey, Deposit, Details, TransferFunds, Withdraw
-from transfers.domain.hashing import entry_hash, microseconds
+from transfers.domain.hashing import entry_hash, posting_bytes, seal
 from transfers.domain.posting import Group, Plan, plan
 
 MERCHANTS = [identity(name) for name in ("ann", "ben", "cleo", "dan")]
@@ -64,7 +64,7 @@ def test_every_transfer_balances(commands: list[object], opening: list[int], cha
     planned = decide(full_book(MERCHANTS, opening, schedules=[charged_by]), *commands)
     sums: dict[UUID, int] = defaultdict(int)
     for entry in planned.entries:
-        sums[entry.transfer_id] += entry.amount_minor if entry.direction == "CREDIT" else -entry.amount_minor
+        sums[entry.transfer.id] += entry.amount_minor if entry.direction == "CREDIT" else -entry.amount_minor
     assert set(sums.values()) <= {0}
     assert set(sums) == {transfer.id for transfer in planned.transfers}
 
@@ -74,27 +74,23 @@ def test_no_account_but_the_outside_goes_below_zero(commands: list[object], open
     book = full_book(MERCHANTS, opening, schedules=[charged_by])
     kinds = {account.id: account.key.kind for account in book.accounts.values()}
     planned = decide(book, *commands)
-    assert all(entry.balance_after_minor >= 0 for entry in planned.entries if kinds[entry.account_id] is not AccountKind.EXTERNAL)
+    assert all(entry.balance_after_minor >= 0 for entry in planned.entries if kinds[entry.account.id] is not AccountKind.EXTERNAL)
 
 
 @given(batches, openings)
 def test_chains_go_on_without_gaps_and_balances_run(commands: list[object], opening: list[int]) -> None:
     book = full_book(MERCHANTS, opening)
     heads = {a.id: (a.sequence, a.balance_minor, a.last_hash) for a in book.accounts.values()}
-    for entry in decide(book, *commands).entries:
-        sequence, balance, digest = heads[entry.account_id]
+    entries = decide(book, *commands).entries
+    for entry, sealed in zip(entries, seal(entries), strict=True):
+        sequence, balance, digest = heads[entry.account.id]
         signed = entry.amount_minor if entry.direction == "CREDIT" else -entry.amount_minor
         assert (entry.sequence, entry.balance_after_minor) == (sequence + 1, balance + signed)
         movement = (entry.direction, entry.type, entry.amount_minor, entry.balance_after_minor)
-        assert entry.hash == entry_hash(
-            digest,
-            entry.account_id,
-            entry.sequence,
-            transfer_id=entry.transfer_id,
-            moment_us=microseconds(entry.created_at),
-            movement=movement,
-        )
-        heads[entry.account_id] = entry.sequence, entry.balance_after_minor, entry.hash
+        posting = posting_bytes(entry.transfer.id, entry.transfer.created_at)
+        assert sealed == entry_hash(digest, entry.account.id.bytes, entry.sequence, posting, movement)
+        heads[entry.account.id] = entry.sequence, entry.balance_after_minor, sealed
+    assert {account.id: account.last_hash for account in book.accounts.values()} == {id_: digest for id_, (_, _, digest) in heads.items()}
 
 
 @given(batches, openings)
@@ -132,8 +128,8 @@ def test_time_never_runs_backwards_whatever_the_clock_says(commands: list[object
     last = {a.id: a.last_at for a in book.accounts.values()}
     planned = decide(book, *commands)
     for entry in planned.entries:
-        assert entry.created_at >= last[entry.account_id]
-        last[entry.account_id] = entry.created_at
+        assert entry.transfer.created_at >= last[entry.account.id]
+        last[entry.account.id] = entry.transfer.created_at
     assert [t.id for t in planned.transfers] == sorted(t.id for t in planned.transfers) or skew_us < 0
 
 

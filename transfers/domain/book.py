@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from fees.domain import Schedule
@@ -105,8 +106,7 @@ class AccountSnapshot(Struct, frozen=True):
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(Struct, frozen=True):
     """What the store has read under lock, for all commands of a batch at once.
 
     ``now`` is the database's clock, read after the locks; ``entropy`` makes ids unique; ``references`` holds the external references
@@ -117,10 +117,10 @@ class Book:
     entropy: int
     accounts: Mapping[AccountKey, AccountState]
     schedules: Sequence[Schedule] = ()
-    references: Mapping[tuple[UUID, str], UUID] = field(default_factory=dict)
-    reversals: Mapping[UUID, Sequence[int]] = field(default_factory=dict)
-    holds: Mapping[UUID, HoldState] = field(default_factory=dict)
-    registered: Mapping[UUID, datetime] = field(default_factory=dict)
+    references: Mapping[tuple[UUID, str], UUID] = msgspec.field(default_factory=dict)
+    reversals: Mapping[UUID, Sequence[int]] = msgspec.field(default_factory=dict)
+    holds: Mapping[UUID, HoldState] = msgspec.field(default_factory=dict)
+    registered: Mapping[UUID, datetime] = msgspec.field(default_factory=dict)
 
 
 _CREDIT, _DEBIT = Direction.CREDIT, Direction.DEBIT  # looked up once; a member of an Enum is found by a call
@@ -274,8 +274,7 @@ class Ledger:
             self._undo.append((account, (account.sequence, account.balance_minor, account.last_at, account.exists)))
 
 
-@dataclass(frozen=True, slots=True)
-class Savepoint:
+class Savepoint(Struct, frozen=True):
     """Where a ledger stood."""
 
     transfers: int

@@ -105,6 +105,7 @@ class Session:
         self._pg: PGconn = self._connection.pgconn
         self._prepared = _names.setdefault(self._connection, {})
         self._replies: deque[Reply] | None = None
+        self._preparing: list[tuple[str, Reply]] = []
 
     @contextmanager
     def round_trip(self) -> Iterator[None]:
@@ -126,6 +127,7 @@ class Session:
             raise
         finally:
             self._replies = None
+        self._forget_unprepared()
         if error is not None:
             raise error
 
@@ -157,6 +159,15 @@ class Session:
         assert self._replies is not None  # noqa: S101 - the caller has seen to it  # nosec B101
         name = b"ledger_%d" % next(_numbers)
         self._pg.send_prepare(name, _numbered(statement))
-        self._replies.append(Reply(self._connection))
+        reply = Reply(self._connection)
+        self._replies.append(reply)
+        self._preparing.append((statement, reply))
         self._prepared[statement] = name
         return name
+
+    def _forget_unprepared(self) -> None:
+        """Forget the names of statements that the database could not prepare, or did not come to."""
+        for statement, reply in self._preparing:
+            if reply.result is None:
+                del self._prepared[statement]
+        self._preparing.clear()

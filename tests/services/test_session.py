@@ -1,0 +1,147 @@
+"""The store's own pipeline: what comes back is whose it is, errors are the database's, and no connection is left in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import connection, connections, transaction
+from psycopg import errors as pg
+from psycopg.pq import PipelineStatus, TransactionStatus
+
+from ledger_project.connections import use_own_connection
+from tests.operations.stories import raw_connection
+from transfers.store.session import Session
+
+LARGE = 3_000_000
+"""Bytes: far beyond what a socket takes at once, in either direction."""
+
+
+@pytest.fixture
+def thread(ledger: None) -> Iterator[ThreadPoolExecutor]:
+    """A thread with a connection of its own, like the engine's."""
+    del ledger
+    with ThreadPoolExecutor(1, initializer=use_own_connection) as executor:
+        yield executor
+        executor.submit(connections.close_all).result()
+
+
+def run(executor: ThreadPoolExecutor, function: Any, *arguments: Any) -> Any:
+    future: Future[Any] = executor.submit(function, *arguments)
+    return future.result(30)
+
+
+def backend() -> int:
+    with transaction.atomic():
+        (row,) = Session().send("SELECT pg_backend_pid()").fetchall()
+    return int(str(row[0]))
+
+
+def is_at_rest() -> bool:
+    status = connection.connection.pgconn
+    return bool(status.pipeline_status == PipelineStatus.OFF and status.transaction_status == TransactionStatus.IDLE)
+
+
+def test_each_reply_is_its_statements(thread: ThreadPoolExecutor) -> None:
+    def ask() -> list[Any]:
+        with transaction.atomic():
+            session = Session()
+            with session.round_trip():
+                replies = [session.send("SELECT %s::int, generate_series(1, %s)", [n, n]) for n in range(5)]
+                words = session.send("SELECT NULL::text, %s::text, %s", ['}{\\"', None])
+                nothing = session.send("SELECT 1 WHERE false")
+                big = session.send("SELECT repeat('x', %s), %s::text", [LARGE, "y" * LARGE])
+                values = session.send(
+                    "SELECT %s::numeric, %s::uuid, %s::timestamptz, true, %s::bytea",
+                    [10**38 - 1, UUID(int=5), datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), "\\x00ff"],
+                    binary=True,
+                )
+            assert [len(str(cell)) for cell in big.fetchone() or ()] == [LARGE, LARGE]
+            return [*(reply.fetchall() for reply in replies), words.fetchone(), nothing.fetchone(), values.fetchone()]
+
+    *series, words, nothing, values = run(thread, ask)
+    assert series == [[(n, i) for i in range(1, n + 1)] for n in range(5)]
+    assert words == (None, '}{\\"', None)
+    assert nothing is None
+    number, identifier, moment, yes, raw = values
+    assert (number, identifier, yes, bytes(raw)) == (Decimal(10**38 - 1), UUID(int=5), True, b"\x00\xff")
+    assert moment == datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+    assert run(thread, is_at_rest)
+
+
+def test_the_first_error_is_raised_with_its_details_and_the_connection_goes_on(thread: ThreadPoolExecutor) -> None:
+    def fail() -> None:
+        with transaction.atomic():
+            session = Session()
+            session.send("CREATE TEMP TABLE once (n int CONSTRAINT once_is_unique UNIQUE)")
+            with session.round_trip():
+                session.send("INSERT INTO once VALUES (1)")
+                session.send("INSERT INTO once VALUES (1)")
+                session.send("SELECT 1 / 0")
+
+    before = run(thread, backend)
+    with pytest.raises(pg.UniqueViolation) as raised:
+        run(thread, fail)
+    assert raised.value.diag.constraint_name == "once_is_unique"
+    assert run(thread, is_at_rest)
+    assert run(thread, backend) == before
+
+
+def test_a_statement_that_cannot_be_prepared_is_prepared_when_it_can_be(thread: ThreadPoolExecutor) -> None:
+    statement = "SELECT count(*) FROM not_there_yet"
+
+    def ask(make: str | None) -> Any:
+        with transaction.atomic():
+            session = Session()
+            if make:
+                session.send(make)
+            return session.send(statement).fetchone()
+
+    with pytest.raises(pg.UndefinedTable):
+        run(thread, ask, None)
+    assert run(thread, ask, "CREATE TEMP TABLE not_there_yet ()") == (0,)
+
+
+def test_a_mistake_between_two_statements_ends_the_connection(thread: ThreadPoolExecutor) -> None:
+    def stumble() -> None:
+        with transaction.atomic():
+            session = Session()
+            with session.round_trip():
+                session.send("SELECT 1")
+                raise ZeroDivisionError
+
+    before = run(thread, backend)
+    with pytest.raises(ZeroDivisionError):
+        run(thread, stumble)
+    assert run(thread, backend) != before
+
+
+def test_a_connection_that_is_cut_says_so(thread: ThreadPoolExecutor) -> None:
+    def ask(pid: int) -> None:
+        with transaction.atomic():
+            session = Session()
+            session.send("SELECT 1")
+            with raw_connection() as other:
+                other.autocommit = True
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            session.send("SELECT 2")
+
+    with pytest.raises(psycopg.OperationalError):
+        run(thread, ask, run(thread, backend))
+    run(thread, connections.close_all)
+    assert run(thread, backend)
+
+
+def test_a_percent_sign_would_be_a_placeholder(thread: ThreadPoolExecutor) -> None:
+    def ask() -> None:
+        with transaction.atomic():
+            Session().send("SELECT 5 % 3")
+
+    with pytest.raises(AssertionError):
+        run(thread, ask)
