@@ -85,7 +85,11 @@ def _has_rules_of_its_own(serializer: serializers.Serializer[Any]) -> bool:
     kind, base = type(serializer), serializers.Serializer
     overridden = any(getattr(kind, name) is not getattr(base, name) for name in ("validate", "run_validation", "to_internal_value"))
     own_fields = any(
-        field.read_only or field.source != name or hasattr(serializer, f"validate_{name}") for name, field in serializer.fields.items()
+        field.read_only
+        or field.source != name
+        or getattr(field.default, "requires_context", False)
+        or hasattr(serializer, f"validate_{name}")
+        for name, field in serializer.fields.items()
     )
     return overridden or own_fields or bool(serializer.validators)
 

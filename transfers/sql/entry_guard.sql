@@ -44,28 +44,27 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    SELECT n.account_id, n.sequence, CASE
-            WHEN a.id IS NULL THEN 'account does not exist'
-            WHEN t.id IS NULL THEN 'transfer does not exist'
-            WHEN a.currency_id <> t.currency_id THEN 'account is of another currency than the transfer'
-            WHEN n.created_at <> t.created_at THEN 'time differs from the transfer''s'
-            WHEN octet_length(n.hash) <> 32 THEN 'hash is not 32 bytes'
-            WHEN n.sequence <> coalesce(p.sequence, 0) + 1 THEN 'gap in sequence'
-            WHEN n.created_at < p.created_at THEN 'time runs backwards'
-            WHEN n.balance_after_minor <> coalesce(p.balance_after_minor, 0)
-                + CASE n.direction WHEN 'CREDIT' THEN n.amount_minor ELSE -n.amount_minor END
-                THEN 'balance_after is not the previous balance and the amount'
-            WHEN n.direction = 'DEBIT' AND a.kind <> 'external' AND n.balance_after_minor < -a.overdraft_limit_minor
-                THEN 'balance below what the account may hold'
-        END AS reason
-    INTO bad
-    FROM new_rows n
-    LEFT JOIN transfers_ledgerentry p ON p.account_id = n.account_id AND p.sequence = n.sequence - 1
-    LEFT JOIN merchants_account a ON a.id = n.account_id
-    LEFT JOIN transfers_transfer t ON t.id = n.transfer_id
-    ORDER BY reason IS NULL, n.account_id, n.sequence
-    LIMIT 1;
-    IF bad.reason IS NOT NULL THEN
+    SELECT account_id, sequence, reason INTO bad FROM (
+        SELECT n.account_id, n.sequence, CASE
+                WHEN a.id IS NULL THEN 'account does not exist'
+                WHEN t.id IS NULL THEN 'transfer does not exist'
+                WHEN a.currency_id <> t.currency_id THEN 'account is of another currency than the transfer'
+                WHEN n.created_at <> t.created_at THEN 'time differs from the transfer''s'
+                WHEN octet_length(n.hash) <> 32 THEN 'hash is not 32 bytes'
+                WHEN n.sequence <> coalesce(p.sequence, 0) + 1 THEN 'gap in sequence'
+                WHEN n.created_at < p.created_at THEN 'time runs backwards'
+                WHEN n.balance_after_minor <> coalesce(p.balance_after_minor, 0)
+                    + CASE n.direction WHEN 'CREDIT' THEN n.amount_minor ELSE -n.amount_minor END
+                    THEN 'balance_after is not the previous balance and the amount'
+                WHEN n.direction = 'DEBIT' AND a.kind <> 'external' AND n.balance_after_minor < -a.overdraft_limit_minor
+                    THEN 'balance below what the account may hold'
+            END AS reason
+        FROM new_rows n
+        LEFT JOIN transfers_ledgerentry p ON p.account_id = n.account_id AND p.sequence = n.sequence - 1
+        LEFT JOIN merchants_account a ON a.id = n.account_id
+        LEFT JOIN transfers_transfer t ON t.id = n.transfer_id
+    ) n WHERE reason IS NOT NULL ORDER BY account_id, sequence LIMIT 1;
+    IF FOUND THEN
         RAISE EXCEPTION 'ledger: entry % of account %: %', bad.sequence, bad.account_id, bad.reason USING ERRCODE = 'check_violation';
     END IF;
 

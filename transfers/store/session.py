@@ -147,7 +147,11 @@ class Session:
         """
         if self._replies is None:
             with self.round_trip():
-                return self.send(statement, parameters, binary=binary)
+                return self._queue(statement, parameters, binary=binary)
+        return self._queue(statement, parameters, binary=binary)
+
+    def _queue(self, statement: str, parameters: Sequence[object], *, binary: bool) -> Reply:
+        assert self._replies is not None  # noqa: S101 - the caller has seen to it  # nosec B101
         name = self._prepared.get(statement) or self._prepare(statement)
         values = [None if value is None else str(value).encode() for value in parameters]
         self._pg.send_query_prepared(name, values, result_format=Format.BINARY if binary else Format.TEXT)
@@ -156,7 +160,7 @@ class Session:
         return reply
 
     def _prepare(self, statement: str) -> bytes:
-        assert self._replies is not None  # noqa: S101 - the caller has seen to it  # nosec B101
+        assert self._replies is not None  # noqa: S101 - as above  # nosec B101
         name = b"ledger_%d" % next(_numbers)
         self._pg.send_prepare(name, _numbered(statement))
         reply = Reply(self._connection)
