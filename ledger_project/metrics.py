@@ -34,6 +34,7 @@ POSTING_SECONDS = Histogram("ledger_posting_seconds", "Time of a posting transac
 POSTING_WAIT_SECONDS = Histogram("ledger_posting_wait_seconds", "Longest wait in the queue of a batch's requests.", buckets=_LATENCIES_S)
 BATCH_SIZE = Histogram("ledger_posting_batch_size", "Requests in a posting transaction.", buckets=_SIZES)
 LOCK_SECONDS = Histogram("ledger_lock_wait_seconds", "Time to get a batch's locks.", ["kind"], buckets=_LATENCIES_S)
+KEYS_WAIT, ACCOUNTS_WAIT = LOCK_SECONDS.labels("keys"), LOCK_SECONDS.labels("accounts")
 COMMANDS = Counter("ledger_commands", "Commands decided, by result: posted or refused.", ["result"])
 REFUSALS = Counter("ledger_refusals", "Commands refused, by code.", ["code"])
 REPLAYS = Counter("ledger_replays", "Answers given again under their idempotency key.")

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from ledger_project import metrics
+from ledger_project.log_writer import LineLogger
 from transfers.store import JobResults
 
-log = structlog.get_logger(__name__)
+log = LineLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class _Posting:
 
     def run(self) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
         """Do it all but the commit."""
-        with metrics.LOCK_SECONDS.labels("keys").time(), self.session.round_trip():
+        with metrics.KEYS_WAIT.time(), self.session.round_trip():
             self.session.send(sql.BEGIN_POSTING, [_lock_timeout(len(self.jobs))])
             candidates, claimed = self._claim()
             registered = self._register(candidates)

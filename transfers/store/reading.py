@@ -89,7 +89,7 @@ def read_facts(
     originals = {command.original.id for command in commands if isinstance(command, c.ReverseTransfer)}
     terms = {command.terms.id: command.terms for command in commands if isinstance(command, c.CaptureHold | c.VoidHold | c.ExpireHold)}
     wanted = uuids(sorted(ids.values()))
-    with metrics.LOCK_SECONDS.labels("accounts").time(), session.round_trip():
+    with metrics.ACCOUNTS_WAIT.time(), session.round_trip():
         if ids:
             session.send(sql.LOCK_ACCOUNTS, [wanted])
         clock = session.send(sql.CLOCK)
