@@ -60,7 +60,7 @@ class Service:
 
     def __init__(self, *, workers: int = 1, port: int | None = None, env: dict[str, str] | None = None, url: str = "") -> None:
         self.workers = workers
-        self.http = "auto"
+        self.http = "ledger_project.http.protocol:BoundedProtocol"  # as manage.py serve has it
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.application_name = f"ledger-{self.port}"

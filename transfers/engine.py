@@ -1,8 +1,9 @@
 """Group commit: requests that arrive while a transaction is under way wait together and are posted by the next one.
 
 One engine per process. The event loop keeps the queue; one worker thread with its own database connection posts a batch at a time.
-There is no linger timer: an idle engine posts a request at once, a busy one grows its batches by itself. The queue is bounded; when it
-is full, or the engine is draining, callers are told 503. Nobody is told "done" before the commit that holds their transfer has returned.
+There is no linger timer: an idle engine posts a request at once, a busy one grows its batches by itself, by all that has arrived when a
+batch is cut. The queue is bounded; when it is full, or the engine is draining, callers are told 503. Nobody is told "done" before the
+commit that holds their transfer has returned.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ class _Waiting:
     def give_up(self) -> None:
         """Have the caller wait no longer."""
         self.gave_up = self.future.cancel()
+
+
+TURNS, QUIET = 16, 2
+"""At most so many turns of the loop are given to callers before a batch is cut; so many in a row that bring nobody are enough. A request
+needs two from its socket to the queue."""
 
 
 class Engine:
@@ -119,11 +125,26 @@ class Engine:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
+            await self._gather()
             batch = self._next_batch()
             if batch:
                 started = time.monotonic()
                 outcomes = await self._loop.run_in_executor(self._executor, post_reliably, [waiting.job for waiting in batch])
                 self._deliver(batch, outcomes, started)
+
+    async def _gather(self) -> None:
+        """Let the loop take in what has arrived at its sockets, until turns bring nothing more, so that it is in the next batch.
+
+        Work and no waiting: there is no timer, and a loop that has nothing to do is done at once. Without it a batch would be cut before
+        the callers of the one before have been answered, and two postings would do the work of one (docs/speed.md has what that costs).
+        """
+        waiting, quiet = 0, 0
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._queue) == waiting else 0
+            if quiet == QUIET:
+                return
+            waiting = len(self._queue)
 
     def _next_batch(self) -> list[_Waiting]:
         """Take jobs from the front: at most ``LEDGER_BATCH_MAX`` commands, and no key twice.

@@ -157,7 +157,6 @@ def besieged(ledger: None) -> Iterator[Service]:
     """A server as ``manage.py serve`` runs it."""
     del ledger
     service = Service(workers=2)
-    service.http = "ledger_project.http.protocol:BoundedProtocol"
     service.start()
     yield service
     service.stop()

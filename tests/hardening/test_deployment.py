@@ -162,7 +162,6 @@ def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
     from ledger_project.http.protocol import MAX_HEAD_BYTES
 
     service = Service()
-    service.http = "ledger_project.http.protocol:BoundedProtocol"
     service.start()
     try:
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
