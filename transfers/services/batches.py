@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ledger_project.kernel.access import Actor
 from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidRequest, LedgerError
+from ledger_project.slices import map_in_slices
 from merchants.selectors import Identities, currencies_ready, find_currency, identify
 from transfers import engine
 from transfers.domain.commands import Command, Refuse
@@ -35,7 +36,7 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
     wallet_ids = {wallet_id for r in requests for wallet_id in (r.source_account_id, r.dest_account_id) if wallet_id is not None}
     identities = await identify(names=names, wallet_ids=wallet_ids)
     currencies = {code: await find_currency(code) for code in {r.currency for r in requests if r.currency is not None}}
-    built = [_build(item, identities, currencies, envelope.key, actor=actor) for item in items]
+    built = await map_in_slices(lambda item: _build(item, identities, currencies, envelope.key, actor=actor), items)
     if envelope.atomic:
         for index, (command, _) in enumerate(built):
             if isinstance(command, Refuse) and isinstance(command.error, InvalidRequest):

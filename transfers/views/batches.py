@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -17,6 +18,7 @@ from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.access import Scope
 from ledger_project.kernel.errors import IdempotencyKeyInvalid, InvalidRequest, LedgerError, ValidationFailed
 from ledger_project.kernel.json import dumps
+from ledger_project.slices import map_in_slices
 from transfers.jobs import Answer, Envelope, Key, Result
 from transfers.serializers import BatchBody, BatchItemBody, BatchJson, BatchSchemaBody
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
@@ -52,7 +54,7 @@ class BatchView(ApiView):
             key=request_key(request, body),
             atomic=values["atomic"],
         )
-        items = [_item(request, raw) for raw in values["transfers"]]
+        items = await map_in_slices(partial(_item, request), values["transfers"])
         try:
             result = await execute_batch(items, envelope=envelope, render=renderer(request, 201, posted), actor=actor_of(request))
         except BatchItemInvalid as invalid:
