@@ -88,7 +88,7 @@ class Work:
     do: Callable[[Stopping], Facts]
 
 
-SERVING = (Work("holds", 2.0, _expire), Work("rollups", 5.0, _roll_up))
+SERVING = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _roll_up))
 """What web processes do too: expired money is promised back within 5 s; reading the daily figures refreshes them as well."""
 
 

@@ -41,7 +41,7 @@ _defaults = _Defaults()
 
 def _answer(cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> bool:
     """Do what uvicorn's cycle does for the two messages of an answer."""
-    if cycle.response_started or cycle.flow.write_paused:
+    if cycle.response_started or cycle.flow.write_paused or cycle.access_log:
         return False
     cycle.response_started = cycle.response_complete = True
     if cycle.disconnected:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from django.db import connection, connections, transaction
 from django.db.utils import Error as DatabaseFailure
 
+from ledger_project.kernel.ids import first_uuid7_at
 from ledger_project.kernel.money import Currency
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.models import new_id
@@ -32,6 +33,7 @@ from transfers.domain.commands import (
 from transfers.jobs import Item, Job, Key
 from transfers.models import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, RollupMark
 from transfers.selectors import find_hold_terms, find_original
+from transfers.services import rollup_statements as sql
 from transfers.services.posting_now import bare, post_now
 from transfers.services.rollups import rebuild_rollups, refresh_rollups, rollup_differences
 
@@ -274,3 +276,18 @@ def test_refusals_are_counted_by_code_once_and_their_replays_not_at_all() -> Non
     post_now([TransferFunds(poor, other, CHF, 500, Details()), TransferFunds(other, poor, CHF, 5, Details())])
     settle()
     assert refusals("insufficient_funds", "CHF") - before == 2
+
+
+def test_a_step_goes_from_its_transfers_to_their_entries_whatever_the_planner_believes(ledger: None) -> None:
+    """Where a table was not analyzed lately, the planner began at the accounts and walked all that they ever did."""
+    del ledger
+    moment = datetime.now(UTC)
+    bounds = {"low": first_uuid7_at(moment - timedelta(seconds=2)), "high": first_uuid7_at(moment)}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql.IN_ORDER)
+        for table in sql.SUMS:
+            cursor.execute("EXPLAIN (COSTS OFF) " + sql.add_statement(table), bounds)
+            plan = [line for (line,) in cursor.fetchall()]
+            scans = [line.split(" on ")[1].split()[0] for line in plan if " Scan" in line and " on transfers_" in line]
+            assert scans[0] == "transfers_transfer", plan
+            assert not [line for line in plan if "Seq Scan on transfers_" in line or "ledgerentry_pkey" in line], plan

@@ -1,5 +1,13 @@
 """Every SQL text of the rollups, named. ``{transfers}`` is the source of the transfers that are summed."""
 
+# A step reads the newest transfers, of which statistics know nothing yet: from each to its entries and their accounts, by index and in this
+# order. Left to itself the planner began at the accounts, where the tables had not been analyzed, and walked the whole journal: 650 ms in
+# place of 15, and the slowest percent of all callers.
+IN_ORDER = """
+SELECT set_config('join_collapse_limit', '1', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)
+"""
+
 LOCK_MARK = """
 SELECT rolled_until, candidate_until, candidate_xid FROM transfers_rollupmark WHERE id = 1 FOR UPDATE SKIP LOCKED
 """

@@ -105,6 +105,7 @@ def _add(low: datetime, high: datetime) -> None:
     # Ids rather than times: the primary key serves, and ids are in the order of times (kernel/ids.py).
     bounds = {"low": first_uuid7_at(low), "high": first_uuid7_at(high)}
     with connection.cursor() as cursor:
+        cursor.execute(sql.IN_ORDER)
         for table in sql.SUMS:
             cursor.execute(sql.add_statement(table), bounds)
 
