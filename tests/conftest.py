@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 
 from ledger_project import lifecycle
-from ledger_project.connections import close_own_connections
+from ledger_project.connections import close_own_connections, use_own_connection
 from ledger_project.database import EmbeddedPostgres
 from tests.environment import LANE
 from tests.invariants import check_invariants
@@ -85,3 +86,12 @@ def service(ledger: None) -> Iterator[Service]:
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def posting_thread(ledger: None) -> Iterator[ThreadPoolExecutor]:
+    """A thread with a connection of its own, like the engine's."""
+    del ledger
+    with ThreadPoolExecutor(1, initializer=use_own_connection) as executor:
+        yield executor
+        executor.submit(connections.close_all).result()

@@ -9,7 +9,6 @@ What Django's own ``ASGIHandler`` does for every request and an API call does no
 * Synchronous middleware runs in a thread. The API needs a request id, a log line and a few headers: they are here.
 * The body goes to a spooled file. It is at most 1 MiB: it stays in memory.
 * The URL is resolved by trying every pattern (15 µs). Routes without parameters are remembered; there are as many as there are views.
-* Settings are looked up through a lazy object (0.5 µs each, a dozen a request): what the path needs is read once.
 
 The admin keeps Django's handler with the full stack of middleware (asgi.py).
 """
@@ -151,7 +150,7 @@ class ApiHandler(ASGIHandler):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Answer one request."""
         started = time.perf_counter()
-        prefix = get_script_prefix(scope) if scope.get("root_path") or settings.FORCE_SCRIPT_NAME else ""
+        prefix = get_script_prefix(scope)
         if prefix:
             set_script_prefix(prefix)
         request = _Request(scope, prefix)
@@ -221,15 +220,10 @@ async def _read_body(declared: str | None, receive: Receive) -> bytes:
     limit = settings.LEDGER_MAX_BODY_BYTES
     if declared is not None and not (declared.isascii() and declared.isdigit() and int(declared[:20]) <= limit):
         raise _TooLarge
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise _TooLarge
-        return body
     chunks: list[bytes] = []
     size = 0
     while True:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise _Disconnected
         chunk = message.get("body", b"")
@@ -239,7 +233,6 @@ async def _read_body(declared: str | None, receive: Receive) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
-        message = await receive()
 
 
 _LINES = _lines(_HEADERS)

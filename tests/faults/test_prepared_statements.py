@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
-from ledger_project.connections import use_own_connection
 from ledger_project.kernel.money import Currency
 from merchants.domain import MerchantIdentity
 from merchants.models import new_id
@@ -18,15 +16,6 @@ from transfers.domain.commands import Deposit, Details, RegisterMerchant
 from transfers.services.posting_now import post_now
 
 USD = Currency("USD", 2)
-
-
-@pytest.fixture
-def posting_thread(ledger: None) -> Iterator[ThreadPoolExecutor]:
-    """A thread with a connection of its own, like the engine's."""
-    del ledger
-    with ThreadPoolExecutor(1, initializer=use_own_connection) as executor:
-        yield executor
-        executor.submit(connections.close_all).result()
 
 
 def ask(statement: str) -> list[Any]:

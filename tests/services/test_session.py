@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,21 +14,11 @@ from django.db import connection, connections, transaction
 from psycopg import errors as pg
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from ledger_project.connections import use_own_connection
 from tests.operations.stories import raw_connection
 from transfers.store.session import Session
 
 LARGE = 3_000_000
 """Bytes: far beyond what a socket takes at once, in either direction."""
-
-
-@pytest.fixture
-def thread(ledger: None) -> Iterator[ThreadPoolExecutor]:
-    """A thread with a connection of its own, like the engine's."""
-    del ledger
-    with ThreadPoolExecutor(1, initializer=use_own_connection) as executor:
-        yield executor
-        executor.submit(connections.close_all).result()
 
 
 def run(executor: ThreadPoolExecutor, function: Any, *arguments: Any) -> Any:
@@ -48,7 +37,7 @@ def is_at_rest() -> bool:
     return bool(status.pipeline_status == PipelineStatus.OFF and status.transaction_status == TransactionStatus.IDLE)
 
 
-def test_each_reply_is_its_statements(thread: ThreadPoolExecutor) -> None:
+def test_each_reply_is_its_statements(posting_thread: ThreadPoolExecutor) -> None:
     def ask() -> list[Any]:
         with transaction.atomic():
             session = Session()
@@ -65,17 +54,17 @@ def test_each_reply_is_its_statements(thread: ThreadPoolExecutor) -> None:
             assert [len(str(cell)) for cell in big.fetchone() or ()] == [LARGE, LARGE]
             return [*(reply.fetchall() for reply in replies), words.fetchone(), nothing.fetchone(), values.fetchone()]
 
-    *series, words, nothing, values = run(thread, ask)
+    *series, words, nothing, values = run(posting_thread, ask)
     assert series == [[(n, i) for i in range(1, n + 1)] for n in range(5)]
     assert words == (None, '}{\\"', None)
     assert nothing is None
     number, identifier, moment, yes, raw = values
     assert (number, identifier, yes, bytes(raw)) == (Decimal(10**38 - 1), UUID(int=5), True, b"\x00\xff")
     assert moment == datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-    assert run(thread, is_at_rest)
+    assert run(posting_thread, is_at_rest)
 
 
-def test_the_first_error_is_raised_with_its_details_and_the_connection_goes_on(thread: ThreadPoolExecutor) -> None:
+def test_the_first_error_is_raised_with_its_details_and_the_connection_goes_on(posting_thread: ThreadPoolExecutor) -> None:
     def fail() -> None:
         with transaction.atomic():
             session = Session()
@@ -85,15 +74,15 @@ def test_the_first_error_is_raised_with_its_details_and_the_connection_goes_on(t
                 session.send("INSERT INTO once VALUES (1)")
                 session.send("SELECT 1 / 0")
 
-    before = run(thread, backend)
+    before = run(posting_thread, backend)
     with pytest.raises(pg.UniqueViolation) as raised:
-        run(thread, fail)
+        run(posting_thread, fail)
     assert raised.value.diag.constraint_name == "once_is_unique"
-    assert run(thread, is_at_rest)
-    assert run(thread, backend) == before
+    assert run(posting_thread, is_at_rest)
+    assert run(posting_thread, backend) == before
 
 
-def test_a_statement_that_cannot_be_prepared_is_prepared_when_it_can_be(thread: ThreadPoolExecutor) -> None:
+def test_a_statement_that_cannot_be_prepared_is_prepared_when_it_can_be(posting_thread: ThreadPoolExecutor) -> None:
     statement = "SELECT count(*) FROM not_there_yet"
 
     def ask(make: str | None) -> Any:
@@ -104,11 +93,11 @@ def test_a_statement_that_cannot_be_prepared_is_prepared_when_it_can_be(thread: 
             return session.send(statement).fetchone()
 
     with pytest.raises(pg.UndefinedTable):
-        run(thread, ask, None)
-    assert run(thread, ask, "CREATE TEMP TABLE not_there_yet ()") == (0,)
+        run(posting_thread, ask, None)
+    assert run(posting_thread, ask, "CREATE TEMP TABLE not_there_yet ()") == (0,)
 
 
-def test_a_mistake_between_two_statements_ends_the_connection(thread: ThreadPoolExecutor) -> None:
+def test_a_mistake_between_two_statements_ends_the_connection(posting_thread: ThreadPoolExecutor) -> None:
     def stumble() -> None:
         with transaction.atomic():
             session = Session()
@@ -116,13 +105,13 @@ def test_a_mistake_between_two_statements_ends_the_connection(thread: ThreadPool
                 session.send("SELECT 1")
                 raise ZeroDivisionError
 
-    before = run(thread, backend)
+    before = run(posting_thread, backend)
     with pytest.raises(ZeroDivisionError):
-        run(thread, stumble)
-    assert run(thread, backend) != before
+        run(posting_thread, stumble)
+    assert run(posting_thread, backend) != before
 
 
-def test_a_connection_that_is_cut_says_so(thread: ThreadPoolExecutor) -> None:
+def test_a_connection_that_is_cut_says_so(posting_thread: ThreadPoolExecutor) -> None:
     def ask(pid: int) -> None:
         with transaction.atomic():
             session = Session()
@@ -133,15 +122,15 @@ def test_a_connection_that_is_cut_says_so(thread: ThreadPoolExecutor) -> None:
             session.send("SELECT 2")
 
     with pytest.raises(psycopg.OperationalError):
-        run(thread, ask, run(thread, backend))
-    run(thread, connections.close_all)
-    assert run(thread, backend)
+        run(posting_thread, ask, run(posting_thread, backend))
+    run(posting_thread, connections.close_all)
+    assert run(posting_thread, backend)
 
 
-def test_a_percent_sign_would_be_a_placeholder(thread: ThreadPoolExecutor) -> None:
+def test_a_percent_sign_would_be_a_placeholder(posting_thread: ThreadPoolExecutor) -> None:
     def ask() -> None:
         with transaction.atomic():
             Session().send("SELECT 5 % 3")
 
     with pytest.raises(AssertionError):
-        run(thread, ask)
+        run(posting_thread, ask)

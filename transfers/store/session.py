@@ -113,12 +113,12 @@ class Session:
 
         Whatever else goes wrong between the first statement and the last answer ends the connection: nobody could tell what it stands at.
         """
-        self._pg.enter_pipeline_mode()
         self._replies = deque()
-        if self._pg.transaction_status == TransactionStatus.IDLE:
-            self._pg.send_query_params(b"BEGIN", None)
-            self._replies.append(Reply(self._connection))
         try:
+            self._pg.enter_pipeline_mode()
+            if self._pg.transaction_status == TransactionStatus.IDLE:
+                self._pg.send_query_params(b"BEGIN", None)
+                self._expect()
             yield
             error = self._exchange()
             self._pg.exit_pipeline_mode()
@@ -151,21 +151,22 @@ class Session:
         return self._queue(statement, parameters, binary=binary)
 
     def _queue(self, statement: str, parameters: Sequence[object], *, binary: bool) -> Reply:
-        assert self._replies is not None  # noqa: S101 - the caller has seen to it  # nosec B101
         name = self._prepared.get(statement) or self._prepare(statement)
         values = [None if value is None else str(value).encode() for value in parameters]
         self._pg.send_query_prepared(name, values, result_format=Format.BINARY if binary else Format.TEXT)
+        return self._expect()
+
+    def _expect(self) -> Reply:
+        """Return the reply of the statement that was just sent."""
+        assert self._replies is not None  # noqa: S101 - between the two ends of a round trip  # nosec B101
         reply = Reply(self._connection)
         self._replies.append(reply)
         return reply
 
     def _prepare(self, statement: str) -> bytes:
-        assert self._replies is not None  # noqa: S101 - as above  # nosec B101
         name = b"ledger_%d" % next(_numbers)
         self._pg.send_prepare(name, _numbered(statement))
-        reply = Reply(self._connection)
-        self._replies.append(reply)
-        self._preparing.append((statement, reply))
+        self._preparing.append((statement, self._expect()))
         self._prepared[statement] = name
         return name
 

@@ -1,7 +1,7 @@
 """What a plan has decided, written: one insert a table, all of them in one round trip.
 
-A statement goes out as soon as it is sent, and the database works on it while the next one is made ready: the entries are hashed while
-the transfers are inserted, the answers are written (posting.py) while the entries are.
+The large statements are pushed out one by one, and the database works on each while the next one is made ready: the entries are hashed
+while the transfers are inserted, the answers are written (posting.py) while the entries are.
 """
 
 from __future__ import annotations
@@ -36,21 +36,19 @@ def write_plan(session: Session, plan: Plan, *, now: datetime, known_holds: Cont
 
     ``now`` is the time that most of them have.
     """
+    placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
+    ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
     if plan.opened:
         _open_accounts(session, plan.opened)
-    if plan.holds:
-        placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
-        if placed:
-            _place_holds(session, placed, plan)
+    if placed:
+        _place_holds(session, placed, plan)
     if plan.transfers:
         _insert_transfers(session, plan.transfers, now)
         session.push()
         _insert_entries(session, plan.entries, now)
         session.push()
-    if plan.holds:
-        ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
-        if ended:
-            _end_holds(session, ended)
+    if ended:
+        _end_holds(session, ended)
 
 
 def write_answers(session: Session, completions: Sequence[Completion], released: Sequence[str], refusals: RefusalCounts) -> None:
