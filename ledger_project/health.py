@@ -13,7 +13,14 @@ from ledger_project.http.schema import HealthJson, problem_responses
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.access import Scope
 from ledger_project.kernel.errors import DatabaseUnavailable
+from ledger_project.lifecycle import failed_tasks
 from ledger_project.readers import in_reader
+
+
+def _check_tasks() -> None:
+    failed = failed_tasks()
+    if failed:
+        raise DatabaseUnavailable(f"This process is ending: {', '.join(failed)} failed.")
 
 
 class HealthView(ApiView):
@@ -21,10 +28,11 @@ class HealthView(ApiView):
 
     is_public = True
 
-    @extend_schema(operation_id="healthz", tags=["health"], responses={200: HealthJson})
+    @extend_schema(operation_id="healthz", tags=["health"], responses={200: HealthJson, **problem_responses("database_unavailable")})
     async def get(self, request: HttpRequest) -> HttpResponse:
-        """Answer at once, without a look at anything else."""
+        """Answer at once, without a look at anything outside; 503 once a task that the process needs has failed."""
         del request
+        _check_tasks()
         return json_response({"status": "ok"})
 
 
@@ -54,6 +62,7 @@ class ReadinessView(ApiView):
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Answer 503 with what is missing until everything is there."""
         del request
+        _check_tasks()
         missing = await in_reader(_check_readiness)
         if missing is not None:
             raise DatabaseUnavailable(missing)

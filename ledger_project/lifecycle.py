@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
+import signal
 from collections.abc import Awaitable, Callable
+
+import structlog
+
+log = structlog.get_logger(__name__)
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -43,3 +50,30 @@ async def shutdown() -> None:
     """Run the shutdown hooks in reverse order."""
     for hook in reversed(_shutdown):
         await hook()
+
+
+_failed: list[str] = []
+
+
+def must_live(task: asyncio.Task[None]) -> None:
+    """Have the process end, as for SIGTERM, if this task fails: nobody else does its work, and a supervisor starts a new process."""
+    task.add_done_callback(_check_end)
+
+
+def failed_tasks() -> list[str]:
+    """Return the names of the tasks that had to live and failed."""
+    return list(_failed)
+
+
+def _check_end(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is None:
+        return
+    _failed.append(task.get_name())
+    log.critical("task.failed", task=task.get_name(), exc_info=error)
+    end_process()
+
+
+def end_process() -> None:
+    """Ask this process to end: requests under way are answered first."""
+    os.kill(os.getpid(), signal.SIGTERM)

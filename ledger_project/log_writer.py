@@ -71,13 +71,11 @@ class CoalescingListener(logging.handlers.QueueListener):
     def _write(self, records: list[logging.LogRecord | dict[str, object]]) -> None:
         lines = []
         for record in records:
-            if isinstance(record, dict):
-                lines.append(dumps_line(record) + self._output.terminator)
-                continue
             try:
-                lines.append(self._output.format(record) + self._output.terminator)
+                line = dumps_line(record) if isinstance(record, dict) else self._output.format(record)
+                lines.append(line + self._output.terminator)
             except Exception:  # noqa: BLE001 - as logging.Handler does: a line that cannot be written is reported on stderr
-                self._output.handleError(record)
+                self._output.handleError(logging.makeLogRecord({"msg": repr(record)}) if isinstance(record, dict) else record)
         if lines:
             try:
                 self._output.stream.write("".join(lines))

@@ -40,6 +40,7 @@ REFUSALS = Counter("ledger_refusals", "Commands refused, by code.", ["code"])
 REPLAYS = Counter("ledger_replays", "Answers given again under their idempotency key.")
 FAILURES = Counter("ledger_posting_failures", "Requests that failed without a decision.", ["error"])
 RETRIES = Counter("ledger_posting_retries", "Posting transactions tried again.", ["error"])
+DEFERRED = Gauge("ledger_deferred_commands", "Commands that wait for a lock which somebody else holds.", multiprocess_mode="livesum")
 QUEUE_DEPTH = Gauge("ledger_queue_depth", "Commands that wait to be posted.", multiprocess_mode="livesum")
 POOL_CONNECTIONS = Gauge("ledger_pool_connections", "Connections of the admin's pools.", ["state"], multiprocess_mode="livesum")
 

@@ -8,6 +8,8 @@ import signal
 
 import structlog
 
+from ledger_project.lifecycle import must_live
+
 SUPERVISOR = "LEDGER_SUPERVISOR_PID"
 """Environment variable by which ``manage.py serve`` tells its workers who it is."""
 
@@ -20,7 +22,9 @@ _tasks: set[asyncio.Task[None]] = set()
 async def watch_supervisor() -> None:
     """Start looking after the supervisor, if there is one; without it, end as for SIGTERM."""
     if SUPERVISOR in os.environ and os.getppid() == int(os.environ[SUPERVISOR]):
-        _tasks.add(asyncio.create_task(_watch(os.getppid()), name="supervisor-watch"))
+        task = asyncio.create_task(_watch(os.getppid()), name="supervisor-watch")
+        must_live(task)
+        _tasks.add(task)
 
 
 async def _watch(supervisor: int) -> None:

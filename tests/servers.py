@@ -60,6 +60,7 @@ class Service:
 
     def __init__(self, *, workers: int = 1, port: int | None = None, env: dict[str, str] | None = None, url: str = "") -> None:
         self.workers = workers
+        self.app = "ledger_project.asgi:application"
         self.http = "ledger_project.http.protocol:BoundedProtocol"  # as manage.py serve has it
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -94,7 +95,7 @@ class Service:
         LOGS.mkdir(parents=True, exist_ok=True)
         with (LOGS / f"{self.port}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", "ledger_project.asgi:application", *arguments],
+                [sys.executable, "-m", "uvicorn", self.app, *arguments],
                 cwd=ROOT,
                 env=self.env,
                 start_new_session=True,

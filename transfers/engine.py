@@ -3,7 +3,7 @@
 One engine per process. The event loop keeps the queue; one worker thread with its own database connection posts a batch at a time.
 There is no linger timer: an idle engine posts a request at once, a busy one grows its batches by itself, by all that has arrived when a
 batch is cut. The queue is bounded; when it is full, or the engine is draining, callers are told 503. Nobody is told "done" before the
-commit that holds their transfer has returned.
+commit that holds their transfer has returned. Who needs a lock that somebody else holds waits elsewhere (``deferred_jobs``).
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from django.db import connections
 
 from ledger_project.connections import use_own_connection
 from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress
+from ledger_project.lifecycle import must_live
+from transfers.deferred_jobs import DeferredJobs
 from transfers.jobs import Job
 from transfers.reporting import report_batch
-from transfers.retrying import post_reliably
+from transfers.retrying import Deferred, Outcome, post_patiently, post_reliably
 from transfers.store import JobResults
 
 
@@ -36,6 +38,11 @@ class _Waiting:
     keys: frozenset[tuple[str, str]]
     since: float = field(default_factory=time.monotonic)
     gave_up: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the caller has given up."""
+        return self.future.done()
 
     def give_up(self) -> None:
         """Have the caller wait no longer."""
@@ -52,6 +59,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._queue: deque[_Waiting] = deque()
+        self._posting: Sequence[_Waiting] = ()
         self._commands = 0
         self._in_flight: dict[tuple[str, str], int] = {}
         self._wake = asyncio.Event()
@@ -60,21 +68,26 @@ class Engine:
         # In a context of its own: the first request's id must not stand on every batch's log line.
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run(), name="posting-engine", context=contextvars.Context())
+        self._deferred = DeferredJobs(self._loop, self._finish)
+        for task in (self._task, self._deferred.task):
+            must_live(task)
+            task.add_done_callback(self._fail_all)
 
     @property
     def depth(self) -> int:
         """Commands that wait now."""
-        return self._commands
+        return self._commands + self._deferred.commands
 
     async def submit(self, job: Job) -> JobResults:
         """Queue a job and return its results when they are committed.
 
         Raises ``DatabaseUnavailable`` when the queue is full, the service is stopping, or the database is gone;
-        ``IdempotencyInProgress`` when the first request with this key is still running after ``LEDGER_IDEMPOTENCY_WAIT`` seconds.
+        ``IdempotencyInProgress`` when the first request with this key is still running after ``LEDGER_IDEMPOTENCY_WAIT`` seconds, and
+        ``AccountBusy`` when somebody else holds the lock of an account as long.
         """
         if self._draining:
             raise DatabaseUnavailable("The service is stopping; repeat the request with the same Idempotency-Key.")
-        if self._commands + len(job.items) > settings.LEDGER_QUEUE_MAX and self._queue:
+        if self.depth + len(job.items) > settings.LEDGER_QUEUE_MAX and self.depth:
             raise DatabaseUnavailable("The posting queue is full; repeat the request with the same Idempotency-Key.")
         keys = frozenset((key.principal, key.key) for key in job.all_keys())
         duplicate = any(key in self._in_flight for key in keys)
@@ -98,7 +111,8 @@ class Engine:
         """Take nothing more, post what waits, and stop the worker thread."""
         self._draining = True
         self._wake.set()
-        await self._task
+        await asyncio.wait({self._task})
+        await self._deferred.drain()
         await self._loop.run_in_executor(self._executor, connections.close_all)
         self._executor.shutdown(wait=False)
 
@@ -129,8 +143,10 @@ class Engine:
             batch = self._next_batch()
             if batch:
                 started = time.monotonic()
-                outcomes = await self._loop.run_in_executor(self._executor, post_reliably, [waiting.job for waiting in batch])
+                self._posting = batch
+                outcomes = await self._loop.run_in_executor(self._executor, _post, batch)
                 self._deliver(batch, outcomes, started)
+                self._posting = ()
 
     async def _gather(self) -> None:
         """Let the loop take in what has arrived at its sockets, until turns bring nothing more, so that it is in the next batch.
@@ -150,7 +166,7 @@ class Engine:
         """Take jobs from the front: at most ``LEDGER_BATCH_MAX`` commands, and no key twice.
 
         A job whose key is in the batch already stays for the next one, where it finds the first one's answer. Those who gave up
-        waiting are left out: their request was never begun.
+        waiting are left out: their request was never begun. Those who need a lock that was found taken wait apart.
         """
         batch: list[_Waiting] = []
         later: list[_Waiting] = []
@@ -165,7 +181,10 @@ class Engine:
             if batch and size + len(waiting.job.items) > limit:
                 break
             self._queue.popleft()
-            if keys.isdisjoint(waiting.keys):
+            if self._deferred.concerns(waiting.job):
+                self._leave_queue(waiting)
+                self._deferred.add(waiting)
+            elif keys.isdisjoint(waiting.keys):
                 keys |= waiting.keys
                 size += len(waiting.job.items)
                 self._leave_queue(waiting)
@@ -178,21 +197,56 @@ class Engine:
     def _leave_queue(self, waiting: _Waiting) -> None:
         self._commands -= len(waiting.job.items)
 
-    def _deliver(self, batch: Sequence[_Waiting], outcomes: Sequence[JobResults | Exception], started: float) -> None:
+    def _deliver(self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome], started: float) -> None:
+        decided: list[JobResults | Exception] = []
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            self._forget(waiting)
-            if waiting.future.cancelled():
-                continue
-            if isinstance(outcome, Exception):
-                waiting.future.set_exception(outcome)
+            if isinstance(outcome, Deferred):
+                self._deferred.add(waiting, outcome)
             else:
-                waiting.future.set_result(outcome)
+                self._answer(waiting, outcome)
+                decided.append(outcome)
         report_batch(
-            outcomes,
+            decided,
             duration_s=time.monotonic() - started,
             waited_s=started - min(waiting.since for waiting in batch),
-            still_waiting=self._commands,
+            still_waiting=self.depth,
         )
+
+    def _finish(self, waiting: _Waiting, outcome: JobResults | Exception) -> None:
+        """Answer a job that was deferred."""
+        self._answer(waiting, outcome)
+        report_batch([outcome], duration_s=0.0, waited_s=time.monotonic() - waiting.since, still_waiting=self.depth)
+
+    def _answer(self, waiting: _Waiting, outcome: JobResults | Exception) -> None:
+        self._forget(waiting)
+        if waiting.future.done():
+            return
+        if isinstance(outcome, Exception):
+            waiting.future.set_exception(outcome)
+        else:
+            waiting.future.set_result(outcome)
+
+    def _fail_all(self, task: asyncio.Task[None]) -> None:
+        """Have nobody wait for a task that has failed (``must_live`` ends the process)."""
+        if task.cancelled() or task.exception() is None:
+            return
+        self._draining = True
+        error = DatabaseUnavailable("The service is stopping; repeat the request with the same Idempotency-Key.")
+        for waiting in [*self._posting, *self._queue, *self._deferred.waiting]:
+            if not waiting.future.done():
+                waiting.future.set_exception(error)
+        self._queue.clear()
+        self._wake.set()
+
+
+def _post(batch: Sequence[_Waiting]) -> list[Outcome]:
+    """Post a batch, on the worker thread. Those who give up meanwhile are not tried by themselves when it fails as a whole."""
+    waiting = {id(entry.job): entry for entry in batch}
+    return post_reliably(
+        [entry.job for entry in batch],
+        deadline=time.monotonic() + settings.LEDGER_POSTING_TIMEOUT,
+        is_wanted=lambda job: not waiting[id(job)].is_over,
+    )
 
 
 _engines: dict[asyncio.AbstractEventLoop, Engine] = {}
@@ -220,13 +274,19 @@ async def submit(job: Job) -> JobResults:
 
 
 def submit_now(job: Job) -> JobResults:
-    """Post a job from synchronous code (a command, the admin) in a transaction of its own, on this thread's connection."""
-    (outcome,) = post_reliably([job])
+    """Post a job from synchronous code (a command, the admin) in a transaction of its own, on this thread's connection.
+
+    Raises what ``Engine.submit`` raises, but for the queue.
+    """
+    (outcome,) = post_patiently([job], wait_s=settings.LEDGER_IDEMPOTENCY_WAIT)
     if isinstance(outcome, JobResults):
         return outcome
     raise outcome
 
 
-def submit_all_now(jobs: Sequence[Job]) -> list[JobResults | Exception]:
-    """Post jobs from synchronous code in one transaction; if that fails, each in its own, so that each has its results or its error."""
-    return post_reliably(jobs)
+def submit_all_now(jobs: Sequence[Job], *, wait_s: float) -> list[JobResults | Exception]:
+    """Post jobs from synchronous code in one transaction; if that fails, each in its own, so that each has its results or its error.
+
+    Those whose locks somebody else holds are waited for ``wait_s`` seconds, all together, and get ``AccountBusy``.
+    """
+    return post_patiently(jobs, wait_s=wait_s)

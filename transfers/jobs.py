@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from transfers.domain.commands import Command
+from transfers.domain.commands import AccountKey, Command, RegisterMerchant, TransferFunds
 from transfers.domain.outcome import Outcome
 
 
@@ -45,6 +45,9 @@ class Result(Struct, frozen=True):
         """The transfer that was posted, if this is not a replay."""
         return self.outcome.transfer.id if self.outcome and self.outcome.transfer else None
 
+
+Blocker = AccountKey | tuple[str, str]
+"""What somebody else may have locked: an account, an idempotency key with its namespace, or a new merchant's name with none."""
 
 Render = Callable[[Outcome], Answer]
 RenderAll = Callable[[Sequence[Result]], Answer]
@@ -89,6 +92,18 @@ class Job(Struct, frozen=True):
     def timed_items(self) -> Iterator[tuple[Item, datetime | None]]:
         """Each item with the moment at which it happened; None: now."""
         return itertools.zip_longest(self.items, self.moments)
+
+    def accounts(self) -> set[AccountKey]:
+        """Every account that its commands may need, whatever fee schedule applies."""
+        commands = [item.command for item in self.items]
+        accounts = {account for command in commands for account in command.accounts()}
+        return accounts | {command.receiver_fees() for command in commands if isinstance(command, TransferFunds)}
+
+    def needs(self) -> set[Blocker]:
+        """Everything that somebody else may have locked: accounts, keys, and the names of merchants that are registered."""
+        keys = {(key.principal, key.key) for key in self.all_keys()}
+        names = {("", item.command.merchant.name.lower()) for item in self.items if isinstance(item.command, RegisterMerchant)}
+        return self.accounts() | keys | names
 
     def all_keys(self) -> list[Key]:
         """All keys, the envelope's first."""

@@ -185,7 +185,10 @@ _tasks: set[asyncio.Task[None]] = set()
 
 async def _measure_forever() -> None:
     while True:
-        measure_pools()
+        try:
+            measure_pools()
+        except Exception as error:  # noqa: BLE001 - said in the log; the next round tries again
+            log.warning("periodic.failed", work="pools", error=type(error).__name__, detail=str(error)[:200])
         await asyncio.sleep(2.0)
 
 

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from ledger_project import metrics
 from ledger_project.log_writer import LineLogger
 from transfers.store import JobResults
 
 log = LineLogger(__name__)
+failures = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ BatchObserver = Callable[[BatchReport], None]
 
 
 def report_batch(outcomes: Sequence[JobResults | Exception], *, duration_s: float, waited_s: float, still_waiting: int) -> None:
-    """Tell all observers about a batch and its outcomes."""
+    """Tell all observers about a batch and its outcomes. One that fails is logged: what was posted is posted, and posting goes on."""
     results = [result for outcome in outcomes if isinstance(outcome, JobResults) for result in outcome.items]
     decided = [result.outcome for result in results if result.outcome is not None]
     refusals = Counter(outcome.refusal.code for outcome in decided if outcome.refusal is not None)
@@ -57,7 +60,10 @@ def report_batch(outcomes: Sequence[JobResults | Exception], *, duration_s: floa
         still_waiting=still_waiting,
     )
     for observer in observers:
-        observer(report)
+        try:
+            observer(report)
+        except Exception:  # noqa: BLE001 - told in the log with its traceback; a report must not end posting
+            failures.exception("posting.observer_failed", observer=getattr(observer, "__name__", repr(observer)))
 
 
 def log_batch(report: BatchReport) -> None:

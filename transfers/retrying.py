@@ -1,34 +1,49 @@
 """Posting that does not give up easily: what is worth another try, how often, and who is to be told that it failed.
 
-A batch that fails for a passing reason (deadlock, serialization failure, lost connection, a lock that took too long) is tried again with
-backoff. If it fails for another reason, or too often, its jobs are tried one by one, so that a poisonous job fails alone; without a
-database all of them fail at once.
+A batch that fails for a passing reason (deadlock, serialization failure, lost connection) is tried again with backoff. If it fails for
+another reason, or too often, its jobs are tried one by one, so that a poisonous job fails alone; without a database all of them fail at
+once.
+
+A lock that somebody else holds takes nobody else down: the batch waits for it ``LOCK_WAIT_S`` at most, then posts what it can without
+waiting. A job that could not be posted for a lock alone comes back as ``Deferred``: nothing of it has happened, and it may be tried again.
+One deadline holds for all of this.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
 import structlog
+from django.conf import settings
 from django.db import OperationalError, connection
 from psycopg import errors as pg
 
 from ledger_project import metrics
 from ledger_project.connections import driver_error, is_connection_loss
-from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress, LedgerError
-from transfers.store import Contention, JobResults, post
+from ledger_project.kernel.errors import AccountBusy, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
+from transfers.store import Busy, Contention, JobResults, post
 
 if TYPE_CHECKING:
-    from transfers.jobs import Job
+    from transfers.jobs import Blocker, Job
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
 """How often a batch, and then each of its jobs, is tried."""
+
+LOCK_WAIT_S = 0.25
+"""How long a batch waits for a lock. Another posting holds its locks for some milliseconds, a held-up one for some tens of them."""
+
+FREE_WAIT_S = 0.01
+"""How long a batch that takes free accounts only waits for the locks that cannot be skipped (keys, names)."""
+
+SLICE_S = 0.1
+"""How long a round of ``patient_round`` waits for one taken lock, in the queue of those who want it."""
 
 _RACED_CONSTRAINTS = frozenset({"account_merchant_currency_kind_unique"})
 """Unique constraints whose violation means that another worker opened the same account a moment earlier."""
@@ -37,9 +52,131 @@ _STALE = (pg.FeatureNotSupported, pg.InvalidSqlStatementName)
 """What a prepared statement fails with when a migration has changed the columns that it returns, or when a pooler in between has put
 the session on another connection. A new connection prepares anew."""
 
-_PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable, pg.QueryCanceled)
+_PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.QueryCanceled)
 
-Outcome = JobResults | LedgerError | Exception
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A job of which nothing has happened, since somebody else holds a lock that it needs.
+
+    ``blockers`` are what may be locked, ``error`` what its caller is told if it cannot wait any longer.
+    """
+
+    blockers: frozenset[Blocker]
+    error: Unavailable
+
+
+Outcome = JobResults | Exception | Deferred
+
+
+def _always(_job: Job) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """How a list of jobs is posted: until when (``time.monotonic()``), and whether a job's caller still waits for it."""
+
+    deadline: float
+    is_wanted: Callable[[Job], bool]
+
+    def post(self, jobs: Sequence[Job], *, lock_wait_s: float, only_free: bool = False) -> list[Outcome]:
+        """Return for each job its results, the error that it alone is to be told, or that it is deferred."""
+        if not jobs:
+            return []
+        try:
+            return list(self._attempt(jobs, lock_wait_s=lock_wait_s, only_free=only_free))
+        except Busy as busy:
+            return self._post_others(jobs, busy)
+        except Exception as error:  # noqa: BLE001 - each job gets its own answer below; nothing is swallowed
+            return self._after_failure(jobs, error, lock_wait_s=lock_wait_s, only_free=only_free)
+
+    def _after_failure(self, jobs: Sequence[Job], error: Exception, *, lock_wait_s: float, only_free: bool) -> list[Outcome]:
+        if isinstance(driver_error(error), pg.LockNotAvailable):
+            return self._after_lock_timeout(jobs, error, only_free=only_free)
+        if len(jobs) == 1 or is_connection_loss(error) or time.monotonic() >= self.deadline:
+            return [_told(error)] * len(jobs)
+        log.warning("posting.batch_split", size=len(jobs), error=type(error).__name__)
+        return [outcome for job in jobs for outcome in self._post_one(job, lock_wait_s=lock_wait_s, only_free=only_free)]
+
+    def _post_one(self, job: Job, *, lock_wait_s: float, only_free: bool) -> list[Outcome]:
+        """Post one job of a batch that failed, unless nobody waits for it any more or the time of the batch is over."""
+        if time.monotonic() >= self.deadline or not self.is_wanted(job):
+            return [DatabaseUnavailable("The posting takes too long; repeat the request with the same Idempotency-Key.")]
+        return self.post([job], lock_wait_s=lock_wait_s, only_free=only_free)
+
+    def _post_others(self, jobs: Sequence[Job], busy: Busy) -> list[Outcome]:
+        """Post the jobs that need none of the busy accounts; the rest is deferred."""
+        blockers = [busy.accounts & job.accounts() for job in jobs]
+        free = iter(
+            self.post([job for job, found in zip(jobs, blockers, strict=True) if not found], lock_wait_s=FREE_WAIT_S, only_free=True)
+        )
+        return [Deferred(frozenset(found), AccountBusy()) if found else next(free) for found in blockers]
+
+    def _after_lock_timeout(self, jobs: Sequence[Job], error: Exception, *, only_free: bool) -> list[Outcome]:
+        """Find who is held up: with account locks that are free only, and then, for locks that cannot be skipped, by halves."""
+        if not only_free:
+            return self.post(jobs, lock_wait_s=FREE_WAIT_S, only_free=True)
+        if len(jobs) == 1:
+            return [_deferred(jobs[0], error)]
+        middle = len(jobs) // 2
+        return [
+            *self.post(jobs[:middle], lock_wait_s=FREE_WAIT_S, only_free=True),
+            *self.post(jobs[middle:], lock_wait_s=FREE_WAIT_S, only_free=True),
+        ]
+
+    def _attempt(self, jobs: Sequence[Job], *, lock_wait_s: float, only_free: bool) -> list[JobResults]:
+        for attempt in range(ATTEMPTS):
+            try:
+                return post(jobs, lock_wait_s=lock_wait_s, only_free=only_free)
+            except Exception as error:
+                if is_connection_loss(error) or isinstance(driver_error(error), _STALE):
+                    connection.close()
+                if not is_passing(error) or attempt == ATTEMPTS - 1 or time.monotonic() >= self.deadline:
+                    raise
+                reason = type(driver_error(error)).__name__
+                metrics.RETRIES.labels(reason).inc()
+                log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=reason)
+                _pause(attempt)
+        raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
+
+
+def post_reliably(jobs: Sequence[Job], *, deadline: float, is_wanted: Callable[[Job], bool] = _always) -> list[Outcome]:
+    """Post all jobs; return for each its results, the error that it alone is to be told, or that it is deferred.
+
+    ``deadline`` is of ``time.monotonic()``: after it nothing more is tried. A job that is no longer wanted is not tried by itself.
+    """
+    lock_wait_s = min(LOCK_WAIT_S, settings.LEDGER_IDEMPOTENCY_WAIT)
+    return _Batch(deadline, is_wanted).post(jobs, lock_wait_s=lock_wait_s)
+
+
+def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Outcome]:
+    """Try deferred jobs once more: all of those whose locks are free now, then ``SLICE_S`` long those that wait for one lock.
+
+    ``turn`` counts the rounds: each waits for another of the taken locks, so that everybody comes to stand in the queue of theirs.
+    """
+    batch = _Batch(deadline, _always)
+    outcomes = batch.post(jobs, lock_wait_s=FREE_WAIT_S, only_free=True)
+    waiting = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
+    if waiting:
+        _, chosen = waiting[turn % len(waiting)]
+        group = [index for index, outcome in waiting if outcome.blockers == chosen.blockers]
+        for index, outcome in zip(group, batch.post([jobs[index] for index in group], lock_wait_s=SLICE_S), strict=True):
+            outcomes[index] = outcome
+    return outcomes
+
+
+def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[JobResults | Exception]:
+    """Post jobs from synchronous code; those whose locks cannot be had within ``wait_s`` get what ``Deferred`` says."""
+    give_up_at = time.monotonic() + wait_s
+    deadline = time.monotonic() + settings.LEDGER_POSTING_TIMEOUT
+    outcomes = post_reliably(jobs, deadline=deadline)
+    turn = 0
+    while (left := [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]) and time.monotonic() < give_up_at:
+        for index, outcome in zip(left, patient_round([jobs[index] for index in left], turn, deadline=deadline), strict=True):
+            outcomes[index] = outcome
+        turn += 1
+    return [outcome.error if isinstance(outcome, Deferred) else outcome for outcome in outcomes]
 
 
 def is_passing(error: BaseException) -> bool:
@@ -55,48 +192,10 @@ def _pause(attempt: int) -> None:
     time.sleep(0.005 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret  # nosec B311
 
 
-def post_reliably(jobs: Sequence[Job]) -> list[Outcome]:
-    """Post all jobs; return for each its results, or the error that it alone is to be told."""
-    try:
-        return list(_attempt(jobs))
-    except Exception as error:  # noqa: BLE001 - each job gets its own answer below; nothing is swallowed
-        if len(jobs) == 1 or is_connection_loss(error):
-            return [_told(error)] * len(jobs)
-        log.warning("posting.batch_split", size=len(jobs), error=type(error).__name__)
-    outcomes: list[Outcome] = []
-    for job in jobs:
-        outcomes.extend(post_reliably([job]))
-    return outcomes
-
-
-def _attempt(jobs: Sequence[Job]) -> list[JobResults]:
-    for attempt in range(ATTEMPTS):
-        try:
-            return post(jobs)
-        except Exception as error:
-            if is_connection_loss(error) or isinstance(driver_error(error), _STALE):
-                connection.close()
-            if not is_passing(error) or attempt == ATTEMPTS - 1 or _waited_too_long(error):
-                raise
-            reason = type(driver_error(error)).__name__
-            metrics.RETRIES.labels(reason).inc()
-            log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=reason)
-            _pause(attempt)
-    raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
-
-
-def _waited_too_long(error: BaseException) -> bool:
-    """A lock that could not be had in time is not asked for again at once: the callers behind are waiting too."""
-    return isinstance(driver_error(error), pg.LockNotAvailable)
-
-
 def _told(error: Exception) -> Exception:
     """Return what the caller of a single job is told."""
     if isinstance(error, LedgerError):
         return error
-    cause = driver_error(error)
-    if isinstance(cause, pg.LockNotAvailable):
-        return IdempotencyInProgress() if _waiting_for_key(cause) else DatabaseUnavailable("An account is busy; try again.")
     if is_connection_loss(error):
         return DatabaseUnavailable("The database does not answer; repeat the request with the same Idempotency-Key.")
     if is_passing(error) or isinstance(error, OperationalError):
@@ -104,7 +203,16 @@ def _told(error: Exception) -> Exception:
     return error
 
 
-def _waiting_for_key(error: psycopg.Error) -> bool:
+def _deferred(job: Job, error: Exception) -> Deferred:
+    """Return a job that waits for a lock that cannot be skipped: of a key that another transaction has claimed, or of a name or a table."""
+    keys = frozenset((key.principal, key.key) for key in job.all_keys())
+    if _waiting_for_key(driver_error(error)):
+        return Deferred(keys, IdempotencyInProgress())
+    waited_too_long = DatabaseUnavailable("Something that the posting needs is locked; repeat the request with the same Idempotency-Key.")
+    return Deferred(frozenset(job.needs() - keys), waited_too_long)
+
+
+def _waiting_for_key(error: BaseException) -> bool:
     """Whether the lock that took too long was a key that another transaction had claimed."""
-    context = error.diag.context or ""
+    context = (error.diag.context or "") if isinstance(error, psycopg.Error) else ""
     return "transfers_idempotencyrecord" in context or "transfers_idempotencyrecord" in str(error)

@@ -71,6 +71,7 @@ STATUS: Mapping[str, int] = {
     "rate_limited": 429,
     "internal_error": 500,
     "database_unavailable": 503,
+    "account_busy": 503,
 }
 """Every code of the contract and its status."""
 

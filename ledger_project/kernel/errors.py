@@ -28,6 +28,7 @@
     ├── IdempotencyKeyReused        idempotency_key_reused: the key belongs to another request
     └── Unavailable                 not now; nothing was decided or nothing is known yet, repeating with the same key is safe
         ├── IdempotencyInProgress       idempotency_in_progress
+        ├── AccountBusy                 account_busy: somebody else holds the lock of an account; nothing happened
         └── DatabaseUnavailable         database_unavailable (also: the queue is full, the service is stopping)
 
 ``InvalidAmount`` is a ``ValueError``: the field that holds the amount turns it into a ``FieldError``.
@@ -502,6 +503,16 @@ class IdempotencyInProgress(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The first request with this Idempotency-Key is still running; ask again to get its answer.")
+
+
+class AccountBusy(Unavailable):
+    """Somebody else holds the lock of an account that this request needs; nothing of the request happened."""
+
+    code = "account_busy"
+    title = "Account busy"
+
+    def __init__(self) -> None:
+        super().__init__("Another session holds the lock of an account of this request; nothing happened. Repeat it with the same key.")
 
 
 class DatabaseUnavailable(Unavailable):

@@ -90,13 +90,17 @@ class TransferFunds(Struct, frozen=True):
     target_currency: str | None = None
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """Both wallets and the sender's fee account; the receiver's too where a schedule has receivers pay (``account_keys``)."""
+        """Both wallets and the sender's fee account; where a schedule has receivers pay, ``receiver_fees`` too."""
         code = self.currency.code
         return (
             AccountKey(self.source.id.int, code, AccountKind.WALLET),
             AccountKey(self.target.id.int, code, AccountKind.WALLET),
             AccountKey(self.source.id.int, code, AccountKind.FEES),
         )
+
+    def receiver_fees(self) -> AccountKey:
+        """The account of what the receiver pays in fees."""
+        return AccountKey(self.target.id.int, self.currency.code, AccountKind.FEES)
 
 
 class Deposit(Struct, frozen=True):

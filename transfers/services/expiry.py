@@ -35,9 +35,10 @@ class Sweep:
 def _release(terms: list[HoldTerms]) -> Sweep:
     """Release each in its own right: one posting for all, and if one fails, it fails alone.
 
-    Two processes that sweep the same hold meet at its accounts' locks: the second finds it expired and leaves it.
+    Two processes that sweep the same hold meet at its accounts' locks: the second finds it expired and leaves it. A hold whose accounts
+    somebody else has locked is left for the next sweep.
     """
-    outcomes = engine.submit_all_now([Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms])
+    outcomes = engine.submit_all_now([Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms], wait_s=0)
     released = failed = 0
     for term, outcome in zip(terms, outcomes, strict=True):
         if not isinstance(outcome, JobResults):

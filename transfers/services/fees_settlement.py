@@ -11,9 +11,12 @@ from merchants.domain import TREASURY, AccountKind, MerchantIdentity
 from merchants.models import Account
 from merchants.selectors import identify_now, known_currency
 from transfers.domain.commands import Details, SettleFees
-from transfers.services.posting_now import post_now
+from transfers.services.posting_now import post_each_now
 
 BATCH = 200
+
+LOCK_WAIT_S = 1.0
+"""How long a batch waits for accounts that somebody else has locked; the next sweep tries them again."""
 
 
 class NoTreasury(Exception):
@@ -64,7 +67,7 @@ def settle_fees(*, currency: str | None = None, progress: Callable[[int], None] 
     accounts = fee_accounts(currency)
     while batch := list(itertools.islice(accounts, BATCH)):
         commands = [SettleFees(merchant, treasury, known_currency(code), details) for merchant, code in batch]
-        for (merchant, code), result in zip(batch, post_now(commands), strict=True):
+        for (merchant, code), result in zip(batch, post_each_now(commands, wait_s=LOCK_WAIT_S), strict=True):
             outcome = result.outcome
             if outcome is not None and outcome.refusal is not None:
                 settlement.refused.append((merchant.name, code, outcome.refusal.code))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ledger_project.kernel import money
 from ledger_project.kernel.access import ANONYMOUS
-from ledger_project.kernel.errors import IdempotencyInProgress, InvalidRequest
+from ledger_project.kernel.errors import AccountBusy, IdempotencyInProgress, InvalidRequest
 from merchants.selectors import Identities, find_currency_now, identify_now
 from transfers import engine
 from transfers.domain.commands import Command, Refuse
@@ -20,7 +20,8 @@ def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Re
     """Post transfers in order in one transaction, each on its own, and return their results. Synchronous.
 
     Under the same principal the keys are those of the API: what was posted by either is replayed by the other. Should one of the keys
-    be in use elsewhere at this moment, the items are posted one by one, so that only its own has to be sent again.
+    be in use elsewhere at this moment, or the lock of an account, the items are posted one by one, so that only its own has to be sent
+    again.
     """
     requests = [item.request for item in items if item.request is not None]
     identities = identify_now(names={name for r in requests for name in (r.from_merchant, r.to_merchant) if name is not None})
@@ -29,7 +30,7 @@ def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Re
     jobs = [Item(command, render, key) for command, key in built]
     try:
         return _post(jobs)
-    except IdempotencyInProgress as error:
+    except (IdempotencyInProgress, AccountBusy) as error:
         if len(jobs) == 1:
             return [Result(render(Outcome(refusal=error)), Outcome(refusal=error))]
         return [result for item in items for result in post_transfers_now([item], render=render)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ledger_project.kernel.errors import AccountBusy
 from transfers import engine
 from transfers.domain.commands import Command
 from transfers.domain.outcome import Outcome
@@ -24,3 +25,21 @@ def post_now(commands: Sequence[Command], *, keys: Sequence[Key] | None = None) 
     if len(items) == 1:
         return engine.submit_now(Job(items)).items
     return engine.submit_now(Job(items, UNREAD)).items
+
+
+def post_each_now(commands: Sequence[Command], *, wait_s: float) -> list[Result]:
+    """Post commands that have nothing to do with each other in one transaction; where that fails, each in its own.
+
+    A command whose account somebody else has locked for longer than ``wait_s`` seconds is refused with ``account_busy``. Raises what else
+    stands in the way; what was posted by then stays posted.
+    """
+    results = []
+    for outcome in engine.submit_all_now([Job([Item(command, bare)]) for command in commands], wait_s=wait_s):
+        if isinstance(outcome, AccountBusy):
+            busy = Outcome(refusal=outcome)
+            results.append(Result(bare(busy), busy))
+        elif isinstance(outcome, Exception):
+            raise outcome
+        else:
+            results.append(outcome.result)
+    return results

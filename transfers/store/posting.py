@@ -62,14 +62,17 @@ class _Claims:
         return self.records[key.principal, key.key]
 
 
-def post(jobs: Sequence[Job]) -> list[JobResults]:
+def post(jobs: Sequence[Job], *, lock_wait_s: float, only_free: bool) -> list[JobResults]:
     """Post all jobs in one transaction and return their results in order, once it is committed.
+
+    A statement waits ``lock_wait_s`` at most for a lock that somebody else holds. With ``only_free`` locks of accounts are not waited for
+    at all: raises ``Busy`` with those that are taken.
 
     The same key must not be in two of the jobs (the engine sees to that); within one batch it may. Raises database errors as they
     come, after rolling back: nothing of any job has happened then.
     """
     with transaction.atomic():
-        results, accounts = _Posting(Session(), jobs).run()
+        results, accounts = _Posting(Session(), jobs).run(lock_wait_s=lock_wait_s, only_free=only_free)
     remember_accounts(accounts)
     return results
 
@@ -84,10 +87,10 @@ class _Posting:
         self.completions: list[Completion] = []
         self.released: list[str] = []
 
-    def run(self) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
+    def run(self, *, lock_wait_s: float, only_free: bool) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
         """Do it all but the commit."""
         with metrics.KEYS_WAIT.time(), self.session.round_trip():
-            self.session.send(sql.BEGIN_POSTING, [_lock_timeout(len(self.jobs))])
+            self.session.send(sql.BEGIN_POSTING, [f"{max(1, round(lock_wait_s * 1000))}ms"])
             candidates, claimed = self._claim()
             registered = self._register(candidates)
             candidate_schedules = find_schedules(self.session, self.commands)
@@ -98,7 +101,9 @@ class _Posting:
             taken=[key for key, record_id in candidates.items() if record_id not in won],
         )
         names = dict(cast("list[tuple[UUID, datetime]]", registered.fetchall())) if registered else {}
-        self.facts: Facts = read_facts(self.session, self.commands, schedules=schedules, registered=names, taken_keys=self.claims.taken)
+        self.facts: Facts = read_facts(
+            self.session, self.commands, schedules=schedules, registered=names, taken_keys=self.claims.taken, only_free=only_free
+        )
         moments = [moment for job in self.jobs for moment in job.moments]
         if moments:
             check_moments(self.session, moments, now=self.facts.book.now)
@@ -291,12 +296,3 @@ def _first_refusal(job: Job, fresh: list[Item], outcomes: list[Outcome | None]) 
             index = next(position for position, candidate in enumerate(job.items) if candidate is item)
             return index, Result(item.render(outcome), outcome)
     return None
-
-
-def _lock_timeout(jobs: int) -> str:
-    """Return how long a statement may wait for a key or an account.
-
-    A single job may take all the wait that its caller is promised. A batch gives up sooner and is tried job by job: nobody waits long for
-    a neighbour's key.
-    """
-    return f"{max(1, int(settings.LEDGER_IDEMPOTENCY_WAIT * 1000 * (1.0 if jobs == 1 else 0.2)))}ms"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -51,8 +51,16 @@ def account_keys(commands: Iterable[c.Command], schedules: Sequence[Schedule]) -
     for command in commands:
         keys.update(command.accounts())
         if receiver_may_pay and isinstance(command, c.TransferFunds):
-            keys.add(AccountKey(command.target.id.int, command.currency.code, AccountKind.FEES))
+            keys.add(command.receiver_fees())
     return keys
+
+
+class Busy(Exception):
+    """Somebody else holds the locks of these accounts; the transaction is to be ended, and tried again without who needs them."""
+
+    def __init__(self, accounts: frozenset[AccountKey]) -> None:
+        super().__init__(f"{len(accounts)} accounts are locked by others")
+        self.accounts = accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,12 @@ def read_facts(
     schedules: Sequence[Schedule],
     registered: Mapping[UUID, datetime],
     taken_keys: Sequence[tuple[str, str]],
+    only_free: bool,
 ) -> Facts:
-    """Lock all accounts of the commands, in id order, then, in later statements of the same round trip, read what they decide on."""
+    """Lock all accounts of the commands, in id order, then, in later statements of the same round trip, read what they decide on.
+
+    With ``only_free`` no lock is waited for: raises ``Busy`` with the accounts whose locks somebody else holds.
+    """
     keys = account_keys(commands, schedules)
     ids = find_accounts(session, keys)
     missing = [key for key in keys if key not in ids]
@@ -89,9 +101,9 @@ def read_facts(
     originals = {command.original.id for command in commands if isinstance(command, c.ReverseTransfer)}
     terms = {command.terms.id: command.terms for command in commands if isinstance(command, c.CaptureHold | c.VoidHold | c.ExpireHold)}
     wanted = uuids(sorted(ids.values()))
+    unguarded = {key.merchant_id for key in missing} - {key.merchant_id for key in ids} - registered.keys()
     with metrics.ACCOUNTS_WAIT.time(), session.round_trip():
-        if ids:
-            session.send(sql.LOCK_ACCOUNTS, [wanted])
+        locked = _lock(session, wanted if ids else None, unguarded, only_free=only_free)
         clock = session.send(sql.CLOCK)
         heads = session.send(sql.HEADS, [wanted], binary=True) if ids else None
         merchants = session.send(sql.MERCHANTS, [uuids({key.merchant_id for key in missing})]) if missing else None
@@ -99,6 +111,8 @@ def read_facts(
         taken = session.send(sql.REFERENCES, [quoted(references), wanted]) if references else None
         reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
         holds = session.send(sql.HOLD_STATES, [plain(terms)]) if terms else None
+    if only_free:
+        _check_free(locked, ids, unguarded, missing)
     states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}
     if merchants:
         states |= _new_states(missing, cast("list[tuple[UUID, str, str]]", merchants.fetchall()))
@@ -122,6 +136,25 @@ def read_facts(
         else {},
         account_ids=ids,
     )
+
+
+def _lock(session: Session, accounts: str | None, merchants: Collection[UUID], *, only_free: bool) -> list[Reply]:
+    """Lock merchants, then accounts. Only those merchants of new accounts are locked of whom no account is: one lock is guard enough."""
+    lock_merchants = sql.LOCK_FREE_MERCHANTS if only_free else sql.LOCK_MERCHANTS
+    lock_accounts = sql.LOCK_FREE_ACCOUNTS if only_free else sql.LOCK_ACCOUNTS
+    replies = [session.send(lock_merchants, [uuids(sorted(merchants))])] if merchants else []
+    return [*replies, session.send(lock_accounts, [accounts])] if accounts is not None else replies
+
+
+def _check_free(
+    locked: Iterable[Reply], ids: Mapping[AccountKey, UUID], merchants: Collection[UUID], missing: Iterable[AccountKey]
+) -> None:
+    """Raise ``Busy`` unless everything was locked that was to be."""
+    have = {row[0] for reply in locked for row in reply.fetchall()}
+    busy = [key for key, account_id in ids.items() if account_id not in have]
+    busy += [key for key in missing if key.merchant_id in merchants and key.merchant_id not in have]
+    if busy:
+        raise Busy(frozenset(busy))
 
 
 def _reference(command: c.Command) -> str | None:

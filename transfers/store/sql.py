@@ -38,6 +38,14 @@ SELECT id, merchant_id, currency_id, kind FROM merchants_account WHERE merchant_
 # One table and one order for everybody, so two workers wait for each other in a line and never in a circle.
 LOCK_ACCOUNTS = "SELECT id FROM merchants_account WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 
+# Before the accounts: the merchants of accounts that do not exist yet, so that a merchant cannot be frozen or closed between the look
+# at its state and its first posting in a currency. Whoever changes a merchant's state locks it before its accounts, too.
+LOCK_MERCHANTS = "SELECT id FROM merchants_merchant WHERE id = ANY(%s::uuid[]) ORDER BY id FOR SHARE"
+
+# The same for those that nobody else has locked: a posting that found a lock taken asks for the rest of its batch in this way.
+LOCK_FREE_ACCOUNTS = f"{LOCK_ACCOUNTS} SKIP LOCKED"
+LOCK_FREE_MERCHANTS = f"{LOCK_MERCHANTS} SKIP LOCKED"
+
 # What follows runs after the locks, as statements of their own: a statement that locks and reads at once would read an older
 # snapshot than its locks.
 # The transaction has its number before it has its time, so whoever later has a higher number knows which times may still come: the
