@@ -46,6 +46,7 @@ ALWAYS = (
     "unsupported_media_type",
     "internal_error",
     "database_unavailable",
+    "account_busy",
 )
 """Codes that any call with a body may answer."""
 

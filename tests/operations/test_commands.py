@@ -29,6 +29,7 @@ from tests.servers import database_url
 from transfers.domain.commands import Details, RegisterMerchant, TransferFunds
 from transfers.models import IdempotencyRecord
 from transfers.selectors import get_balances
+from transfers.services import purging
 
 OMR = Currency("OMR", 3)
 
@@ -102,6 +103,21 @@ def test_only_expired_keys_are_forgotten_in_small_batches(ledger: None) -> None:
     assert json.loads(run("purge_idempotency_records", "--batch", "3", "--json")[1]) == {"expired": 7, "purged": 7}
     assert set(IdempotencyRecord.objects.filter(key__in=old + fresh).values_list("key", flat=True)) == set(fresh)
     assert "0 records were expired, 0 purged." in run("purge_idempotency_records")[1]
+
+
+def test_expired_keys_are_found_by_an_index(ledger: None) -> None:
+    """Both statements of the purge, on a table where hardly any key is due: they read some rows, not all."""
+    del ledger
+    records(2000, age_s=-3600)
+    records(7, age_s=1)
+    with raw_connection() as raw:
+        raw.execute("ANALYZE transfers_idempotencyrecord")
+        for statement, parameters in ((purging._DUE, []), (purging._PURGE, ["-infinity", 500])):
+            plan = "\n".join(row[0] for row in raw.execute("EXPLAIN " + statement, parameters).fetchall())
+            assert "idempotency_expires_at" in plan
+            assert "Seq Scan" not in plan.replace("Seq Scan on due", "")
+        raw.rollback()
+    assert json.loads(run("purge_idempotency_records", "--json")[1]) == {"expired": 7, "purged": 7}
 
 
 def test_a_key_that_is_being_replayed_is_left_for_the_next_round(ledger: None) -> None:

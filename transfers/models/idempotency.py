@@ -23,6 +23,7 @@ class IdempotencyRecord(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["expires_at"], name="idempotency_expires_at")]
         constraints = [
             models.UniqueConstraint(fields=["key", "principal"], name="idempotency_principal_key_unique"),
             models.CheckConstraint(
