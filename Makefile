@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test browser screenshots check lint format typecheck lock bench soak chaos fuzz audit clean
+.PHONY: help run test browser screenshots check lint format typecheck lock bench compare soak chaos fuzz audit clean
 
 # What it warns of on standard error is its own bookkeeping of exceptions.
 BANDIT = $(BIN)/bandit -q -r -c pyproject.toml ledger_project merchants fees transfers manage.py
@@ -52,6 +52,9 @@ lock: $(VENV)/.installed-dev ## Pin all requirements again, with hashes
 
 bench: $(VENV)/.installed-dev ## Measure everything beside pgbench and peers in one run (SECONDS=3 is the short form)
 	$(BIN)/python -m benchmarks
+
+compare: $(VENV)/.installed-dev ## Measure this checkout beside another revision (BASE), alternately (SECONDS=2, ROUNDS=9)
+	$(BIN)/python -m benchmarks.compare $${BASE:?which revision}
 
 soak: $(VENV)/.installed-dev ## Random commands against a model for SECONDS (600)
 	SOAK_SECONDS=$${SECONDS:-600} $(BIN)/python -m pytest tests/services/test_state_machine.py -p no:cacheprovider

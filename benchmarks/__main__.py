@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from dataclasses import dataclass, field
 
 from benchmarks import report
 from benchmarks.limits import fill, pgbench, prepare, stored_transfers, violated
+from benchmarks.locked import beside_locked
 from benchmarks.machines import ROOT, Database, Served, install_peers, ledger, peer
 from benchmarks.measuring import Measure, Sample, Tally, over_http, run_rounds
-from benchmarks.requests import MERCHANTS, OPENING, PATTERNS, batch, constant, many, name, single, to_one
+from benchmarks.requests import PATTERNS, batch, constant, many, single, to_one
+from benchmarks.setup import register
 
 SECONDS = float(os.environ.get("SECONDS", "10"))
 GROWTH = int(os.environ.get("GROWTH", "1000000"))
@@ -62,22 +62,6 @@ class Run:
         if database not in PEER_COUNTS:
             self.broken += [f"{database}: violated: {what}" for what in violated(url)]
         print(f"  {database}: {stored:,} stored = acknowledged: {expected == stored}", flush=True)
-
-
-def call(port: int, path: str, body: object, key: str) -> None:
-    """POST and expect success."""
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-    urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers), timeout=30).close()
-
-
-def register(run: Run, served: Served, database: str) -> None:
-    """Make the benchmark merchants, each of which has paid once: so all accounts exist."""
-    for number in range(MERCHANTS):
-        call(served.port, "/merchants", {"merchant_name": name(number), "currency": "USD", "initial_balance": OPENING}, f"m{number}")
-    for number in range(MERCHANTS):
-        pair = {"from_merchant": name(number), "to_merchant": name((number + 1) % MERCHANTS), "currency": "USD", "amount": "1.00"}
-        call(served.port, "/transfers", pair, f"first{number}")
-    run.tally.acknowledged[database] += MERCHANTS
 
 
 def api_key(url: str) -> str:
@@ -150,7 +134,7 @@ def main_part(run: Run, url: str) -> None:
     """Everything on a small journal: single, batch, limits, peers, one worker, half the rate."""
     with contextlib.ExitStack() as stack:
         two, one = stack.enter_context(ledger(url, 2)), stack.enter_context(ledger(url, 1))
-        register(run, two, "ledger")
+        register(two, run.tally, "ledger")
         prepare(url)
 
         def http(served: Served, **more: object) -> object:
@@ -168,6 +152,16 @@ def main_part(run: Run, url: str) -> None:
                         two,
                         single(many, credential=api_key(url)),
                         connections=64,
+                        tally=run.tally,
+                        tallied_as="ledger",
+                    ),
+                ),
+                Measure(
+                    report.LOCKED,
+                    beside_locked(
+                        over_http(run.database, two, single(many), connections=64, tally=run.tally, tallied_as="ledger"),
+                        url=url,
+                        port=two.port,
                         tally=run.tally,
                         tallied_as="ledger",
                     ),
@@ -192,7 +186,7 @@ def growth_part(run: Run) -> None:
     url = run.database.create("growth")
     sizes = [size for size in (10_000, 1_000_000, 5_000_000) if size <= max(GROWTH, 10_000)]
     with ledger(url, 2) as served:
-        register(run, served, "growth")
+        register(served, run.tally, "growth")
         prepare(url)
         for size in sizes:
             print(f"Filling to {size:,} entries", flush=True)
@@ -220,7 +214,7 @@ def memory_part(run: Run) -> None:
     url = run.database.create("memory")
     target = 500_000 if SECONDS >= 10 else 50_000
     with ledger(url, 1) as served:
-        register(run, served, "memory")
+        register(served, run.tally, "memory")
 
         def send(transfers: int) -> None:
             doing = over_http(run.database, served, batch(many, 500), connections=4, tally=run.tally, tallied_as="memory", per_request=500)

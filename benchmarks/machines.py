@@ -129,8 +129,8 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def ledger(url: str, workers: int) -> contextlib.AbstractContextManager[Served]:
-    """The service as production runs it, on this database."""
+def ledger(url: str, workers: int, *, folder: Path = ROOT) -> contextlib.AbstractContextManager[Served]:
+    """The service as production runs it, on this database; ``folder`` is the checkout that it is of."""
     port = free_port()
     environment = {
         "DATABASE_URL": url,
@@ -141,9 +141,8 @@ def ledger(url: str, workers: int) -> contextlib.AbstractContextManager[Served]:
         "WORKERS": str(workers),
         "PORT": str(port),
     }
-    return serve(
-        f"ledger, {workers} workers", [sys.executable, "manage.py", "serve"], cwd=ROOT, environment=environment, port=port, ready="/readyz"
-    )
+    command = [sys.executable, "manage.py", "serve"]
+    return serve(f"ledger, {workers} workers", command, cwd=folder, environment=environment, port=port, ready="/readyz")
 
 
 # --- peers ------------------------------------------------------------------------------------------------------------------

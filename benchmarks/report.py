@@ -20,6 +20,7 @@ PGBENCH_ONE = "pgbench, the same, all to one receiver"
 PGBENCH_SET = "pgbench, set-based batches of 1,000, 1 client"
 ONE_WORKER = "HTTP, 64 connections, many accounts, 1 worker"
 WITH_KEY = "HTTP, 64 connections, many accounts, with an API key"
+LOCKED = "HTTP, 64 connections, many accounts, while 20 clients ask for locked accounts"
 CONSTANT = "an adrf view that returns a constant, 1 worker"
 HALF = "HTTP at half the maximum rate, 64 connections"
 _PEERS = {
@@ -149,6 +150,12 @@ def goals(found: Findings) -> list[Goal]:
             0.9,
             rate(WITH_KEY) / main,
             obstacle="The key is hashed and looked up in memory for each request.",
+        ),
+        Goal(
+            "others' rate while 20 clients ask for locked accounts / alone",
+            0.8,
+            rate(LOCKED) / main,
+            obstacle="Jobs that wait for a lock are tried by a thread of the same interpreter.",
         ),
         Goal(f"HTTP at {size} entries / at 10 thousand", 0.9, grown, obstacle="Deeper indexes and more pages written for each checkpoint."),
         Goal(

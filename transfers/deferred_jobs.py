@@ -46,9 +46,10 @@ W = TypeVar("W", bound=Waiting)
 
 
 class DeferredJobs(Generic[W]):
-    """The jobs of one event loop that wait for locks. ``finish`` tells a caller what became of its job."""
+    """The jobs of one event loop that wait for locks. ``finish`` tells a caller what became of its job, and how many seconds
+    its last try took."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, finish: Callable[[W, JobResults | Exception], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, finish: Callable[[W, JobResults | Exception, float], None]) -> None:
         self._loop, self._finish = loop, finish
         self._waiting: deque[tuple[W, Unavailable]] = deque()
         self._trying: Sequence[tuple[W, Unavailable]] = ()
@@ -108,10 +109,11 @@ class DeferredJobs(Generic[W]):
                 await self._wake.wait()
                 continue
             self._trying = batch = self._next_batch()
-            deadline = time.monotonic() + settings.LEDGER_POSTING_TIMEOUT
+            started = time.monotonic()
+            deadline = started + settings.LEDGER_POSTING_TIMEOUT
             jobs = [waiting.job for waiting, _ in batch]
             outcomes = await self._loop.run_in_executor(self._executor, partial(patient_round, jobs, turn, deadline=deadline))
-            self._sort(batch, outcomes)
+            self._sort(batch, outcomes, time.monotonic() - started)
             self._trying = ()
             turn += 1
 
@@ -141,7 +143,7 @@ class DeferredJobs(Generic[W]):
                 self._waiting.append((waiting, error))
         return batch
 
-    def _sort(self, batch: Sequence[tuple[W, Unavailable]], outcomes: Sequence[Outcome]) -> None:
+    def _sort(self, batch: Sequence[tuple[W, Unavailable]], outcomes: Sequence[Outcome], duration_s: float) -> None:
         """Answer those whose jobs are decided; the others wait on."""
         for (waiting, _), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Deferred):
@@ -151,9 +153,9 @@ class DeferredJobs(Generic[W]):
             if isinstance(outcome, JobResults):
                 for blocker in waiting.job.needs():
                     self._taken.pop(blocker, None)
-            self._end(waiting, outcome)
+            self._end(waiting, outcome, duration_s)
 
-    def _end(self, waiting: W, outcome: JobResults | Exception) -> None:
+    def _end(self, waiting: W, outcome: JobResults | Exception, duration_s: float = 0.0) -> None:
         self._commands -= len(waiting.job.items)
         metrics.DEFERRED.set(self._commands)
-        self._finish(waiting, outcome)
+        self._finish(waiting, outcome, duration_s)

@@ -212,10 +212,10 @@ class Engine:
             still_waiting=self.depth,
         )
 
-    def _finish(self, waiting: _Waiting, outcome: JobResults | Exception) -> None:
+    def _finish(self, waiting: _Waiting, outcome: JobResults | Exception, duration_s: float) -> None:
         """Answer a job that was deferred."""
         self._answer(waiting, outcome)
-        report_batch([outcome], duration_s=0.0, waited_s=time.monotonic() - waiting.since, still_waiting=self.depth)
+        report_batch([outcome], duration_s=duration_s, waited_s=time.monotonic() - waiting.since - duration_s, still_waiting=self.depth)
 
     def _answer(self, waiting: _Waiting, outcome: JobResults | Exception) -> None:
         self._forget(waiting)
