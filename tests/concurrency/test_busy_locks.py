@@ -77,9 +77,9 @@ async def _others_go_on(http: httpx.AsyncClient, ask: Callable[[], Awaitable[htt
         assert (await transfer(http, payer, payee, 1)).status_code == 201
         waits.append(time.monotonic() - started)
     await asyncio.gather(*insisting)
-    # The queue waits once for a lock that it does not know to be taken, and never again.
-    assert len([wait for wait in waits if wait > 0.2]) <= 1, sorted(waits)[-5:]
-    assert len(waits) > 30
+    # The queue waits once, and shortly, for a lock that it does not know to be taken. Behind those who ask, each wait would be 0.8 s.
+    assert sorted(waits)[-2] < 0.7
+    assert len(waits) >= 10
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {
         (503 if code != "idempotency_in_progress" else 409, code)
     }
@@ -160,8 +160,8 @@ async def test_a_locked_hold_does_not_delay_the_others(api: httpx.AsyncClient) -
         body = {"from_merchant": source, "to_merchant": target, "currency": "USD", "amount": "10.00", "expires_in": 1}
         holds.append((await api.post("/holds", json=body, headers=key())).json())
     locked = await wallet(api, sources[0])
-    await in_reader(_wait_until, max(hold["expires_at"] for hold in holds))
     with held(LOCK_ACCOUNT, locked):
+        await in_reader(_wait_until, max(hold["expires_at"] for hold in holds))
         started = time.monotonic()
         await in_reader(lambda: list(sweep_due_holds()))
         assert time.monotonic() - started < 2

@@ -34,7 +34,8 @@ def purge_expired_keys(*, batch: int, progress: Callable[[int], None] | None = N
 
     They are found by the index of their expiry: what it costs depends on how many are due, not on how many keys there are.
     """
-    purged, last = 0, "-infinity"
+    purged: int = 0
+    last = "-infinity"
     while True:
         with connection.cursor() as cursor:
             cursor.execute(_PURGE, [last, batch])
