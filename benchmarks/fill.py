@@ -90,8 +90,8 @@ WINDOW chain AS (PARTITION BY account_id ORDER BY created_at, transfer_id, posit
 """
 
 _KEYS = """
-INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, status_code, body, transfer_id, created_at, expires_at)
-SELECT pg_temp.uuid7_at(t.created_at), 'anonymous', 'order-' || t.id, sha256(t.id::text::bytea), 201, '{}', t.id, t.created_at,
+INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, status_code, body, transfer_id, created_at, expires_at)
+SELECT pg_temp.uuid7_at(t.created_at), 'platform', 'order-' || t.id, sha256(t.id::text::bytea), 201, '{}', t.id, t.created_at,
     t.created_at + interval '7 days'
 FROM transfers_transfer t WHERE t.kind = 'transfer' AND t.created_at > now() - interval '7 days'
 """

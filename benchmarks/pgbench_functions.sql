@@ -17,9 +17,9 @@ DECLARE
 BEGIN
     SELECT wallet, fees INTO source, source_fees FROM bench_accounts WHERE n = source_n;
     SELECT wallet INTO target FROM bench_accounts WHERE n = target_n;
-    INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, created_at, expires_at)
+    INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
         VALUES (record_id, 'pgbench', record_id::text, sha256(record_id::text::bytea), clock_timestamp(), clock_timestamp() + interval '7 days')
-        ON CONFLICT (principal, key) DO NOTHING;
+        ON CONFLICT (owner, key) DO NOTHING;
     SELECT id INTO schedule FROM fees_feeschedule WHERE merchant_id IS NULL AND currency_id IS NULL LIMIT 1;
     PERFORM id FROM merchants_account WHERE id IN (source, source_fees, target) ORDER BY id FOR UPDATE;
     SELECT sequence, balance_after_minor AS balance, hash INTO s FROM transfers_ledgerentry WHERE account_id = source ORDER BY sequence DESC LIMIT 1;
@@ -52,9 +52,9 @@ BEGIN
         FROM generate_series(1, n) i) p
     JOIN bench_accounts s ON s.n = p.a
     JOIN bench_accounts t ON t.n = 1 + (p.a + p.shift) % accounts;
-    INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, created_at, expires_at)
+    INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
         SELECT r, 'pgbench', r::text, sha256(r::text::bytea), clock_timestamp(), clock_timestamp() + interval '7 days'
-        FROM unnest(records) r ON CONFLICT (principal, key) DO NOTHING;
+        FROM unnest(records) r ON CONFLICT (owner, key) DO NOTHING;
     SELECT id INTO schedule FROM fees_feeschedule WHERE merchant_id IS NULL AND currency_id IS NULL LIMIT 1;
     PERFORM id FROM merchants_account WHERE id = ANY(sources || targets || fees) ORDER BY id FOR UPDATE;
     moment := clock_timestamp();

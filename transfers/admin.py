@@ -272,10 +272,10 @@ class HoldAdmin(JournalAdmin):
 class IdempotencyRecordAdmin(JournalAdmin):
     """What was answered under a key."""
 
-    list_display = ("key", "principal", "status_code", "created_at", "expires_at")
+    list_display = ("key", "owner", "status_code", "created_at", "expires_at")
     search_help_text = "The whole idempotency key."
     ordering = ("-id",)
-    fields = ("id", "principal", "key", "status_code", "body", "transfer", "created_at", "expires_at")
+    fields = ("id", "owner", "key", "status_code", "body", "transfer", "created_at", "expires_at")
     readonly_fields = fields
     search_fields = ("key",)
 

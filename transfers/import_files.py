@@ -11,6 +11,7 @@ from typing import IO, Any
 from ledger_project.http.idempotency import fingerprint, parse_key
 from ledger_project.http.problems import problem
 from ledger_project.http.validation import validate
+from ledger_project.kernel.access import PLATFORM_OWNER
 from ledger_project.kernel.amounts import AmountInput
 from ledger_project.kernel.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing, ValidationFailed
 from ledger_project.kernel.json import dumps
@@ -115,7 +116,7 @@ def line_item(line: Line, *, principal: str, request_id: str) -> BatchItem:
             raise IdempotencyKeyMissing
         body = {_BODY_NAMES.get(name, name): cell for name, cell in line.cells.items() if cell and name != "key"}
         values = validate(TransferBody, body)
-        key = Key(principal, parse_key(line.cells["key"]), fingerprint("POST", _PATH, body))
+        key = Key(PLATFORM_OWNER, parse_key(line.cells["key"]), fingerprint("POST", _PATH, body))
     except (ValidationFailed, IdempotencyKeyInvalid, IdempotencyKeyMissing) as error:
         return BatchItem(None, None, error)
     details = Details(memo=values["memo"], external_reference=values["external_reference"], principal=principal, request_id=request_id)

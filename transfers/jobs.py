@@ -19,9 +19,9 @@ from transfers.domain.outcome import Outcome
 
 
 class Key(NamedTuple):
-    """An idempotency key: unique per principal; the fingerprint (32 bytes) tells whether a request is the same one."""
+    """An idempotency key: unique per owner (``Actor.owner``); the fingerprint (32 bytes) tells whether a request is the same one."""
 
-    principal: str
+    owner: str
     key: str
     fingerprint: bytes
 

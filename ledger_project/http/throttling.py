@@ -69,10 +69,10 @@ def brake_address(request: HttpRequest) -> None:
         raise RateLimited(retry_after_s=max(1, math.ceil(1 / rate)))
 
 
-def brake_credential(principal: str) -> None:
-    """Count a request against its credential. Raises ``RateLimited``."""
+def brake_credential(credential: str) -> None:
+    """Count a request against its credential, named with its owner: two merchants may have tokens of one subject. Raises ``RateLimited``."""
     if settings.LEDGER_RATE_CREDENTIAL:
-        _credentials.take(principal, rate=settings.LEDGER_RATE_CREDENTIAL)
+        _credentials.take(credential, rate=settings.LEDGER_RATE_CREDENTIAL)
 
 
 def count_failure(request: HttpRequest) -> None:

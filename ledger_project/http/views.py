@@ -31,7 +31,7 @@ async def _admit(request: HttpRequest) -> Actor:
     except InvalidToken:
         count_failure(request)
         raise
-    brake_credential(actor.principal)
+    brake_credential(f"{actor.owner} {actor.principal}")
     return actor
 
 

@@ -37,6 +37,9 @@ class Scope(StrEnum):
     """Metrics and whatever else tells how the service fares; the platform's credentials only."""
 
 
+PLATFORM_OWNER = "platform"
+"""The owner of all idempotency keys of the platform: of its credentials, of open mode, of operators in the admin, of commands."""
+
 MERCHANT_SCOPES = frozenset(Scope) - {Scope.OPERATIONS_READ}
 """What a merchant's credential can be given at most."""
 
@@ -45,13 +48,21 @@ MERCHANT_SCOPES = frozenset(Scope) - {Scope.OPERATIONS_READ}
 class Actor:
     """Who calls: the platform (``merchant_id`` is None) or one merchant.
 
-    ``principal`` names the credential: ``key:<id>``, ``jwt:<subject>``, ``anonymous`` in open mode. It is the namespace of the
-    caller's idempotency keys and stands on every transfer they make.
+    ``principal`` names the credential: ``key:<id>``, ``jwt:<subject>``, ``anonymous`` in open mode. It stands on every transfer they
+    make. ``owner`` is whose idempotency keys the caller uses.
     """
 
     principal: str
     merchant_id: UUID | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
+
+    @property
+    def owner(self) -> str:
+        """Whose idempotency keys the caller uses: the platform's or one merchant's, with whatever credential it calls.
+
+        So a credential that is changed between two tries does not do twice what was asked for once.
+        """
+        return PLATFORM_OWNER if self.merchant_id is None else f"merchant:{self.merchant_id}"
 
     @property
     def is_platform(self) -> bool:

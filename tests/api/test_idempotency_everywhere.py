@@ -276,8 +276,8 @@ async def the_same_request_to_another_object_is_another_request(api: httpx.Async
 async def while_the_first_one_runs_a_second_is_told_so(api: httpx.AsyncClient, call: Call) -> None:
     headers = key()
     claim = (
-        "INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, created_at, expires_at) "
-        f"VALUES (gen_random_uuid(), 'anonymous', '{headers['Idempotency-Key']}', '\\x', now(), now())"
+        "INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at) "
+        f"VALUES (gen_random_uuid(), 'platform', '{headers['Idempotency-Key']}', '\\x', now(), now())"
     )
     with locked(claim):
         response = await api.post(call.path, json=call.body, headers=headers)

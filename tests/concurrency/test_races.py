@@ -157,8 +157,8 @@ def _hold_key(text: str) -> object:
 
     raw = psycopg.connect(database_url())
     raw.execute(
-        "INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, created_at, expires_at) "
-        "VALUES (gen_random_uuid(), 'anonymous', %s, '\\x', now(), now())",
+        "INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at) "
+        "VALUES (gen_random_uuid(), 'platform', %s, '\\x', now(), now())",
         [text],
     )
     return raw

@@ -88,7 +88,7 @@ def records(count: int, *, age_s: int) -> list[str]:
     keys = [unique("key") for _ in range(count)]
     IdempotencyRecord.objects.bulk_create(
         IdempotencyRecord(
-            id=new_id(), principal="purge", key=key, fingerprint=b"x" * 32, status_code=409, body="{}", created_at=now,
+            id=new_id(), owner="purge", key=key, fingerprint=b"x" * 32, status_code=409, body="{}", created_at=now,
             expires_at=now - timedelta(seconds=age_s),
         )
         for key in keys

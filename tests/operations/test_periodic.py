@@ -63,7 +63,7 @@ def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
     post(PlaceHold(hold, payer, payee, USD, 10_00, 1, Details()))
     now = timezone.now()
     record = IdempotencyRecord.objects.create(
-        id=new_id(), principal="periodic", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
+        id=new_id(), owner="periodic", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
         created_at=now - timedelta(days=8), expires_at=now - timedelta(days=1),
     )  # fmt: skip
     started = timezone.now()
@@ -130,14 +130,14 @@ def test_what_stops_stops_after_a_batch_that_stays(ledger: None) -> None:
     now = timezone.now()
     IdempotencyRecord.objects.bulk_create(
         IdempotencyRecord(
-            id=new_id(), principal="stop", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
+            id=new_id(), owner="stop", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
             created_at=now, expires_at=now - timedelta(seconds=1),
         )
         for _ in range(600)
     )  # fmt: skip
     with pytest.raises(_Stopped):
         purging(60).do(lambda: True)
-    assert 0 < IdempotencyRecord.objects.filter(principal="stop").count() <= 100
+    assert 0 < IdempotencyRecord.objects.filter(owner="stop").count() <= 100
     purging(60).do(lambda: False)
     _unless(lambda: False)(1)
 

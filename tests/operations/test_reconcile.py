@@ -258,7 +258,7 @@ def test_a_deleted_account(vandal: Vandal, story: Story) -> None:
     ["transfer_id = '00000000-0000-7000-8000-000000000000'", "body = '{}'", "status_code = 409", "status_code = NULL, body = NULL"],
 )
 def test_a_changed_answer_is_named(vandal: Vandal, story: Story, change: str) -> None:
-    vandal.does(f"UPDATE transfers_idempotencyrecord SET {change} WHERE principal = 'stories' AND key = %s", story.key)
+    vandal.does(f"UPDATE transfers_idempotencyrecord SET {change} WHERE owner = 'stories' AND key = %s", story.key)
     (record,) = vandal.raw.execute("SELECT id FROM transfers_idempotencyrecord WHERE key = %s", [story.key]).fetchone() or ("",)
     assert f"idempotency record {record}" in vandal.named()
 

@@ -329,10 +329,10 @@ def test_a_name_twice_in_other_letters(attacker: Attacker) -> None:
         attacker._insert("merchants_merchant", id=uuid4(), name=name.upper(), status="active", metadata="{}")
 
 
-def test_a_key_twice_for_one_principal(attacker: Attacker) -> None:
-    statement = "INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, created_at, expires_at) VALUES (%s, 'p', 'k', '\\x', now(), now())"
+def test_a_key_twice_for_one_owner(attacker: Attacker) -> None:
+    statement = "INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at) VALUES (%s, 'p', 'k', '\\x', now(), now())"
     attacker.raw.execute(statement, [uuid4()])
-    with pytest.raises(psycopg.IntegrityError, match="idempotency_principal_key_unique"):
+    with pytest.raises(psycopg.IntegrityError, match="idempotency_owner_key_unique"):
         attacker.raw.execute(statement, [uuid4()])
 
 

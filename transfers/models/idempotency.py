@@ -6,13 +6,14 @@ from django.db import models
 class IdempotencyRecord(models.Model):
     """The first answer under a key, kept to be given again, byte for byte.
 
+    ``owner`` is whose key it is: ``platform`` or ``merchant:<id>``, with whatever credential it called; who called stands on the transfer.
     Claimed (inserted) at the start of the transaction that moves the money and completed in it, so that a record without its answer
     is never visible to anybody else. ``body`` is text, not JSON: ``jsonb`` would reorder its keys. ``fingerprint`` is SHA-256 over
     method, path and the canonical parsed body.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
-    principal = models.CharField(max_length=255)
+    owner = models.CharField(max_length=255)
     key = models.CharField(max_length=255)
     fingerprint = models.BinaryField(max_length=32)
     status_code = models.PositiveSmallIntegerField(null=True)
@@ -25,7 +26,7 @@ class IdempotencyRecord(models.Model):
         ordering = ["-id"]
         indexes = [models.Index(fields=["expires_at"], name="idempotency_expires_at")]
         constraints = [
-            models.UniqueConstraint(fields=["key", "principal"], name="idempotency_principal_key_unique"),
+            models.UniqueConstraint(fields=["key", "owner"], name="idempotency_owner_key_unique"),
             models.CheckConstraint(
                 condition=models.Q(status_code__isnull=True, body__isnull=True) | models.Q(status_code__isnull=False, body__isnull=False),
                 name="idempotency_answer_whole",

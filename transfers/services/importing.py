@@ -19,9 +19,8 @@ from transfers.services.building import build_transfer, check_addressing
 def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Result]:
     """Post transfers in order in one transaction, each on its own, and return their results. Synchronous.
 
-    Under the same principal the keys are those of the API: what was posted by either is replayed by the other. Should one of the keys
-    be in use elsewhere at this moment, or the lock of an account, the items are posted one by one, so that only its own has to be sent
-    again.
+    The keys are the platform's, those of its API: what was posted by either is replayed by the other. Should one of the keys be in use
+    elsewhere at this moment, or the lock of an account, the items are posted one by one, so that only its own has to be sent again.
     """
     requests = [item.request for item in items if item.request is not None]
     identities = identify_now(names={name for r in requests for name in (r.from_merchant, r.to_merchant) if name is not None})

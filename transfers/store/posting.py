@@ -55,11 +55,11 @@ class _Claims:
 
     def ours(self, key: Key | None) -> bool:
         """Whether a command is to be decided now: it has no key, or nobody claimed its key before."""
-        return key is None or (key.principal, key.key) in self.records
+        return key is None or (key.owner, key.key) in self.records
 
     def record_id(self, key: Key) -> str:
         """The record of a key that is ours."""
-        return self.records[key.principal, key.key]
+        return self.records[key.owner, key.key]
 
 
 def post(jobs: Sequence[Job], *, lock_wait_s: float, only_free: bool) -> list[JobResults]:
@@ -128,14 +128,14 @@ class _Posting:
         first: dict[tuple[str, str], Key] = {}
         for job in self.jobs:
             for key in job.all_keys():
-                first.setdefault((key.principal, key.key), key)
+                first.setdefault((key.owner, key.key), key)
         candidates = {key: str(uuid7()) for key in sorted(first)}
         if not candidates:
             return candidates, None
         parameters = [
             settings.LEDGER_IDEMPOTENCY_RETENTION,
             words(candidates.values()),
-            quoted(principal for principal, _ in candidates),
+            quoted(owner for owner, _ in candidates),
             quoted(key for _, key in candidates),
             hexes(first[key].fingerprint for key in candidates),
         ]
@@ -146,7 +146,7 @@ class _Posting:
         new: list[tuple[c.RegisterMerchant, str | None, str | None]] = []
         seen: set[tuple[str, str]] = set()
         for item, moment in ((item, moment) for job in self.jobs for item, moment in job.timed_items()):
-            key = None if item.key is None else (item.key.principal, item.key.key)
+            key = None if item.key is None else (item.key.owner, item.key.key)
             if isinstance(item.command, c.RegisterMerchant) and key not in seen:
                 new.append((item.command, candidates[key] if key else None, str(moment) if moment else None))
             seen.update([key] if key else [])
@@ -159,7 +159,7 @@ class _Posting:
 
     def _stored(self, key: Key) -> StoredAnswer:
         try:
-            return self.facts.stored[key.principal, key.key]
+            return self.facts.stored[key.owner, key.key]
         except KeyError:
             raise Contention("a key that was taken has just been purged") from None
 
@@ -286,7 +286,7 @@ class _Posting:
 
     def _release_items(self, job: Job) -> None:
         """Free the keys of items that were claimed and will not be answered."""
-        keys = {(item.key.principal, item.key.key) for item in job.items if item.key is not None and self.claims.ours(item.key)}
+        keys = {(item.key.owner, item.key.key) for item in job.items if item.key is not None and self.claims.ours(item.key)}
         self.released.extend(self.claims.records[key] for key in keys)
 
 

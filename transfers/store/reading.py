@@ -129,8 +129,8 @@ def read_facts(
             registered=registered,
         ),
         stored={
-            (principal, key): StoredAnswer(bytes(fingerprint), status_code, body)
-            for principal, key, fingerprint, status_code, body in cast("list[tuple[str, str, bytes, int, str]]", replays.fetchall())
+            (owner, key): StoredAnswer(bytes(fingerprint), status_code, body)
+            for owner, key, fingerprint, status_code, body in cast("list[tuple[str, str, bytes, int, str]]", replays.fetchall())
         }
         if replays
         else {},

@@ -11,11 +11,11 @@ SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'forc
 # Keys in sorted order, so that two workers with the same keys wait for each other in a line, never in a circle. A key that another
 # transaction has claimed and not yet committed makes this wait for its end.
 CLAIM_KEYS = """
-INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, created_at, expires_at)
-SELECT c.id, c.principal, c.key, c.fingerprint, clock_timestamp(), clock_timestamp() + make_interval(secs => %s)
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[]) AS c(id, principal, key, fingerprint)
-ORDER BY c.principal, c.key
-ON CONFLICT (principal, key) DO NOTHING
+INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
+SELECT c.id, c.owner, c.key, c.fingerprint, clock_timestamp(), clock_timestamp() + make_interval(secs => %s)
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[]) AS c(id, owner, key, fingerprint)
+ORDER BY c.owner, c.key
+ON CONFLICT (owner, key) DO NOTHING
 RETURNING id::text
 """
 
@@ -67,9 +67,9 @@ LEFT JOIN LATERAL (
 MERCHANTS = "SELECT id, name, status FROM merchants_merchant WHERE id = ANY(%s::uuid[])"
 
 REPLAYS = """
-SELECT r.principal, r.key, r.fingerprint, r.status_code, r.body
-FROM unnest(%s::text[], %s::text[]) AS k(principal, key)
-JOIN transfers_idempotencyrecord r ON r.principal = k.principal AND r.key = k.key
+SELECT r.owner, r.key, r.fingerprint, r.status_code, r.body
+FROM unnest(%s::text[], %s::text[]) AS k(owner, key)
+JOIN transfers_idempotencyrecord r ON r.owner = k.owner AND r.key = k.key
 """
 
 # By both columns of the unique index: a reference like "INV-1" is in use by everybody, and only these accounts' matter.

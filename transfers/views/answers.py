@@ -33,7 +33,7 @@ def request_key(request: HttpRequest, body: object, *, required: bool = True) ->
     text = read_key(request, required=required)
     if text is None:
         return None
-    return Key(request.principal, text, fingerprint(request.method or "", request.path, body))  # type: ignore[attr-defined]
+    return Key(actor_of(request).owner, text, fingerprint(request.method or "", request.path, body))
 
 
 def details_of(request: HttpRequest, body: Mapping[str, Any]) -> Details:

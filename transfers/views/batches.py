@@ -68,7 +68,7 @@ def _item(request: HttpRequest, raw: object) -> BatchItem:
         values = validate(BatchItemBody, raw)
         assert isinstance(raw, dict)  # noqa: S101 - validated  # nosec B101
         single = {name: value for name, value in raw.items() if name != "idempotency_key"}
-        key = Key(request.principal, parse_key(values["idempotency_key"]), fingerprint("POST", SINGLE_PATH, single))  # type: ignore[attr-defined]
+        key = Key(actor_of(request).owner, parse_key(values["idempotency_key"]), fingerprint("POST", SINGLE_PATH, single))
         return BatchItem(transfer_request(request, values), key)
     except (ValidationFailed, IdempotencyKeyInvalid) as error:
         return BatchItem(None, None, error)
