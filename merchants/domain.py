@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from ledger_project.kernel.access import Actor
+from ledger_project.kernel.money import Currency
 
 
 class AccountKind(StrEnum):
@@ -64,7 +65,7 @@ class WalletIdentity:
 
     id: UUID
     merchant: MerchantIdentity
-    currency: str
+    currency: Currency
 
 
 def own(actor: Actor, merchant: MerchantIdentity | None) -> MerchantIdentity | None:

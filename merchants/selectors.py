@@ -1,12 +1,12 @@
 """Who is who: names, ids and currencies, cached because they never change once they exist.
 
-Only what exists is remembered, never that something does not. A currency's ``is_active`` may change: currencies are read again after
-a few seconds.
+Only what exists is remembered, never that something does not. Whether a currency is switched off may change, so it is not remembered:
+a posting reads it under its locks.
 """
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -19,8 +19,6 @@ from ledger_project.readers import in_reader
 from merchants.domain import AccountKind, MerchantIdentity, WalletIdentity
 from merchants.models import Account, Currency, Merchant
 
-_CURRENCIES_FRESH_S = 5.0
-
 
 @dataclass(slots=True)
 class Identities:
@@ -32,6 +30,53 @@ class Identities:
     def merchant(self, name: str) -> MerchantIdentity | None:
         """Return the merchant of that name, regardless of case."""
         return self.merchants.get(name.lower())
+
+
+_currencies: dict[str, money.Currency] = {}
+_CODE = re.compile(r"[A-Z][A-Z0-9]{1,11}", re.ASCII)
+"""What can be a currency's code; anything else is not worth a question to the database."""
+
+
+def _load_currency(code: str) -> None:
+    exponent = Currency.objects.filter(code=code).values_list("exponent", flat=True).first()
+    if exponent is not None:
+        _currencies[code] = money.Currency(code, exponent)
+
+
+async def find_currency(code: str) -> money.Currency | None:
+    """Return the currency of that code, switched off or not; None if there never was one.
+
+    What this process has not seen yet is asked for: another process may have posted in a currency that was added a moment ago.
+    """
+    if code not in _currencies and _CODE.fullmatch(code):
+        await in_reader(_load_currency, code)
+    return _currencies.get(code)
+
+
+def find_currency_now(code: str) -> money.Currency | None:
+    """The same from synchronous code."""
+    if code not in _currencies and _CODE.fullmatch(code):
+        _load_currency(code)
+    return _currencies.get(code)
+
+
+def known_currency(code: str) -> money.Currency:
+    """Return a currency that something stored refers to, switched off or not. Synchronous."""
+    currency = find_currency_now(code)
+    if currency is None:
+        raise KeyError(code)
+    return currency
+
+
+def is_active_now(code: str) -> bool:
+    """Whether a currency is switched on at this moment. Synchronous. A posting does not ask this: it reads it under its locks."""
+    return Currency.objects.filter(code=code, is_active=True).exists()
+
+
+def active_currencies_now() -> dict[str, money.Currency]:
+    """Return the currencies that are switched on at this moment, by code. Synchronous."""
+    rows = Currency.objects.filter(is_active=True).values_list("code", "exponent")
+    return {code: money.Currency(code, exponent) for code, exponent in rows}
 
 
 _merchants: Remembered[str, MerchantIdentity] = Remembered(100_000)
@@ -65,7 +110,7 @@ def _load(names: Collection[str], wallet_ids: Collection[UUID]) -> Identities:
         accounts = Account.objects.filter(id__in=wallet_ids, kind=AccountKind.WALLET).values_list(
             "id", "merchant_id", "merchant__name", "currency_id"
         )
-        loaded.wallets = {a: WalletIdentity(a, MerchantIdentity(m, name), currency) for a, m, name, currency in accounts}
+        loaded.wallets = {a: WalletIdentity(a, MerchantIdentity(m, name), known_currency(code)) for a, m, name, code in accounts}
     _merchants.remember(loaded.merchants)
     _wallets.remember(loaded.wallets)
     return loaded
@@ -91,58 +136,8 @@ def identify_now(*, names: Iterable[str] = (), wallet_ids: Iterable[UUID] = ()) 
     return found
 
 
-class _Currencies:
-    """The table of currencies as it was read last."""
-
-    def __init__(self) -> None:
-        self.by_code: dict[str, money.Currency] = {}
-        self.active: frozenset[str] = frozenset()
-        self.read_at = float("-inf")
-
-    def is_fresh(self) -> bool:
-        return time.monotonic() - self.read_at < _CURRENCIES_FRESH_S
-
-    def load(self) -> None:
-        rows = list(Currency.objects.values_list("code", "exponent", "is_active"))
-        self.by_code = {code: money.Currency(code, exponent) for code, exponent, _ in rows}
-        self.active = frozenset(code for code, _, is_active in rows if is_active)
-        self.read_at = time.monotonic()
-
-    def usable(self, code: str) -> money.Currency | None:
-        return self.by_code.get(code) if code in self.active else None
-
-
-_currencies = _Currencies()
-
-
-async def find_currency(code: str) -> money.Currency | None:
-    """Return a currency that may be used for new movements."""
-    await currencies_ready()
-    return _currencies.usable(code)
-
-
-def find_currency_now(code: str) -> money.Currency | None:
-    """The same from synchronous code."""
-    if not _currencies.is_fresh():
-        _currencies.load()
-    return _currencies.usable(code)
-
-
-async def currencies_ready() -> None:
-    """Have the currencies read, so that ``known_currency`` answers from memory on the event loop."""
-    if not _currencies.is_fresh():
-        await in_reader(_currencies.load)
-
-
-def known_currency(code: str) -> money.Currency:
-    """Return a currency that something stored refers to, active or not. Synchronous."""
-    if code not in _currencies.by_code:
-        _currencies.load()
-    return _currencies.by_code[code]
-
-
 def forget_identities() -> None:
     """Start afresh; for tests that replace the database under the process."""
     _merchants.clear()
     _wallets.clear()
-    _currencies.read_at = float("-inf")
+    _currencies.clear()

@@ -14,7 +14,7 @@ from ledger_project.kernel.access import Actor, Scope
 from ledger_project.kernel.errors import MerchantNotFound
 from ledger_project.readers import in_reader
 from merchants.domain import MerchantIdentity, own
-from merchants.selectors import currencies_ready, find_currency, identify
+from merchants.selectors import find_currency, identify
 from merchants.serializers import (
     AccountBody,
     BalanceQuery,
@@ -64,7 +64,7 @@ class MerchantsView(ApiView):
         tags=["merchants"],
         request=RegistrationBody,
         parameters=[idempotency_key(required=False), REPLAYED],
-        responses={201: MerchantJson, **problem_responses(*ALWAYS, *KEY_CODES, "merchant_exists", "unknown_currency")},
+        responses={201: MerchantJson, **problem_responses(*ALWAYS, *KEY_CODES, "merchant_exists", "unknown_currency", "currency_inactive")},
     )
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Register a merchant, with an opening balance if one is given."""
@@ -86,7 +86,6 @@ class MerchantsView(ApiView):
     async def get(self, request: HttpRequest) -> HttpResponse:
         """List merchants, newest first."""
         page = page_request(request, "merchants", MerchantQuery)
-        await currencies_ready()
         found = await in_reader(
             selectors.visible_merchants,
             search=page.values.get("search"),
@@ -154,7 +153,14 @@ class MerchantAccountsView(ApiView):
         responses={
             201: AccountJson,
             **problem_responses(
-                *ALWAYS, *KEY_CODES, "merchant_not_found", "account_exists", "account_frozen", "account_closed", "unknown_currency"
+                *ALWAYS,
+                *KEY_CODES,
+                "merchant_not_found",
+                "account_exists",
+                "account_frozen",
+                "account_closed",
+                "currency_inactive",
+                "unknown_currency",
             ),
         },
     )

@@ -101,7 +101,7 @@ class Job(Struct, frozen=True):
 
     def needs(self) -> set[Blocker]:
         """Everything that somebody else may have locked: accounts, keys, and the names of merchants that are registered."""
-        keys = {(key.principal, key.key) for key in self.all_keys()}
+        keys = {(key.owner, key.key) for key in self.all_keys()}
         names = {("", item.command.merchant.name.lower()) for item in self.items if isinstance(item.command, RegisterMerchant)}
         return self.accounts() | keys | names
 

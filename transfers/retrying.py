@@ -205,7 +205,7 @@ def _told(error: Exception) -> Exception:
 
 def _deferred(job: Job, error: Exception) -> Deferred:
     """Return a job that waits for a lock that cannot be skipped: of a key that another transaction has claimed, or of a name or a table."""
-    keys = frozenset((key.principal, key.key) for key in job.all_keys())
+    keys = frozenset((key.owner, key.key) for key in job.all_keys())
     if _waiting_for_key(driver_error(error)):
         return Deferred(keys, IdempotencyInProgress())
     waited_too_long = DatabaseUnavailable("Something that the posting needs is locked; repeat the request with the same Idempotency-Key.")

@@ -54,6 +54,7 @@ STATUS: Mapping[str, int] = {
     "account_frozen": 409,
     "account_closed": 409,
     "balance_limit_exceeded": 409,
+    "currency_inactive": 409,
     "already_reversed": 409,
     "reversal_exceeds_original": 409,
     "not_reversible": 409,

@@ -70,7 +70,10 @@ def brake_address(request: HttpRequest) -> None:
 
 
 def brake_credential(credential: str) -> None:
-    """Count a request against its credential, named with its owner: two merchants may have tokens of one subject. Raises ``RateLimited``."""
+    """Count a request against its credential, named with its owner, since two merchants may have tokens of one subject.
+
+    Raises ``RateLimited``.
+    """
     if settings.LEDGER_RATE_CREDENTIAL:
         _credentials.take(credential, rate=settings.LEDGER_RATE_CREDENTIAL)
 

@@ -19,7 +19,7 @@
     │   ├── MerchantNotFound, AccountNotFound, TransferNotFound, HoldNotFound
     │   ├── MerchantExists, AccountExists
     │   ├── AccountFrozen, AccountClosed
-    │   ├── CurrencyMismatch
+    │   ├── CurrencyInactive, CurrencyMismatch
     │   ├── FeeNotConfigured, FeeExceedsAmount
     │   ├── DuplicateExternalReference
     │   ├── InsufficientFunds, BalanceLimitExceeded
@@ -313,6 +313,21 @@ class AccountClosed(_AccountState):
     code = "account_closed"
     title = "Account closed"
     state = "closed"
+
+
+class CurrencyInactive(Refusal):
+    """Operators have switched the currency off: what it holds can leave, nothing new comes in."""
+
+    code = "currency_inactive"
+    title = "Currency inactive"
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(f"{currency} is switched off: what it holds can be withdrawn, sent back, captured and voided; nothing new begins.")
+        self.currency = currency
+
+    def extra(self) -> Mapping[str, object]:
+        """Which currency."""
+        return {"currency": self.currency}
 
 
 class CurrencyMismatch(Refusal):

@@ -303,16 +303,6 @@ async def test_a_denied_request_leaves_its_key_free(api: httpx.AsyncClient, worl
     assert (await api.post(path, json={"amount_minor": 1}, headers={**world.headers["own"], **headers})).status_code == 201
 
 
-async def test_each_credential_has_idempotency_keys_of_its_own(api: httpx.AsyncClient, world: World, required: None) -> None:
-    body = {"from_merchant": world.bob, "to_merchant": world.alice, "currency": "USD", "amount_minor": 7}
-    headers = key()
-    first = await api.post("/transfers", json=body, headers={**world.headers["own"], **headers})
-    second = await api.post("/transfers", json=body, headers={**bearer((await new_key(world.bob)).secret), **headers})
-    replay = await api.post("/transfers", json=body, headers={**world.headers["own"], **headers})
-    assert first.json()["id"] != second.json()["id"]
-    assert replay.content == first.content
-
-
 async def test_nothing_of_a_body_is_read_before_the_caller_is_known(api: httpx.AsyncClient, required: None) -> None:
     for content, media_type in ((b"{", "application/json"), (b"x", "text/plain"), (b" " * (2**20 + 1), "application/json")):
         response = await api.post("/transfers", content=content, headers={"Content-Type": media_type})

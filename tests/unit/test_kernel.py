@@ -91,6 +91,7 @@ ERRORS: dict[str, tuple[errors.LedgerError, dict[str, object]]] = {
     "account_exists": (errors.AccountExists("x", "USD", SOME_ID), {"account_id": str(SOME_ID)}),
     "account_frozen": (errors.AccountFrozen("x", "USD"), {"merchant_name": "x", "currency": "USD"}),
     "account_closed": (errors.AccountClosed("x", "USD"), {"merchant_name": "x", "currency": "USD"}),
+    "currency_inactive": (errors.CurrencyInactive("EUR"), {"currency": "EUR"}),
     "currency_mismatch": (errors.CurrencyMismatch("USD", "EUR"), {}),
     "fee_not_configured": (errors.FeeNotConfigured("x", "USD"), {}),
     "fee_exceeds_amount": (errors.FeeExceedsAmount(MONEY, MONEY), {"currency": "USD", "amount": MONEY, "fee": MONEY}),

@@ -6,7 +6,7 @@ the earlier ones of the batch did, and can take a group of them back again. Noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from fees.domain import Schedule
-from ledger_project.kernel.errors import AccountClosed, AccountFrozen, BalanceLimitExceeded
+from ledger_project.kernel.errors import AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
 from ledger_project.kernel.ids import uuid7_at
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
 from merchants.domain import AccountKind, MerchantIdentity, Status
@@ -110,7 +110,9 @@ class Book(Struct, frozen=True):
     """What the store has read under lock, for all commands of a batch at once.
 
     ``now`` is the database's clock, read after the locks; ``entropy`` makes ids unique; ``references`` holds the external references
-    that are taken, ``reversals`` the amounts of earlier reversals by original, ``registered`` when the new merchants got their name.
+    that are taken, ``reversals`` the amounts of earlier reversals by original. ``registered`` says of the new merchants when they got
+    their name; None: they did not, since their currency is switched off; not there: the name was taken. ``inactive`` are the codes of
+    currencies that are switched off.
     """
 
     now: datetime
@@ -120,7 +122,8 @@ class Book(Struct, frozen=True):
     references: Mapping[tuple[UUID, str], UUID] = msgspec.field(default_factory=dict)
     reversals: Mapping[UUID, Sequence[int]] = msgspec.field(default_factory=dict)
     holds: Mapping[UUID, HoldState] = msgspec.field(default_factory=dict)
-    registered: Mapping[UUID, datetime] = msgspec.field(default_factory=dict)
+    registered: Mapping[UUID, datetime | None] = msgspec.field(default_factory=dict)
+    inactive: Collection[str] = frozenset()
 
 
 _CREDIT, _DEBIT = Direction.CREDIT, Direction.DEBIT  # looked up once; a member of an Enum is found by a call
@@ -174,6 +177,11 @@ class Ledger:
                 raise AccountClosed(account.merchant_name, account.key.currency)
             if account.status is Status.FROZEN:
                 raise AccountFrozen(account.merchant_name, account.key.currency)
+
+    def check_in_use(self, currency: Currency) -> None:
+        """Raise ``CurrencyInactive`` for a currency that is switched off, where a command would bring something new into it."""
+        if currency.code in self.book.inactive:
+            raise CurrencyInactive(currency.code)
 
     def open(self, account: AccountState, moment: datetime) -> None:
         """Have an account made that does not exist yet."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 from fees.domain import Payer, Schedule, calculate_fee, choose_schedule
 from ledger_project.kernel.errors import (
     AccountExists,
+    CurrencyInactive,
     CurrencyMismatch,
     DuplicateExternalReference,
     FeeExceedsAmount,
@@ -142,6 +143,7 @@ def transfer_funds(command: TransferFunds, ledger: Ledger) -> Outcome:
     source = ledger.account(command.source, currency, AccountKind.WALLET)
     target = ledger.account(command.target, currency, AccountKind.WALLET)
     ledger.check_open(source, target)
+    ledger.check_in_use(currency)
     charge = charge_for(ledger, command.source, currency, TransferKind.TRANSFER, amount_minor)
     payer, paying = (source, command.source) if charge.payer is Payer.SENDER else (target, command.target)
     legs = [
@@ -156,9 +158,11 @@ def transfer_funds(command: TransferFunds, ledger: Ledger) -> Outcome:
 def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
     """Outside DEBIT opening balance, wallet CREDIT opening balance, if there is one."""
     merchant, currency = command.merchant, command.currency
-    registered_at = ledger.book.registered.get(merchant.id)
-    if registered_at is None:
+    if merchant.id not in ledger.book.registered:
         raise MerchantExists(merchant.name)
+    registered_at = ledger.book.registered[merchant.id]
+    if registered_at is None:
+        raise CurrencyInactive(currency.code if currency else "")
     registered = RegisteredMerchant(merchant, command.metadata, registered_at)
     if currency is None:
         return Outcome(merchant=registered)
@@ -206,6 +210,7 @@ def open_account(command: OpenAccount, ledger: Ledger) -> Outcome:
     if wallet.exists:
         raise AccountExists(wallet.merchant_name, command.currency.code, wallet.id)
     ledger.check_open(wallet)
+    ledger.check_in_use(command.currency)
     ledger.open(wallet, ledger.now)
     held = ledger.account(command.merchant, command.currency, AccountKind.HELD)
     return Outcome(account=ledger.snapshot(wallet, held, command.currency))
@@ -228,6 +233,8 @@ def _cross_border(command: Deposit | Withdraw, ledger: Ledger, kind: TransferKin
     held = ledger.account(merchant, currency, AccountKind.HELD)
     ledger.check_open(wallet)
     incoming = kind is TransferKind.DEPOSIT
+    if incoming:
+        ledger.check_in_use(currency)
     source, target = (external, wallet) if incoming else (wallet, external)
     entry_type = EntryType(kind.value)
     draft = Draft(

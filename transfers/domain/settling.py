@@ -48,6 +48,7 @@ def place_hold(command: PlaceHold, ledger: Ledger) -> Outcome:
     wallet = ledger.account(command.source, currency, AccountKind.WALLET)
     held = ledger.account(command.source, currency, AccountKind.HELD)
     ledger.check_open(wallet, ledger.account(command.target, currency, AccountKind.WALLET))
+    ledger.check_in_use(currency)
     charge = charge_for(ledger, command.source, currency, TransferKind.CAPTURE, amount_minor)
     reserved_minor = amount_minor + (charge.fee_minor if charge.payer is Payer.SENDER else 0)
     transfer = _move_hold(ledger, HoldMove(command.hold_id, command.source, currency, reserved_minor, command.details), TransferKind.HOLD)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ledger_project.kernel.access import Actor
 from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidRequest, LedgerError
 from ledger_project.slices import map_in_slices
-from merchants.selectors import Identities, currencies_ready, find_currency, identify
+from merchants.selectors import Identities, find_currency, identify
 from transfers import engine
 from transfers.domain.commands import Command, Refuse
 from transfers.jobs import Envelope, Item, Job, Key, Render, Result
@@ -31,7 +31,6 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
     An invalid item fails alone and is not remembered; with ``envelope.atomic`` the first failure fails all and nothing is posted.
     """
     requests = [item.request for item in items if item.request is not None]
-    await currencies_ready()
     names = {name for r in requests for name in (r.from_merchant, r.to_merchant) if name is not None}
     wallet_ids = {wallet_id for r in requests for wallet_id in (r.source_account_id, r.dest_account_id) if wallet_id is not None}
     identities = await identify(names=names, wallet_ids=wallet_ids)

@@ -23,7 +23,7 @@ from ledger_project.kernel.errors import (
 from ledger_project.kernel.money import Currency, parse_major
 from merchants.domain import MerchantIdentity, own
 from merchants.models import new_id
-from merchants.selectors import Identities, known_currency
+from merchants.selectors import Identities
 from transfers.domain.commands import Command, PlaceHold, Refuse, RegisterMerchant, TransferFunds
 from transfers.services.requests import HoldRequest, RegistrationRequest, TransferRequest
 
@@ -48,7 +48,7 @@ def check_addressing(request: TransferRequest) -> None:
 
 
 def required_currency(code: str, currency: Currency | None) -> Currency:
-    """Return the currency. Raises ``UnknownCurrency`` if there is none of that code in use."""
+    """Return the currency. Raises ``UnknownCurrency`` if there never was one of that code."""
     if currency is None:
         raise UnknownCurrency(code)
     return currency
@@ -72,13 +72,13 @@ def _between_accounts(request: TransferRequest, wallet_ids: tuple[UUID, UUID], i
     source, target = identities.wallets.get(source_id), identities.wallets.get(target_id)
     if source is None or not actor.acts_for(source.merchant.id):
         return Refuse(AccountNotFound(source_id))
-    currency = known_currency(source.currency)
+    currency = source.currency
     amount_minor = request.amount.resolve(currency)
     if target is None:
         return Refuse(AccountNotFound(target_id))
-    if request.currency is not None and request.currency != source.currency:
-        return Refuse(CurrencyMismatch(source.currency, request.currency))
-    return TransferFunds(source.merchant, target.merchant, currency, amount_minor, request.details, target_currency=target.currency)
+    if request.currency is not None and request.currency != currency.code:
+        return Refuse(CurrencyMismatch(currency.code, request.currency))
+    return TransferFunds(source.merchant, target.merchant, currency, amount_minor, request.details, target_currency=target.currency.code)
 
 
 def build_registration(request: RegistrationRequest, currency: Currency | None) -> RegisterMerchant:

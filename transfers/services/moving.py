@@ -10,6 +10,7 @@ from ledger_project.kernel.access import Actor
 from ledger_project.kernel.amounts import AmountInput
 from ledger_project.kernel.errors import (
     AccountNotFound,
+    CurrencyInactive,
     CurrencyMismatch,
     FeeNotConfigured,
     HoldNotFound,
@@ -19,7 +20,7 @@ from ledger_project.kernel.errors import (
 from ledger_project.kernel.money import Currency
 from ledger_project.readers import in_reader
 from merchants.domain import TREASURY, own
-from merchants.selectors import currencies_ready, find_currency, identify, known_currency
+from merchants.selectors import find_currency, identify, is_active_now
 from transfers import engine, selectors
 from transfers.domain.commands import (
     CaptureHold,
@@ -48,7 +49,6 @@ async def _transfer_command(request: TransferRequest, actor: Actor) -> Command:
     check_addressing(request)
     names = [name for name in (request.from_merchant, request.to_merchant) if name is not None]
     wallet_ids = [wallet_id for wallet_id in (request.source_account_id, request.dest_account_id) if wallet_id is not None]
-    await currencies_ready()
     currency = await find_currency(request.currency) if request.currency is not None else None
     return build_transfer(request, await identify(names=names, wallet_ids=wallet_ids), currency, actor=actor)
 
@@ -73,6 +73,10 @@ class Quote:
     schedule: Schedule
 
 
+def _terms(merchant_id: UUID, code: str) -> tuple[bool, Schedule | None]:
+    return is_active_now(code), selectors.applicable_schedule(merchant_id, code)
+
+
 async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
     """Return what this transfer would cost by the schedule in force; moves nothing.
 
@@ -84,7 +88,9 @@ async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
     assert isinstance(command, TransferFunds)  # noqa: S101 - build_transfer makes these two only  # nosec B101
     if command.target_currency not in {None, command.currency.code}:
         raise CurrencyMismatch(command.currency.code, str(command.target_currency))
-    schedule = await in_reader(selectors.applicable_schedule, command.source.id, command.currency.code)
+    is_active, schedule = await in_reader(_terms, command.source.id, command.currency.code)
+    if not is_active:
+        raise CurrencyInactive(command.currency.code)
     if schedule is None:
         raise FeeNotConfigured(command.source.name, command.currency.code)
     fee_minor = charge_by(schedule, command.currency, command.amount_minor).fee_minor
@@ -131,9 +137,7 @@ async def _cross_border(
     wallet = (await identify(wallet_ids=[account_id])).wallets.get(account_id)
     if wallet is None or not actor.acts_for(wallet.merchant.id):
         return Refuse(AccountNotFound(account_id))
-    await currencies_ready()
-    currency = known_currency(wallet.currency)
-    return command(wallet.merchant, currency, amount.resolve(currency), details)
+    return command(wallet.merchant, wallet.currency, amount.resolve(wallet.currency), details)
 
 
 async def reverse_transfer(

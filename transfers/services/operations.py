@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from ledger_project.kernel.errors import UnknownCurrency, ValidationFailed
-from merchants.selectors import find_currency_now, known_currency
+from merchants.selectors import find_currency_now
 from transfers.selectors.operations import Summary, currencies_in_use, get_summary
 from transfers.services.rollups import refresh_rollups
 
@@ -38,7 +38,7 @@ def read_summary(code: str | None, first: date | None, last: date | None) -> Sum
     refresh_rollups(steps=1)
     in_use = currencies_in_use(first)
     chosen = code or (in_use[0] if in_use else _FALLBACK)
-    currency = known_currency(chosen) if chosen in in_use else find_currency_now(chosen)
+    currency = find_currency_now(chosen)
     if currency is None:
         raise UnknownCurrency(chosen)
     return get_summary(currency, first=first, last=last)

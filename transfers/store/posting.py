@@ -100,7 +100,7 @@ class _Posting:
             records={key: record_id for key, record_id in candidates.items() if record_id in won},
             taken=[key for key, record_id in candidates.items() if record_id not in won],
         )
-        names = dict(cast("list[tuple[UUID, datetime]]", registered.fetchall())) if registered else {}
+        names = dict(cast("list[tuple[UUID, datetime | None]]", registered.fetchall())) if registered else {}
         self.facts: Facts = read_facts(
             self.session, self.commands, schedules=schedules, registered=names, taken_keys=self.claims.taken, only_free=only_free
         )
@@ -155,7 +155,8 @@ class _Posting:
         ids, names = plain(command.merchant.id for command, _, _ in new), quoted(command.merchant.name for command, _, _ in new)
         metadata = quoted(dumps_text(command.metadata) for command, _, _ in new)
         records, moments = plain(record_id for _, record_id, _ in new), quoted(moment for _, _, moment in new)
-        return self.session.send(sql.REGISTER_MERCHANTS, [ids, names, metadata, records, moments])
+        currencies = quoted(command.currency.code if command.currency else None for command, _, _ in new)
+        return self.session.send(sql.REGISTER_MERCHANTS, [ids, names, metadata, records, moments, currencies])
 
     def _stored(self, key: Key) -> StoredAnswer:
         try:

@@ -21,13 +21,17 @@ from transfers.domain.commands import AccountKey, HoldTerms
 from transfers.domain.hashing import GENESIS
 from transfers.domain.holds import HoldStatus
 from transfers.store import sql
-from transfers.store.arrays import plain, quoted, uuids
+from transfers.store.arrays import plain, quoted, uuids, words
 from transfers.store.directory import find_accounts
 from transfers.store.session import Reply, Session
 
 _HeadRow = tuple[
     UUID, UUID, str, str, str, str, str, Decimal, datetime, int | None, Decimal | None, bytes | None, datetime | None
 ]  # one row of sql.HEADS
+
+
+_BEGINNINGS = c.TransferFunds | c.Deposit | c.PlaceHold | c.OpenAccount
+"""What brings something new into a currency, so that it must not be switched off. A registration is judged where its name is taken."""
 
 
 def find_schedules(session: Session, commands: Iterable[c.Command]) -> Reply | None:
@@ -86,7 +90,7 @@ def read_facts(
     commands: Sequence[c.Command],
     *,
     schedules: Sequence[Schedule],
-    registered: Mapping[UUID, datetime],
+    registered: Mapping[UUID, datetime | None],
     taken_keys: Sequence[tuple[str, str]],
     only_free: bool,
 ) -> Facts:
@@ -102,10 +106,12 @@ def read_facts(
     terms = {command.terms.id: command.terms for command in commands if isinstance(command, c.CaptureHold | c.VoidHold | c.ExpireHold)}
     wanted = uuids(sorted(ids.values()))
     unguarded = {key.merchant_id for key in missing} - {key.merchant_id for key in ids} - registered.keys()
+    codes = {command.currency.code for command in commands if isinstance(command, _BEGINNINGS)}
     with metrics.ACCOUNTS_WAIT.time(), session.round_trip():
         locked = _lock(session, wanted if ids else None, unguarded, only_free=only_free)
         clock = session.send(sql.CLOCK)
         heads = session.send(sql.HEADS, [wanted], binary=True) if ids else None
+        inactive = session.send(sql.INACTIVE_CURRENCIES, [words(codes)]) if codes else None
         merchants = session.send(sql.MERCHANTS, [uuids({key.merchant_id for key in missing})]) if missing else None
         replays = session.send(sql.REPLAYS, [quoted(p for p, _ in taken_keys), quoted(k for _, k in taken_keys)]) if taken_keys else None
         taken = session.send(sql.REFERENCES, [quoted(references), wanted]) if references else None
@@ -127,6 +133,7 @@ def read_facts(
             reversals=_by_original(cast("list[tuple[UUID, Decimal]]", reversals.fetchall())) if reversals else {},
             holds=_hold_states(terms, cast("list[tuple[UUID, str, Decimal, UUID | None]]", holds.fetchall())) if holds else {},
             registered=registered,
+            inactive={code for (code,) in cast("list[tuple[str]]", inactive.fetchall())} if inactive else frozenset(),
         ),
         stored={
             (owner, key): StoredAnswer(bytes(fingerprint), status_code, body)

@@ -20,15 +20,27 @@ RETURNING id::text
 """
 
 # Sent together with the claims: a record of ours is there only if the claim before it was won, so a key that stands for another
-# request registers nobody.
+# request registers nobody. A merchant whose currency is switched off is not registered either; one statement decides it and says so,
+# without a time, unless the name is taken.
 REGISTER_MERCHANTS = """
-INSERT INTO merchants_merchant (id, name, status, metadata, created_at)
-SELECT m.id, m.name, 'active', m.metadata, coalesce(m.moment, statement_timestamp())
-FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[], %s::timestamptz[]) AS m(id, name, metadata, record_id, moment)
-WHERE m.record_id IS NULL OR EXISTS (SELECT 1 FROM transfers_idempotencyrecord r WHERE r.id = m.record_id)
-ORDER BY lower(m.name)
-ON CONFLICT (lower(name)) DO NOTHING
-RETURNING id, created_at
+WITH wanted AS MATERIALIZED (
+    SELECT m.*, coalesce(NOT c.is_active, false) AS is_off
+    FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[], %s::timestamptz[], %s::text[])
+        AS m(id, name, metadata, record_id, moment, currency)
+    LEFT JOIN merchants_currency c ON c.code = m.currency
+    WHERE m.record_id IS NULL OR EXISTS (SELECT 1 FROM transfers_idempotencyrecord r WHERE r.id = m.record_id)
+), registered AS (
+    INSERT INTO merchants_merchant (id, name, status, metadata, created_at)
+    SELECT m.id, m.name, 'active', m.metadata, coalesce(m.moment, statement_timestamp())
+    FROM wanted m WHERE NOT m.is_off
+    ORDER BY lower(m.name)
+    ON CONFLICT (lower(name)) DO NOTHING
+    RETURNING id, created_at
+)
+SELECT id, created_at FROM registered
+UNION ALL
+SELECT m.id, NULL FROM wanted m
+WHERE m.is_off AND NOT EXISTS (SELECT 1 FROM merchants_merchant taken WHERE lower(taken.name) = lower(m.name))
 """
 
 FIND_ACCOUNTS = """
@@ -63,6 +75,9 @@ LEFT JOIN LATERAL (
     WHERE l.account_id = wanted.id ORDER BY l.sequence DESC LIMIT 1
 ) e ON true
 """
+
+# What operators can switch off is read here and nowhere before: a key that was answered is answered so again.
+INACTIVE_CURRENCIES = "SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active"
 
 MERCHANTS = "SELECT id, name, status FROM merchants_merchant WHERE id = ANY(%s::uuid[])"
 

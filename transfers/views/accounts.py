@@ -96,7 +96,7 @@ class DepositView(ApiView):
         tags=["accounts"],
         request=MovementBody,
         parameters=[idempotency_key(required=True), REPLAYED],
-        responses={200: MovementJson, **problem_responses(*_CROSS_CODES)},
+        responses={200: MovementJson, **problem_responses(*_CROSS_CODES, "currency_inactive")},
     )
     async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Bring money from outside into a wallet."""

@@ -13,7 +13,7 @@ from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.access import Scope
 from ledger_project.kernel.errors import HoldNotFound
 from ledger_project.readers import in_reader
-from merchants.selectors import currencies_ready, identify
+from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.representations import hold_json
@@ -43,7 +43,9 @@ class HoldsView(ApiView):
         parameters=[idempotency_key(required=True), REPLAYED],
         responses={
             201: HoldJson,
-            **problem_responses(*ALWAYS, *KEY_CODES, *MOVE_CODES, *FEE_CODES, "merchant_not_found", "unknown_currency", "same_account"),
+            **problem_responses(
+                *ALWAYS, *KEY_CODES, *MOVE_CODES, *FEE_CODES, "merchant_not_found", "currency_inactive", "unknown_currency", "same_account"
+            ),
         },
     )
     async def post(self, request: HttpRequest) -> HttpResponse:
@@ -71,7 +73,6 @@ class HoldsView(ApiView):
     async def get(self, request: HttpRequest) -> HttpResponse:
         """List holds, newest first."""
         page = page_request(request, "holds", HoldQuery)
-        await currencies_ready()
         name = page.values.get("merchant")
         merchant = (await identify(names=[name])).merchant(name) if name else None
         found = []

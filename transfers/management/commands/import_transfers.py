@@ -29,8 +29,9 @@ RESULT_COLUMNS = ("line", "key", "status", "transfer_id", "code", "detail")
 EPILOG = """
 The file is UTF-8 CSV with a header. Columns: key, from, to, currency, amount (decimal, major units) and, if you like, memo and
 external_reference. Each line is the same request as POST /transfers with these members and its key as Idempotency-Key, sent by the
-platform: a line and a request of the platform replay each other. So the file can be imported again after any interruption, kill -9 included: what was
-posted is replayed, the rest is posted now, nothing is posted twice. (For as long as keys live; external_reference guards for good.)
+platform: a line and a request of the platform replay each other. So the file can be imported again after any interruption, kill -9
+included: what was posted is replayed, the rest is posted now, nothing is posted twice. (For as long as keys live; external_reference
+guards for good.)
 
 A line that is wrong or refused fails alone. A refusal (insufficient_funds, say) is remembered under its key like every answer: to try
 such a line again, give it a new key.
@@ -56,7 +57,9 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("file", type=Path, help="the CSV file")
         parser.add_argument("--result", type=Path, help="where to write what became of each line (default: FILE.result.csv)")
-        parser.add_argument("--principal", default="anonymous", help="in whose name: what the transfers say of who asked (default: %(default)s)")
+        parser.add_argument(
+            "--principal", default="anonymous", help="in whose name: what the transfers say of who asked (default: %(default)s)"
+        )
         parser.add_argument("--batch-size", type=int, default=500, help=f"lines in one posting, 1 to {MAX_BATCH} (default: %(default)s)")
         parser.add_argument("--json", action="store_true", help="write the summary as JSON")
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from ledger_project.kernel.money import Currency
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.models import new_id
-from merchants.selectors import find_currency_now, identify_now
+from merchants.selectors import active_currencies_now, identify_now
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.jobs import Result
@@ -113,7 +113,8 @@ class Telling:
         if treasury is None:
             treasury = MerchantIdentity(new_id(), TREASURY)
             yield self._due(start + _MICROSECOND, Step(_register(treasury)))
-        currencies = {code: currency for code in USD_PER_UNIT if (currency := find_currency_now(code)) is not None}
+        active = active_currencies_now()
+        currencies = {code: active[code] for code in USD_PER_UNIT if code in active}
         story = Story(currencies, seed=self._plan.seed, series=series, treasury=treasury)
         members = [Member(person, known.merchant(person.name) or MerchantIdentity(new_id(), person.name)) for person in cast]
         new = [member for member in members if known.merchant(member.person.name) is None]
@@ -196,7 +197,7 @@ class Telling:
 
 
 def _register(treasury: MerchantIdentity) -> c.Command:
-    return c.RegisterMerchant(treasury, {"demo": True}, find_currency_now("USD"), 0, c.Details(principal=PRINCIPAL))
+    return c.RegisterMerchant(treasury, {"demo": True}, active_currencies_now().get("USD"), 0, c.Details(principal=PRINCIPAL))
 
 
 def _joining(new: list[Member], movements: int, *, at_once: int) -> deque[tuple[int, Member]]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fees.models import FeeSchedule
 from fees.services import append_schedule, waive
 from merchants.domain import Status
-from merchants.selectors import find_currency_now, identify_now
+from merchants.selectors import active_currencies_now, identify_now
 from merchants.services import set_merchant_status
 from transfers.domain import commands as c
 from transfers.services.demo.story import details
@@ -30,7 +30,7 @@ def add_touches() -> dict[str, int]:
             append_schedule(FeeSchedule(merchant_id=agreed.id, rate=Decimal(rate), effective_from=since, note=note), by=None)
     if waived is not None:
         waive(merchant_id=waived.id, currency="EUR", by=None, note="No fees in the first year")
-    euro = find_currency_now("EUR")
+    euro = active_currencies_now().get("EUR")
     if frozen is None or agreed is None or euro is None:
         return {}
     set_merchant_status(frozen.id, Status.FROZEN)
