@@ -9,6 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+LONGEST_LEEWAY_S = 300
+"""Clocks that differ by more are to be set right, not to be believed."""
+
 
 @register()
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
@@ -33,6 +36,10 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         errors.append(Error("The ledger needs PostgreSQL: its promises rest on row locks.", id="ledger.E002"))
     if settings.LEDGER_POSTING_TIMEOUT < settings.LEDGER_IDEMPOTENCY_WAIT:
         errors.append(Error("LEDGER_POSTING_TIMEOUT must not be below LEDGER_IDEMPOTENCY_WAIT.", id="ledger.E003"))
+    if not 0 <= settings.LEDGER_JWT_LEEWAY <= LONGEST_LEEWAY_S:
+        errors.append(
+            Error(f"LEDGER_JWT_LEEWAY is {settings.LEDGER_JWT_LEEWAY}; it is from 0 to {LONGEST_LEEWAY_S} seconds.", id="ledger.E006")
+        )
     return errors
 
 

@@ -79,6 +79,9 @@ LEDGER_JWT_VERIFYING_KEYS: str = environment_secret("LEDGER_JWT_VERIFYING_KEYS")
 
 LEDGER_JWT_ISSUER: str = env.str("LEDGER_JWT_ISSUER", "ledger")
 LEDGER_JWT_AUDIENCE: str = env.str("LEDGER_JWT_AUDIENCE", "ledger")
+LEDGER_JWT_LEEWAY: float = env.float("LEDGER_JWT_LEEWAY", 10.0)
+"""Seconds that an issuer's clock may be ahead of ours: so long a token may come before its `iat` and `nbf`."""
+
 LEDGER_JWT_ACCESS_LIFETIME: int = env.int("LEDGER_JWT_ACCESS_LIFETIME", 300)
 LEDGER_JWT_REFRESH_LIFETIME: int = env.int("LEDGER_JWT_REFRESH_LIFETIME", 24 * 3600)
 """Seconds that tokens live. An access token cannot be taken back: let it be short."""

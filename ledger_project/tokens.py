@@ -13,7 +13,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,19 +23,29 @@ from typing import Any
 from uuid import UUID
 
 import jwt
+import structlog
 from cryptography.hazmat.primitives import serialization as pem
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from django.conf import settings
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
+from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.tokens import Token
 
 from ledger_project.configuration import ConfigurationError, kept_value
 from ledger_project.kernel.access import MERCHANT_SCOPES, Actor, Credential, InvalidToken, Scope
 
-_REQUIRED = ["exp", "iat", "sub", "jti", "aud", "iss"]
+log = structlog.get_logger(__name__)
+
+_SIGNATURE_ONLY: Any = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
+"""The library checks the signature. Claims are checked here: whatever JSON a claim is, it is refused by name, and the log says which."""
+
+_MAX_SUBJECT = 200
+_LAST_SECOND = 253_402_300_799
+"""The last second of the year 9999."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _MIN_RSA_BITS = 2048
 _END = "-----END PUBLIC KEY-----"
 
@@ -98,6 +110,14 @@ def ring() -> KeyRing:
     return load_ring(signing_pem, settings.LEDGER_JWT_VERIFYING_KEYS)
 
 
+class ClaimRefused(TokenBackendError):
+    """A token that is none, and the claim that says so (``signature``: it was not signed by a key of ours)."""
+
+    def __init__(self, claim: str) -> None:
+        super().__init__(f"the token's {claim} is not right")
+        self.claim = claim
+
+
 class RingBackend(TokenBackend):
     """simplejwt's signing and checking, with several keys."""
 
@@ -113,21 +133,46 @@ class RingBackend(TokenBackend):
         return jwt.encode(claims, keys.signing, algorithm=keys.verifying[keys.kid].algorithm, headers={"kid": keys.kid})
 
     def decode(self, token: str, verify: bool = True) -> dict[str, Any]:  # type: ignore[override]  # its stubs say Token, its code str
-        """Return the claims of a token whose signature, times, issuer and audience are right. Raises ``TokenBackendError``."""
+        """Return the claims of a token whose signature, times, issuer and audience are right. Raises ``ClaimRefused``."""
         del verify  # an unchecked token is of no use to anybody here
-        try:
-            found = ring().verifying[jwt.get_unverified_header(token)["kid"]]
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                found.key,
-                algorithms=[found.algorithm],
-                audience=self.audience,
-                issuer=self.issuer,
-                options={"require": _REQUIRED},
-            )
-        except (jwt.InvalidTokenError, KeyError, TypeError):
-            raise TokenBackendError("the token is not valid") from None
+        claims = _signed(token)
+        _check(claims, "iss", lambda value: isinstance(value, str) and value == self.issuer)
+        _check(claims, "aud", lambda value: self.audience in ([value] if isinstance(value, str) else _texts(value)))
+        # A principal is written to logs and with each transfer, where lone surrogates, NUL and line breaks cannot or must not stand.
+        _check(claims, "sub", lambda value: isinstance(value, str) and 0 < len(value) <= _MAX_SUBJECT and value.isprintable())
+        _check(claims, "jti", lambda value: isinstance(value, str) and value != "")
+        now = time.time()
+        _check(claims, "exp", lambda value: _is_time(value) and value > now)
+        for name in ("iat", "nbf") if "nbf" in claims else ("iat",):
+            _check(claims, name, lambda value: _is_time(value) and value <= now + settings.LEDGER_JWT_LEEWAY)
         return claims
+
+
+def _signed(token: str) -> dict[str, Any]:
+    """Return the claims of a token that one of our keys has signed. Raises ``ClaimRefused``."""
+    try:
+        found = ring().verifying[jwt.get_unverified_header(token)["kid"]]
+        claims: dict[str, Any] = jwt.decode(token, found.key, algorithms=[found.algorithm], options=_SIGNATURE_ONLY)
+    # RecursionError: brackets in brackets, in a header that anybody can write.
+    except (jwt.InvalidTokenError, KeyError, TypeError, RecursionError):
+        raise ClaimRefused("signature") from None
+    return claims
+
+
+def _check(claims: Mapping[str, Any], name: str, is_right: Callable[[Any], bool]) -> None:
+    """Raise ``ClaimRefused`` unless a claim is there and right. Claims are JSON of any type, whoever signed them."""
+    if name not in claims or not is_right(claims[name]):
+        raise ClaimRefused(name)
+
+
+def _is_time(value: object) -> bool:
+    """Whether a claim is a NumericDate (RFC 7519, section 2) that a clock can show: NaN, infinity and the year 10000 are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LAST_SECOND
+
+
+def _texts(value: object) -> list[str]:
+    """Return a list of text; an empty one for anything else."""
+    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
 
 
 class _LedgerToken(Token):
@@ -153,24 +198,35 @@ class LedgerRefreshToken(_LedgerToken):
     lifetime = timedelta(seconds=settings.LEDGER_JWT_REFRESH_LIFETIME)
 
 
+def read_claims(kind: type[_LedgerToken], text: str) -> dict[str, Any]:
+    """Return the claims of a token of this kind. CPU only. Raises ``InvalidToken``; the log says which claim was not right."""
+    try:
+        claims = RingBackend().decode(text)
+        _check(claims, "token_type", lambda value: isinstance(value, str) and value == kind.token_type)
+        if kind is LedgerAccessToken:
+            _check_access(claims)
+    except ClaimRefused as refused:
+        log.info("token.refused", kind=kind.token_type, claim=refused.claim)
+        raise InvalidToken from None
+    return claims
+
+
 def check_access_token(text: str) -> Credential:
     """Return whose an access token is. CPU only. Raises ``InvalidToken``."""
-    try:
-        token = LedgerAccessToken(text)
-        actor = _actor(token.payload)
-    except (TokenError, ValueError, KeyError, TypeError, AttributeError):
-        raise InvalidToken from None
-    return Credential(actor, datetime.fromtimestamp(token["exp"], UTC))
-
-
-def _actor(claims: Mapping[str, Any]) -> Actor:
+    claims = read_claims(LedgerAccessToken, text)
     known = {scope.value for scope in Scope}
-    scopes = frozenset(Scope(text) for text in claims["scope"].split() if text in known)
-    subject = claims["sub"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= 200:
-        raise ValueError
-    if claims.get("platform") is True and "merchant" not in claims:
-        return Actor(f"jwt:{subject}", None, scopes)
-    if "platform" in claims:
-        raise ValueError
-    return Actor(f"jwt:{subject}", UUID(claims["merchant"]), scopes & MERCHANT_SCOPES)
+    scopes = frozenset(Scope(scope) for scope in claims["scope"].split() if scope in known)
+    merchant_id = UUID(claims["merchant"]) if "merchant" in claims else None
+    actor = Actor(f"jwt:{claims['sub']}", merchant_id, scopes if merchant_id is None else scopes & MERCHANT_SCOPES)
+    return Credential(actor, datetime.fromtimestamp(claims["exp"], UTC))
+
+
+def _check_access(claims: Mapping[str, Any]) -> None:
+    """Check what only access tokens say: scopes, and whose they are, the platform's or one merchant's."""
+    _check(claims, "scope", lambda value: isinstance(value, str))
+    if "merchant" in claims:
+        _check(claims, "merchant", lambda value: isinstance(value, str) and _UUID.fullmatch(value) is not None)
+        if "platform" in claims:
+            raise ClaimRefused("platform")
+    else:
+        _check(claims, "platform", lambda value: value is True)

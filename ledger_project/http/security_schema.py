@@ -12,6 +12,12 @@ SCHEMES = {
         "scheme": "bearer",
         "description": "An API key (`lk_…`, made in the admin or by `manage.py api_key create`) or an access token of `POST /auth/token`.",
     },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sessionid",
+        "description": "The session of a member of the staff, logged in to the admin with the second factor where one is required.",
+    },
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "An API key, where `Authorization` is not free."},
 }
 
@@ -43,7 +49,7 @@ def declare_security(result: dict[str, Any], generator: Any, **kwargs: Any) -> d
         if scope is None:
             call["security"] = []
             continue
-        call["security"] = [{"bearer": []}, {"apiKey": []}]
+        call["security"] = [{"bearer": []}, {"apiKey": []}, *([{"session": []}] if type(view).takes_session else [])]
         call["description"] = f"{call.get('description', '')}\n\nNeeds the scope `{scope.value}`.".strip()
         call["responses"] |= {status: _refusal(status) for status in _REFUSALS if status not in call["responses"]}
         call["responses"] = dict(sorted(call["responses"].items()))

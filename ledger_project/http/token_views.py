@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from typing import Any
 
 import structlog
@@ -12,8 +13,8 @@ from django.contrib.auth.models import AbstractUser
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework_simplejwt.exceptions import TokenError
 
+from ledger_project import second_factor
 from ledger_project.http.fields import StrictString
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, problem_responses
@@ -23,7 +24,7 @@ from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.access import InvalidToken, NotAuthenticated, Scope
 from ledger_project.kernel.errors import RouteNotFound
 from ledger_project.readers import in_reader
-from ledger_project.tokens import LedgerAccessToken, LedgerRefreshToken, ring
+from ledger_project.tokens import LedgerAccessToken, LedgerRefreshToken, read_claims, ring
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,9 @@ PERMISSIONS = {
 }
 """Which of Django's permissions gives a user which scope; superusers have all."""
 
+_USER = re.compile(r"user-([1-9][0-9]{0,17})", re.ASCII)
+"""The subject of a user's token: the user's number."""
+
 _brake = Brake()
 _ATTEMPTS = 10
 _PER_MINUTE = 10
@@ -49,6 +53,9 @@ class TokenBody(serializers.Serializer[Any]):
 
     username = StrictString(max_length=150)
     password = StrictString(max_length=4096)
+    otp = StrictString(
+        required=False, max_length=8, help_text="The code that the authenticator app shows now, where a second factor is required."
+    )
 
 
 class RefreshBody(serializers.Serializer[Any]):
@@ -77,43 +84,62 @@ def _stamp(user: AbstractUser) -> str:
     return user.get_session_auth_hash()[:32]
 
 
-def _issue(user: AbstractUser, *, with_refresh: bool) -> dict[str, object]:
+def _access(user: AbstractUser) -> dict[str, object]:
     access = LedgerAccessToken()
     scope = " ".join(scopes_of(user))
     access["sub"], access["platform"], access["scope"] = f"user-{user.pk}", True, scope
-    answer: dict[str, object] = {
+    return {
         "access": str(access),
         "token_type": "Bearer",  # a kind of token, not a token  # nosec B105
         "expires_in": int(LedgerAccessToken.lifetime.total_seconds()),
         "scope": scope,
     }
-    if with_refresh:
-        refresh = LedgerRefreshToken()
-        refresh["sub"], refresh["stamp"] = f"user-{user.pk}", _stamp(user)
-        answer["refresh"] = str(refresh)
-    return answer
 
 
-def log_in(request: HttpRequest, username: str, password: str) -> dict[str, object]:
-    """Return the tokens of who gives their password. Raises ``NotAuthenticated``. Synchronous, and slow on purpose."""
+def log_in(request: HttpRequest, username: str, password: str, otp: str | None) -> dict[str, object]:
+    """Return the tokens of who gives their password, and their second factor where one is required. Synchronous, and slow on purpose.
+
+    Raises ``NotAuthenticated``, in the same words whether the password or the code was wrong.
+    """
     user = authenticate(request, username=username, password=password)
     if user is None:
-        raise NotAuthenticated("The user name or password is wrong, or there were too many attempts.")
-    return _issue(user, with_refresh=True)
+        raise NotAuthenticated(_wrong())
+    refresh = LedgerRefreshToken()
+    refresh["sub"], refresh["stamp"] = f"user-{user.pk}", _stamp(user)
+    if second_factor.is_required():
+        device = second_factor.confirmed_device(user)
+        if device is None or otp is None or not second_factor.accepts(device, otp):
+            raise NotAuthenticated(_wrong())
+        refresh["device"] = device.persistent_id
+    return {**_access(user), "refresh": str(refresh)}
+
+
+def _wrong() -> str:
+    if second_factor.is_required():
+        return "The user name, password or code is wrong, there were too many attempts, or no authenticator app was enrolled in the admin."
+    return "The user name or password is wrong, or there were too many attempts."
+
+
+def _check_code_is_there(otp: str | None) -> None:
+    """Raise ``NotAuthenticated`` for a password alone where it is not enough, before it is looked at: nothing is learnt about it."""
+    if otp is None and second_factor.is_required():
+        raise NotAuthenticated("A second factor is required: send the code of your authenticator app as 'otp'.")
 
 
 def refreshed(text: str) -> dict[str, object]:
-    """Return a new access token, with the scopes that the user has now. Raises ``InvalidToken``. Synchronous."""
-    try:
-        token = LedgerRefreshToken(text)
-        kind, _, number = token["sub"].partition("-")
-        user = get_user_model().objects.filter(pk=int(number), is_active=True).first() if kind == "user" else None
-        stamp = str(token["stamp"])
-    except (TokenError, KeyError, ValueError):
-        raise InvalidToken from None
-    if user is None or not hmac.compare_digest(stamp.encode(), _stamp(user).encode()):
+    """Return a new access token, with the scopes that the user has now. Raises ``InvalidToken``. Synchronous.
+
+    A refresh token that was got with a password alone is none where a second factor is required, nor is one whose device was reset.
+    """
+    claims = read_claims(LedgerRefreshToken, text)
+    found, stamp = _USER.fullmatch(claims["sub"]), claims.get("stamp")
+    user = get_user_model().objects.filter(pk=int(found[1]), is_active=True).first() if found else None
+    # isascii: what compares in constant time takes no other text.
+    if user is None or not isinstance(stamp, str) or not stamp.isascii() or not hmac.compare_digest(stamp, _stamp(user)):
         raise InvalidToken
-    return _issue(user, with_refresh=False)
+    if second_factor.is_required() and not second_factor.is_device_of(user, claims.get("device")):
+        raise InvalidToken
+    return _access(user)
 
 
 def _check_attempts(request: HttpRequest) -> None:
@@ -138,11 +164,16 @@ class TokenView(ApiView):
         responses={200: TokenJson, **problem_responses(*_CODES, "not_authenticated")},
     )
     async def post(self, request: HttpRequest) -> HttpResponse:
-        """Log in as a user of the platform: an access token for a few minutes, and a refresh token that gets new ones."""
+        """Log in as a user of the platform: an access token for a few minutes, and a refresh token that gets new ones.
+
+        With `otp`, the code of the authenticator app, where a second factor is required.
+        """
         values = validate(TokenBody, read_body(request))
         _check_attempts(request)
+        otp = values.get("otp")
+        _check_code_is_there(otp)
         async with _one_at_a_time:
-            return json_response(await in_reader(log_in, request, values["username"], values["password"]))
+            return json_response(await in_reader(log_in, request, values["username"], values["password"], otp))
 
 
 class TokenRefreshView(ApiView):

@@ -16,14 +16,16 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 
 from ledger_project.http.authentication import authenticate
+from ledger_project.http.operators import session_actor
 from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
 from ledger_project.http.throttling import brake_address, brake_credential, count_failure
-from ledger_project.kernel.access import ANONYMOUS, Actor, InvalidToken, PermissionDenied, Scope
+from ledger_project.kernel.access import ANONYMOUS, Actor, InvalidToken, NotAuthenticated, PermissionDenied, Scope
 from ledger_project.kernel.errors import PayloadTooLarge
+from ledger_project.readers import in_reader
 
 
-async def _admit(request: HttpRequest) -> Actor:
+async def _admit(request: HttpRequest, *, takes_session: bool) -> Actor:
     """Return who calls, unless they call too often. Raises ``AccessRefused``."""
     brake_address(request)
     try:
@@ -31,8 +33,22 @@ async def _admit(request: HttpRequest) -> Actor:
     except InvalidToken:
         count_failure(request)
         raise
+    except NotAuthenticated:
+        if not takes_session:
+            raise
+        actor = await _admit_session(request)
     brake_credential(f"{actor.owner} {actor.principal}")
     return actor
+
+
+async def _admit_session(request: HttpRequest) -> Actor:
+    """Return the operator whose session a request without a credential carries. Raises ``AccessRefused``."""
+    try:
+        return await in_reader(session_actor, request)
+    except NotAuthenticated:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            count_failure(request)
+        raise
 
 
 class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
@@ -40,12 +56,13 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
 
     ``request.actor`` is who calls, ``request.principal`` their name, ``request.request_id`` the id in logs and answers. ``scopes`` says
     what each method needs; a method that is not named there needs ``operations:read``, so that a view whose author forgot it is closed,
-    not open. ``is_public`` views ask nobody.
+    not open. ``is_public`` views ask nobody; ``takes_session`` views believe the session of a member of the staff as well.
     """
 
     view_is_async = True
     scopes: ClassVar[Mapping[str, Scope]] = {}
     is_public: ClassVar[bool] = False
+    takes_session: ClassVar[bool] = False
     _methods: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -58,7 +75,7 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         """Authenticate, check the scope, call the handler, and turn every exception into a problem document."""
         self.args, self.kwargs, self.request = args, kwargs, request
         try:
-            actor = ANONYMOUS if self.is_public else await _admit(request)
+            actor = ANONYMOUS if self.is_public else await _admit(request, takes_session=self.takes_session)
             request.actor, request.principal = actor, actor.principal  # type: ignore[attr-defined]
             if request.method not in self._methods:
                 raise exceptions.MethodNotAllowed(str(request.method))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import json
+import logging
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from django.contrib.auth.models import Permission, User
 
 from ledger_project import tokens
+from ledger_project.checks import check_settings
 from ledger_project.configuration import ConfigurationError, environment_secret
 from ledger_project.http.authentication import forget_credentials
 from ledger_project.http.token_views import release_attempts
@@ -226,6 +230,144 @@ async def test_a_token_cannot_choose_how_it_is_checked(api: httpx.AsyncClient, r
     for token in forged:
         response = await api.get("/merchants", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
         assert (response.status_code, response.json()["code"]) == (401, "invalid_token"), token
+
+
+# JSON of every type, for every claim.
+ODD: list[Any] = [
+    None, True, False, 0, 1, -1, 10**18, -(10**18), 10**1000, 1.5, 1e300, float("nan"), float("inf"), float("-inf"), "", "1", "now",
+    "\x00", "\ud800", "a\nb", "x" * 300, [], [None], ["ledger", 1], [["ledger"]], [[[[]]]], {}, {"ledger": "ledger"},
+]  # fmt: skip
+RIGHT: dict[str, Callable[[Any], bool]] = {
+    "platform": lambda value: value is True,
+    "scope": lambda value: isinstance(value, str),
+    "jti": lambda value: isinstance(value, str) and value != "",
+    "sub": lambda value: value in ("1", "now"),
+    "iat": lambda value: type(value) in {int, float} and 0 <= value < 2,
+    "nbf": lambda value: type(value) in {int, float} and 0 <= value < 2,
+}
+"""Which of them is right for a claim; for the others none is."""
+
+CLAIMS = ("iss", "aud", "sub", "jti", "exp", "iat", "nbf", "token_type", "scope", "platform", "merchant")
+
+
+def signed(private: Ed25519PrivateKey, payload: bytes | str, **header: Any) -> str:
+    """Return a token with any payload, JSON or not."""
+    header = {"kid": tokens._verifying(private.public_key()).kid, **header}
+    content = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
+    return jwt.PyJWS().encode(content, private, algorithm="EdDSA", headers=header)
+
+
+def claims_with(**changes: Any) -> str:
+    now = int(datetime.now(UTC).timestamp())
+    claims = {
+        "sub": "till-7", "platform": True, "scope": "merchants:read", "iss": "ledger", "aud": "ledger", "jti": unique(),
+        "token_type": "access", "iat": now, "exp": now + 300,
+    }  # fmt: skip
+    return json.dumps(claims | changes)
+
+
+@pytest.fixture
+def refusals() -> Iterator[list[str]]:
+    """What the log says of tokens that are refused: the claim of each."""
+    said: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.msg["claim"])  # type: ignore[index]
+
+    logger, listener = logging.getLogger("ledger_project.tokens"), Listener()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(listener)
+    yield said
+    logger.removeHandler(listener)
+    logger.setLevel(level)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+async def test_a_claim_of_any_type_is_refused_and_named_in_the_log(
+    api: httpx.AsyncClient, required: Any, refusals: list[str], claim: str
+) -> None:
+    private = Ed25519PrivateKey.generate()
+    use(required, private)
+    for value in ODD:
+        if RIGHT.get(claim, lambda _value: False)(value):
+            continue
+        refusals.clear()
+        token = signed(private, claims_with(**{claim: value}))
+        response = await api.get("/merchants", headers=bearer(token))
+        assert (response.status_code, response.json()["code"]) == (401, "invalid_token"), (claim, value)
+        assert refusals == [claim], (claim, value)
+
+
+@pytest.mark.parametrize("claim", [claim for claim in CLAIMS if claim not in {"nbf", "merchant"}])
+async def test_a_claim_that_is_missing_is_named_in_the_log(api: httpx.AsyncClient, required: Any, refusals: list[str], claim: str) -> None:
+    private = Ed25519PrivateKey.generate()
+    use(required, private)
+    assert (await api.get("/merchants", headers=bearer(minted(private, **{claim: None})))).status_code == 401
+    assert refusals == [claim]
+
+
+async def test_a_clock_that_is_a_little_ahead_is_forgiven(api: httpx.AsyncClient, required: Any, refusals: list[str]) -> None:
+    private = Ed25519PrivateKey.generate()
+    use(required, private)
+    required.LEDGER_JWT_LEEWAY = 10
+    now = int(datetime.now(UTC).timestamp())
+    for name in ("iat", "nbf"):
+        for ahead, status in ((1, 200), (8, 200), (60, 401)):
+            token = signed(private, claims_with(**{name: now + ahead}))
+            assert (await api.get("/merchants", headers=bearer(token))).status_code == status, (name, ahead)
+    required.LEDGER_JWT_LEEWAY = 0
+    assert (await api.get("/merchants", headers=bearer(signed(private, claims_with(iat=now + 5))))).status_code == 401
+    assert (await api.get("/merchants", headers=bearer(signed(private, claims_with(exp=now - 1))))).status_code == 401
+    assert refusals == ["iat", "nbf", "iat", "exp"]
+
+
+async def test_times_with_a_fraction_and_the_last_ones_are_times(api: httpx.AsyncClient, required: Any) -> None:
+    private = Ed25519PrivateKey.generate()
+    use(required, private)
+    now = datetime.now(UTC).timestamp()
+    for changes in ({"exp": now + 60.5}, {"iat": now - 0.5}, {"exp": 253_402_300_799}, {"nbf": 0}):
+        assert (await api.get("/merchants", headers=bearer(signed(private, claims_with(**changes))))).status_code == 200
+    assert (await api.get("/merchants", headers=bearer(signed(private, claims_with(exp=253_402_300_800))))).status_code == 401
+
+
+async def test_what_is_no_token_at_all_is_no_server_fault(api: httpx.AsyncClient, required: Any, refusals: list[str]) -> None:
+    private = Ed25519PrivateKey.generate()
+    use(required, private)
+
+    def part(text: str) -> str:
+        return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+    deep = "[" * 2000
+    headers = [deep, '{"kid":' + deep, "[]", "1", "null", '{"alg":"EdDSA"}']
+    headers += [json.dumps({"alg": alg, "kid": kid}) for alg in (None, 1, [], {}, "EdDSA") for kid in ODD if kid != 10**1000]
+    sent = [f"{part(header)}.{part('{}')}.{part('x')}" for header in headers]
+    sent += [signed(private, payload) for payload in (deep, "[]", "1", "null", b"\xff\xfe", "")]
+    sent.append(signed(private, "{}", crit=["b64"], b64=False))
+    for token in sent:
+        response = await api.get("/merchants", headers=bearer(token))
+        assert (response.status_code, response.json()["code"]) == (401, "invalid_token"), token[:100]
+    assert set(refusals) == {"signature"}
+
+
+async def test_a_refresh_token_with_odd_claims_is_none(api: httpx.AsyncClient, required: Any) -> None:
+    private = Ed25519PrivateKey.generate()
+    use(required, private)
+    number = (await in_reader(User.objects.get, username=await user("view_merchant"))).pk
+    odd = [{"sub": sub} for sub in (f"user-{10**30}", "user-0", "user--1", "user-x", f"user-{number} ", f"person-{number}", "user-\u0663")]
+    odd += [{"stamp": stamp} for stamp in ODD] + [{}]
+    for changes in odd:
+        claims = claims_with(**{"sub": f"user-{number}", "token_type": "refresh", **changes})
+        response = await api.post("/auth/token/refresh", json={"refresh": signed(private, claims)})
+        assert (response.status_code, response.json()["code"]) == (401, "invalid_token"), changes
+        release_attempts()
+
+
+def test_a_leeway_that_would_believe_any_clock_is_refused_at_start(settings: Any) -> None:
+    for seconds, wanted in ((0, []), (10, []), (300, []), (-1, ["ledger.E006"]), (301, ["ledger.E006"]), (float("nan"), ["ledger.E006"])):
+        settings.LEDGER_JWT_LEEWAY = seconds
+        assert [error.id for error in check_settings(None)] == wanted
 
 
 async def test_without_a_signing_key_no_tokens_are_issued(api: httpx.AsyncClient, required: Any) -> None:

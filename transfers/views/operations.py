@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +9,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
 from ledger_project.http.fields import StrictString
-from ledger_project.http.operators import require_operator
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import problem_responses
 from ledger_project.http.validation import validate_query
@@ -188,15 +186,11 @@ def summary_json(summary: Summary) -> Json:
     }
 
 
-def _read(request: HttpRequest, code: str | None, first: date | None, last: date | None) -> Summary:
-    require_operator(request)
-    return read_summary(code, first, last)
-
-
 class SummaryView(ApiView):
     """The service's figures in one currency."""
 
     scopes = {"GET": Scope.OPERATIONS_READ}
+    takes_session = True
 
     @extend_schema(
         operation_id="operations_summary",
@@ -210,4 +204,4 @@ class SummaryView(ApiView):
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Show value held, movements by kind and day, fee income, refusals and top merchants of one currency; for operators."""
         values = validate_query(SummaryQuery, request)
-        return json_response(summary_json(await in_reader(_read, request, values.get("currency"), values.get("from"), values.get("to"))))
+        return json_response(summary_json(await in_reader(read_summary, values.get("currency"), values.get("from"), values.get("to"))))
