@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -22,7 +22,11 @@ def login(*, is_staff: bool = True, permission: str | None = "view_transfer") ->
         user.user_permissions.set(Permission.objects.filter(codename=permission))
     client = Client()
     client.force_login(user)
-    return {"Cookie": f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"}
+    return cookie_of(client)
+
+
+def cookie_of(client: Client) -> dict[str, str]:
+    return {"Cookie": f"{django_settings.SESSION_COOKIE_NAME}={client.cookies[django_settings.SESSION_COOKIE_NAME].value}"}
 
 
 async def summary(api: httpx.AsyncClient, **query: str) -> dict[str, Any]:
@@ -86,7 +90,8 @@ async def test_wrong_questions_are_told_what_is_wrong(api: httpx.AsyncClient, qu
     assert response.headers["content-type"].startswith("application/problem+json")
 
 
-async def test_nobody_else_sees_it(api: httpx.AsyncClient) -> None:
+async def test_nobody_else_sees_it(api: httpx.AsyncClient, settings: Any) -> None:
+    settings.LEDGER_AUTH = "required"
     for headers in ({}, {"Cookie": f"{settings.SESSION_COOKIE_NAME}=made-up"}):
         response = await api.get("/operations/summary", headers=headers)
         assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")

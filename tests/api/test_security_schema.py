@@ -11,7 +11,7 @@ from tests.api.test_authorization import ROUTES
 
 async def test_every_call_names_its_scope_and_its_refusals(api: httpx.AsyncClient) -> None:
     document = (await api.get("/openapi.json")).json()
-    assert set(document["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "apiKey", "session"}
     scopes = {(route.method, re.sub(r"{\w+}", "{}", route.path)): route.scope for route in ROUTES}
     for path, calls in document["paths"].items():
         for method, call in calls.items():

@@ -44,6 +44,7 @@ def public_pem(private: Ed25519PrivateKey | RSAPrivateKey) -> str:
 def required(settings: Any) -> Iterator[Any]:
     """Credentials are required, and one fresh key signs."""
     settings.LEDGER_AUTH = "required"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # its slowness is not what is tested
     use(settings, Ed25519PrivateKey.generate())
     release_attempts()
     yield settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from ledger_project.kernel.access import Scope
+from merchants.credentials import create_key
 from tests.factories import unique
 
 PASSWORD = "correct horse battery staple"
@@ -109,6 +113,50 @@ def test_a_lost_device_is_reset_by_command(operator: str) -> None:
     assert not TOTPDevice.objects.filter(user__username=operator).exists()
     with pytest.raises(CommandError):
         call_command("second_factor", "reset", "nobody-here", stdout=io.StringIO())
+
+
+def pages() -> list[str]:
+    """Return the path of every page of the admin, with an id where one belongs; ids of nothing, of a user and of a currency."""
+    found: list[str] = []
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern.url_patterns, path)
+            elif path.startswith("admin/"):
+                for wanted in ("1", "USD"):
+                    filled = re.sub(r"<[^>]+>", wanted, path)
+                    filled = re.sub(r"\\\\?[AZ]|[\\^$]", "", re.sub(r"\(\?P<\w+>.*?\)", "anything", filled))
+                    found.append(f"/{filled}")
+
+    walk(get_resolver().url_patterns, "")
+    return sorted(set(found))
+
+
+PUBLIC = {"/admin/login/", "/admin/logout/", "/admin/second-factor/"}
+"""Pages that lead in and out."""
+
+
+@pytest.mark.parametrize("who", ["nobody", "an API key", "a user who is no staff", "a password alone"])
+def test_no_page_of_the_admin_opens_to_who_has_not_shown_all_that_it_takes(operator: str, second_factor: None, who: str) -> None:
+    client, headers = Client(), {}
+    if who == "an API key":
+        secret = create_key(name="walker", merchant=None, scopes=tuple(Scope)).secret
+        headers = {"HTTP_AUTHORIZATION": f"Bearer {secret}", "HTTP_X_API_KEY": secret}
+    elif who == "a user who is no staff":
+        client.force_login(User.objects.create_user(unique("user")))
+    elif who == "a password alone":
+        client.force_login(User.objects.get(username=operator))
+    walked = pages()
+    assert len(walked) > 50
+    for path in walked:
+        if path in PUBLIC:
+            continue
+        for method in (client.get, client.post):
+            response = method(path, **headers)
+            assert response.status_code == 302, (path, response.status_code)
+            assert response["Location"].startswith(("/admin/login/", "/admin/second-factor/")), (path, response["Location"])
 
 
 def test_pages_say_what_a_browser_may_do_with_them(operator: str) -> None:
