@@ -125,10 +125,8 @@ def pages() -> list[str]:
             if isinstance(pattern, URLResolver):
                 walk(pattern.url_patterns, path)
             elif path.startswith("admin/"):
-                for wanted in ("1", "USD"):
-                    filled = re.sub(r"<[^>]+>", wanted, path)
-                    filled = re.sub(r"\\\\?[AZ]|[\\^$]", "", re.sub(r"\(\?P<\w+>.*?\)", "anything", filled))
-                    found.append(f"/{filled}")
+                plain = re.sub(r"\(\?P<\w+>[^)]*\)", "merchants", path).translate({ord("^"): None, ord("$"): None})
+                found.extend("/" + re.sub(r"<[^>]+>", wanted, plain) for wanted in ("1", "USD"))
 
     walk(get_resolver().url_patterns, "")
     return sorted(set(found))

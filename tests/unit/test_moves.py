@@ -10,6 +10,7 @@ from fees.domain import Payer
 from ledger_project.kernel.errors import (
     AccountExists,
     AccountFrozen,
+    CurrencyInactive,
     InsufficientFunds,
     InvalidCursor,
     LedgerError,
@@ -26,6 +27,7 @@ from transfers.domain.commands import (
     Deposit,
     Details,
     OpenAccount,
+    PlaceHold,
     Refuse,
     RegisterMerchant,
     SettleFees,
@@ -122,6 +124,36 @@ def test_what_the_receiver_pays_is_not_asked_of_the_sender() -> None:
     made = decide(within, TransferFunds(ANN, BEN, USD, 100, Details())).transfer
     assert made is not None
     assert (made.total_debit_minor, made.fee_minor) == (100, 1)
+
+
+BEGINNINGS = [
+    TransferFunds(ANN, BEN, USD, 100, Details()),
+    Deposit(ANN, USD, 100, Details()),
+    PlaceHold(uuid4(), ANN, BEN, USD, 100, 60, Details()),
+]
+
+
+@pytest.mark.parametrize("command", BEGINNINGS, ids=lambda command: type(command).__name__)
+def test_nothing_new_begins_in_a_currency_that_is_switched_off(command: Command) -> None:
+    assert decide(full_book([ANN, BEN], [1000, 0], inactive={"EUR"}), command).refusal is None
+    refusal = decide(full_book([ANN, BEN], [1000, 0], inactive={"USD"}), command).refusal
+    assert isinstance(refusal, CurrencyInactive)
+    frozen = [state(merchant, kind, 1000, status=Status.FROZEN) for merchant in (ANN, BEN) for kind in AccountKind]
+    assert isinstance(decide(book(*frozen, inactive={"USD"}), command).refusal, AccountFrozen)
+
+
+def test_no_account_is_opened_in_a_currency_that_is_switched_off_and_none_is_registered() -> None:
+    assert isinstance(decide(empty_book(ANN, inactive={"USD"}), OpenAccount(ANN, USD)).refusal, CurrencyInactive)
+    assert isinstance(decide(full_book([ANN], [0], inactive={"USD"}), OpenAccount(ANN, USD)).refusal, AccountExists)
+    outcome = decide(empty_book(ANN, registered={ANN.id: None}), RegisterMerchant(ANN, {}, USD, 500, Details()))
+    assert isinstance(outcome.refusal, CurrencyInactive)
+
+
+def test_what_a_currency_that_is_switched_off_holds_can_leave_it() -> None:
+    within = full_book([ANN, TREASURY], [1000, 0], inactive={"USD"})
+    assert decide(within, Withdraw(ANN, USD, 5, Details())).refusal is None
+    fees = book(state(ANN, AccountKind.FEES, 10), state(TREASURY), inactive={"USD"})
+    assert decide(fees, SettleFees(ANN, TREASURY, USD, Details())).transfer is not None
 
 
 def test_a_refusal_known_beforehand_is_only_remembered() -> None:
