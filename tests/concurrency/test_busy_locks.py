@@ -54,8 +54,8 @@ def held(statement: str, *parameters: object) -> Iterator[psycopg.Connection[Any
 LOCK_ACCOUNT = "SELECT id FROM merchants_account WHERE id = %s FOR UPDATE"
 LOCK_MERCHANT = "SELECT id FROM merchants_merchant WHERE name = %s FOR UPDATE"
 CLAIM_KEY = """
-INSERT INTO transfers_idempotencyrecord (id, principal, key, fingerprint, created_at, expires_at)
-VALUES (gen_random_uuid(), 'anonymous', %s, '\\x', now(), now())
+INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
+VALUES (gen_random_uuid(), 'platform', %s, '\\x', now(), now())
 """
 TAKE_NAME = "INSERT INTO merchants_merchant (id, name, status, metadata, created_at) VALUES (gen_random_uuid(), %s, 'active', '{}', now())"
 
