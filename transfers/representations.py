@@ -64,6 +64,7 @@ class EntryView(Struct, frozen=True):
     currency: Currency
     counterparty: str | None
     memo: str | None
+    external_reference: str | None
     created_at: datetime
 
 
@@ -201,6 +202,7 @@ def entry_json(entry: EntryView, *, with_kind: bool = False) -> Json:
         **money("balance_after", entry.balance_after_minor, entry.currency),
         "counterparty": entry.counterparty,
         "memo": entry.memo,
+        "external_reference": entry.external_reference,
         "created_at": timestamp(entry.created_at),
     }
 

@@ -169,6 +169,7 @@ class EntryJson(serializers.Serializer[Any]):
     currency = serializers.CharField()
     counterparty = serializers.CharField(allow_null=True)
     memo = serializers.CharField(allow_null=True)
+    external_reference = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
 
 

@@ -29,7 +29,7 @@ SCHEMA = xmlschema.XMLSchema(Path(__file__).parent.parent / "schemas" / "camt.05
 NS = {"c": "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"}
 FIELDS = [
     "id", "account_id", "transfer_id", "sequence", "direction", "type", "currency", "amount", "amount_minor", "balance_after",
-    "balance_after_minor", "counterparty", "memo", "created_at",
+    "balance_after_minor", "counterparty", "memo", "external_reference", "created_at",
 ]  # fmt: skip
 
 MEMOS = [

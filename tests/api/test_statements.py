@@ -89,6 +89,7 @@ async def test_a_line_has_the_fields_of_the_contract(api: httpx.AsyncClient) -> 
         "balance_after",
         "counterparty",
         "memo",
+        "external_reference",
         "created_at",
     }
     for line in lines:

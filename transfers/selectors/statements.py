@@ -22,7 +22,7 @@ ORDER BY created_at DESC, sequence DESC LIMIT 1
 """
 
 _LINES = """
-SELECT e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at, t.memo,
+SELECT e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at, t.memo, t.external_reference,
     CASE WHEN e.type IN ('fee', 'fee_refund') OR 'external' IN (s.kind, g.kind) THEN NULL
          WHEN t.kind IN ('hold', 'hold_release') THEN hm.name
          WHEN s.merchant_id = %(merchant)s THEN gm.name ELSE sm.name END
@@ -131,9 +131,10 @@ def period_lines(period: Period, *, before: int | None, limit: int, entry_type: 
             currency=period.currency,
             counterparty=counterparty,
             memo=memo,
+            external_reference=reference,
             created_at=created_at,
         )
-        for sequence, transfer_id, direction, entry_type, amount, balance, created_at, memo, counterparty in rows
+        for sequence, transfer_id, direction, entry_type, amount, balance, created_at, memo, reference, counterparty in rows
     ]
 
 

@@ -193,6 +193,7 @@ def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[Trans
             currency=view.currency,
             counterparty=counterparty(entry.type, entry.account.merchant.name, view, promised_to),
             memo=view.memo,
+            external_reference=view.external_reference,
             created_at=entry.created_at,
         )
         for entry in entries

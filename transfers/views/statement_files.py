@@ -8,6 +8,7 @@ from io import StringIO
 
 from django.http import StreamingHttpResponse
 
+from ledger_project.formats.spreadsheets import neutralised
 from ledger_project.readers import in_reader
 from transfers.representations import EntryView, entry_json
 from transfers.selectors.statements import Period, period_lines
@@ -16,8 +17,10 @@ PAGE_LINES = 1000
 
 _FIELDS = (
     "id", "account_id", "transfer_id", "sequence", "direction", "type", "currency", "amount", "amount_minor",
-    "balance_after", "balance_after_minor", "counterparty", "memo", "created_at",
+    "balance_after", "balance_after_minor", "counterparty", "memo", "external_reference", "created_at",
 )  # fmt: skip
+
+_WRITTEN_BY_CALLERS = ("counterparty", "memo", "external_reference")
 
 
 async def pages(period: Period, entry_type: str | None = None) -> AsyncIterator[list[EntryView]]:
@@ -31,7 +34,14 @@ async def pages(period: Period, entry_type: str | None = None) -> AsyncIterator[
         before = lines[-1].sequence
 
 
-async def _csv(period: Period, entry_type: str | None) -> AsyncIterator[bytes]:
+def _row(line: EntryView, *, spreadsheet: bool) -> dict[str, object]:
+    row = entry_json(line)
+    if spreadsheet:
+        row |= {name: neutralised(str(row[name])) for name in _WRITTEN_BY_CALLERS if row[name] is not None}
+    return row
+
+
+async def _csv(period: Period, entry_type: str | None, *, spreadsheet: bool) -> AsyncIterator[bytes]:
     text = StringIO()
     writer = csv.DictWriter(text, _FIELDS)
     writer.writeheader()
@@ -39,10 +49,13 @@ async def _csv(period: Period, entry_type: str | None) -> AsyncIterator[bytes]:
     async for lines in pages(period, entry_type):
         text.seek(0)
         text.truncate()
-        writer.writerows(entry_json(line) for line in lines)
+        writer.writerows(_row(line, spreadsheet=spreadsheet) for line in lines)
         yield text.getvalue().encode()
 
 
-def csv_response(period: Period, entry_type: str | None = None) -> StreamingHttpResponse:
-    """Return a whole period (perhaps only entries of one type) as CSV, newest first, with a header of the JSON field names."""
-    return StreamingHttpResponse(_csv(period, entry_type), content_type="text/csv; charset=utf-8")
+def csv_response(period: Period, entry_type: str | None = None, *, spreadsheet: bool = False) -> StreamingHttpResponse:
+    """Return a whole period (perhaps only entries of one type) as CSV, newest first, with a header of the JSON field names.
+
+    For programs the text is what callers wrote. Where people open the file, ``spreadsheet`` makes formulas plain text.
+    """
+    return StreamingHttpResponse(_csv(period, entry_type, spreadsheet=spreadsheet), content_type="text/csv; charset=utf-8")
