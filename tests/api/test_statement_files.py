@@ -13,16 +13,20 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 import xmlschema
+from django.db import connection
 
+from ledger_project.formats.spreadsheets import neutralised
 from ledger_project.kernel.money import Currency
 from ledger_project.readers import in_reader
 from merchants.models import Account
 from merchants.selectors import identify
 from tests.api.test_statements import busy, signed, statement
-from tests.factories import key, merchant, transfer, wallet
+from tests.factories import key, merchant, transfer, unique, wallet
 from transfers.domain.commands import Deposit, Details
-from transfers.selectors.statements import get_period
+from transfers.domain.kinds import EntryType
+from transfers.selectors.statements import LONG, get_period
 from transfers.services.posting_now import post_now
+from transfers.views.camt053 import BOOKING_TEXTS
 from transfers.views.statement_files import csv_response
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parent.parent / "schemas" / "camt.053.001.08.excerpt.xsd")
@@ -110,6 +114,34 @@ async def test_csv_keeps_to_its_period(api: httpx.AsyncClient) -> None:
     assert [row["id"] for row in await csv_lines(api, account, **bounds)] == [line["id"] for line in page["items"]]
 
 
+FORMULAS = ["=1+1", "+1", "-5.00", "@SUM(A1)", "\tx", "\r=1", "\n=1", "＝1", " =1", "a;=cmd|' /C calc'!A0;", "plain", "a=b", "-"]
+
+
+async def test_a_spreadsheet_gets_no_formulas_and_programs_get_what_was_written(api: httpx.AsyncClient) -> None:
+    source, target = await merchant(api, "100"), await merchant(api)
+    for memo in FORMULAS:
+        assert (await transfer(api, source, target, 100, memo=memo, external_reference=f"{memo}{unique()}")).status_code == 201
+    account = await wallet(api, target)
+    raw, safe = await csv_lines(api, account), await csv_lines(api, account, spreadsheet="true")
+    assert [row["memo"] for row in raw] == FORMULAS[::-1]
+    assert raw == await csv_lines(api, account, spreadsheet="false")
+    assert [row["memo"] for row in safe] == [neutralised(memo) for memo in FORMULAS[::-1]]
+    assert not [row for row in safe for cell in row.values() if cell[:1] in set("=+-@＝\t\r\n")]
+    assert [{name: cell.replace("'", "") for name, cell in row.items()} for row in raw] == [
+        {name: cell.replace("'", "") for name, cell in row.items()} for row in safe
+    ]
+    cursor = (await statement(api, account, limit=5))["next_cursor"]
+    assert await csv_lines(api, account, spreadsheet="true", cursor=cursor) == safe
+
+
+async def test_an_amount_below_zero_stays_a_number_in_a_spreadsheet(api: httpx.AsyncClient) -> None:
+    name = await merchant(api, "1")
+    account = await wallet(api, name)
+    await in_reader(Account.objects.filter(id=account).update, overdraft_limit_minor=1000)
+    await transfer(api, name, await merchant(api), 500)
+    assert "-4.05" in {row["balance_after"] for row in await csv_lines(api, account, spreadsheet="true")}
+
+
 async def test_any_memo_survives_csv(api: httpx.AsyncClient) -> None:
     account = await with_memos(api, MEMOS)
     assert [row["memo"] for row in await csv_lines(api, account)] == MEMOS[::-1]
@@ -176,8 +208,14 @@ async def test_head_answers_without_reading_the_whole_account(api: httpx.AsyncCl
         ("text/csv, application/json;q=0.5", "text/csv; charset=utf-8"),
         ("text/*", "text/csv; charset=utf-8"),
         ("application/json;q=0.1, application/xml;q=0.2", "application/xml; charset=utf-8"),
-        ("image/png", "application/json"),
-        ("text/csv;q=0", "application/json"),
+        ("text/csv; charset=utf-8", "text/csv; charset=utf-8"),
+        ('TEXT/CSV;header=present;Charset="UTF-8" ; q=0.9, application/json;q=.8', "text/csv; charset=utf-8"),
+        ("text/csv; charset=latin-1, */*;q=0.1", "application/json"),
+        ("text/csv;q=0, */*", "application/json"),
+        ("application/json;q=0, application/xml;q=0, */*", "text/csv; charset=utf-8"),
+        ("text/html, image/gif, *; q=.2", "application/json"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", "application/xml; charset=utf-8"),
+        ("", "application/json"),
     ],
 )
 async def test_the_form_is_the_one_that_is_liked_best(api: httpx.AsyncClient, accept: str, expected: str) -> None:
@@ -204,11 +242,11 @@ async def test_camt_is_valid_and_says_what_json_says(api: httpx.AsyncClient) -> 
     assert (text(found, "Acct/Id/Othr/Id"), text(found, "Acct/Ccy"), text(found, "Acct/Nm")) == (UUID(account).hex, "USD", name)
     entries = found.findall("c:Ntry", NS)
     assert [
-        (int(text(e, "NtryRef")), text(e, "Amt"), text(e, "CdtDbtInd"), text(e, "BookgDt/DtTm"), text(e, "AcctSvcrRef"), text(e, "BkTxCd/Prtry/Cd"))
+        (text(e, "NtryRef"), text(e, "Amt"), text(e, "CdtDbtInd"), text(e, "BookgDt/DtTm"), text(e, "NtryDtls/TxDtls/Refs/TxId"), text(e, "BkTxCd/Prtry/Cd"))
         for e in entries
     ] == [
         (
-            line["sequence"], line["amount"], {"CREDIT": "CRDT", "DEBIT": "DBIT"}[line["direction"]], line["created_at"],
+            UUID(line["id"]).hex, line["amount"], {"CREDIT": "CRDT", "DEBIT": "DBIT"}[line["direction"]], line["created_at"],
             UUID(line["transfer_id"]).hex, line["type"],
         )
         for line in lines
@@ -254,10 +292,104 @@ async def test_what_xml_cannot_hold_is_replaced_in_camt(api: httpx.AsyncClient) 
     assert text((await camt(api, account)).findall("c:Ntry", NS)[0], "NtryDtls/TxDtls/RmtInf/Ustrd") == "a\ufffdb\ufffdc\ufffdd\ufffd"
 
 
-async def test_each_camt_document_has_an_id_of_its_own(api: httpx.AsyncClient) -> None:
+async def test_a_closed_period_downloaded_twice_is_the_same_statement(api: httpx.AsyncClient) -> None:
+    name, account, other = await busy(api)
+    lines = (await statement(api, account))["items"]
+    bounds = {"from_": lines[-1]["created_at"], "to": lines[2]["created_at"]}
+    first = await camt(api, account, **bounds)
+    await transfer(api, name, other, 1)
+    again = await camt(api, account, **bounds)
+    assert [text(e, "NtryRef") for e in first.findall("c:Ntry", NS)] == [text(e, "NtryRef") for e in again.findall("c:Ntry", NS)]
+    assert text(first, "Id") == text(again, "Id")
+    others = [
+        await camt(api, account, **changed)
+        for changed in (bounds | {"to": lines[3]["created_at"]}, bounds | {"from_": lines[-2]["created_at"]})
+    ]
+    assert len({text(found, "Id") for found in (first, *others)}) == 3
+
+
+async def test_a_period_that_grows_is_another_statement_with_each_entry(api: httpx.AsyncClient) -> None:
+    name, account, other = await busy(api)
+    ids = []
+    for bounds in ({}, {"to": "2999-01-01T00:00:00Z"}):
+        for _ in range(2):
+            ids.append(text(await camt(api, account, **bounds), "Id"))
+            await transfer(api, name, other, 1)
+    assert len(set(ids)) == 4
+
+
+async def test_each_entry_has_a_reference_of_its_own_on_both_accounts(api: httpx.AsyncClient) -> None:
+    _, account, other = await busy(api)
+    found = [await camt(api, one) for one in (account, await wallet(api, other))]
+    entries = [entry for document in found for entry in document.findall("c:Ntry", NS)]
+    for path in ("NtryRef", "AcctSvcrRef"):
+        references = [text(entry, path) for entry in entries]
+        assert len(set(references)) == len(entries)
+        assert all(0 < len(reference) <= 35 for reference in references)
+    transfers = [[text(e, "NtryDtls/TxDtls/Refs/TxId") for e in document.findall("c:Ntry", NS)] for document in found]
+    assert set(transfers[0]) & set(transfers[1])
+
+
+async def test_an_external_reference_is_in_each_form(api: httpx.AsyncClient) -> None:
+    source, target = await merchant(api, "100"), await merchant(api)
+    references = [unique("inv"), "x" * 35 + unique(), "y" * (255 - len(unique("<&>"))) + unique("<&>"), f"\u202e ☃ {unique()}"]
+    for reference in references:
+        assert (await transfer(api, source, target, 100, external_reference=reference)).status_code == 201
+    for name in (source, target):
+        account = await wallet(api, name)
+        lines = (await statement(api, account))["items"]
+        shown = [line["external_reference"] for line in lines]
+        assert set(shown) - {None} == set(references)
+        assert [row["external_reference"] or None for row in await csv_lines(api, account)] == shown
+        entries = (await camt(api, account)).findall("c:Ntry", NS)
+        own = [text(e, "NtryDtls/TxDtls/Refs/EndToEndId") for e in entries]
+        long = [text(e, "NtryDtls/TxDtls/AddtlTxInf").removeprefix("External reference: ") for e in entries]
+        assert [short or rest or None for short, rest in zip(own, long, strict=True)] == shown
+        detail = (await api.get(f"/transfers/{lines[0]['transfer_id']}")).json()
+        assert {entry["external_reference"] for entry in detail["entries"]} == {detail["external_reference"]}
+
+
+async def test_every_entry_says_in_words_what_it_is(api: httpx.AsyncClient) -> None:
     _, account, _ = await busy(api)
-    ids = [text(await camt(api, account), "Id") for _ in range(3)]
-    assert len(set(ids)) == 3
+    entries = (await camt(api, account)).findall("c:Ntry", NS)
+    words = {text(e, "BkTxCd/Prtry/Cd"): text(e, "AddtlNtryInf") for e in entries}
+    assert all(words.values())
+    fee = next(e for e in entries if text(e, "BkTxCd/Prtry/Cd") == "fee")
+    assert text(fee, "AddtlNtryInf") == f"Fee for transfer {UUID(text(fee, 'NtryDtls/TxDtls/Refs/TxId'))}"
+
+
+def test_there_are_words_for_every_type_of_entry() -> None:
+    assert set(BOOKING_TEXTS) == set(EntryType)
+
+
+async def test_a_browser_gets_what_there_is_of_what_it_takes(api: httpx.AsyncClient) -> None:
+    account = await wallet(api, await merchant(api, "1", "BTC"), "BTC")
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+    for accept, expected in ((browser, "application/json"), ("application/xml, text/csv;q=0.1", "text/csv; charset=utf-8")):
+        response = await fetch(api, account, accept)
+        assert (response.status_code, response.headers["content-type"]) == (200, expected)
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/csv;q=0", "text/csv; charset=utf-16", "application/pdf, text/html"])
+async def test_with_no_form_left_nothing_is_sent(api: httpx.AsyncClient, accept: str) -> None:
+    account = await wallet(api, await merchant(api, "1"))
+    response = await fetch(api, account, accept)
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert response.json()["acceptable"] == ["application/json", "text/csv", "application/xml"]
+
+
+async def test_camt_begins_without_reading_the_account(api: httpx.AsyncClient) -> None:
+    account = await wallet(api, await merchant(api, "1"))
+    period = await in_reader(
+        get_period, await in_reader(Account.objects.select_related("merchant").get, id=UUID(account)), start=None, end=None
+    )
+
+    def plan() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {LONG}", [period.account_id, period.after, period.until])
+            return "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "entry_long_amount" in await in_reader(plan)
 
 
 async def test_an_overdrawn_account_is_a_debit_balance(api: httpx.AsyncClient) -> None:
@@ -286,10 +418,9 @@ async def test_every_iso_currency_fits_camt(api: httpx.AsyncClient, currency: st
 async def test_a_currency_that_camt_cannot_hold_is_refused_not_rounded(api: httpx.AsyncClient, currency: str, why: str) -> None:
     account = await wallet(api, await merchant(api, "1", currency), currency)
     response = await fetch(api, account, "application/xml")
-    assert (response.status_code, response.json()["code"]) == (422, "validation_error")
-    (error,) = response.json()["errors"]
-    assert (error["field"], error["code"]) == ("Accept", "not_representable")
-    assert why in error["detail"]
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert response.json()["acceptable"] == ["application/json", "text/csv"]
+    assert why in response.json()["detail"]
     assert len(await csv_lines(api, account)) == 1
 
 
@@ -300,4 +431,5 @@ async def test_an_amount_that_camt_cannot_hold_is_refused_where_it_is_in_the_per
     lines = (await statement(api, account))["items"]
     assert text((await camt(api, account, to=lines[0]["created_at"])).findall("c:Ntry", NS)[0], "Amt") == "9999999999999999.94"
     refused = await fetch(api, account, "application/xml")
-    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "not_representable")
+    assert (refused.status_code, refused.json()["code"]) == (406, "not_acceptable")
+    assert "18 digits" in refused.json()["detail"]

@@ -12,6 +12,9 @@ from ledger_project.minor_units import MinorUnitsField
 from merchants.models import Account, Currency
 from transfers.domain.kinds import Direction, EntryType, TransferKind
 
+LONG_AMOUNT_MINOR = 10**18
+"""The smallest amount of more than 18 digits: what statements in the formats of banks cannot hold."""
+
 
 class Transfer(models.Model):
     """One movement of money. ``id`` is a UUIDv7 of ``created_at``, so the order of ids is the order of time (kernel/ids.py).
@@ -99,6 +102,8 @@ class LedgerEntry(models.Model):
             models.Index(fields=["transfer"], name="entry_transfer"),
             # A balance as of a moment: the last entry of the account not after it, in one descent of this index.
             models.Index(fields=["account", "created_at", "sequence"], name="entry_account_time"),
+            # Whether a period fits the formats of banks, without reading it. Hardly an entry is in it, so it costs writers next to nothing.
+            models.Index(fields=["account", "sequence"], name="entry_long_amount", condition=Q(amount_minor__gte=LONG_AMOUNT_MINOR)),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="entry_amount_positive"),

@@ -12,6 +12,7 @@ from django.db import connection
 from ledger_project.kernel.money import Currency
 from merchants.models import Account
 from merchants.selectors import known_currency
+from transfers.models.journal import LONG_AMOUNT_MINOR
 from transfers.representations import EntryView
 from transfers.selectors.clock import database_now
 from transfers.selectors.transfers import entry_id
@@ -37,9 +38,10 @@ LEFT JOIN transfers_hold h ON h.id = t.hold_id LEFT JOIN merchants_merchant hm O
 ORDER BY e.sequence DESC
 """
 
-_LARGEST = """
-SELECT coalesce(max(amount_minor), 0) FROM transfers_ledgerentry WHERE account_id = %s AND sequence > %s AND sequence <= %s
-"""
+LONG = f"""
+SELECT EXISTS (SELECT 1 FROM transfers_ledgerentry
+    WHERE account_id = %s AND sequence > %s AND sequence <= %s AND amount_minor >= {LONG_AMOUNT_MINOR})
+"""  # noqa: S608 - a constant, so that the planner finds the index of long amounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,13 @@ def get_period(account: Account, *, start: datetime | None, end: datetime | None
     )
 
 
-def largest_amount(period: Period) -> int:
-    """Return the largest amount among a period's lines, in minor units."""
+def has_long_amounts(period: Period) -> bool:
+    """Return whether a period has an amount or balance of more than 18 digits. One look into the index of such entries."""
+    if max(abs(period.opening_minor), abs(period.closing_minor)) >= LONG_AMOUNT_MINOR:
+        return True
     with connection.cursor() as cursor:
-        cursor.execute(_LARGEST, [period.account_id, period.after, period.until])
-        return int(cursor.fetchone()[0])
+        cursor.execute(LONG, [period.account_id, period.after, period.until])
+        return bool(cursor.fetchone()[0])
 
 
 def period_lines(period: Period, *, before: int | None, limit: int, entry_type: str | None = None) -> list[EntryView]:

@@ -9,24 +9,24 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 
-from ledger_project.http.cursors import page_json, page_request
+from ledger_project.http.cursors import PageRequest, page_json, page_request
 from ledger_project.http.responses import JSON, json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.access import Actor, Scope
-from ledger_project.kernel.errors import AccountNotFound
+from ledger_project.kernel.errors import AccountNotFound, NotAcceptable
 from ledger_project.readers import in_reader
 from merchants.serializers import StatementQuery
 from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.jobs import Result
 from transfers.representations import EntryView, account_json, entry_json, money, posted_transfer_json
-from transfers.selectors.statements import Period, get_period, largest_amount, period_lines
+from transfers.selectors.statements import Period, get_period, period_lines
 from transfers.serializers import AccountJson, MovementBody, MovementJson, StatementJson
 from transfers.services import moving
 from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
-from transfers.views.camt053 import camt053_response, check_representable
+from transfers.views.camt053 import NotRepresentable, camt053_response, check_representable
 from transfers.views.statement_files import csv_response
 from transfers.views.transfers import KEY_CODES
 
@@ -140,47 +140,51 @@ def _read_period(
 
 def _read_camt053(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> Period:
     period, _ = _read_period(account_id, start, end, actor=actor, position=None)
-    check_representable(period, largest_amount(period))
+    check_representable(period)
     return period
-
-
-def _preferred_type(request: HttpRequest) -> str | None:
-    """Return which form of a statement the caller would rather have; None, so JSON, for an Accept header that makes no sense."""
-    try:
-        return request.get_preferred_type([JSON, CSV, XML])
-    except ValueError:
-        return None
 
 
 class StatementView(ApiView):
     """The lines of a wallet."""
 
     scopes = {"GET": Scope.MERCHANTS_READ}
+    queries = {"GET": StatementQuery}
+    offers = {"GET": (JSON, CSV, XML)}
 
     @extend_schema(
         operation_id="get_statement",
         tags=["accounts"],
-        parameters=[StatementQuery],
         responses={
             (200, "application/json"): StatementJson,
             (200, "text/csv"): str,
             (200, "application/xml"): str,
-            **problem_responses("account_not_found", "invalid_cursor", "validation_error", "database_unavailable"),
+            **problem_responses("account_not_found", "invalid_cursor", "not_acceptable", "validation_error", "database_unavailable"),
         },
     )
     async def get(self, request: HttpRequest, account_id: str) -> HttpResponseBase:
         """Show lines newest first; as `text/csv` or `application/xml` (camt.053.001.08) the whole period as a stream.
 
-        camt.053 holds 18 digits, 5 decimals and three-letter currencies: what it cannot hold exactly is refused, never rounded.
+        camt.053 holds 18 digits, 5 decimals and three-letter currencies. What it cannot hold exactly is never rounded: the next form
+        that `Accept` admits is sent, and with none left the answer is 406.
         """
-        page = page_request(request, f"statement.{account_id}", StatementQuery)
-        start, end = page.values.get("from"), page.values.get("to")
+        page = page_request(self.query, f"statement.{account_id}")
         actor = actor_of(request)
-        wanted = _preferred_type(request)
-        if wanted == CSV:
-            return csv_response((await in_reader(_read_period, account_id, start, end, actor=actor, position=None))[0])
-        if wanted == XML:
-            return camt053_response(await in_reader(_read_camt053, account_id, start, end, actor=actor), start=start, end=end)
+        reason = None
+        for form in self.accepted:
+            if form == JSON:
+                return await self._page(page, account_id, actor)
+            start, end = page.values.get("from"), page.values.get("to")
+            if form == CSV:
+                period, _ = await in_reader(_read_period, account_id, start, end, actor=actor, position=None)
+                return csv_response(period, spreadsheet=page.values["spreadsheet"])
+            try:
+                return camt053_response(await in_reader(_read_camt053, account_id, start, end, actor=actor), start=start, end=end)
+            except NotRepresentable as error:
+                reason = str(error)
+        raise NotAcceptable((JSON, CSV), reason)
+
+    async def _page(self, page: PageRequest, account_id: str, actor: Actor) -> HttpResponse:
+        start, end = page.values.get("from"), page.values.get("to")
         period, lines = await in_reader(_read_page, account_id, start, end, actor=actor, position=page.position, limit=page.limit + 1)
         payload = page_json([entry_json(line) for line in lines], page, [f"{line.sequence}:{period.until}" for line in lines])
         if start is not None or end is not None:

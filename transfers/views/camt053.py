@@ -5,7 +5,7 @@ elements used here, and the tests validate against it. Libraries for camt build 
 
 What the message cannot hold exactly is refused rather than rounded (``check_representable``): an amount has at most 18 digits, 5 of them
 decimals, and a currency code is three letters. So there are no camt.053 statements of BTC (8 decimals) or USDC (4 letters); JSON and CSV
-have no such limits.
+have no such limits. The check is one look into an index, and the document begins at once, however long the account is.
 """
 
 from __future__ import annotations
@@ -13,40 +13,59 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from uuid import NAMESPACE_OID, uuid5
 from xml.sax.saxutils import escape  # writes text, parses nothing  # nosec B406
 
 from django.http import StreamingHttpResponse
 
-from ledger_project.kernel.errors import ValidationFailed
 from ledger_project.kernel.money import format_minor
-from merchants.models import new_id
+from transfers.domain.kinds import EntryType
 from transfers.representations import EntryView, timestamp
-from transfers.selectors.statements import Period
+from transfers.selectors.statements import Period, has_long_amounts
 from transfers.views.statement_files import pages
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
-MAX_DIGITS = 18
 MAX_DECIMALS = 5
-"""Of an ActiveOrHistoricCurrencyAndAmount."""
+"""Of an ActiveOrHistoricCurrencyAndAmount, which has 18 digits in all."""
 
 _CODE = re.compile(r"[A-Z]{3}")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LINE = 140
+_REFERENCE = 35
 _REVERSALS = frozenset({"reversal", "fee_refund"})
 
+BOOKING_TEXTS = {
+    EntryType.TRANSFER: "Transfer",
+    EntryType.DEPOSIT: "Deposit",
+    EntryType.WITHDRAWAL: "Withdrawal",
+    EntryType.OPENING: "Opening balance",
+    EntryType.HOLD: "Amount reserved by a hold",
+    EntryType.HOLD_RELEASE: "Release of a reserved amount",
+    EntryType.CAPTURE: "Payment out of a reserved amount",
+    EntryType.REVERSAL: "Reversal",
+    EntryType.FEE: "Fee for transfer {transfer}",
+    EntryType.FEE_REFUND: "Refund of the fee, by transfer {transfer}",
+    EntryType.FEE_SETTLEMENT: "Settlement of collected fees",
+}
+"""What each type of entry is, in words for whoever reads the statement. A fee has no counterparty and no memo of its own."""
 
-def check_representable(period: Period, largest_minor: int) -> None:
-    """Raise ``ValidationFailed`` if camt.053 cannot hold the period's amounts exactly. ``largest_minor`` is its largest entry."""
+
+class NotRepresentable(Exception):
+    """camt.053 cannot hold a period's amounts exactly."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"camt.053 holds {reason}")
+
+
+def check_representable(period: Period) -> None:
+    """Raise ``NotRepresentable`` if camt.053 cannot hold the period's amounts exactly. Synchronous, one look-up."""
     currency = period.currency
-    reason = None
     if not _CODE.fullmatch(currency.code):
-        reason = f"currency codes of three letters only, not {currency.code}"
-    elif currency.exponent > MAX_DECIMALS:
-        reason = f"{MAX_DECIMALS} decimals at most; {currency.code} has {currency.exponent}"
-    elif max(largest_minor, abs(period.opening_minor), abs(period.closing_minor)) >= 10**MAX_DIGITS:
-        reason = f"amounts of {MAX_DIGITS} digits at most, and this period has a longer one"
-    if reason is not None:
-        raise ValidationFailed.of("Accept", "not_representable", f"camt.053 holds {reason}; ask for text/csv or application/json")
+        raise NotRepresentable(f"currency codes of three letters only, not {currency.code}")
+    if currency.exponent > MAX_DECIMALS:
+        raise NotRepresentable(f"{MAX_DECIMALS} decimals at most; {currency.code} has {currency.exponent}")
+    if has_long_amounts(period):
+        raise NotRepresentable("amounts of 18 digits at most, and this period has a longer one")
 
 
 def _amount(amount_minor: int, period: Period) -> str:
@@ -84,21 +103,37 @@ def _entry(line: EntryView, period: Period) -> str:
     memo = f"<RmtInf>{''.join(_remittance(line.memo))}</RmtInf>" if line.memo else ""
     reversal = "<RvslInd>true</RvslInd>" if line.type in _REVERSALS else ""
     moment = timestamp(line.created_at)
-    reference = line.transfer_id.hex
+    reference = line.id.hex
+    own, rest = _external_reference(line.external_reference)
     return (
-        f"<Ntry><NtryRef>{line.sequence}</NtryRef>{money}{reversal}<Sts><Cd>BOOK</Cd></Sts>"
+        f"<Ntry><NtryRef>{reference}</NtryRef>{money}{reversal}<Sts><Cd>BOOK</Cd></Sts>"
         f"<BookgDt><DtTm>{moment}</DtTm></BookgDt><ValDt><DtTm>{moment}</DtTm></ValDt><AcctSvcrRef>{reference}</AcctSvcrRef>"
-        f"<BkTxCd><Prtry><Cd>{line.type}</Cd></Prtry></BkTxCd>"
-        f"<NtryDtls><TxDtls><Refs><TxId>{reference}</TxId></Refs>{money}{party}{memo}</TxDtls></NtryDtls></Ntry>"
+        f"<BkTxCd><Prtry><Cd>{line.type}</Cd></Prtry></BkTxCd><NtryDtls><TxDtls>"
+        f"<Refs>{own}<TxId>{line.transfer_id.hex}</TxId></Refs>{money}{party}{memo}{rest}</TxDtls></NtryDtls>"
+        f"<AddtlNtryInf>{BOOKING_TEXTS[line.type].format(transfer=line.transfer_id)}</AddtlNtryInf></Ntry>"
     )
 
 
+def _external_reference(reference: str | None) -> tuple[str, str]:
+    """Return the caller's own reference as a reference of the transaction, or as text about it where it is longer than those may be."""
+    if reference is None:
+        return "", ""
+    if len(reference) <= _REFERENCE:
+        return f"<EndToEndId>{_text(reference)}</EndToEndId>", ""
+    return "", f"<AddtlTxInf>External reference: {_text(reference)}</AddtlTxInf>"
+
+
+def _identifier(period: Period, start: datetime, end: datetime) -> str:
+    """Return the statement's identifier: the same for as long as the account, the bounds and the entries between them are."""
+    return uuid5(NAMESPACE_OID, f"camt.053:{period.account_id}:{timestamp(start)}:{timestamp(end)}:{period.after}:{period.until}").hex
+
+
 def _head(period: Period, start: datetime, end: datetime) -> str:
-    message, made_at, account = new_id().hex, timestamp(period.read_at), period.account_id.hex
+    identifier, made_at, account = _identifier(period, start, end), timestamp(period.read_at), period.account_id.hex
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{NAMESPACE}"><BkToCstmrStmt>'
-        f"<GrpHdr><MsgId>{message}</MsgId><CreDtTm>{made_at}</CreDtTm></GrpHdr>"
-        f"<Stmt><Id>{message}</Id><CreDtTm>{made_at}</CreDtTm>"
+        f"<GrpHdr><MsgId>{identifier}</MsgId><CreDtTm>{made_at}</CreDtTm></GrpHdr>"
+        f"<Stmt><Id>{identifier}</Id><CreDtTm>{made_at}</CreDtTm>"
         f"<FrToDt><FrDtTm>{timestamp(start)}</FrDtTm><ToDtTm>{timestamp(end)}</ToDtTm></FrToDt>"
         f"<Acct><Id><Othr><Id>{account}</Id></Othr></Id><Ccy>{period.currency.code}</Ccy><Nm>{_text(period.merchant_name)}</Nm></Acct>"
         f"{_balance('OPBD', period.opening_minor, start, period)}{_balance('CLBD', period.closing_minor, end, period)}"

@@ -14,13 +14,12 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.http import StreamingHttpResponse
 
-from ledger_project.kernel.errors import LedgerError
 from ledger_project.kernel.json import dumps_text
 from ledger_project.management.output import ReportingCommand, steps
 from merchants.domain import AccountKind
 from merchants.models import Account
-from transfers.selectors.statements import Period, get_period, largest_amount
-from transfers.views.camt053 import camt053_response, check_representable
+from transfers.selectors.statements import Period, get_period
+from transfers.views.camt053 import NotRepresentable, camt053_response, check_representable
 from transfers.views.statement_files import csv_response
 
 
@@ -28,9 +27,10 @@ class Command(ReportingCommand):
     """Write a statement."""
 
     help = (
-        "Write the statement of an account (by its id, or by a merchant's name and --currency) as CSV or ISO 20022 camt.053 XML, the same "
-        "bytes that the API gives, to a file or to standard output, in the memory of one page. Exit code 0: written; 2: there is no such "
-        "account or the options make no sense."
+        "Write the statement of an account (by its id, or by a merchant's name and --currency) as CSV or ISO 20022 camt.053 XML, to a file "
+        "or to standard output, in the memory of one page. In CSV, text that a spreadsheet would take for a formula is quoted with a ', as "
+        "by the API with spreadsheet=true; --raw leaves it as it is. Exit code 0: written; 2: there is no such account or the options make "
+        "no sense."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,6 +39,7 @@ class Command(ReportingCommand):
         parser.add_argument("account", help="id of the account, or name of the merchant")
         parser.add_argument("--currency", help="with a name: which of the merchant's wallets")
         parser.add_argument("--format", choices=["csv", "xml"], default="csv", help="default %(default)s")
+        parser.add_argument("--raw", action="store_true", help="CSV for programs: text as callers wrote it, formulas too")
         parser.add_argument("--from", dest="start", help="first moment of the period (RFC 3339)")
         parser.add_argument("--to", dest="end", help="first moment after the period")
         parser.add_argument("--output", type=Path, help="file to write, as a whole or not at all; standard output if left out")
@@ -49,8 +50,10 @@ class Command(ReportingCommand):
         if options["as_json"] and options["output"] is None:
             raise CommandError("--json needs --output: standard output holds the statement otherwise.", returncode=2)
         start, end = _moment("--from", options["start"]), _moment("--to", options["end"])
+        if start is not None and end is not None and start > end:
+            raise CommandError(f"--from {options['start']} is after --to {options['end']}.", returncode=2)
         period = get_period(_account(options["account"], options["currency"]), start=start, end=end)
-        response = csv_response(period) if options["format"] == "csv" else _camt053(period, start, end)
+        response = csv_response(period, spreadsheet=not options["raw"]) if options["format"] == "csv" else _camt053(period, start, end)
         output: Path | None = options["output"]
         with steps(self, None) as step:
             if output is None:
@@ -74,9 +77,9 @@ class Command(ReportingCommand):
 
 def _camt053(period: Period, start: datetime | None, end: datetime | None) -> StreamingHttpResponse:
     try:
-        check_representable(period, largest_amount(period))
-    except LedgerError as error:
-        raise CommandError(str(error), returncode=2) from None
+        check_representable(period)
+    except NotRepresentable as error:
+        raise CommandError(f"{error}; use --format csv.", returncode=2) from None
     return camt053_response(period, start=start, end=end)
 
 
@@ -99,9 +102,9 @@ def _moment(option: str, text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise CommandError(f"{option} is {text!r}; a moment such as 2026-01-31T00:00:00Z is expected.", returncode=2) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _write(response: StreamingHttpResponse, file: IO[bytes], step: Any) -> int:
