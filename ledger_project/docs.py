@@ -49,6 +49,7 @@ class DocsView(ApiView):
     """The page that shows the OpenAPI document."""
 
     is_public = True
+    offers = {"GET": ("text/html",)}
 
     @extend_schema(exclude=True)
     async def get(self, request: HttpRequest) -> HttpResponse:

@@ -73,6 +73,7 @@ class MetricsView(ApiView):
     """What Prometheus asks."""
 
     scopes = {"GET": Scope.OPERATIONS_READ}
+    offers = {"GET": ("text/plain",)}
 
     @extend_schema(exclude=True)
     async def get(self, request: HttpRequest) -> HttpResponse:

@@ -222,7 +222,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["ledger_project.http.parsing.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "ledger_project.http.schema.DeclaredSchema",
     "UNAUTHENTICATED_USER": None,
 }
 
@@ -238,6 +238,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "ledger_project.http.schema.add_summaries",
+        "ledger_project.http.schema.declare_refusals",
         "ledger_project.http.security_schema.declare_security",
     ],
     "ENUM_NAME_OVERRIDES": {

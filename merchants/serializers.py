@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
-from ledger_project.http.fields import MerchantName, MetadataField, StrictString, Timestamp
+from ledger_project.http.fields import Enumeration, MerchantName, MetadataField, QueryBoolean, StrictString, Timestamp
 from ledger_project.kernel.money import MAJOR_UNITS
 from merchants.domain import Status
 
@@ -34,7 +34,7 @@ class MerchantQuery(PageQuery):
     """Filters of the list of merchants."""
 
     search = StrictString(required=False, allow_blank=True, max_length=64, help_text="Part of the name, regardless of case.")
-    status = serializers.ChoiceField(required=False, choices=[status.value for status in Status])
+    status = Enumeration([status.value for status in Status], required=False)
 
 
 class BalanceQuery(serializers.Serializer[Any]):
@@ -47,7 +47,12 @@ class BalanceQuery(serializers.Serializer[Any]):
 class StatementQuery(PageQuery):
     """Which lines: `from` ≤ time < `to`."""
 
+    not_filters = PageQuery.not_filters | {"spreadsheet"}
+
     to = Timestamp(required=False)
+    spreadsheet = QueryBoolean(
+        required=False, default=False, help_text="CSV for people: text that a spreadsheet would take for a formula is quoted."
+    )
 
 
 StatementQuery._declared_fields["from"] = Timestamp(required=False)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from ledger_project.http.cursors import page_json, page_request
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
-from ledger_project.http.validation import validate, validate_query
+from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.access import Actor, Scope
 from ledger_project.kernel.errors import MerchantNotFound
@@ -58,6 +58,7 @@ class MerchantsView(ApiView):
     """The collection of merchants."""
 
     scopes = {"GET": Scope.MERCHANTS_READ, "POST": Scope.MERCHANTS_WRITE}
+    queries = {"GET": MerchantQuery}
 
     @extend_schema(
         operation_id="register_merchant",
@@ -80,12 +81,11 @@ class MerchantsView(ApiView):
     @extend_schema(
         operation_id="list_merchants",
         tags=["merchants"],
-        parameters=[MerchantQuery],
         responses={200: MerchantPageJson, **problem_responses("invalid_cursor", "validation_error", "database_unavailable")},
     )
     async def get(self, request: HttpRequest) -> HttpResponse:
         """List merchants, newest first."""
-        page = page_request(request, "merchants", MerchantQuery)
+        page = page_request(self.query, "merchants")
         found = await in_reader(
             selectors.visible_merchants,
             search=page.values.get("search"),
@@ -117,11 +117,11 @@ class BalanceView(ApiView):
     """A merchant's balances."""
 
     scopes = {"GET": Scope.MERCHANTS_READ}
+    queries = {"GET": BalanceQuery}
 
     @extend_schema(
         operation_id="get_balance",
         tags=["merchants"],
-        parameters=[BalanceQuery],
         responses={
             200: MerchantBalancesJson,
             **problem_responses("merchant_not_found", "validation_error", "unknown_currency", "database_unavailable"),
@@ -129,7 +129,7 @@ class BalanceView(ApiView):
     )
     async def get(self, request: HttpRequest, name: str) -> HttpResponse:
         """Show balances, now or as of a moment; with `currency` exactly one row."""
-        values = validate_query(BalanceQuery, request)
+        values = self.query.values
         code = values.get("currency")
         currency = None if code is None else required_currency(code, await find_currency(code))
         merchant = await find_merchant(name, actor=actor_of(request))

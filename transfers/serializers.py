@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
-from ledger_project.http.fields import MetadataField, StrictBoolean, StrictInteger, StrictString, StrictUUID, Timestamp
+from ledger_project.http.fields import Enumeration, MetadataField, StrictBoolean, StrictInteger, StrictString, StrictUUID, Timestamp
 from ledger_project.http.schema import IDEMPOTENCY_KEY
 from ledger_project.kernel.money import MAJOR_UNITS, MAX_AMOUNT_MINOR
+from transfers.domain.kinds import TransferKind
 
 MAX_BATCH = 1000
 MAX_HOLD_S = 31_536_000
@@ -126,7 +127,7 @@ class TransferQuery(PageQuery):
 
     to = StrictString(required=False, allow_blank=True)
     currency = StrictString(required=False, allow_blank=True)
-    kind = StrictString(required=False, allow_blank=True)
+    kind = Enumeration([kind.value for kind in TransferKind], required=False)
     external_reference = StrictString(required=False, allow_blank=True)
     created_from = Timestamp(required=False, help_text="First moment that counts.")
     created_to = Timestamp(required=False, help_text="First moment that counts no more.")
@@ -139,7 +140,7 @@ class HoldQuery(PageQuery):
     """Filters of the list of holds."""
 
     merchant = StrictString(required=False, allow_blank=True, help_text="Holds that this merchant pays or is to receive.")
-    status = serializers.ChoiceField(required=False, choices=["open", "captured", "voided", "expired"])
+    status = Enumeration(["open", "captured", "voided", "expired"], required=False)
 
 
 # --- answers, for the schema ------------------------------------------------------------------------------------------------

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.core import signing
-from django.http import HttpRequest, QueryDict
 from rest_framework import serializers
 
-from ledger_project.http.fields import StrictString
-from ledger_project.http.validation import field_names, validate_query
+from ledger_project.http.validation import Query, read_query
 from ledger_project.kernel.errors import InvalidCursor, ValidationFailed
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
-_PAGING = frozenset({"limit", "cursor"})
 
 
 class LimitField(serializers.Field):  # type: ignore[type-arg]
@@ -35,11 +33,25 @@ class LimitField(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
+class CursorField(serializers.Field):  # type: ignore[type-arg]
+    """A cursor, taken as it is: the list that handed it out knows whether it is one."""
+
+    def to_internal_value(self, data: str) -> str:
+        """As it is."""
+        return data
+
+    def to_representation(self, value: str) -> str:
+        """As it is."""
+        return value
+
+
 class PageQuery(serializers.Serializer[Any]):
-    """The query parameters that every list has."""
+    """The query parameters that every list has. ``not_filters`` are those that say how a list is shown, not what is in it."""
+
+    not_filters: ClassVar[frozenset[str]] = frozenset({"limit", "cursor"})
 
     limit = LimitField(required=False, default=DEFAULT_LIMIT, help_text="Items a page, 1 to 200.")
-    cursor = StrictString(required=False, max_length=4096, help_text="`next_cursor` of the page before; it carries the filters.")
+    cursor = CursorField(required=False, help_text="`next_cursor` of the page before; it carries the filters.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +83,27 @@ def decode_cursor(text: str, list_name: str) -> tuple[dict[str, str], str]:
     return filters, position
 
 
-def page_request(request: HttpRequest, list_name: str, query_class: type[PageQuery]) -> PageRequest:
-    """Return which page is asked for. A cursor goes on with its filters; filters beside it must be the same.
+def page_request(query: Query, list_name: str) -> PageRequest:
+    """Return which page is asked for. A cursor goes on with its filters; filters beside it must be the same. Raises ``InvalidCursor``.
 
-    Raises ``InvalidCursor`` and ``ValidationFailed``.
+    ``query`` was read by a declaration that is a ``PageQuery``.
     """
-    names = [name for name in field_names(query_class) if name not in _PAGING]
-    given = {name: request.GET[name] for name in names if name in request.GET}
-    text = request.GET.get("cursor")
+    assert issubclass(query.declared, PageQuery)  # noqa: S101 - a mistake of the view's  # nosec B101
+    given = {name: value for name, value in query.raw.items() if name not in query.declared.not_filters}
+    text: str | None = query.values.get("cursor")
+    limit: int = query.values["limit"]
     if text is None:
-        values = validate_query(query_class, request)
-        return PageRequest(list_name, values, given, None, values["limit"])
+        return PageRequest(list_name, query.values, given, None, limit)
     filters, position = decode_cursor(text, list_name)
     if any(filters.get(name) != value for name, value in given.items()):
         raise InvalidCursor
-    paging = validate_query(PageQuery, request)
-    return PageRequest(list_name, _revalidate(query_class, filters), filters, position, paging["limit"])
+    how_shown = {name: value for name, value in query.values.items() if name in query.declared.not_filters}
+    return PageRequest(list_name, _revalidate(query.declared, filters) | how_shown, filters, position, limit)
 
 
-def _revalidate(query_class: type[PageQuery], filters: Mapping[str, str]) -> dict[str, Any]:
-    request = HttpRequest()
-    given = QueryDict(mutable=True)
-    given.update(filters)
-    request.GET = given  # type: ignore[assignment]
+def _revalidate(declared: type[PageQuery], filters: Mapping[str, str]) -> dict[str, Any]:
     try:
-        return validate_query(query_class, request)
+        return read_query(declared, urlencode(filters)).values
     except ValidationFailed:
         raise InvalidCursor from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -91,6 +92,30 @@ class StrictBoolean(serializers.Field):  # type: ignore[type-arg]
         if not isinstance(data, bool):
             self.fail("invalid")
         return data
+
+    def to_representation(self, value: bool) -> bool:
+        """As it is."""
+        return value
+
+
+class Enumeration(serializers.ChoiceField):
+    """One of a few words."""
+
+    def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
+        expected = f"one of {', '.join(choices)} is expected"
+        super().__init__(choices, error_messages={"invalid_choice": expected, "blank": expected}, **kwargs)
+
+
+class QueryBoolean(serializers.Field):  # type: ignore[type-arg]
+    """``true`` or ``false`` in a query string."""
+
+    default_error_messages = {"invalid": "true or false is expected"}
+
+    def to_internal_value(self, data: object) -> bool:
+        """Read it."""
+        if data not in {"true", "false"}:
+            self.fail("invalid")
+        return data == "true"
 
     def to_representation(self, value: bool) -> bool:
         """As it is."""

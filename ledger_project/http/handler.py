@@ -99,7 +99,7 @@ class _Request(ASGIRequest):
         client, server = scope.get("client") or ("", 0), scope.get("server") or ("unknown", 0)
         meta = {
             "REQUEST_METHOD": method,
-            "QUERY_STRING": scope["query_string"].decode("utf-8", "replace"),
+            "QUERY_STRING": scope["query_string"].decode("utf-8", "surrogateescape"),  # judged by validation.py
             "SCRIPT_NAME": script_name,
             "PATH_INFO": self.path_info,
             "wsgi.multithread": True,

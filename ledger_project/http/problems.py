@@ -45,6 +45,7 @@ STATUS: Mapping[str, int] = {
     "hold_not_found": 404,
     "not_found": 404,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
     "insufficient_funds": 409,
     "merchant_exists": 409,
     "account_exists": 409,

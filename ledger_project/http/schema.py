@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
@@ -156,9 +157,47 @@ class _TimestampSchema(_StrictField):  # type: ignore[no-untyped-call]
     schema = {"type": "string", "format": "date-time"}
 
 
+class _QueryBooleanSchema(_StrictField):  # type: ignore[no-untyped-call]
+    target_class = "ledger_project.http.fields.QueryBoolean"
+    schema = {"type": "boolean"}
+
+
+class _CursorSchema(_StrictField):  # type: ignore[no-untyped-call]
+    target_class = "ledger_project.http.cursors.CursorField"
+    schema = {"type": "string"}
+
+
 class _LimitSchema(_StrictField):  # type: ignore[no-untyped-call]
     target_class = "ledger_project.http.cursors.LimitField"
     schema = {"type": "integer", "minimum": 1, "maximum": 200}
+
+
+class DeclaredSchema(AutoSchema):
+    """drf-spectacular's description of a call, with the query parameters that its view declares."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return them beside those that are named at the call."""
+        declared = getattr(self.view, "queries", {}).get(self.method)
+        return [*super().get_override_parameters(), *([] if declared is None else [declared])]
+
+
+_ANY_CALL = {"406": "not_acceptable", "422": "validation_error"}
+"""What every call may answer, whatever it does: to an Accept header without a form that there is, and to an unknown parameter."""
+
+
+def declare_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Say of each call that it may answer so. A hook of drf-spectacular."""
+    del kwargs
+    for call in (call for calls in result["paths"].values() for call in calls.values()):
+        for status, code in _ANY_CALL.items():
+            answer = call["responses"].setdefault(
+                status,
+                {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemJson"}}}, "description": ""},
+            )
+            named = [name for name in answer["description"].split(", ") if name]
+            answer["description"] = ", ".join(named if f"`{code}`" in named else [f"`{code}`", *named])
+        call["responses"] = dict(sorted(call["responses"].items()))
+    return result
 
 
 def add_summaries(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -13,16 +13,20 @@ from typing import Any, ClassVar
 from adrf.views import APIView
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from rest_framework import exceptions
+from rest_framework import exceptions, serializers
 
 from ledger_project.http.authentication import authenticate
+from ledger_project.http.negotiation import JSON_ONLY, negotiate
 from ledger_project.http.operators import session_actor
 from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
 from ledger_project.http.throttling import brake_address, brake_credential, count_failure
+from ledger_project.http.validation import NoQuery, Query, read_query
 from ledger_project.kernel.access import ANONYMOUS, Actor, InvalidToken, NotAuthenticated, PermissionDenied, Scope
 from ledger_project.kernel.errors import PayloadTooLarge
 from ledger_project.readers import in_reader
+
+_NO_QUERY = Query(NoQuery, {}, {})
 
 
 async def _admit(request: HttpRequest, *, takes_session: bool) -> Actor:
@@ -57,12 +61,20 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
     ``request.actor`` is who calls, ``request.principal`` their name, ``request.request_id`` the id in logs and answers. ``scopes`` says
     what each method needs; a method that is not named there needs ``operations:read``, so that a view whose author forgot it is closed,
     not open. ``is_public`` views ask nobody; ``takes_session`` views believe the session of a member of the staff as well.
+
+    ``queries`` declares the query parameters of each method: from it come ``self.query``, the refusal of all others, and the OpenAPI
+    document. A method that is not named there knows none. ``offers`` are the media types that a method can answer with, JSON if it is
+    not named there; ``self.accepted`` are those of them that the caller takes, the best liked first.
     """
 
     view_is_async = True
     scopes: ClassVar[Mapping[str, Scope]] = {}
     is_public: ClassVar[bool] = False
     takes_session: ClassVar[bool] = False
+    queries: ClassVar[Mapping[str, type[serializers.Serializer[Any]]]] = {}
+    offers: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    query: Query
+    accepted: tuple[str, ...]
     _methods: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -83,6 +95,7 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
             self._check_scope(actor, request.method or "")
             if getattr(request, "body_too_large", False):
                 raise PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES)
+            self._read_wishes(request)
             response: HttpResponse = await handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the outermost place: every exception gets its answer, unexpected ones their log
             headers = {"Allow": ", ".join(self.allowed_methods)} if isinstance(error, exceptions.MethodNotAllowed) else None
@@ -95,6 +108,13 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         if cls.is_public:
             return None
         return cls.scopes.get("GET" if method == "HEAD" else method, Scope.OPERATIONS_READ)
+
+    def _read_wishes(self, request: HttpRequest) -> None:
+        """Find out which forms the caller takes and what the query says. Raises ``NotAcceptable`` and ``ValidationFailed``."""
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        self.accepted = negotiate(request.META.get("HTTP_ACCEPT", ""), self.offers.get(method, JSON_ONLY))
+        declared, text = self.queries.get(method, NoQuery), request.META["QUERY_STRING"]
+        self.query = read_query(declared, text) if text or declared is not NoQuery else _NO_QUERY
 
     def _check_scope(self, actor: Actor, method: str) -> None:
         scope = self.scope_of(method)

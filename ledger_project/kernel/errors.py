@@ -181,6 +181,22 @@ class UnsupportedMediaType(InvalidRequest):
         super().__init__(f"{media_type!r} is not supported; send application/json in UTF-8.")
 
 
+class NotAcceptable(InvalidRequest):
+    """The Accept header admits none of the forms in which the thing can be shown."""
+
+    code = "not_acceptable"
+    title = "Not acceptable"
+
+    def __init__(self, forms: Sequence[str], reason: str | None = None) -> None:
+        because = f"{reason}; " if reason else ""
+        super().__init__(f"{because}the Accept header admits none of the forms that there are: {', '.join(forms)}.")
+        self.forms = tuple(forms)
+
+    def extra(self) -> Mapping[str, object]:
+        """What can be asked for instead."""
+        return {"acceptable": list(self.forms)}
+
+
 class MethodNotAllowed(InvalidRequest):
     """The route exists, the method does not."""
 

@@ -140,13 +140,14 @@ async def test_a_period_is_from_its_first_moment_until_before_its_last(api: http
     lines = (await statement(api, account))["items"][::-1]
     for first in lines:
         for last in lines:
+            if first["created_at"] > last["created_at"]:
+                continue
             page = await statement(api, account, from_=first["created_at"], to=last["created_at"])
             inside = [line for line in lines if first["created_at"] <= line["created_at"] < last["created_at"]]
             assert page["items"] == inside[::-1]
             assert adds_up(page["items"], page["opening_balance_minor"], page["closing_balance_minor"])
-            if first["created_at"] <= last["created_at"]:
-                before = [line for line in lines if line["created_at"] < first["created_at"]]
-                assert page["opening_balance_minor"] == sum(map(signed, before))
+            before = [line for line in lines if line["created_at"] < first["created_at"]]
+            assert page["opening_balance_minor"] == sum(map(signed, before))
 
 
 @pytest.mark.parametrize("bounds", [{"from": "2000-01-01T00:00:00Z"}, {"to": "2999-01-01T00:00:00Z"}])

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from django.test import RequestFactory, override_settings
@@ -16,8 +17,9 @@ from ledger_project import tokens
 from ledger_project.http.authentication import authenticate
 from ledger_project.http.cursors import PageQuery, decode_cursor, encode_cursor, page_request
 from ledger_project.http.idempotency import fingerprint, parse_key
+from ledger_project.http.negotiation import negotiate
 from ledger_project.http.parsing import MAX_DEPTH, check_content_type, parse_json
-from ledger_project.http.validation import validate
+from ledger_project.http.validation import read_query, validate
 from ledger_project.kernel.access import InvalidToken, NotAuthenticated
 from ledger_project.kernel.amounts import AmountInput
 from ledger_project.kernel.errors import (
@@ -25,13 +27,14 @@ from ledger_project.kernel.errors import (
     InvalidAmount,
     InvalidCursor,
     MalformedJson,
+    NotAcceptable,
     UnsupportedMediaType,
     ValidationFailed,
 )
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, format_minor, parse_major
 from merchants.serializers import BalanceQuery, RegistrationBody, StatementQuery
 from transfers.serializers import BatchBody, HoldBody, MovementBody, ReverseBody, TransferBody, TransferQuery
-from transfers.views.accounts import CSV, JSON, XML, _preferred_type
+from transfers.views.accounts import CSV, JSON, XML
 
 currencies = st.integers(0, 18).map(lambda exponent: Currency("TST", exponent))
 anything = st.text() | st.text(alphabet="0123456789.,+-eE_ \n\x00٣", max_size=50)
@@ -157,7 +160,7 @@ moments = st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isofo
 @given(anything)
 def test_a_limit_is_1_to_200_or_invalid(text: str) -> None:
     try:
-        page = page_request(requests.get("/", {"limit": text}), "list", PageQuery)
+        page = page_request(read_query(PageQuery, urlencode({"limit": text})), "list")
     except ValidationFailed:
         return
     assert text == "" or 1 <= page.limit == int(text) <= 200
@@ -179,9 +182,17 @@ def test_a_time_is_a_moment_or_invalid(text: str) -> None:
 
 
 def validate_query_of(query: Any, **parameters: str) -> dict[str, Any]:
-    from ledger_project.http.validation import validate_query
+    return read_query(query, urlencode(parameters)).values
 
-    return validate_query(query, requests.get("/", parameters))
+
+@given(st.text("abc%&=+;0129éF\udcff\udc80") | st.text(st.characters(codec="utf-8")))
+def test_any_query_string_is_read_as_it_was_sent_or_refused(text: str) -> None:
+    try:
+        query = read_query(PageQuery, text)
+    except ValidationFailed:
+        return
+    assert set(query.raw) <= {"limit", "cursor"}
+    assert dict(parse_qsl(text, keep_blank_values=True, errors="strict")) == query.raw
 
 
 @given(st.sampled_from([TransferQuery, StatementQuery, BalanceQuery]), st.data())
@@ -193,7 +204,8 @@ def test_any_query_is_valid_or_said_to_be_invalid(query: Any, data: st.DataObjec
         values = validate_query_of(query, **parameters)
     except ValidationFailed:
         return
-    assert "unheard-of" not in values
+    assert "unheard-of" not in parameters
+    assert parameters.keys() <= values.keys()
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------------------
@@ -266,8 +278,15 @@ def test_a_media_type_is_json_or_unsupported(text: str) -> None:
 )
 @example("a/b; q*=no-such'x'y")
 @example("text/csv;q=nan,application/xml;q=inf")
-def test_any_accept_header_chooses_a_form_or_none(text: str) -> None:
-    assert _preferred_type(requests.get("/", headers={"Accept": text})) in {None, JSON, CSV, XML}
+@example('"' + '\\"' * 20_000)
+def test_any_accept_header_chooses_forms_that_there_are_or_none(text: str) -> None:
+    try:
+        forms = negotiate(text, (JSON, CSV, XML))
+    except NotAcceptable:
+        return
+    assert forms
+    assert len(set(forms)) == len(forms)
+    assert set(forms) <= {JSON, CSV, XML}
 
 
 # Base64 of a header and claims, some of them of types that no token has.

@@ -13,11 +13,17 @@ DEFAULT_DAYS = 30
 LONGEST_DAYS = 366
 """Days of a period at most: the figures of a day are few, but a page of ten years helps nobody."""
 
+EARLIEST, LATEST = date(1970, 1, 1), date(8999, 12, 31)
+"""Days that a period may have. Nothing was posted before, and the days around a period must exist too."""
+
 _FALLBACK = "USD"
 
 
 def resolve_period(first: date | None, last: date | None) -> tuple[date, date]:
     """Return a period of days, both included; by default the last 30 until today (UTC). Raises ``ValidationFailed``."""
+    for name, day in (("from", first), ("to", last)):
+        if day is not None and not EARLIEST <= day <= LATEST:
+            raise ValidationFailed.of(name, "invalid", f"a day from {EARLIEST} to {LATEST} is expected")
     today = datetime.now(UTC).date()
     last = last or max(today, first or today)
     first = first or last - timedelta(days=DEFAULT_DAYS - 1)

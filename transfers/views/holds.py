@@ -35,6 +35,7 @@ class HoldsView(ApiView):
     """The collection of holds."""
 
     scopes = {"GET": Scope.TRANSFERS_READ, "POST": Scope.TRANSFERS_WRITE}
+    queries = {"GET": HoldQuery}
 
     @extend_schema(
         operation_id="place_hold",
@@ -67,12 +68,11 @@ class HoldsView(ApiView):
     @extend_schema(
         operation_id="list_holds",
         tags=["holds"],
-        parameters=[HoldQuery],
         responses={200: HoldPageJson, **problem_responses("invalid_cursor", "validation_error", "database_unavailable")},
     )
     async def get(self, request: HttpRequest) -> HttpResponse:
         """List holds, newest first."""
-        page = page_request(request, "holds", HoldQuery)
+        page = page_request(self.query, "holds")
         name = page.values.get("merchant")
         merchant = (await identify(names=[name])).merchant(name) if name else None
         found = []

@@ -11,7 +11,6 @@ from rest_framework import serializers
 from ledger_project.http.fields import StrictString
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import problem_responses
-from ledger_project.http.validation import validate_query
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.access import Scope
 from ledger_project.readers import in_reader
@@ -191,11 +190,11 @@ class SummaryView(ApiView):
 
     scopes = {"GET": Scope.OPERATIONS_READ}
     takes_session = True
+    queries = {"GET": SummaryQuery}
 
     @extend_schema(
         operation_id="operations_summary",
         tags=["operations"],
-        parameters=[SummaryQuery],
         responses={
             200: SummaryJson,
             **problem_responses("not_authenticated", "permission_denied", "validation_error", "unknown_currency", "database_unavailable"),
@@ -203,5 +202,5 @@ class SummaryView(ApiView):
     )
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Show value held, movements by kind and day, fee income, refusals and top merchants of one currency; for operators."""
-        values = validate_query(SummaryQuery, request)
+        values = self.query.values
         return json_response(summary_json(await in_reader(read_summary, values.get("currency"), values.get("from"), values.get("to"))))

@@ -47,6 +47,7 @@ class TransfersView(ApiView):
     """The collection of transfers."""
 
     scopes = {"GET": Scope.TRANSFERS_READ, "POST": Scope.TRANSFERS_WRITE}
+    queries = {"GET": TransferQuery}
 
     @extend_schema(
         operation_id="create_transfer",
@@ -84,12 +85,11 @@ class TransfersView(ApiView):
     @extend_schema(
         operation_id="list_transfers",
         tags=["transfers"],
-        parameters=[TransferQuery],
         responses={200: TransferPageJson, **problem_responses("invalid_cursor", "validation_error", "database_unavailable")},
     )
     async def get(self, request: HttpRequest) -> HttpResponse:
         """List transfers, newest first."""
-        page = page_request(request, "transfers", TransferQuery)
+        page = page_request(self.query, "transfers")
         filters = await _filters(page.values)
         found = []
         if filters is not None:

@@ -1,0 +1,95 @@
+"""Which form of an answer a caller would rather have: the Accept header of RFC 9110, section 12.5.1, with parameters and weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ledger_project.http.responses import JSON
+from ledger_project.kernel.errors import NotAcceptable
+
+JSON_ONLY = (JSON,)
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # of RFC 9110, no secret  # noqa: S105  # nosec B105
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_PIECE = re.compile(rf'{_QUOTED}?|[^,"]+|,')
+_RANGE = re.compile(rf"({_TOKEN})/({_TOKEN})")
+_PARAMETER = re.compile(rf";[ \t]*(?:({_TOKEN})[ \t]*=[ \t]*({_TOKEN}|{_QUOTED}))?[ \t]*")
+_WEIGHT = re.compile(r"0(?:\.[0-9]*)?|\.[0-9]+|1(?:\.0*)?", re.ASCII)
+_UTF_8 = frozenset({"utf-8", "utf8", "*"})
+
+_LONGEST_REMEMBERED = 200
+
+_Range = tuple[str, str, float]
+
+
+def _elements(accept: str) -> list[str]:
+    """Return what stands between the commas that are in no quoted string."""
+    elements = [""]
+    for piece in _PIECE.findall(accept):
+        if piece == ",":
+            elements.append("")
+        else:
+            elements[-1] += piece
+    return [element.strip() for element in elements if element.strip()]
+
+
+def _range(element: str) -> _Range | None:
+    """Return a media range and its weight; None for what is none.
+
+    One of another character set than ours is of no type of ours. Other parameters narrow nothing: our forms have no variants.
+    """
+    name, _, _ = element.partition(";")
+    media = _RANGE.fullmatch("*/*" if name.strip() == "*" else name.strip())
+    if media is None:
+        return None
+    kind, subtype, weight, position = media[1].lower(), media[2].lower(), 1.0, len(name)
+    while position < len(element):
+        parameter = _PARAMETER.match(element, position)
+        if parameter is None:
+            return None
+        position = parameter.end()
+        key, value = (parameter[1] or "").lower(), (parameter[2] or "").strip('"').lower()
+        if key == "q":
+            if not _WEIGHT.fullmatch(value):
+                return None
+            weight = float(value)
+        elif key == "charset" and value not in _UTF_8:
+            kind = subtype = ""
+    return kind, subtype, weight
+
+
+def _acceptable(accept: str, forms: Sequence[str]) -> tuple[str, ...]:
+    ranges = [found for element in _elements(accept) if (found := _range(element)) is not None]
+    if not ranges:
+        return tuple(forms)
+    weights = {form: _weight(form, ranges) for form in forms}
+    return tuple(sorted((form for form in forms if weights[form] > 0), key=lambda form: -weights[form]))
+
+
+def _weight(form: str, ranges: Sequence[_Range]) -> float:
+    """Return the weight of a form: that of the most specific range that it is in, of two of these the higher."""
+    kind, _, subtype = form.partition("/")
+    for wanted in ((kind, subtype), (kind, "*"), ("*", "*")):
+        found = [weight for *named, weight in ranges if tuple(named) == wanted]
+        if found:
+            return max(found)
+    return 0.0
+
+
+_remembered = lru_cache(maxsize=256)(_acceptable)
+
+
+def negotiate(accept: str, forms: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the forms that an Accept header admits, the best liked first; of two liked alike the earlier of ``forms``.
+
+    ``forms`` are media types without parameters. A header that is empty, or has nothing in it that can be read, admits all. Raises
+    ``NotAcceptable`` if none is left.
+    """
+    if accept in {"", "*/*"}:
+        return forms
+    found = (_remembered if len(accept) <= _LONGEST_REMEMBERED else _acceptable)(accept, forms)
+    if not found:
+        raise NotAcceptable(forms)
+    return found
