@@ -16,7 +16,7 @@ from django.db.models.functions import Lower
 from ledger_project.kernel import money
 from ledger_project.kernel.remembered import Remembered
 from ledger_project.readers import in_reader
-from merchants.domain import AccountKind, MerchantIdentity, WalletIdentity
+from merchants.domain import NAME_PATTERN, AccountKind, MerchantIdentity, WalletIdentity
 from merchants.models import Account, Currency, Merchant
 
 
@@ -86,6 +86,8 @@ _wallets: Remembered[UUID, WalletIdentity] = Remembered(100_000)
 def _cached(names: Iterable[str], wallet_ids: Iterable[UUID]) -> tuple[Identities, list[str], list[UUID]]:
     found, names_left, ids_left = Identities(), [], []
     for name in names:
+        if not NAME_PATTERN.fullmatch(name):
+            continue  # no merchant's: the database, which keeps no NUL, is not asked
         lower = name.lower()
         merchant = _merchants.get(lower)
         if merchant is None:

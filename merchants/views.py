@@ -38,7 +38,7 @@ KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_i
 
 async def find_merchant(name: str, *, actor: Actor) -> MerchantIdentity:
     """Return the merchant of that name. Raises ``MerchantNotFound``, also for one that is not the caller's to see."""
-    merchant = own(actor, (await identify(names=[name])).merchant(name)) if "\x00" not in name else None
+    merchant = own(actor, (await identify(names=[name])).merchant(name))
     if merchant is None:
         raise MerchantNotFound(name)
     return merchant
