@@ -238,7 +238,7 @@ async def test_transfers_are_listed_by_filters_that_combine(api: httpx.AsyncClie
     assert await ids(**{"external_reference": f"{ann}-3", "from": ben}) == []
     assert await ids(**{"from": ann, "currency": "EUR"}) == []
     assert await ids(**{"from": "nobody-here"}) == []
-    assert await ids(**{"from": ann, "kind": "nonsense"}) == []
+    assert await ids(**{"from": ann, "kind": "withdrawal"}) == []
     assert await ids(**{"from": ann, "created_from": made[1]["created_at"], "created_to": made[3]["created_at"]}) == [
         made[2]["id"],
         made[1]["id"],

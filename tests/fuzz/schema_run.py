@@ -26,6 +26,7 @@ NOT_OF_A_FIELD = {
     "nul",  # said once for all strings, in words
     "min_value",  # "0.00" is zero
     "max_value",  # 10^30 minor units, of a currency that is another member
+    "after_end",  # two times of a period, of which one must not be later than the other
     "max_decimal_places",  # of that currency, too
     "required",  # initial_balance needs a currency, unless it is zero
     "a JSON integer is expected",  # 5.0 is an integer in JSON Schema; for money it is a float

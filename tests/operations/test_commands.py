@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ledger_project.durability import Severity, examine_database, judge_settings
+from ledger_project.formats.spreadsheets import neutralised
 from ledger_project.kernel.money import Currency
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.models import new_id
@@ -26,7 +27,7 @@ from tests.environment import ROOT
 from tests.factories import unique
 from tests.operations.stories import post, raw_connection, register, tell
 from tests.servers import database_url
-from transfers.domain.commands import Details, RegisterMerchant, TransferFunds
+from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
 from transfers.models import IdempotencyRecord
 from transfers.selectors import get_balances
 from transfers.services import purging
@@ -146,6 +147,33 @@ def test_a_statement_goes_into_a_file_as_csv_and_xml(ledger: None, tmp_path: Pat
     by_name = tmp_path / "statement.xml"
     run("export_statement", story.payer.name.upper(), "--currency", "USD", "--format", "xml", "--output", str(by_name))
     assert by_name.read_text().count("<Ntry>") == len(lines)
+
+
+def test_a_statement_for_people_holds_no_formulas_and_one_for_programs_what_was_written(ledger: None, tmp_path: Path) -> None:
+    del ledger
+    payee = register(0, OMR)
+    memos = ["=1+1", "-5.00", "\t@x", "plain"]
+    for memo in memos:
+        post(Deposit(payee, OMR, 1, Details(memo=memo)))
+    shown = {}
+    for option in ("--format=csv", "--raw"):
+        file = tmp_path / f"statement{option}.csv"
+        run("export_statement", payee.name, "--currency", "OMR", option, "--output", str(file))
+        with file.open(newline="") as text:
+            shown[option] = [line["memo"] for line in csv.DictReader(text)]
+    assert shown == {"--format=csv": [neutralised(memo) for memo in reversed(memos)], "--raw": memos[::-1]}
+
+
+BACKWARDS = ["--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"]
+BEYOND = ["--to", "9999-12-31T23:59:59.999999-14:00", "--format", "xml"]
+
+
+@pytest.mark.parametrize("arguments", [BACKWARDS, BEYOND, ["--from", "2026-02-30T00:00:00Z"], ["--to", "0001-01-01T00:00:00+14:00"]])
+def test_a_period_that_is_none_ends_with_two(ledger: None, arguments: list[str]) -> None:
+    del ledger
+    with pytest.raises(CommandError) as refused:
+        run("export_statement", register(1, OMR).name, "--currency", "OMR", *arguments)
+    assert (refused.value.returncode, "--" in str(refused.value)) == (2, True)
 
 
 @pytest.mark.parametrize("arguments", [[str(uuid4())], ["nobody", "--currency", "USD"], ["nobody", "--json"], ["x", "--from", "monday"]])

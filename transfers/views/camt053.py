@@ -110,7 +110,7 @@ def _entry(line: EntryView, period: Period) -> str:
         f"<BookgDt><DtTm>{moment}</DtTm></BookgDt><ValDt><DtTm>{moment}</DtTm></ValDt><AcctSvcrRef>{reference}</AcctSvcrRef>"
         f"<BkTxCd><Prtry><Cd>{line.type}</Cd></Prtry></BkTxCd><NtryDtls><TxDtls>"
         f"<Refs>{own}<TxId>{line.transfer_id.hex}</TxId></Refs>{money}{party}{memo}{rest}</TxDtls></NtryDtls>"
-        f"<AddtlNtryInf>{BOOKING_TEXTS[line.type].format(transfer=line.transfer_id)}</AddtlNtryInf></Ntry>"
+        f"<AddtlNtryInf>{BOOKING_TEXTS[EntryType(line.type)].format(transfer=line.transfer_id)}</AddtlNtryInf></Ntry>"
     )
 
 
