@@ -141,3 +141,10 @@ async def test_everything_that_is_wrong_is_said_at_once_and_bounded(api: httpx.A
     assert len((await api.get(f"/transfers?{many}")).content) < 20_000
     body = {"q" * 1000 + str(i): 1 for i in range(400)}
     assert len((await api.post("/transfers/quote", json=body)).content) < 20_000
+
+
+async def test_a_stranger_is_turned_away_before_the_query_is_read(api: httpx.AsyncClient, settings: Any) -> None:
+    settings.LEDGER_AUTH = "required"
+    for route in ROUTES:
+        response = await api.request(route.method, f"{route.filled()}?nobody=1", headers={"Accept": "image/png"})
+        assert response.status_code in ({406, 422} if route.view.scope_of(route.method) is None else {401}), route

@@ -13,7 +13,6 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 import xmlschema
-from django.db import connection
 
 from ledger_project.formats.spreadsheets import neutralised
 from ledger_project.kernel.money import Currency
@@ -24,7 +23,7 @@ from tests.api.test_statements import busy, signed, statement
 from tests.factories import key, merchant, transfer, unique, wallet
 from transfers.domain.commands import Deposit, Details
 from transfers.domain.kinds import EntryType
-from transfers.selectors.statements import LONG, get_period
+from transfers.selectors.statements import get_period
 from transfers.services.posting_now import post_now
 from transfers.views.camt053 import BOOKING_TEXTS
 from transfers.views.statement_files import csv_response
@@ -376,20 +375,6 @@ async def test_with_no_form_left_nothing_is_sent(api: httpx.AsyncClient, accept:
     response = await fetch(api, account, accept)
     assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
     assert response.json()["acceptable"] == ["application/json", "text/csv", "application/xml"]
-
-
-async def test_camt_begins_without_reading_the_account(api: httpx.AsyncClient) -> None:
-    account = await wallet(api, await merchant(api, "1"))
-    period = await in_reader(
-        get_period, await in_reader(Account.objects.select_related("merchant").get, id=UUID(account)), start=None, end=None
-    )
-
-    def plan() -> str:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN {LONG}", [period.account_id, period.after, period.until])
-            return "\n".join(row[0] for row in cursor.fetchall())
-
-    assert "entry_long_amount" in await in_reader(plan)
 
 
 async def test_an_overdrawn_account_is_a_debit_balance(api: httpx.AsyncClient) -> None:

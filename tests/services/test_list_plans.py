@@ -19,7 +19,7 @@ from merchants.models import Account, Merchant
 from transfers.models import Hold
 from transfers.selectors import TransferFilters, get_account, get_balances, get_transfer, list_merchants, list_transfers
 from transfers.selectors.holds import due_holds, list_holds
-from transfers.selectors.statements import get_period, period_lines
+from transfers.selectors.statements import get_period, has_long_amounts, period_lines
 
 BIG = {"transfers_transfer", "transfers_ledgerentry", "transfers_hold", "merchants_merchant", "merchants_account"}
 LIMIT = 51
@@ -176,3 +176,14 @@ def test_a_page_of_a_statement_costs_the_same_wherever_it_is(start: datetime | N
         period_lines(period, before=before, limit=LIMIT)
 
     assert_from_index(read, at_most=8 * LIMIT)
+
+
+def test_whether_a_statement_fits_the_formats_of_banks_is_known_without_reading_the_account() -> None:
+    account = Account.objects.select_related("merchant").get(id=v7(2, 1))
+
+    def read() -> None:
+        period = get_period(account, start=None, end=None)
+        assert period.until > 47_000
+        assert not has_long_amounts(period)
+
+    assert_from_index(read, at_most=2)

@@ -38,7 +38,7 @@ LEFT JOIN transfers_hold h ON h.id = t.hold_id LEFT JOIN merchants_merchant hm O
 ORDER BY e.sequence DESC
 """
 
-LONG = f"""
+_LONG = f"""
 SELECT EXISTS (SELECT 1 FROM transfers_ledgerentry
     WHERE account_id = %s AND sequence > %s AND sequence <= %s AND amount_minor >= {LONG_AMOUNT_MINOR})
 """  # noqa: S608 - a constant, so that the planner finds the index of long amounts
@@ -101,7 +101,7 @@ def has_long_amounts(period: Period) -> bool:
     if max(abs(period.opening_minor), abs(period.closing_minor)) >= LONG_AMOUNT_MINOR:
         return True
     with connection.cursor() as cursor:
-        cursor.execute(LONG, [period.account_id, period.after, period.until])
+        cursor.execute(_LONG, [period.account_id, period.after, period.until])
         return bool(cursor.fetchone()[0])
 
 
