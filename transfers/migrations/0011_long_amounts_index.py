@@ -15,7 +15,7 @@ _DROP = f"DROP INDEX CONCURRENTLY IF EXISTS {_NAME}"
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("transfers", "0008_faster_entry_guard")]
+    dependencies = [("transfers", "0010_idempotency_owner")]
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[
