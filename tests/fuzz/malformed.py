@@ -129,6 +129,8 @@ class Forge:
                 b"/accounts/../../etc/passwd", b"/accounts/%2e%2e%2f", b"/accounts/" + b"x" * 20_000, b"/accounts/x?" + b"a&" * 2000,
                 b"/accounts/x/statement?from=%FF%FE", b"/accounts/x/statement?cursor=%00", b"?", b"/nothing#fragment", b"\x00", b"/\r\n",
                 b"http://127.0.0.1:99999999/accounts/x", b"/accounts/" + b"%" * 500, b"/static/%00", b"/static/../../manage.py",
+                b"/merchants/%00/accounts", b"/merchants/%ED%A0%80/balance?at=\xff", b"/transfers?kind=\xff\xfe&kind=%", b"/holds?status=%zz",
+                b"/transfers?created_from=9999-12-31T23:59:59.999999-14:00", b"/healthz?" + b"x" * 30_000,
             )  # fmt: skip
             request = replace(request, target=random.choice(targets))
         else:

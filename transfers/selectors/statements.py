@@ -41,7 +41,7 @@ ORDER BY e.sequence DESC
 _LONG = f"""
 SELECT EXISTS (SELECT 1 FROM transfers_ledgerentry
     WHERE account_id = %s AND sequence > %s AND sequence <= %s AND amount_minor >= {LONG_AMOUNT_MINOR})
-"""  # noqa: S608 - a constant, so that the planner finds the index of long amounts
+"""  # a constant, so that the planner finds the index of long amounts  # noqa: S608  # nosec B608
 
 
 @dataclass(frozen=True, slots=True)
