@@ -15,8 +15,9 @@ import structlog  # noqa: E402 - Django must be set up first
 from django.conf import settings  # noqa: E402
 
 from ledger_project import lifecycle  # noqa: E402
-from ledger_project.http.full_stack import full_stack  # noqa: E402
-from ledger_project.http.handler import ApiHandler, Receive, Scope, Send  # noqa: E402
+from ledger_project.http.bodies import Receive  # noqa: E402
+from ledger_project.http.full_stack import FullStack  # noqa: E402
+from ledger_project.http.handler import ApiHandler, Scope, Send  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
@@ -26,14 +27,14 @@ if settings.LEDGER_TRACING:
 
     _api = tracing.current().application(_api)
     lifecycle.on_shutdown(tracing.current().stop)
-_full = full_stack()
+_full_stack = FullStack()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
-        full_stack = scope["path"].startswith(settings.LEDGER_FULL_STACK_PREFIXES)
-        await (_full if full_stack else _api)(scope, receive, send)  # type: ignore[arg-type]  # ASGI, written two ways
+        is_for_people = scope["path"].startswith(settings.LEDGER_FULL_STACK_PREFIXES)
+        await (_full_stack if is_for_people else _api)(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
     else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - as Django names it
+
+from ledger_project.http.limits import OTHER_FILES, open_files_limit
 
 LONGEST_LEEWAY_S = 300
 """Clocks that differ by more are to be set right, not to be believed."""
@@ -25,6 +27,10 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         "LEDGER_POSTING_TIMEOUT",
         "LEDGER_READER_THREADS",
         "LEDGER_MAX_BODY_BYTES",
+        "LEDGER_CONNECTIONS_MAX",
+        "LEDGER_HEAD_TIMEOUT",
+        "LEDGER_BODY_TIMEOUT",
+        "LEDGER_WRITE_TIMEOUT",
         "LEDGER_CREDENTIAL_CACHE",
     )
     errors: list[CheckMessage] = [
@@ -57,6 +63,39 @@ def check_open_mode(app_configs: Sequence[Any] | None, **kwargs: object) -> list
     if not settings.LEDGER_BIND and not settings.DEBUG:
         return [Error("LEDGER_AUTH=open with DEBUG=False: anybody could move money.", hint=hint, id="ledger.E005")]
     return []
+
+
+@register()
+def check_connections(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """A connection is an open file. A process that may not open as many keeps fewer connections."""
+    del app_configs, kwargs
+    needed, allowed = settings.LEDGER_CONNECTIONS_MAX + OTHER_FILES, open_files_limit()
+    if needed <= allowed:
+        return []
+    problem = f"LEDGER_CONNECTIONS_MAX is {settings.LEDGER_CONNECTIONS_MAX}, and a process may have {allowed} files open."
+    return [Warning(problem, hint=f"Allow {needed} files (ulimit -n {needed}), or set fewer connections.", id="ledger.W021")]
+
+
+@register()
+def check_proxies(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """A proxy that is misspelt is believed by nobody, and then all callers share its address; one too many lets callers choose theirs."""
+    del app_configs, kwargs
+    if settings.FORWARDED_ALLOW_IPS == ["*"]:
+        problem = "FORWARDED_ALLOW_IPS is '*': every caller can choose the address that it is limited and locked out by."
+        return [Warning(problem, hint="Name the addresses or networks of your proxies.", id="ledger.W022")]
+    return [
+        Error(f"FORWARDED_ALLOW_IPS has {proxy!r}; an address or a network of a proxy is expected, as 10.0.0.0/8.", id="ledger.E023")
+        for proxy in settings.FORWARDED_ALLOW_IPS
+        if not _is_network(proxy)
+    ]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

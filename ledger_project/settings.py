@@ -61,6 +61,19 @@ LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
 
 LEDGER_MAX_BODY_BYTES: int = env.int("LEDGER_MAX_BODY_BYTES", 1024 * 1024)
 
+LEDGER_CONNECTIONS_MAX: int = env.int("LEDGER_CONNECTIONS_MAX", 800)
+"""Connections that one process keeps. One more, and the one whose client has been waited for longest is closed."""
+
+LEDGER_HEAD_TIMEOUT: float = env.float("LEDGER_HEAD_TIMEOUT", 10.0)
+LEDGER_BODY_TIMEOUT: float = env.float("LEDGER_BODY_TIMEOUT", 30.0)
+"""Seconds in which the head of a request must have come, and in which its body must."""
+
+LEDGER_WRITE_TIMEOUT: float = env.float("LEDGER_WRITE_TIMEOUT", 60.0)
+"""Seconds in which a client must take what is sent to it, 64 KiB or one part of an answer at a time."""
+
+FORWARDED_ALLOW_IPS: list[str] = env.list("FORWARDED_ALLOW_IPS", ["127.0.0.1", "::1"])
+"""Addresses and networks of the proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed; uvicorn reads it too."""
+
 # --- who may do what --------------------------------------------------------------------------------------------------------
 LEDGER_AUTH: Literal["open", "required"] = authentication_mode(env.str("LEDGER_AUTH", "required"))
 """`required`: every call but health and documentation needs a credential. `open`: none does; for trying out, on loopback only."""

@@ -17,7 +17,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from ledger_project.http.handler import Receive, Scope, Send
+from ledger_project.http.bodies import Receive
+from ledger_project.http.handler import Scope, Send
+from ledger_project.http.headers import read_headers
 
 if TYPE_CHECKING:
     from transfers.reporting import BatchReport
@@ -35,8 +37,8 @@ class Tracing:
         """Return an ASGI application that traces each request of the inner one."""
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
-            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            context = propagate.extract(headers)
+            headers, _ = read_headers(scope["headers"])
+            context = propagate.extract({name.decode("latin-1"): text for name, text in headers.items()})
             with self._tracer.start_as_current_span(scope["method"], context=context, kind=trace.SpanKind.SERVER) as span:
                 span.set_attribute("http.request.method", scope["method"])
                 span.set_attribute("url.path", scope["path"])

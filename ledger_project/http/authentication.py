@@ -67,10 +67,11 @@ def forget_credentials() -> None:
     _known.clear()
 
 
-async def authenticate(request: HttpRequest) -> Actor:
+async def authenticate(request: HttpRequest, *, before_check: Callable[[HttpRequest], None] | None = None) -> Actor:
     """Return who calls. Raises ``NotAuthenticated`` and ``InvalidToken``.
 
-    In open mode nobody has to say; who does is taken at their word only if it is a good one.
+    ``before_check`` is called for a credential that was not good before, and may refuse to have it looked at. In open mode nobody has to
+    say who they are; who does is taken at their word only if it is a good one.
     """
     text = _sent(request)
     if text is None:
@@ -82,6 +83,8 @@ async def authenticate(request: HttpRequest) -> Actor:
     known = _known.get(digest)
     if known is not None and known[1] > time.monotonic():
         return known[0]
+    if known is None and before_check is not None:
+        before_check(request)
     credential = await _check(text, digest)
     if credential is None:
         _known.pop(digest, None)

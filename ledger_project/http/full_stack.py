@@ -1,16 +1,29 @@
-"""Django's own handlers, for the admin and static files. What they cannot parse of a request is the caller's mistake: 400, not 500."""
+"""Django's own handlers, for the admin and static files. What they cannot parse of a request is the caller's mistake: 400, not 500.
+
+Django takes what it gets: it joins headers that must be single, reads bodies of any size, and compares none with its announced length. So
+requests are looked at before it sees them, as the API's are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import IO, Any
 
 import structlog
+import uuid_utils
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
+
+from ledger_project.http.bodies import Disconnected, Receive, receive_body
+from ledger_project.http.handler import Scope, Send
+from ledger_project.http.headers import read_headers
+from ledger_project.http.parsing import check_encoding
+from ledger_project.http.problems import problem
+from ledger_project.http.responses import PROBLEM, STANDARD_HEADERS
+from ledger_project.kernel.errors import LedgerError
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +51,49 @@ class _Static(_Refusing, ASGIStaticFilesHandler):  # type: ignore[misc]  # both 
             raise Http404 from None
 
 
-def full_stack() -> ASGIHandler:
-    """Return the handler of what goes through all of Django's middleware, and of static files."""
-    return _Static(_Refusing())
+async def _whole_body(scope: Scope, receive: Receive) -> bytes:
+    """Return a request's body. Raises ``LedgerError`` for a request that is not whole, or not in order."""
+    headers, refusal = read_headers(scope["headers"])
+    body = await receive_body(receive, length=headers.get(b"content-length"), coding=headers.get(b"transfer-encoding"))
+    if refusal is not None:
+        raise refusal
+    check_encoding(headers.get(b"content-encoding", ""))
+    return body
+
+
+async def _refuse(error: LedgerError, send: Send) -> None:
+    request_id = str(uuid_utils.uuid7())
+    status, content = problem(error, request_id=request_id)
+    log.warning("request.refused", code=error.code, request_id=request_id)
+    headers = {
+        **STANDARD_HEADERS, "content-type": PROBLEM, "content-length": str(len(content)), "connection": "close", "x-request-id": request_id
+    }  # fmt: skip
+    await send({"type": "http.response.start", "status": status, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]})
+    await send({"type": "http.response.body", "body": content})
+
+
+class FullStack:
+    """What goes through all of Django's middleware, and static files."""
+
+    def __init__(self) -> None:
+        self._django = _Static(_Refusing())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            body = await _whole_body(scope, receive)
+        except Disconnected:
+            return
+        except LedgerError as error:
+            await _refuse(error, send)
+            return
+        is_given = False
+
+        async def given() -> MutableMapping[str, Any]:
+            nonlocal is_given
+            if is_given:
+                return await receive()  # the client's going away
+            is_given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._django(scope, given, send)  # type: ignore[arg-type]  # ASGI, written two ways

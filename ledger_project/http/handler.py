@@ -30,40 +30,20 @@ from django.urls import ResolverMatch, get_resolver, set_script_prefix
 from structlog.contextvars import bind_contextvars
 
 from ledger_project import metrics
+from ledger_project.http.bodies import Disconnected, Receive, receive_body
+from ledger_project.http.headers import joined, refusal_of_second
 from ledger_project.http.problems import exception_response
 from ledger_project.http.protocol import ANSWER, Answer
+from ledger_project.http.responses import HSTS, STANDARD_HEADERS, header_lines
+from ledger_project.kernel.errors import LedgerError, MalformedJson
 from ledger_project.log_writer import LineLogger
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = LineLogger("ledger.request")
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-}
-"""What every answer says, unless it says something else itself."""
-
-_HSTS = {"strict-transport-security": f"max-age={365 * 24 * 3600}; includeSubDomains; preload"}
-
-
-def _lines(headers: Mapping[str, str]) -> bytes:
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
-
-
-class _TooLarge(Exception):
-    """The body passed the limit."""
-
-
-class _Disconnected(Exception):
-    """The client went away before its request was complete."""
 
 
 def _meta_name(name: bytes) -> str | None:
@@ -85,6 +65,12 @@ class _Request(ASGIRequest):
     Nobody has looked at its Content-Type: the view does, when it reads a body (parsing.py). Django would parse it here, fail on encodings
     that do not exist, and read the query string in those that do.
     """
+
+    head_fault: LedgerError | None = None
+    """Why the request cannot be read at all: a header that must be single is sent twice."""
+
+    body_fault: LedgerError | None = None
+    """Why the body is not there: it is too large, or did not come whole. Said by the view, once it knows that the caller may know."""
 
     def __init__(self, scope: Scope, script_name: str) -> None:
         self.scope = scope
@@ -114,10 +100,12 @@ class _Request(ASGIRequest):
             known = _META_NAMES.get(name) or _meta_name(name)
             if known is not None:
                 text = value.decode("latin-1")
-                meta[known] = f"{meta[known]},{text}" if known in meta else text
+                if known in meta:
+                    self.head_fault = self.head_fault or refusal_of_second(name)
+                    text = joined(name, meta[known], text)
+                meta[known] = text
         self.META = meta
         self.request_id = _request_id(meta.get("HTTP_X_REQUEST_ID"))
-        self.body_too_large = False
 
     def take_body(self, body: bytes) -> None:
         """Have this as the body."""
@@ -157,7 +145,7 @@ class ApiHandler(ASGIHandler):
         bind_contextvars(request_id=request.request_id)  # each request is a task with a context of its own: nothing is to be cleared
         try:
             response = await self._respond(request, receive)
-        except _Disconnected:
+        except Disconnected:
             return
         await _send(send, response, request)
         duration_s = time.perf_counter() - started
@@ -173,12 +161,15 @@ class ApiHandler(ASGIHandler):
         )
 
     async def _respond(self, request: _Request, receive: Receive) -> HttpResponseBase:
+        meta = request.META
         try:
-            request.take_body(await _read_body(request.META.get("CONTENT_LENGTH"), receive))
-        except _TooLarge:
+            request.take_body(await receive_body(receive, length=meta.get("CONTENT_LENGTH"), coding=meta.get("HTTP_TRANSFER_ENCODING")))
+        except LedgerError as fault:
             request.take_body(b"")
-            request.body_too_large = True  # said by the view, once it knows that the caller may know
+            request.body_fault = fault
         try:
+            if request.head_fault is not None:
+                raise request.head_fault
             match = self.resolve_request(request)
             if getattr(getattr(match.func, "view_class", None), "view_is_async", False):
                 # One of ours: a coroutine, with no middleware around it, whose answer is ready.
@@ -187,7 +178,7 @@ class ApiHandler(ASGIHandler):
                 response = await self._get_response_async(request)  # type: ignore[attr-defined]
         except Exception as error:  # noqa: BLE001 - the outermost place: unknown routes, broken requests, and bugs with their traceback
             response = exception_response(error, request)
-        if request.body_too_large:
+        if request.body_fault is not None and not isinstance(request.body_fault, MalformedJson):
             response["Connection"] = "close"  # what is left of the body is not read
         return response
 
@@ -215,33 +206,13 @@ def _request_id(sent: str | None) -> str:
     return str(uuid_utils.uuid7())
 
 
-async def _read_body(declared: str | None, receive: Receive) -> bytes:
-    """Return the whole body, unless it is or declares itself too large."""
-    limit = settings.LEDGER_MAX_BODY_BYTES
-    if declared is not None and not (declared.isascii() and declared.isdigit() and int(declared[:20]) <= limit):
-        raise _TooLarge
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Disconnected
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise _TooLarge
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-_LINES = _lines(_HEADERS)
+_LINES = header_lines(STANDARD_HEADERS)
 
 
 async def _send(send: Send, response: HttpResponseBase, request: _Request) -> None:
     own = {name.lower(): value for name, value in response.items()}
     if settings.LEDGER_HTTPS:
-        own |= _HSTS
+        own |= HSTS
     own["x-request-id"] = request.request_id
     if not isinstance(response, HttpResponse):
         await _send_stream(send, response, own, without_body=request.method == "HEAD")
@@ -249,15 +220,15 @@ async def _send(send: Send, response: HttpResponseBase, request: _Request) -> No
     content = response.content
     own["content-length"] = str(len(content))
     at_once: Answer | None = request.scope.get("extensions", {}).get(ANSWER)
-    plain = request.method != "HEAD" and "connection" not in own and _HEADERS.keys().isdisjoint(own)
-    if at_once is not None and plain and at_once(response.status_code, _LINES + _lines(own), content):
+    plain = request.method != "HEAD" and "connection" not in own and STANDARD_HEADERS.keys().isdisjoint(own)
+    if at_once is not None and plain and at_once(response.status_code, _LINES + header_lines(own), content):
         return
-    await send({"type": "http.response.start", "status": response.status_code, "headers": _pairs(_HEADERS | own)})
+    await send({"type": "http.response.start", "status": response.status_code, "headers": _pairs(STANDARD_HEADERS | own)})
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else content})
 
 
 async def _send_stream(send: Send, response: HttpResponseBase, own: Mapping[str, str], *, without_body: bool) -> None:
-    await send({"type": "http.response.start", "status": response.status_code, "headers": _pairs({**_HEADERS, **own})})
+    await send({"type": "http.response.start", "status": response.status_code, "headers": _pairs({**STANDARD_HEADERS, **own})})
     if not without_body:
         async for part in response:  # type: ignore[attr-defined]
             await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -39,8 +39,15 @@ def _parse_float(text: str) -> float:
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=_parse_float)
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
 def parse_json(raw: bytes) -> object:
-    """Return the value that a body stands for. Raises ``MalformedJson`` for anything that is not JSON in UTF-8 of 16 levels at most."""
+    """Return the value that a body stands for. Raises ``MalformedJson`` for anything that is not JSON in UTF-8 of 16 levels at most.
+
+    A byte order mark in front is skipped, as RFC 8259 section 8.1 allows.
+    """
+    raw = raw.removeprefix(_BYTE_ORDER_MARK)
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         _check_depth(raw)
     try:
@@ -82,9 +89,21 @@ def check_content_type(content_type: str) -> None:
         raise UnsupportedMediaType(content_type)
 
 
+def check_encoding(encoding: str) -> None:
+    """Raise ``UnsupportedMediaType`` unless a body is sent as it is: Content-Encoding may say nothing but ``identity``."""
+    if any(coding.strip().lower() not in {"", "identity"} for coding in encoding.split(",")):
+        raise UnsupportedMediaType("", encoding=encoding)
+
+
 def read_body(request: HttpRequest) -> object:
-    """Return a request's parsed body; an empty object for no body. Raises ``UnsupportedMediaType`` and ``MalformedJson``."""
+    """Return a request's parsed body; an empty object for no body. Raises ``UnsupportedMediaType`` and ``MalformedJson``.
+
+    The handler has seen to it that the body came whole (bodies.py): no body here is one that was not announced.
+    """
     raw = request.body
+    encoding = request.META.get("HTTP_CONTENT_ENCODING")
+    if encoding is not None:
+        check_encoding(encoding)
     content_type = request.META.get("CONTENT_TYPE", "")
     if not raw:
         return {}

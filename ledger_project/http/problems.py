@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest as DjangoBadRequest
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
@@ -46,6 +47,7 @@ STATUS: Mapping[str, int] = {
     "not_found": 404,
     "method_not_allowed": 405,
     "not_acceptable": 406,
+    "request_timeout": 408,
     "insufficient_funds": 409,
     "merchant_exists": 409,
     "account_exists": 409,
@@ -72,6 +74,7 @@ STATUS: Mapping[str, int] = {
     "fee_exceeds_amount": 422,
     "rate_limited": 429,
     "internal_error": 500,
+    "too_many_connections": 503,
     "database_unavailable": 503,
     "account_busy": 503,
 }
@@ -88,7 +91,9 @@ class InternalError(LedgerError):
         super().__init__("Something went wrong on our side. Nothing was stored under your key; quote the request id when you report it.")
 
 
-class _BadRequest(LedgerError):
+class BadRequest(LedgerError):
+    """The request is none by the rules of HTTP, whatever its body says."""
+
     code = "bad_request"
     title = "Bad request"
 
@@ -148,7 +153,7 @@ def _framework_error(error: BaseException, request: HttpRequest) -> LedgerError 
         (drf.ParseError, MalformedJson("The body is not JSON.")),
         (RequestDataTooBig, PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES)),
         ((PermissionDenied, drf.PermissionDenied), AccessDenied("This is not allowed with these credentials.")),
-        ((SuspiciousOperation, BadRequest), _BadRequest("The request is malformed.")),
+        ((SuspiciousOperation, DjangoBadRequest), BadRequest("The request is malformed.")),
     ]
     return next((ledger_error for kinds, ledger_error in translations if isinstance(error, kinds)), None)
 

@@ -1,17 +1,38 @@
 """uvicorn's httptools protocol, bounded before a body and short after it.
 
-* httptools itself would collect headers without end: a head that does not end in time is answered with 400.
+* httptools itself would collect headers without end: a head that is too long is answered with 400.
+* uvicorn would wait for the rest of a request without end: a slow one is answered with 408 (limits.py).
+* httptools stops behind a head with an ``Upgrade`` header and loses the body. RFC 9110 section 7.8 lets a server ignore the header, so the
+  rest is parsed as if it had not been sent.
+* A request that does not come whole reaches nobody: not when its bytes are no HTTP, and not when its client stops sending. It is refused
+  here, after the answers to the requests before it.
 * An answer that is ready as a whole is written as a whole (``ANSWER`` in the scope's extensions). ASGI's two messages with ten headers,
   each searched twice for what may not be in it, cost 25 µs, this 4.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import httptools
+import uuid_utils
+from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from ledger_project import metrics
+from ledger_project.http.limits import NEVER, Limits, looks
+from ledger_project.http.problems import BadRequest, error_headers, problem
+from ledger_project.http.responses import HSTS, PROBLEM, STANDARD_HEADERS, header_lines
+from ledger_project.kernel.errors import InvalidRequest, LedgerError, MalformedJson, Unavailable
+from ledger_project.log_writer import LineLogger
+
+log = LineLogger("ledger.connection")
 
 MAX_HEAD_BYTES = 64 * 1024
 """Largest request line and headers; a read of the socket more may pass."""
@@ -55,32 +76,244 @@ def _answer(cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes)
     return True
 
 
+class RequestTimeout(InvalidRequest):
+    """The rest of a request did not come in time."""
+
+    code = "request_timeout"
+    title = "Request timeout"
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"The {what} of the request did not come whole within {seconds:g} s. Nothing was done; send it again.")
+
+
+class TooManyConnections(Unavailable):
+    """All connections that this process keeps are being answered."""
+
+    code = "too_many_connections"
+    title = "Too many connections"
+
+    def __init__(self) -> None:
+        super().__init__("This service has as many connections as it keeps; try again, with the same Idempotency-Key if you sent one.")
+
+
+def _refusal(error: LedgerError, defaults: bytes) -> bytes:
+    """Return the whole answer to what is no request, with the header lines that uvicorn adds; it is the connection's last."""
+    request_id = str(uuid_utils.uuid7())
+    status, body = problem(error, request_id=request_id)
+    metrics.REQUESTS.labels("other", "none", status).inc()
+    log.info("request", status=status, code=error.code, request_id=request_id)
+    own = {"content-type": PROBLEM, "content-length": str(len(body)), "x-request-id": request_id, "connection": "close"}
+    standard = STANDARD_HEADERS | HSTS if settings.LEDGER_HTTPS else STANDARD_HEADERS
+    return STATUS_LINE[status] + defaults + header_lines({**standard, **error_headers(error), **own}) + b"\r\n" + body
+
+
+_limits: WeakKeyDictionary[ServerState, Limits] = WeakKeyDictionary()
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """Answers 400 and closes when a request's head does not end in time; offers ``ANSWER`` to the application."""
+    """Refuses what does not come whole, in order and in time; offers ``ANSWER`` to the application."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._in_head = True
+        limits = _limits.get(self.server_state)
+        if limits is None:
+            limits = _limits[self.server_state] = Limits(self.loop, self.connections)  # type: ignore[arg-type]  # all are of this class
+        self._limits = limits
+        self._keep_alive = looks(self.timeout_keep_alive)
+        self._in_head, self._in_message = True, False
         self._head_bytes = 0
+        self._running: RequestResponseCycle | None = None
+        self._last_answer: bytes | None = None
+        self._is_over = False
+        self.due, self.since = limits.now + limits.head, limits.now
+        self._write_due = NEVER
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A client has come."""
+        super().connection_made(transport)
+        if not self._limits.admit(len(self.connections)):
+            self._refuse(TooManyConnections())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone. What it asked for goes on to its end; requests that wait behind it are not begun."""
+        super().connection_lost(exc)
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's closes in any case
+        """The client sends no more. Its whole requests are answered, one that is not whole is refused; then the connection is closed."""
+        if self._running is None:
+            return False
+        if self._is_over:
+            pass  # what is being answered is the last before a refusal
+        elif self._is_unfinished(self.cycle):
+            self._refuse(MalformedJson("The connection ended before the body did: the request did not come whole."))
+        else:
+            self.cycle.keep_alive = False
+        return self.scheme != "https"  # asyncio has no connection of TLS that is open on one side only
+
+    def pause_writing(self) -> None:
+        """The client does not take what is sent to it."""
+        super().pause_writing()
+        self._write_due = self._limits.now + self._limits.write
+
+    def resume_writing(self) -> None:
+        """The client has taken it."""
+        super().resume_writing()
+        self._write_due = NEVER
+
+    # The limits.
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing would be lost if the connection were closed: no whole request is being answered."""
+        return not self.transport.is_closing() and (self._running is None or self._is_unfinished(self._running))
+
+    def look(self, now: int) -> None:
+        """See whether the client is too late, in sending or in taking."""
+        if self.transport.is_closing() and self._write_due == NEVER:
+            self._write_due = now + self._limits.write
+        if now >= self._write_due:
+            self.transport.abort()
+        elif now >= self.due and not self.transport.is_closing():
+            self._time_is_up()
+
+    def make_room(self) -> None:
+        """Close at once, for others."""
+        self._is_over = True
+        self.transport.abort()
+
+    def _time_is_up(self) -> None:
+        if self._running is not None:
+            self._refuse(RequestTimeout("body", settings.LEDGER_BODY_TIMEOUT))
+        elif self._in_message and self._in_head:
+            self._refuse(RequestTimeout("head", settings.LEDGER_HEAD_TIMEOUT))
+        else:
+            self.transport.close()
+
+    def _wait(self, count: int) -> None:
+        """Give the client so many looks."""
+        self.since = self._limits.now
+        self.due = self.since + count
+
+    # Bytes that come.
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, unless there is no end to it."""
+        if self._is_over:
+            return
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self._refuse(BadRequest(f"This is no HTTP request: {error.__context__ or error}."))
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse(BadRequest(f"The head of the request is longer than {MAX_HEAD_BYTES} bytes."))
+
+    def _parse(self, data: bytes) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                (length,) = upgrade.args  # of what was parsed: it ends with the head
+                data = self._head_without_upgrade() + data[length:]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                options = [option for option in value.split(b",") if option.strip().lower() not in {b"upgrade", b"http2-settings"}]
+                lines.append(b"connection: " + b",".join(options))
+            elif name != b"upgrade":
+                lines.append(name + b": " + value)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _refuse(self, error: LedgerError) -> None:
+        """Answer what is no whole request, after the requests before it, and hang up."""
+        self._is_over = True
+        latest = self.cycle
+        if self._is_unfinished(latest):
+            self.pipeline = deque(waiting for waiting in self.pipeline if waiting[0] is not latest)
+            latest.disconnected = True  # for the application: nothing comes any more, and nobody listens
+            latest.message_event.set()
+            if latest is self._running:
+                self._running = None
+                if latest.response_started:
+                    self.transport.close()
+                    return
+        self._last_answer = _refusal(error, _defaults.lines(self.server_state.default_headers))
+        if self._running is None:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._last_answer is not None:
+            self.transport.write(self._last_answer)
+        self.transport.close()
+
+    # What the parser finds.
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._in_head, self._head_bytes = True, 0
+        self._in_head = self._in_message = True
+        self._head_bytes = 0
+        if self._running is None:
+            self._wait(self._limits.head)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its head is over."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("CONNECT is for proxies")
+            return  # the parser stops here; ``_parse`` goes on without the header
         self._in_head = False
         super().on_headers_complete()
 
-    def data_received(self, data: bytes) -> None:
-        """Parse, unless there is no end to it."""
-        super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response("Request head too large.")
+    def on_message_complete(self) -> None:
+        """It has come whole."""
+        if self.parser.should_upgrade():
+            return
+        self._in_message = False
+        super().on_message_complete()
+        if self._running is self.cycle:
+            self.due = NEVER
+
+    # What the application answers.
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        if cycle.more_body:
+            self._wait(self._limits.body)
+        else:
+            self.due = NEVER
         cycle.scope["extensions"] = {ANSWER: partial(_answer, cycle)}  # type: ignore[dict-item]  # an extension of our own
         super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """A request is answered: the next one, or the client's turn. uvicorn has a timer here for each answer."""
+        self._running = None
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self.flow.resume_reading()
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._last_answer is not None:
+            self._hang_up()
+        else:
+            self.flow.resume_reading()
+            self._wait(self._limits.head if self._in_message and self._in_head else self._keep_alive)
+
+    @staticmethod
+    def _is_unfinished(cycle: RequestResponseCycle | None) -> bool:
+        """Whether a request has not come whole, and is not answered."""
+        return cycle is not None and cycle.more_body and not cycle.response_complete

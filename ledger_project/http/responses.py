@@ -11,6 +11,23 @@ from ledger_project.kernel.json import dumps
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 
+STANDARD_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""What every answer says, unless it says something else itself."""
+
+HSTS = {"strict-transport-security": f"max-age={365 * 24 * 3600}; includeSubDomains; preload"}
+"""What an answer says beside them where ``LEDGER_HTTPS`` is on."""
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Return headers as they go over the wire, each with its line end."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
+
 
 def json_response(payload: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return a JSON response."""

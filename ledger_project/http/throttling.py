@@ -2,6 +2,9 @@
 
 Memory, not the database: a brake that asks the database for every request is one more thing to brake for. So the limits are those of
 one worker, and the service as a whole allows as many times more as it has workers. A rate of zero is no limit.
+
+Many callers may share an address: an office, a mobile network, a proxy that nobody named. So a stranger's requests are counted apart from
+those of callers who got in, and bad credentials slow down nobody but who sends them.
 """
 
 from __future__ import annotations
@@ -38,17 +41,12 @@ class Brake:
             raise RateLimited(retry_after_s=max(1, math.ceil((1.0 - left) / rate)))
         self._buckets[caller] = left - 1.0, now
 
-    def is_empty(self, caller: str, *, rate: float) -> bool:
-        """Whether the next request would be one too many."""
-        found = self._buckets.get(caller)
-        return found is not None and found[0] + (time.monotonic() - found[1]) * rate < 1.0
-
     def release_all(self) -> None:
         """Start afresh; for tests."""
         self._buckets.clear()
 
 
-_addresses, _credentials, _failures = Brake(), Brake(), Brake()
+_addresses, _strangers, _credentials, _failures = Brake(), Brake(), Brake(), Brake()
 
 
 def address_of(request: HttpRequest) -> str:
@@ -61,12 +59,18 @@ def address_of(request: HttpRequest) -> str:
 
 
 def brake_address(request: HttpRequest) -> None:
-    """Count a request against its address. Raises ``RateLimited``, also for an address that has guessed at credentials too often."""
+    """Count a request of a caller who got in against its address. Raises ``RateLimited``."""
     if settings.LEDGER_RATE_ADDRESS:
         _addresses.take(address_of(request), rate=settings.LEDGER_RATE_ADDRESS)
-    rate = settings.LEDGER_RATE_FAILURES
-    if rate and _failures.is_empty(address_of(request), rate=rate):
-        raise RateLimited(retry_after_s=max(1, math.ceil(1 / rate)))
+
+
+def brake_stranger(request: HttpRequest) -> None:
+    """Count a request without a credential, or with one that was not good before, against its address. Raises ``RateLimited``.
+
+    This bounds what strangers make the database look up. A good credential is a stranger's once; then it is known.
+    """
+    if settings.LEDGER_RATE_ADDRESS:
+        _strangers.take(address_of(request), rate=settings.LEDGER_RATE_ADDRESS)
 
 
 def brake_credential(credential: str) -> None:
@@ -86,5 +90,5 @@ def count_failure(request: HttpRequest) -> None:
 
 def release_all() -> None:
     """Start afresh; for tests."""
-    for brake in (_addresses, _credentials, _failures):
+    for brake in (_addresses, _strangers, _credentials, _failures):
         brake.release_all()

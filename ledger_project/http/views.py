@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from adrf.views import APIView
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions, serializers
 
@@ -20,10 +19,9 @@ from ledger_project.http.negotiation import JSON_ONLY, negotiate
 from ledger_project.http.operators import session_actor
 from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
-from ledger_project.http.throttling import brake_address, brake_credential, count_failure
+from ledger_project.http.throttling import brake_address, brake_credential, brake_stranger, count_failure
 from ledger_project.http.validation import NoQuery, Query, read_query
 from ledger_project.kernel.access import ANONYMOUS, Actor, InvalidToken, NotAuthenticated, PermissionDenied, Scope
-from ledger_project.kernel.errors import PayloadTooLarge
 from ledger_project.readers import in_reader
 
 _NO_QUERY = Query(NoQuery, {}, {})
@@ -31,16 +29,17 @@ _NO_QUERY = Query(NoQuery, {}, {})
 
 async def _admit(request: HttpRequest, *, takes_session: bool) -> Actor:
     """Return who calls, unless they call too often. Raises ``AccessRefused``."""
-    brake_address(request)
     try:
-        actor = await authenticate(request)
+        actor = await authenticate(request, before_check=brake_stranger)
     except InvalidToken:
         count_failure(request)
         raise
     except NotAuthenticated:
+        brake_stranger(request)
         if not takes_session:
             raise
         actor = await _admit_session(request)
+    brake_address(request)
     brake_credential(f"{actor.owner} {actor.principal}")
     return actor
 
@@ -93,8 +92,9 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
                 raise exceptions.MethodNotAllowed(str(request.method))
             handler = getattr(self, request.method.lower())
             self._check_scope(actor, request.method or "")
-            if getattr(request, "body_too_large", False):
-                raise PayloadTooLarge(settings.LEDGER_MAX_BODY_BYTES)
+            fault = getattr(request, "body_fault", None)
+            if fault is not None:
+                raise fault
             self._read_wishes(request)
             response: HttpResponse = await handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the outermost place: every exception gets its answer, unexpected ones their log

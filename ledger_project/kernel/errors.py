@@ -152,13 +152,15 @@ class IdempotencyKeyMissing(InvalidRequest):
 
 
 class IdempotencyKeyInvalid(InvalidRequest):
-    """The key is empty, too long, or has characters that are not visible ASCII."""
+    """The key is empty, too long, has characters that are not visible ASCII, or is sent twice."""
 
     code = "idempotency_key_invalid"
     title = "Idempotency-Key invalid"
 
-    def __init__(self) -> None:
-        super().__init__("An Idempotency-Key is 1 to 255 visible ASCII characters, bare or as an RFC 8941 quoted string.")
+    def __init__(
+        self, detail: str = "An Idempotency-Key is 1 to 255 visible ASCII characters, bare or as an RFC 8941 quoted string."
+    ) -> None:
+        super().__init__(detail)
 
 
 class PayloadTooLarge(InvalidRequest):
@@ -172,13 +174,16 @@ class PayloadTooLarge(InvalidRequest):
 
 
 class UnsupportedMediaType(InvalidRequest):
-    """The body is of a type that this service does not read."""
+    """The body is of a type, or in an encoding, that this service does not read."""
 
     code = "unsupported_media_type"
     title = "Unsupported media type"
 
-    def __init__(self, media_type: str) -> None:
-        super().__init__(f"{media_type!r} is not supported; send application/json in UTF-8.")
+    def __init__(self, media_type: str, *, encoding: str | None = None) -> None:
+        if encoding is None:
+            super().__init__(f"{media_type!r} is not supported; send application/json in UTF-8.")
+        else:
+            super().__init__(f"Content-Encoding {encoding[:40]!r} is not supported; send the body as it is, without compression.")
 
 
 class NotAcceptable(InvalidRequest):

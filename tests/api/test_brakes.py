@@ -48,17 +48,37 @@ async def test_a_credential_has_its_own_limit(api: httpx.AsyncClient, limited: A
     assert await refused(api, other, 1) == [404]
 
 
-async def test_an_address_has_its_own_limit_whatever_it_sends(api: httpx.AsyncClient, limited: Any) -> None:
+async def test_an_address_has_its_own_limit_for_callers_who_got_in(api: httpx.AsyncClient, limited: Any) -> None:
     limited.LEDGER_RATE_ADDRESS = 1.0
-    good = bearer((await new_key()).secret)
-    assert await refused(api, good, 1) + await refused(api, {}, 1) + await refused(api, good, 1) == [404, 401, 429]
+    one, other = bearer((await new_key()).secret), bearer((await new_key()).secret)
+    assert await refused(api, one, 1) + await refused(api, other, 1) + await refused(api, one, 1) == [404, 404, 429]
     assert (await api.get("/healthz")).status_code == 200
 
 
 async def test_who_guesses_at_credentials_has_to_wait(api: httpx.AsyncClient, limited: Any) -> None:
     limited.LEDGER_RATE_FAILURES = 1.0
     assert await refused(api, bearer("lk_AAAAAAAA_" + "A" * 43), 4) == [401, 401, 429, 429]
-    assert await refused(api, bearer((await new_key()).secret), 1) == [429]
+    assert await refused(api, bearer("nonsense"), 1) == [429]
+
+
+BAD = {
+    "a key that nobody has": lambda number: bearer(f"lk_AAAAAAAA_{number:043d}"),
+    "what is no credential": lambda number: bearer(f"nonsense-{number}"),
+    "no credential": lambda number: {"X-Number": str(number)},
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+async def test_a_stranger_at_the_same_address_slows_down_nobody(api: httpx.AsyncClient, limited: Any, bad: Callable[[int], Any]) -> None:
+    limited.LEDGER_RATE_FAILURES, limited.LEDGER_RATE_ADDRESS, limited.LEDGER_CREDENTIAL_CACHE = 1.0, 20.0, 0.001
+    known = bearer((await new_key()).secret)
+    assert await refused(api, known, 1) == [404]
+    for number in range(10):
+        await refused(api, bad(number), 1)
+    assert await refused(api, bearer((await new_key()).secret), 1) == [404], "a good key that this process sees for the first time"
+    for number in range(10, 80):
+        await refused(api, bad(number), 1)
+    assert await refused(api, known, 20) == [404] * 20, "a good key that this process has seen, when strangers are not even looked at"
 
 
 def test_a_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ async def test_every_call_has_a_summary_and_says_how_it_fails(api: httpx.AsyncCl
                 codes |= set(found)
     assert set(STATUS) - codes <= {
         "bad_request", "not_found", "method_not_allowed", "not_authenticated", "invalid_token", "permission_denied", "rate_limited",
+        "request_timeout", "too_many_connections",
     }  # fmt: skip
 
 

@@ -129,6 +129,7 @@ class Command(BaseCommand):
             access_log=False,
             server_header=False,
             date_header=True,
+            forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS,
             timeout_graceful_shutdown=15,
             backlog=2048,
         )
