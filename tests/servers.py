@@ -62,6 +62,8 @@ class Service:
         self.workers = workers
         self.app = "ledger_project.asgi:application"
         self.http = "ledger_project.http.protocol:BoundedProtocol"  # as manage.py serve has it
+        self.options: list[str] = []
+        """More of uvicorn's options."""
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.application_name = f"ledger-{self.port}"
@@ -91,6 +93,7 @@ class Service:
             "critical",
             "--timeout-graceful-shutdown",
             str(GRACE_S),
+            *self.options,
         ]
         LOGS.mkdir(parents=True, exist_ok=True)
         with (LOGS / f"{self.port}.log").open("ab") as log:

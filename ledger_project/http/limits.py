@@ -64,38 +64,40 @@ class Limits:
     def __init__(self, loop: asyncio.AbstractEventLoop, connections: Iterable[Connection]) -> None:
         self._loop, self._connections = loop, connections
         self._timer: asyncio.TimerHandle | None = None
-        self._last_victims_at = -1
         self._victims: list[Connection] = []
+        self._without_victims_at = self._told_at = -1
         self.now = 0
         self.most = max(1, min(settings.LEDGER_CONNECTIONS_MAX, open_files_limit() - OTHER_FILES))
         self.head, self.body = looks(settings.LEDGER_HEAD_TIMEOUT), looks(settings.LEDGER_BODY_TIMEOUT)
         self.write = looks(settings.LEDGER_WRITE_TIMEOUT)
 
-    def admit(self, count: int) -> bool:
+    def admit(self, newest: Connection, *, count: int) -> bool:
         """Whether a new connection, the ``count``-th, may stay; with too many, the one that has waited longest makes room for it."""
         if self._timer is None:
             self._timer = self._loop.call_later(LOOK_S, self._look)
         if count <= self.most:
             return True
-        victim = self._victim()
+        victim = self._victim(newest)
         if victim is None:
             return False
         victim.make_room()
         return True
 
-    def _victim(self) -> Connection | None:
-        """Return a connection that may be closed. All are looked at once between two looks, however many come."""
-        while True:
+    def _victim(self, newest: Connection) -> Connection | None:
+        """Return the connection that has waited longest; None if all are being answered. One search serves many that come at once."""
+        if self._told_at != self.now:
+            self._told_at = self.now
+            log.warning("connections.full", most=self.most)
+        while self._without_victims_at != self.now:
             while self._victims:
                 candidate = self._victims.pop()
                 if candidate.is_waiting:
                     return candidate
-            if self._last_victims_at == self.now:
-                return None
-            log.warning("connections.full", most=self.most)
-            self._last_victims_at = self.now
-            waiting = (connection for connection in self._connections if connection.is_waiting)
+            waiting = [connection for connection in self._connections if connection.is_waiting and connection is not newest]
             self._victims = sorted(waiting, key=lambda connection: connection.since, reverse=True)
+            if not self._victims:
+                self._without_victims_at = self.now
+        return None
 
     def _look(self) -> None:
         self.now += 1

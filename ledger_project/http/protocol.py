@@ -133,7 +133,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A client has come."""
         super().connection_made(transport)
-        if not self._limits.admit(len(self.connections)):
+        if not self._limits.admit(self, count=len(self.connections)):
             self._refuse(TooManyConnections())
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from django.test import RequestFactory
 
 from ledger_project.http.problems import exception_response
-from tests.factories import key, merchant, wallet
+from tests.factories import key, merchant, unique, wallet
 from tests.servers import Service, free_port
 
 ROUTES = {
@@ -196,3 +197,36 @@ async def test_an_accept_header_that_makes_no_sense_gets_json_and_one_for_what_t
 async def test_a_path_that_leads_out_of_the_static_files_is_not_found(api: httpx.AsyncClient) -> None:
     response = await api.get("/static/%2e%2e/%2e%2e/manage.py", headers={"Host": "localhost"})
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+async def test_a_byte_order_mark_before_json_is_skipped(api: httpx.AsyncClient) -> None:
+    name, headers = unique(), {"Content-Type": "application/json", **key()}
+    body = b'{"merchant_name": "%s"}' % name.encode()
+    first = await api.post("/merchants", content=BYTE_ORDER_MARK + body, headers=headers)
+    assert (first.status_code, first.json()["merchant_name"]) == (201, name)
+    replayed = await api.post("/merchants", content=body, headers=headers)
+    assert (replayed.status_code, replayed.content, replayed.headers["idempotent-replayed"]) == (201, first.content, "true")
+    for other in (BYTE_ORDER_MARK, BYTE_ORDER_MARK * 2 + body, body.decode().encode("utf-16"), body + BYTE_ORDER_MARK):
+        response = await api.post("/merchants", content=other, headers={"Content-Type": "application/json"})
+        assert (response.status_code, problem(response)["code"]) == (400, "malformed_json")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity, gzip", "GZIP", "x", "identity;q=1"])
+@pytest.mark.parametrize("body", [b'{"amount": "1.00"}', gzip.compress(b'{"amount": "1.00"}'), b""], ids=["plain", "compressed", "none"])
+async def test_a_body_in_an_encoding_is_refused_with_a_clear_word(api: httpx.AsyncClient, encoding: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding, **key()}
+    for path in ("/merchants", "/transfers", "/transfers/x/reverse", "/holds/x/capture", "/holds/x/void", "/accounts/x/deposit"):
+        response = await api.post(path, content=body, headers=headers)
+        assert (response.status_code, problem(response)["code"]) == (415, "unsupported_media_type")
+        assert "Content-Encoding" in response.json()["detail"]
+    response = await api.post("/admin/login/", content=body, headers={**headers, "Host": "localhost"})
+    assert (response.status_code, problem(response)["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", "", "identity, identity"])
+async def test_a_body_as_it_is_may_say_so(api: httpx.AsyncClient, encoding: str) -> None:
+    response = await api.post("/merchants", json={"merchant_name": unique()}, headers={"Content-Encoding": encoding})
+    assert response.status_code == 201
