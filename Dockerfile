@@ -20,6 +20,8 @@ USER ledger
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+# The addresses of proxies whose X-Forwarded-For is believed: uvicorn reads it, and the check refuses what is no address or network.
+ENV FORWARDED_ALLOW_IPS=127.0.0.1
 # uvicorn drains on SIGTERM; give it longer than LEDGER_POSTING_TIMEOUT before SIGKILL.
 STOPSIGNAL SIGTERM
-CMD ["sh", "-c", "rm -rf $PROMETHEUS_MULTIPROC_DIR && mkdir -p $PROMETHEUS_MULTIPROC_DIR && exec uvicorn ledger_project.asgi:application --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --loop uvloop --http ledger_project.http.protocol:BoundedProtocol --lifespan on --no-access-log --no-server-header --timeout-graceful-shutdown 35"]
+CMD ["sh", "-c", "rm -rf $PROMETHEUS_MULTIPROC_DIR && mkdir -p $PROMETHEUS_MULTIPROC_DIR && python manage.py check && exec uvicorn ledger_project.asgi:application --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --loop uvloop --http ledger_project.http.protocol:BoundedProtocol --lifespan on --no-access-log --no-server-header --forwarded-allow-ips \"$FORWARDED_ALLOW_IPS\" --timeout-graceful-shutdown 35"]

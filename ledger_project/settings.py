@@ -71,7 +71,7 @@ LEDGER_BODY_TIMEOUT: float = env.float("LEDGER_BODY_TIMEOUT", 30.0)
 LEDGER_WRITE_TIMEOUT: float = env.float("LEDGER_WRITE_TIMEOUT", 60.0)
 """Seconds in which a client must take what is sent to it, 64 KiB or one part of an answer at a time."""
 
-FORWARDED_ALLOW_IPS: list[str] = env.list("FORWARDED_ALLOW_IPS", ["127.0.0.1", "::1"])
+FORWARDED_ALLOW_IPS: list[str] = [proxy.strip() for proxy in env.list("FORWARDED_ALLOW_IPS", ["127.0.0.1", "::1"])]
 """Addresses and networks of the proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed; uvicorn reads it too."""
 
 # --- who may do what --------------------------------------------------------------------------------------------------------

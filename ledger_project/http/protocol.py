@@ -122,6 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._keep_alive = looks(self.timeout_keep_alive)
         self._in_head, self._in_message = True, False
         self._head_bytes = 0
+        self._had_body = False
         self._running: RequestResponseCycle | None = None
         self._last_answer: bytes | None = None
         self._is_over = False
@@ -202,18 +203,19 @@ class BoundedProtocol(HttpToolsProtocol):
     # Bytes that come.
 
     def data_received(self, data: bytes) -> None:
-        """Parse, unless there is no end to it."""
+        """Parse, unless there is no end to what is no body: a head, extensions of a chunk, trailers."""
         if self._is_over:
             return
+        self._had_body = False
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
             self._refuse(BadRequest(f"This is no HTTP request: {error.__context__ or error}."))
             return
-        if self._in_head:
+        if self._in_message and not self._had_body:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self._refuse(BadRequest(f"The head of the request is longer than {MAX_HEAD_BYTES} bytes."))
+                self._refuse(BadRequest(f"The request has more than {MAX_HEAD_BYTES} bytes of head, chunk extensions or trailers."))
 
     def _parse(self, data: bytes) -> None:
         while True:
@@ -269,6 +271,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait(self._limits.head)
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header. Trailers, which come behind a body in chunks, are none (RFC 9110, section 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Its head is over."""
         if self.parser.should_upgrade():
@@ -276,7 +283,14 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise ValueError("CONNECT is for proxies")
             return  # the parser stops here; ``_parse`` goes on without the header
         self._in_head = False
+        self._head_bytes = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of its body."""
+        self._had_body = True
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """It has come whole."""

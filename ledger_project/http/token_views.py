@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import structlog
+from cachetools import LRUCache
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.http import HttpRequest, HttpResponse
@@ -41,9 +42,17 @@ PERMISSIONS = {
 _USER = re.compile(r"user-([1-9][0-9]{0,17})", re.ASCII)
 """The subject of a user's token: the user's number."""
 
-_brake = Brake()
+_attempts, _crowds = Brake(), Brake()
 _ATTEMPTS = 10
 _PER_MINUTE = 10
+"""Attempts at one user's password from one address, and refresh tokens that are none from one address."""
+
+_CROWD_PER_MINUTE = 60
+"""Attempts from one address at passwords of users who never logged in from there: each costs a large part of a second of CPU."""
+
+_welcome: LRUCache[str, None] = LRUCache(10_000)
+"""Who has logged in from where: a stranger at the same address is not in their way."""
+
 _one_at_a_time = asyncio.Semaphore(1)
 """A password costs a large part of a second of CPU on purpose; no more than one reader thread may be busy with it."""
 
@@ -142,11 +151,17 @@ def refreshed(text: str) -> dict[str, object]:
     return _access(user)
 
 
-def _check_attempts(request: HttpRequest) -> None:
-    """Raise ``RateLimited`` after a handful of attempts from one address, in open mode too; nothing where no tokens are issued."""
+def _check_issuing(request: HttpRequest) -> None:
+    """Raise ``RouteNotFound`` where no tokens are issued."""
     if ring().signing is None:
         raise RouteNotFound(request.path)
-    _brake.take(address_of(request), rate=_PER_MINUTE / 60, burst=_ATTEMPTS)
+
+
+def _count_attempt(address: str, pair: str) -> None:
+    """Raise ``RateLimited`` after a handful of attempts at one user's password from one address, in open mode too."""
+    _attempts.take(pair, rate=_PER_MINUTE / 60, burst=_ATTEMPTS)
+    if pair not in _welcome:
+        _crowds.take(address, rate=_CROWD_PER_MINUTE / 60, burst=_CROWD_PER_MINUTE)
 
 
 _CODES = (*ALWAYS, "not_found", "rate_limited")
@@ -169,11 +184,16 @@ class TokenView(ApiView):
         With `otp`, the code of the authenticator app, where a second factor is required.
         """
         values = validate(TokenBody, read_body(request))
-        _check_attempts(request)
+        _check_issuing(request)
+        address = address_of(request)
+        pair = f"{address} {values['username']}"
+        _count_attempt(address, pair)
         otp = values.get("otp")
         _check_code_is_there(otp)
         async with _one_at_a_time:
-            return json_response(await in_reader(log_in, request, values["username"], values["password"], otp))
+            answer = await in_reader(log_in, request, values["username"], values["password"], otp)
+        _welcome[pair] = None
+        return json_response(answer)
 
 
 class TokenRefreshView(ApiView):
@@ -190,10 +210,17 @@ class TokenRefreshView(ApiView):
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Get a new access token for a refresh token."""
         values = validate(RefreshBody, read_body(request))
-        _check_attempts(request)
-        return json_response(await in_reader(refreshed, values["refresh"]))
+        _check_issuing(request)
+        try:
+            answer = await in_reader(refreshed, values["refresh"])
+        except InvalidToken:
+            _attempts.take(address_of(request), rate=_PER_MINUTE / 60, burst=_ATTEMPTS)
+            raise
+        return json_response(answer)
 
 
 def release_attempts() -> None:
     """Start afresh; for tests."""
-    _brake.release_all()
+    _attempts.release_all()
+    _crowds.release_all()
+    _welcome.clear()

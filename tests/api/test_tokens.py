@@ -121,12 +121,29 @@ async def test_a_wrong_password_an_unknown_or_inactive_user_get_the_same_answer(
     assert len({answer.json()["detail"] for answer in answers}) == 1
 
 
-async def test_attempts_from_one_address_are_few(api: httpx.AsyncClient, required: Any) -> None:
+async def test_attempts_at_one_user_from_one_address_are_few(api: httpx.AsyncClient, required: Any) -> None:
+    name = await user("view_merchant")
     for _ in range(10):
-        assert (await api.post("/auth/token/refresh", json={"refresh": "x"})).status_code == 401
-    response = await log_in(api, "anybody")
+        await log_in(api, name, "wrong")
+    response = await log_in(api, name)
     assert (response.status_code, response.json()["code"]) == (429, "rate_limited")
     assert int(response.headers["retry-after"]) > 0
+    release_attempts()
+
+
+async def test_a_stranger_who_guesses_at_the_same_address_is_in_nobodys_way(api: httpx.AsyncClient, required: Any, settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    old, new = await user("view_merchant"), await user("view_merchant")
+    known = (await log_in(api, old)).json()
+    guesses = [(await api.post("/auth/token/refresh", json={"refresh": f"x{number}"})).status_code for number in range(12)]
+    assert guesses == [401] * 10 + [429] * 2
+    for number in range(10):
+        await log_in(api, f"somebody-{number}", "wrong")
+    assert (await log_in(api, new)).status_code == 200
+    crowd = [(await log_in(api, f"anybody-{number}", "wrong")).status_code for number in range(60)]
+    assert crowd[-1] == 429, "the CPU for passwords is bounded for each address"
+    assert (await log_in(api, old)).status_code == 200
+    assert (await api.post("/auth/token/refresh", json={"refresh": known["refresh"]})).status_code == 200
     release_attempts()
 
 

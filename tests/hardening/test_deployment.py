@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger_project.http.authentication import forget_credentials
@@ -183,3 +184,23 @@ def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
     finally:
         service.stop()
     forget_credentials()
+
+
+def test_a_container_passes_on_which_proxies_are_believed() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert services["web"]["environment"]["FORWARDED_ALLOW_IPS"] == "${FORWARDED_ALLOW_IPS:-127.0.0.1}"
+    image = (ROOT / "Dockerfile").read_text()
+    assert '--forwarded-allow-ips \\"$FORWARDED_ALLOW_IPS\\"' in image
+    assert image.index("manage.py check") < image.index("exec uvicorn"), "a proxy that is none is told before anything is served"
+
+
+def test_callers_behind_a_named_proxy_are_told_apart(serve: Callable[..., Service]) -> None:
+    environment = {"LEDGER_AUTH": "required", "LEDGER_RATE_FAILURES": "1", "FORWARDED_ALLOW_IPS": "127.0.0.0/8"}
+    with httpx.Client(base_url=serve(env=environment).base_url) as http:
+
+        def statuses(caller: str, times: int) -> list[int]:
+            headers = {"Authorization": "Bearer nonsense", "X-Forwarded-For": caller}
+            return [http.get("/merchants", headers=headers).status_code for _ in range(times)]
+
+        assert statuses("192.0.2.1", 4) == [401, 401, 429, 429]
+        assert statuses("192.0.2.2", 1) == [401]

@@ -247,6 +247,22 @@ def test_the_admin_gets_whole_requests_only(server: Service) -> None:
     assert large.outcome == (413, "payload_too_large")
 
 
+def test_trailers_are_no_headers(server: Service, till: Till) -> None:
+    """Whether they came in the same packet as the head must not decide what is paid."""
+    path = till.reverse()
+    top = head(f"POST {path}", JSON, "Transfer-Encoding: chunked")
+    trailer = f"Idempotency-Key: {unique()}\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    coded = chunked(PART).removesuffix(b"\r\n") + trailer
+    assert ask(server, top + coded)[0].outcome == (400, "idempotency_key_missing")
+    assert ask(server, post(path, "Transfer-Encoding: chunked") + coded)[0].outcome == (201, "1.00")
+
+
+@pytest.mark.parametrize("endless", [b"1;" + b"x" * 200_000, b"1\r\n \r\n0\r\nX: " + b"y" * 200_000], ids=["an extension", "a trailer"])
+def test_there_is_an_end_to_what_is_no_body(server: Service, endless: bytes) -> None:
+    pieces = [endless[start : start + 50_000] for start in range(0, len(endless), 50_000)]
+    assert ask(server, head("POST /merchants", JSON, "Transfer-Encoding: chunked"), *pieces)[0].outcome == (400, "bad_request")
+
+
 def test_answers_are_parsed_as_they_come() -> None:
     """The tests' own reader."""
     assert answers_of(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhiHTTP/1.1 100 Continue\r\n\r\n") == [
