@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from adrf.views import APIView
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions, serializers
 
