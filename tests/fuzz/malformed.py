@@ -214,7 +214,11 @@ class Forge:
             b"chunked, identity", b'"chunked"', b"chunk ed",
         )  # fmt: skip
         outer = self._transfer(self.poor, random)
-        which = random.randrange(4)
+        which = random.randrange(5)
+        if which == 4:  # a body that was lost behind an upgrade was read as the next request when it came in a packet of its own
+            upgrade = replace(outer, body=hidden).with_header(b"Upgrade", random.choice((b"h2c", b"websocket", b"x")))
+            head = upgrade.with_header(b"Connection", random.choice((b"upgrade", b"close, Upgrade"))).raw().removesuffix(hidden)
+            return Attack("smuggled behind an upgrade", [head, hidden], pause_s=0.01)
         if which == 0:  # CL and TE: what ends first by one of them is followed by a transfer
             raw = replace(outer, body=b"0\r\n\r\n" + hidden, length=random.choice((None, b"5", b"0"))).with_header(
                 random.choice((b"Transfer-Encoding", b"transfer-encoding", b"TRANSFER-ENCODING")), random.choice(encodings)
