@@ -19,6 +19,7 @@ MAJOR_UNITS = r"^(0|[1-9][0-9]{0,38})(?:\.([0-9]{1,38}))?$"
 """What a decimal string in major units looks like, whatever its currency."""
 
 _DECIMAL = re.compile(MAJOR_UNITS, re.ASCII)
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,22 @@ def parse_positive_major(text: str, currency: Currency) -> int:
     if amount_minor == 0:
         raise InvalidAmount("an amount must be more than zero", code="min_value")
     return amount_minor
+
+
+def parse_typed_major(text: str, currency: Currency) -> int:
+    """Like ``parse_positive_major``, for an amount that a person types: thousands may be grouped by commas, as they are shown.
+
+    No character is dropped before it is understood. A comma that groups no thousands is refused: who writes ``10,50`` means 10.50 or
+    mistyped 1,050, and nobody can tell. So is a lone group that could be a fraction: ``1,050`` of a currency of three decimals or more.
+    """
+    if "," not in text:
+        return parse_positive_major(text, currency)
+    if _GROUPED.fullmatch(text) is None:
+        raise InvalidAmount("a comma groups thousands, as in 1,050.00; decimals follow a point, as in 10.50", code="invalid")
+    ungrouped = text.replace(",", "")
+    if currency.exponent >= 3 and "." not in text and text.count(",") == 1:
+        raise InvalidAmount(f"this can be read in two ways: write {ungrouped}, or {text.replace(',', '.')}", code="invalid")
+    return parse_positive_major(ungrouped, currency)
 
 
 def check_minor(amount_minor: int) -> int:
