@@ -120,9 +120,9 @@ class MerchantAdmin(ReadOnlyAdmin):
         """Who may waive fees."""
         return request.user.has_perm("fees.add_feeschedule")
 
-    def _ask(self, request: HttpRequest, object_id: str, title: str, explanation: str, change: Change) -> HttpResponse:
+    def _ask(self, request: HttpRequest, object_id: str, title: str, explanation: str, change: Change, *, did: str) -> HttpResponse:
         merchant: Merchant = self.wanted_object(request, object_id)
-        question = Question(f"{title} {merchant.name}", explanation, lambda values: Done(change(merchant, values)))
+        question = Question(f"{title} {merchant.name}", explanation, lambda values: Done(change(merchant, values)), did=did)
         return ask(self, request, merchant, question, reverse("admin:merchants_merchant_change", args=[object_id]))
 
     @action(description="Freeze", url_path="freeze", permissions=["freeze"])
@@ -134,7 +134,9 @@ class MerchantAdmin(ReadOnlyAdmin):
             set_merchant_status(merchant.id, Status.FROZEN)
             return "Frozen"
 
-        return self._ask(request, object_id, "Freeze", "No money will move in or out of any of its accounts, until it is unfrozen.", change)
+        return self._ask(
+            request, object_id, "Freeze", "No money will move in or out of any of its accounts, until it is unfrozen.", change, did="Frozen"
+        )
 
     @action(description="Unfreeze", url_path="unfreeze", permissions=["freeze"])
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -145,7 +147,7 @@ class MerchantAdmin(ReadOnlyAdmin):
             set_merchant_status(merchant.id, Status.ACTIVE)
             return "Unfrozen"
 
-        return self._ask(request, object_id, "Unfreeze", "Money will move in and out of its accounts again.", change)
+        return self._ask(request, object_id, "Unfreeze", "Money will move in and out of its accounts again.", change, did="Unfrozen")
 
     @action(description="Close for good", url_path="close", permissions=["freeze"])
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -156,7 +158,7 @@ class MerchantAdmin(ReadOnlyAdmin):
             close_merchant(merchant.id)
             return "Closed"
 
-        return self._ask(request, object_id, "Close", "For good; only a merchant that holds nothing can be closed.", change)
+        return self._ask(request, object_id, "Close", "For good; only a merchant that holds nothing can be closed.", change, did="Closed")
 
     @action(description="Waive fees", url_path="waive", permissions=["waive"])
     def waive_fees(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -167,7 +169,9 @@ class MerchantAdmin(ReadOnlyAdmin):
             schedule = waive(merchant_id=merchant.id, currency=None, by=user, note=values["reason"])  # type: ignore[arg-type]
             return f"Fees waived (schedule version {schedule.version})"
 
-        return self._ask(request, object_id, "Waive fees of", "It will pay no fees from now on, in any currency.", change)
+        return self._ask(
+            request, object_id, "Waive fees of", "It will pay no fees from now on, in any currency.", change, did="Fees waived"
+        )
 
 
 @admin.register(Account)
@@ -251,12 +255,14 @@ class AccountAdmin(ReadOnlyAdmin):
     def _ask(self, request: HttpRequest, object_id: str, title: str, status: Status) -> HttpResponse:
         account: Account = self.wanted_object(request, object_id)
 
+        did = "Frozen" if status is Status.FROZEN else "Unfrozen"
+
         def change(_values: dict[str, Any]) -> Done:
             set_account_status(account.id, status)
-            return Done("Frozen" if status is Status.FROZEN else "Unfrozen")
+            return Done(did)
 
         question = Question(
-            f"{title} this account", f"The {account.currency_id} {account.kind} account of {account.merchant.name}.", change
+            f"{title} this account", f"The {account.currency_id} {account.kind} account of {account.merchant.name}.", change, did=did
         )
         return ask(self, request, account, question, reverse("admin:merchants_account_change", args=[object_id]))
 

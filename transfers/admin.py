@@ -22,7 +22,7 @@ from merchants.models import Merchant
 from merchants.selectors import identify_now, known_currency
 from transfers.admin_find import find_view
 from transfers.admin_panels import entries_panel
-from transfers.admin_posting import ReversalForm, details_for, post_for
+from transfers.admin_posting import ReversalForm, details_for, post_for, understood_reversal
 from transfers.domain.commands import ReverseTransfer, VoidHold
 from transfers.domain.holds import HoldStatus
 from transfers.domain.kinds import REVERSIBLE_KINDS
@@ -173,22 +173,24 @@ class TransferAdmin(JournalAdmin):
         """Send back all that is not yet reversed or a part of it, with its fee or without."""
         transfer: Transfer = self.wanted_object(request, object_id)
         original = find_original(transfer.id)
-        unit, left = known_currency(transfer.currency_id), self._left(transfer)
+        assert original is not None  # noqa: S101 - it was just read, and transfers stay  # nosec B101
+        unit, earlier_minor = original.currency, list(transfer.reversals.order_by("id").values_list("amount_minor", flat=True))
+        left = shown(original.amount_minor - sum(earlier_minor), unit)
 
         def perform(values: dict[str, Any]) -> Done:
-            assert original is not None  # noqa: S101 - it was just read, and transfers stay  # nosec B101
             treasury = identify_now(names=[TREASURY]).merchant(TREASURY) if values["refund_fee"] else None
             details = details_for(request, values["reason"])
             command = ReverseTransfer(original, values["amount"], values["refund_fee"], treasury, details)
-            made, is_repeat = post_for(request, command, values["token"])
-            return Done(f"Reversed by {made}", is_repeat)
+            made, is_repeat = post_for(request, command, values)
+            return Done(f"Reversed {self.amount(Transfer.objects.get(id=made))} by {made}", is_repeat)
 
         question = Question(
             "Reverse this transfer",
-            f"{self.source_name(transfer)} paid {self.target_name(transfer)} {self.amount(transfer)}; {shown(left, unit)} can go back.",
+            f"{self.source_name(transfer)} paid {self.target_name(transfer)} {self.amount(transfer)}; {left} can go back.",
             perform,
             partial(ReversalForm, unit=unit),
             is_posting=True,
+            understood=partial(understood_reversal, original, earlier_minor),
         )
         return ask(self, request, transfer, question, reverse("admin:transfers_transfer_change", args=[object_id]))
 
@@ -255,7 +257,7 @@ class HoldAdmin(JournalAdmin):
 
         def perform(values: dict[str, Any]) -> Done:
             assert terms is not None  # noqa: S101 - it was just read, and holds stay  # nosec B101
-            _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values["token"])
+            _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values)
             return Done("Voided", is_repeat)
 
         back = f"{self.reserved(hold)} goes back to {hold.source_merchant.name}."

@@ -17,7 +17,7 @@ from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, new_merchant, new_transfer, post
 from tests.services.test_rollups import settle
 from transfers import models
-from transfers.domain.commands import Details, PlaceHold, TransferFunds
+from transfers.domain.commands import Deposit, Details, PlaceHold, TransferFunds
 from transfers.jobs import Key
 from transfers.models import Hold, IdempotencyRecord, LedgerEntry, Transfer
 from transfers.services.posting_now import post_now
@@ -119,7 +119,7 @@ def test_an_action_on_what_is_not_there_is_not_found(root: Client, model: type[T
     assert root.get(page).status_code in {302, 404}
 
 
-# --- money moves once, and what was refused stays refused --------------------------------------------------------------------
+# --- money moves once; what was refused moved nothing and can be sent again ---------------------------------------------------
 
 
 def test_a_double_click_on_a_part_sends_it_back_once_and_is_recorded_once(root: Client) -> None:
@@ -135,7 +135,7 @@ def test_a_double_click_on_a_part_sends_it_back_once_and_is_recorded_once(root: 
     assert reversal.request_id
 
 
-def test_a_refusal_is_told_as_one_also_when_the_form_is_sent_again(root: Client) -> None:
+def test_a_refused_form_is_tried_again_whenever_it_is_sent(root: Client) -> None:
     source, target, made = new_transfer(9000)
     post(TransferFunds(target, source, USD, 15_000, Details()))  # the receiver has spent it
     page = change_page(Transfer.objects.get(id=made), "reverse")
@@ -146,6 +146,9 @@ def test_a_refusal_is_told_as_one_also_when_the_form_is_sent_again(root: Client)
     assert "insufficient_funds" in again.content.decode()
     assert not LogEntry.objects.filter(object_id=str(made)).exists()
     assert not Transfer.objects.filter(reverses_id=made).exists()
+    post(Deposit(target, USD, 10_000, Details()))
+    assert root.post(page, form).status_code == 302
+    assert Transfer.objects.filter(reverses_id=made).count() == 1
 
 
 def test_a_token_of_one_form_does_nothing_for_another_object(root: Client) -> None:

@@ -8,7 +8,7 @@ from ledger_project.kernel.errors import AccountBusy
 from transfers import engine
 from transfers.domain.commands import Command
 from transfers.domain.outcome import Outcome
-from transfers.jobs import UNREAD, Answer, Item, Job, Key, Result
+from transfers.jobs import UNREAD, Answer, Envelope, Item, Job, Key, Result
 
 
 def bare(outcome: Outcome) -> Answer:
@@ -43,3 +43,13 @@ def post_each_now(commands: Sequence[Command], *, wait_s: float) -> list[Result]
         else:
             results.append(outcome.result)
     return results
+
+
+def post_or_forget(command: Command, key: Key) -> Result:
+    """Post one command, at most once for good under its key; a refusal is not remembered, so the key can be used again.
+
+    For people, who correct what was refused. (A program's retry is to get the same refusal: that is what the API's keys do.)
+    """
+    envelope = Envelope(UNREAD.render, UNREAD.render_failure, atomic=True)
+    (result,) = engine.submit_now(Job([Item(command, bare, key)], envelope)).items
+    return result
