@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -21,13 +20,14 @@ from ledger_project.admin_base import Done, Question, ReadOnlyAdmin, ask
 from ledger_project.kernel.access import Scope
 from merchants.credentials import KeyRefused, NewKey, create_key, revoke_key
 from merchants.domain import MerchantIdentity
-from merchants.models import ApiKey
+from merchants.models import ApiKey, new_id
 from merchants.selectors import identify_now
 
 
 class NewKeyForm(forms.Form):
-    """What a new key is for and may do."""
+    """What a new key is for and may do. ``token`` becomes the key's id, so that a form that is sent twice makes one key."""
 
+    token = forms.UUIDField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget(), help_text="What will use it.")
     merchant = forms.CharField(
         max_length=64, required=False, widget=UnfoldAdminTextInputWidget(), help_text="Its name; empty for a key of the platform's."
@@ -48,7 +48,7 @@ class NewKeyForm(forms.Form):
         return merchant
 
     def make(self) -> NewKey:
-        """Make the key. Raises ``KeyRefused``."""
+        """Make the key. Raises ``KeyRefused``, also where this form has made it before."""
         values = self.cleaned_data
         days: int | None = values["expires_in_days"]
         return create_key(
@@ -56,6 +56,7 @@ class NewKeyForm(forms.Form):
             merchant=values["merchant"],
             scopes=[Scope(text) for text in values["scopes"]],
             expires_at=None if days is None else datetime.now(UTC) + timedelta(days=days),
+            key_id=values["token"],
         )
 
 
@@ -96,7 +97,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         del form_url, extra_context
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = NewKeyForm(request.POST or None)
+        form = NewKeyForm(request.POST or None, initial={"token": new_id()})
         made: NewKey | None = None
         if request.method == "POST" and form.is_valid():
             try:
@@ -121,11 +122,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     @action(description="Revoke", url_path="revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """End it for good."""
-        key = ApiKey.objects.get(id=UUID(object_id))
+        key: ApiKey = self.wanted_object(request, object_id)
 
         def perform(_values: dict[str, Any]) -> Done:
             revoke_key(key.id)
             return Done("Revoked")
 
-        question = Question(f"Revoke {key.prefix}", f"Whatever uses “{key.name}” is refused from a few seconds on, for good.", perform)
+        explanation = f"Whatever uses “{key.name}” is refused from a few seconds on, for good."
+        question = Question(f"Revoke {key.prefix}", explanation, perform, did="Revoked")
         return ask(self, request, key, question, reverse("admin:merchants_apikey_change", args=[object_id]))

@@ -21,7 +21,7 @@ from django.db.models import Q
 from ledger_project.kernel.access import MERCHANT_SCOPES, Actor, Credential, Scope
 from ledger_project.kernel.errors import LedgerError
 from merchants.domain import MerchantIdentity
-from merchants.models import ApiKey
+from merchants.models import ApiKey, new_id
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +45,18 @@ class NewKey:
     secret: str
 
 
-def create_key(*, name: str, merchant: MerchantIdentity | None, scopes: Collection[Scope], expires_at: datetime | None = None) -> NewKey:
-    """Make a key of the platform's (``merchant`` is None) or of a merchant's. Raises ``KeyRefused``."""
+def create_key(
+    *,
+    name: str,
+    merchant: MerchantIdentity | None,
+    scopes: Collection[Scope],
+    expires_at: datetime | None = None,
+    key_id: UUID | None = None,
+) -> NewKey:
+    """Make a key of the platform's (``merchant`` is None) or of a merchant's. Raises ``KeyRefused``.
+
+    Whoever proposes the id of the key (a form does) makes it once: a second call with it is refused.
+    """
     if not name.strip():
         raise KeyRefused("A key needs a name that says what uses it.")
     if not scopes:
@@ -57,14 +67,19 @@ def create_key(*, name: str, merchant: MerchantIdentity | None, scopes: Collecti
         raise KeyRefused("A key cannot expire before it is made.")
     prefix = "lk_" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
-    key = ApiKey.objects.create(
-        name=name.strip(),
-        merchant_id=None if merchant is None else merchant.id,
-        prefix=prefix,
-        digest=hashlib.sha256(secret.encode()).digest(),
-        scopes=sorted(scope.value for scope in scopes),
-        expires_at=expires_at,
+    key, is_new = ApiKey.objects.get_or_create(
+        id=key_id or new_id(),
+        defaults={
+            "name": name.strip(),
+            "merchant_id": None if merchant is None else merchant.id,
+            "prefix": prefix,
+            "digest": hashlib.sha256(secret.encode()).digest(),
+            "scopes": sorted(scope.value for scope in scopes),
+            "expires_at": expires_at,
+        },
     )
+    if not is_new:
+        raise KeyRefused(f"This form was sent before and made the key {key.prefix}; it was shown then. If nobody has it, revoke it.")
     log.info("api_key.created", key_id=str(key.id), prefix=prefix, merchant=merchant.name if merchant else None, scopes=key.scopes)
     return NewKey(key.id, prefix, secret)
 
