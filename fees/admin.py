@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,25 +15,20 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from unfold.decorators import action, display
-from unfold.widgets import (
-    UnfoldAdminDecimalFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from fees.domain import Payer, Rounding
 from fees.models import FeeSchedule
 from fees.selectors import in_force, time_line
-from fees.services import append_schedule, check_draft, preview
+from fees.services import VersionExists, append_schedule, check_draft, preview
 from ledger_project.admin_amounts import shown
 from ledger_project.admin_base import Cell, Panel, ReadOnlyAdmin
+from ledger_project.admin_fields import JsonField, decimal_field, moment_of, whole_number_field
 from ledger_project.kernel.errors import ValidationFailed
 from ledger_project.kernel.money import Currency as Unit
-from merchants.models import Currency, Merchant
+from merchants.models import Currency, Merchant, new_id
 from merchants.selectors import known_currency
 
 SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")
@@ -41,10 +37,23 @@ CURRENCY_LESS_SAMPLES = ("USD", "JPY", "KWD", "BTC")
 
 
 class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
-    """A new version. The merchant is named, not picked from a list that may be a million long."""
+    """A new version. The merchant is named, not picked from a list that may be a million long.
 
+    ``token`` becomes the version's id, so that a form that is sent twice appends once.
+    """
+
+    token = forms.UUIDField(required=False, widget=forms.HiddenInput)
     merchant_name = forms.CharField(
         required=False, label="Merchant", widget=UnfoldAdminTextInputWidget(), help_text="Exact name; empty is everybody."
+    )
+    rate = decimal_field(Decimal, widget=UnfoldAdminTextInputWidget(), help_text="Share of the amount: 0.01 is 1%.")
+    flat_minor = whole_number_field(widget=UnfoldAdminTextInputWidget(), help_text="Minor units.", initial=0)
+    minimum_minor = whole_number_field(required=False, widget=UnfoldAdminTextInputWidget(), help_text="Minor units.")
+    maximum_minor = whole_number_field(required=False, widget=UnfoldAdminTextInputWidget(), help_text="Minor units.")
+    tiers = JsonField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text='[{"up_to_minor": 10000, "rate": "0.02", "flat_minor": 0}, {"up_to_minor": null, …}]',
     )
     effective_from = forms.CharField(
         required=False, widget=UnfoldAdminTextInputWidget(), help_text="UTC, as in 2026-12-31T00:00:00Z; empty is now."
@@ -68,24 +77,24 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
         widgets = {
             "currency": UnfoldAdminSelectWidget(),
             "kind": UnfoldAdminSelectWidget(),
-            "rate": UnfoldAdminDecimalFieldWidget(),
-            "flat_minor": UnfoldAdminTextInputWidget(),
-            "minimum_minor": UnfoldAdminTextInputWidget(),
-            "maximum_minor": UnfoldAdminTextInputWidget(),
             "tier_mode": UnfoldAdminSelectWidget(),
-            "tiers": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
             "rounding": UnfoldAdminSelectWidget(choices=[(m.value, m.value) for m in Rounding]),
             "payer": UnfoldAdminSelectWidget(choices=[(p.value, p.value) for p in Payer]),
             "note": UnfoldAdminTextInputWidget(),
         }
 
-    field_order = ("merchant_name", "currency", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor")
+    field_order = ("merchant_name", "currency", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         for name, nothing in (("currency", "every currency"), ("kind", "transfers and captures"), ("tier_mode", "no tiers")):
             field: Any = self.fields[name]
             field.choices = [(value, label if value else nothing) for value, label in field.choices]
+
+    def clean_token(self) -> UUID:
+        """Have the version's id."""
+        self.instance.id = self.cleaned_data["token"] or new_id()
+        return self.instance.id
 
     def clean_merchant_name(self) -> str:
         """Find the merchant."""
@@ -96,11 +105,15 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
                 raise forms.ValidationError(f"There is no merchant named {name!r}.")
         return str(name)
 
+    def clean_tiers(self) -> Any:
+        """Nothing is no tiers."""
+        return self.cleaned_data["tiers"] or []
+
     def clean_effective_from(self) -> datetime:
         """Parse the moment; empty is now."""
-        text = self.cleaned_data["effective_from"].strip()
-        moment = parse_datetime(text) if text else datetime.now(UTC)
-        if moment is None or moment.tzinfo is None:
+        text = self.cleaned_data["effective_from"]
+        moment = moment_of(text) if text else datetime.now(UTC)
+        if moment is None:
             raise forms.ValidationError("A moment with its offset is expected, as in 2026-12-31T00:00:00Z.")
         return moment
 
@@ -123,6 +136,11 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
                 for error in failed.errors:
                     self.add_error(error.field if error.field in self.fields else None, error.detail)
 
+    def says_what(self, stored: FeeSchedule) -> bool:
+        """Whether this form says just what a stored version does: a moment that was left empty is not compared."""
+        names = [*self.Meta.fields, "merchant_id", *(["effective_from"] if self.data.get("effective_from") else [])]
+        return all(getattr(self.instance, name) == getattr(stored, name) for name in names)
+
 
 def preview_panels(draft: FeeSchedule) -> list[Panel]:
     """Return what a draft would charge on sample amounts, in its currency or in some of each exponent."""
@@ -131,7 +149,7 @@ def preview_panels(draft: FeeSchedule) -> list[Panel]:
     rows = []
     for code in codes:
         unit = units[code]
-        amounts = sorted({int(float(sample) * 100) * 10**unit.exponent // 100 for sample in SAMPLES_MAJOR})
+        amounts = sorted({int(Decimal(sample) * 10**unit.exponent) for sample in SAMPLES_MAJOR})
         for line in preview(draft, amounts):
             explained = line.explanation
             rows.append(
@@ -297,12 +315,8 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         panels: list[Panel] = []
         if request.method == "POST" and form.is_valid():
             if "save" in request.POST:
-                try:
-                    saved = self._save(request, form.instance)
-                except ValidationFailed as failed:
-                    form.add_error(None, str(failed))
-                else:
-                    messages.success(request, f"Version {saved.version} for {saved.scope} is stored.")
+                saved = self._save(request, form)
+                if saved is not None:
                     return HttpResponseRedirect(reverse("admin:fees_feeschedule_change", args=[saved.id]))
             else:
                 panels = preview_panels(form.instance)
@@ -316,20 +330,32 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "fees/append.html", context)
 
-    def _save(self, request: HttpRequest, draft: FeeSchedule) -> FeeSchedule:
-        """Store a version and the record of who did it together."""
-        with transaction.atomic():
-            saved = append_schedule(draft, by=User.objects.get(pk=request.user.pk or 0))
-            LogEntry.objects.log_actions(
-                request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
-            )
+    def _save(self, request: HttpRequest, form: DraftForm) -> FeeSchedule | None:
+        """Store a version and the record of who did it together, once for each form; None and an error on the form where it cannot be."""
+        try:
+            with transaction.atomic():
+                saved = append_schedule(form.instance, by=User.objects.get(pk=request.user.pk or 0))
+                LogEntry.objects.log_actions(
+                    request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
+                )
+        except ValidationFailed as failed:
+            form.add_error(None, str(failed))
+            return None
+        except VersionExists:
+            stored = FeeSchedule.objects.get(id=form.instance.id)
+            if not form.says_what(stored):
+                form.add_error(None, f"This form was sent before: version {stored.version} is stored, with other terms. Open a new form.")
+                return None
+            messages.success(request, f"Version {stored.version} for {stored.scope} is stored (this form was sent before).")
+            return stored
+        messages.success(request, f"Version {saved.version} for {saved.scope} is stored.")
         return saved
 
     def _initial(self, request: HttpRequest) -> dict[str, Any]:
         like = request.GET.get("like")
         row = self.get_object(request, like) if like else None
         if row is None:
-            return {"merchant_name": request.GET.get("merchant", ""), "rate": "0.01"}
+            return {"token": new_id(), "merchant_name": request.GET.get("merchant", ""), "rate": "0.01"}
         names = [name for name in DraftForm.Meta.fields if name != "note"]
         values = {name: getattr(row, name) for name in names} | {"merchant_name": row.merchant.name if row.merchant else ""}
-        return values | {"rate": f"{row.rate.normalize():f}"}
+        return values | {"token": new_id(), "rate": f"{row.rate.normalize():f}"}

@@ -6,15 +6,42 @@ minor units, so clamping after rounding is the same as before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR
+
 RATE_SCALE = 10**10
 """Rates have ten decimals at most; they are kept as integers of this fraction."""
+
+MAX_PART_MINOR = MAX_AMOUNT_MINOR
+"""The largest flat part, minimum, maximum and tier's bound: that of an amount. So every fee is far below what a column holds."""
+
+MAX_TIERS = 50
+"""Tiers that a schedule has at most."""
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+"""Between these a version comes into force (the second is excluded): moments that every program and every column can hold."""
+
+FARTHEST = timedelta(days=3660)
+"""How far ahead a version may come into force: a mistyped year would keep later versions out of its scope for good."""
+
+_RATE = re.compile(r"(?:0(?:\.[0-9]{1,10})?|1(?:\.0{1,10})?)", re.ASCII)
+
+
+def is_rate(text: object) -> bool:
+    """Whether a text is a rate: a plain decimal number from 0 to 1 with ten decimals at most."""
+    return isinstance(text, str) and _RATE.fullmatch(text) is not None
+
+
+def is_part(minor: object, *, least: int = 0) -> bool:
+    """Whether a value is an amount of money in a schedule: a whole number of minor units from ``least`` to ``MAX_PART_MINOR``."""
+    return isinstance(minor, int) and not isinstance(minor, bool) and least <= minor <= MAX_PART_MINOR
 
 
 class Payer(StrEnum):

@@ -5,9 +5,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from fees.domain import Payer, Rounding, TierMode
+from fees.domain import EARLIEST, LATEST, MAX_PART_MINOR, Payer, Rounding, TierMode
 from ledger_project.minor_units import MinorUnitsField
 from merchants.models import Currency, Merchant, new_id
+
+SCOPE_VERSION_UNIQUE = "fee_schedule_scope_version_unique"
 
 
 class FeeSchedule(models.Model):
@@ -50,9 +52,7 @@ class FeeSchedule(models.Model):
     class Meta:
         ordering = ["-effective_from", "-version"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["merchant", "currency", "kind", "version"], name="fee_schedule_scope_version_unique", nulls_distinct=False
-            ),
+            models.UniqueConstraint(fields=["merchant", "currency", "kind", "version"], name=SCOPE_VERSION_UNIQUE, nulls_distinct=False),
             models.CheckConstraint(condition=Q(rate__gte=0, rate__lte=1), name="fee_schedule_rate_range"),
             models.CheckConstraint(
                 condition=Q(currency__isnull=False)
@@ -64,6 +64,16 @@ class FeeSchedule(models.Model):
                 & (Q(minimum_minor__isnull=True) | Q(minimum_minor__gte=0))
                 & (Q(maximum_minor__isnull=True) | Q(maximum_minor__gte=0)),
                 name="fee_schedule_money_not_negative",
+            ),
+            # NUMERIC's NaN sorts above every number, so an upper bound keeps it out, too.
+            models.CheckConstraint(
+                condition=Q(flat_minor__lte=MAX_PART_MINOR)
+                & (Q(minimum_minor__isnull=True) | Q(minimum_minor__lte=MAX_PART_MINOR))
+                & (Q(maximum_minor__isnull=True) | Q(maximum_minor__lte=MAX_PART_MINOR)),
+                name="fee_schedule_money_bounded",
+            ),
+            models.CheckConstraint(
+                condition=Q(effective_from__gte=EARLIEST, effective_from__lt=LATEST), name="fee_schedule_effective_from_range"
             ),
             models.CheckConstraint(
                 condition=Q(minimum_minor__isnull=True) | Q(maximum_minor__isnull=True) | Q(minimum_minor__lte=F("maximum_minor")),

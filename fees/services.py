@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
+from psycopg.errors import UniqueViolation
 
-from fees.domain import FeeExplanation, explain_fee
-from fees.models import FeeSchedule
+from fees.domain import FARTHEST, MAX_TIERS, FeeExplanation, explain_fee, is_part, is_rate
+from fees.models import SCOPE_VERSION_UNIQUE, FeeSchedule
 from fees.selectors import in_force, scope_versions, to_domain
-from ledger_project.kernel.errors import FieldError, ValidationFailed
+from ledger_project.kernel.errors import FieldError, LedgerError, ValidationFailed
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,22 +33,28 @@ class PreviewLine:
     explanation: FeeExplanation
 
 
+class VersionExists(LedgerError):
+    """A version of this id is stored already: whoever proposes ids, as forms do, has sent it before."""
+
+    code = "version_exists"
+    title = "Not possible"
+
+
 def check_tiers(row: FeeSchedule) -> list[FieldError]:
     """Return what is wrong with a draft's tiers: bounds must rise, the last has none, rates are shares."""
-    errors: list[FieldError] = []
-    if bool(row.tiers) != bool(row.tier_mode):
-        return [FieldError("tiers", "invalid", "tiers and their mode come together or not at all")]
     if not isinstance(row.tiers, list):
         return [FieldError("tiers", "invalid", "a list of tiers is expected")]
+    if bool(row.tiers) != bool(row.tier_mode):
+        return [FieldError("tiers", "invalid", "tiers and their mode come together or not at all")]
+    if len(row.tiers) > MAX_TIERS:
+        return [FieldError("tiers", "max_length", f"{MAX_TIERS} tiers at most")]
     previous = 0
     for position, tier in enumerate(row.tiers):
-        last = position == len(row.tiers) - 1
-        problem = _tier_problem(tier, previous, last=last)
+        problem = _tier_problem(tier, previous, last=position == len(row.tiers) - 1)
         if problem:
-            errors.append(FieldError("tiers", "invalid", f"tier {position + 1}: {problem}"))
-            break
+            return [FieldError("tiers", "invalid", f"tier {position + 1}: {problem}")]
         previous = tier["up_to_minor"] or previous
-    return errors
+    return []
 
 
 def _tier_problem(tier: object, previous: int, *, last: bool) -> str | None:
@@ -56,49 +63,57 @@ def _tier_problem(tier: object, previous: int, *, last: bool) -> str | None:
     bound = tier["up_to_minor"]
     if (bound is None) != last:
         return "only the last tier, and always that one, has no bound (null)"
-    if bound is not None and (not isinstance(bound, int) or isinstance(bound, bool) or bound <= previous):
-        return "bounds are whole minor units that rise"
-    return _terms_problem(tier)
-
-
-def _terms_problem(tier: dict[str, object]) -> str | None:
-    flat = tier.get("flat_minor", 0)
-    if not isinstance(flat, int) or isinstance(flat, bool) or flat < 0:
-        return '"flat_minor" is a whole number of minor units'
-    try:
-        rate = Decimal(str(tier.get("rate", "0")))
-    except InvalidOperation:
-        return '"rate" is a decimal string'
-    exponent = rate.as_tuple().exponent
-    if isinstance(tier.get("rate", "0"), float) or not 0 <= rate <= 1 or not isinstance(exponent, int) or exponent < -10:
+    if bound is not None and not is_part(bound, least=previous + 1):
+        return "bounds are whole minor units that rise, 10^30 at most"
+    if not is_part(tier.get("flat_minor", 0)):
+        return '"flat_minor" is a whole number of minor units, from 0 to 10^30'
+    if not is_rate(tier.get("rate", "0")):
         return '"rate" is a decimal string from 0 to 1 with ten decimals at most'
     return None
 
 
-def check_draft(row: FeeSchedule, now: datetime) -> None:
-    """Raise ``ValidationFailed`` with everything that is wrong with a draft."""
-    errors = check_tiers(row)
-    money = row.flat_minor or row.minimum_minor is not None or row.maximum_minor is not None or row.tiers
-    if money and row.currency_id is None:
+def _check_money(row: FeeSchedule) -> list[FieldError]:
+    errors = [
+        FieldError(name, "invalid", "a whole number of minor units is expected, from 0 to 10^30")
+        for name in ("flat_minor", "minimum_minor", "maximum_minor")
+        if (name == "flat_minor" or getattr(row, name) is not None) and not is_part(getattr(row, name))
+    ]
+    if (row.flat_minor or row.minimum_minor is not None or row.maximum_minor is not None or row.tiers) and row.currency_id is None:
         errors.append(FieldError("currency", "required", "flat amounts, minimum, maximum and tiers are money and need a currency"))
-    if not 0 <= Decimal(row.rate) <= 1:
-        errors.append(FieldError("rate", "invalid", "a rate is from 0 to 1: 0.01 is 1%"))
-    if row.minimum_minor is not None and row.maximum_minor is not None and row.minimum_minor > row.maximum_minor:
+    if not errors and row.minimum_minor is not None and row.maximum_minor is not None and row.minimum_minor > row.maximum_minor:
         errors.append(FieldError("minimum_minor", "invalid", "the minimum is above the maximum"))
+    return errors
+
+
+def _check_moment(row: FeeSchedule, now: datetime) -> list[FieldError]:
     if row.effective_from < now - PAST_TOLERANCE:
-        errors.append(FieldError("effective_from", "invalid", "a version cannot come into force in the past: history would be rewritten"))
+        return [FieldError("effective_from", "invalid", "a version cannot come into force in the past: history would be rewritten")]
+    if row.effective_from > now + FARTHEST:
+        return [FieldError("effective_from", "invalid", "a version comes into force within ten years; check the year")]
+    return []
+
+
+def check_draft(row: FeeSchedule, now: datetime) -> None:
+    """Raise ``ValidationFailed`` with everything that is wrong with a draft: all that the database would refuse, in words."""
+    errors = [*check_tiers(row), *_check_money(row)]
+    if not is_rate(f"{Decimal(row.rate):f}"):
+        errors.append(FieldError("rate", "invalid", "a rate is from 0 to 1, with ten decimals at most: 0.01 is 1%"))
+    errors += _check_moment(row, now)
     if not row.note.strip():
         errors.append(FieldError("note", "required", "say why"))
+    elif "\x00" in row.note:
+        errors.append(FieldError("note", "invalid", "a NUL is no character of a text"))
     if errors:
         raise ValidationFailed(errors)
 
 
 def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSchedule:
-    """Store a draft as the next version of its scope and return it. Raises ``ValidationFailed``.
+    """Store a draft as the next version of its scope and return it. Raises ``ValidationFailed``, and ``VersionExists`` for its id.
 
     Two who append at once meet at the unique constraint; the second is told to look again.
     """
     check_draft(draft, datetime.now(UTC))
+    _check_new(draft)
     versions = scope_versions(draft.merchant_id, draft.currency_id, draft.kind)
     if versions and versions[0].effective_from >= draft.effective_from:
         latest = versions[0].effective_from.isoformat(timespec="seconds")
@@ -109,8 +124,18 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
         with transaction.atomic():
             draft.save(force_insert=True)
     except IntegrityError as error:
-        raise ValidationFailed.of("version", "conflict", f"somebody else changed this scope just now; look again ({error})") from error
+        _check_new(draft)
+        # Only this is somebody else's doing. Whatever else the database refuses, check_draft had to find: that is a mistake of ours.
+        cause = error.__cause__
+        if not isinstance(cause, UniqueViolation) or cause.diag.constraint_name != SCOPE_VERSION_UNIQUE:
+            raise
+        raise ValidationFailed.of("version", "conflict", "somebody else changed this scope just now; look again") from error
     return draft
+
+
+def _check_new(draft: FeeSchedule) -> None:
+    if FeeSchedule.objects.filter(id=draft.id).exists():
+        raise VersionExists(f"Version {draft.id} is stored already.")
 
 
 def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | None, note: str) -> FeeSchedule:

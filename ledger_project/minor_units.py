@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 
@@ -24,8 +25,10 @@ class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]
         return None if value is None else int(value)
 
     def to_python(self, value: Any) -> Any:
-        """Return what a form gave as an integer."""
+        """Return what a form gave as an integer. Raises ``ValidationError`` for a fraction: none is cut off."""
         decimal = super().to_python(value)
+        if decimal is not None and decimal != decimal.to_integral_value():
+            raise ValidationError("a whole number of minor units is expected", code="invalid")
         return None if decimal is None else int(decimal)
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:

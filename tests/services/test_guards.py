@@ -367,8 +367,31 @@ def test_a_hold_ends_once(attacker: Attacker) -> None:
         ({"currency_id": "USD", "minimum_minor": 9, "maximum_minor": 8}, "fee_schedule_minimum_below_maximum"),
         ({"currency_id": "USD", "tier_mode": "volume"}, "fee_schedule_tiers_have_mode"),
         ({"version": 2}, "must follow the version before it"),
+        ({"rate": "NaN"}, "fee_schedule_rate_range"),
+        *(({"currency_id": "USD", name: "NaN"}, "fee_schedule_money_bounded") for name in ("flat_minor", "minimum_minor", "maximum_minor")),
+        *(({"currency_id": "USD", name: 10**30 + 1}, "fee_schedule_money_bounded") for name in ("flat_minor", "minimum_minor", "maximum_minor")),
+        *(({"currency_id": "USD", name: -1}, "fee_schedule_money_not_negative") for name in ("flat_minor", "minimum_minor", "maximum_minor")),
+        ({"effective_from": "9999-12-31T23:59:59.999999-14:00"}, "fee_schedule_effective_from_range"),
+        ({"effective_from": "infinity"}, "fee_schedule_effective_from_range"),
+        ({"effective_from": "-infinity"}, "fee_schedule_effective_from_range"),
+        ({"effective_from": "2900-01-01T00:00:00Z"}, "within ten years"),
+        *(
+            ({"currency_id": "USD", "tier_mode": "volume", "tiers": tiers}, "tiers that cannot be charged")
+            for tiers in (
+                '{"up_to_minor": null}', '"x"', "[1]", "[[]]", "[null]", '["up_to_minor"]', "[{}]", '[{"up_to_minor": 5}]',
+                '[{"up_to_minor": null}, {"up_to_minor": null}]', '[{"up_to_minor": 5}, {"up_to_minor": 5}, {"up_to_minor": null}]',
+                '[{"up_to_minor": 5.5}, {"up_to_minor": null}]', '[{"up_to_minor": "5"}, {"up_to_minor": null}]',
+                '[{"up_to_minor": 0}, {"up_to_minor": null}]', '[{"up_to_minor": 1e400}, {"up_to_minor": null}]',
+                '[{"up_to_minor": null, "flat_minor": -1}]', '[{"up_to_minor": null, "flat_minor": 1e31}]',
+                '[{"up_to_minor": null, "flat_minor": "NaN"}]', '[{"up_to_minor": null, "flat_minor": null}]',
+                '[{"up_to_minor": null, "flat_minor": 2000000000000000000000000000000}]', '[{"up_to_minor": null, "rate": "NaN"}]',
+                '[{"up_to_minor": null, "rate": 0.5}]', '[{"up_to_minor": null, "rate": "1.5"}]', '[{"up_to_minor": null, "rate": "1e-3"}]',
+                '[{"up_to_minor": null, "rate": "0.12345678901"}]', '[{"up_to_minor": null, "rate": "１"}]',
+                '[{"up_to_minor": null, "more": 1}]', "[" + ",".join(f'{{"up_to_minor": {n + 1}}}' for n in range(50)) + ',{"up_to_minor": null}]',
+            )
+        ),
     ],
-)
+)  # fmt: skip
 def test_fee_schedules_make_sense(attacker: Attacker, changes: dict[str, object], guard: str) -> None:
     values: dict[str, object] = {
         "id": uuid4(), "version": 1, "merchant_id": attacker.merchant, "rate": "0.01", "flat_minor": 0, "tiers": "[]",
@@ -376,6 +399,17 @@ def test_fee_schedules_make_sense(attacker: Attacker, changes: dict[str, object]
     }  # fmt: skip
     with pytest.raises(psycopg.IntegrityError, match=guard):
         attacker._insert("fees_feeschedule", **(values | changes))
+
+
+def test_what_the_application_accepts_the_guard_of_fees_accepts(attacker: Attacker) -> None:
+    tiers = (
+        '[{"up_to_minor": 5, "rate": "1.000"}, {"up_to_minor": 1000000000000000000000000000000, "flat_minor": 3}, {"up_to_minor": null}]'
+    )
+    attacker._insert(
+        "fees_feeschedule",
+        id=uuid4(), version=1, merchant_id=attacker.merchant, currency_id="USD", rate="1", flat_minor=10**30, minimum_minor=10**30,
+        maximum_minor=10**30, tier_mode="graduated", tiers=tiers, rounding="half_even", payer="sender", effective_from=attacker.now, note="large",
+    )  # fmt: skip
 
 
 def test_a_version_comes_into_force_after_the_one_before(attacker: Attacker) -> None:

@@ -1,0 +1,262 @@
+"""The admin's forms: an amount is understood or refused, shown before and after; a form does what it says, once, or says that it did not."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
+from django.db import connections
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from fees.admin import DraftForm
+from fees.models import FeeSchedule
+from merchants.domain import Status
+from merchants.models import ApiKey, Merchant, new_id
+from merchants.services import set_merchant_status
+from tests.factories import unique
+from tests.services.test_admin import USD, available, change_page, draft, new_merchant, post
+from transfers.admin_posting import ReversalForm
+from transfers.domain.commands import Details, PlaceHold, TransferFunds
+from transfers.models import Hold, Transfer
+
+
+@pytest.fixture
+def root() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser(unique("root")))
+    return client
+
+
+def words(response: HttpResponse) -> str:
+    """What the operator reads: the page's text, or the messages of a page that leads on."""
+    told = " ".join(str(message) for message in get_messages(response.wsgi_request))  # type: ignore[attr-defined]
+    return unescape(" ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())) + " " + told
+
+
+def reversal(amount: int = 1_050_000) -> tuple[str, Transfer]:
+    source, target = new_merchant(2 * amount), new_merchant(0)
+    made = post(TransferFunds(source, target, USD, amount, Details()))
+    transfer = Transfer.objects.get(id=made)
+    return change_page(transfer, "reverse"), transfer
+
+
+def sent_back(transfer: Transfer) -> list[int]:
+    return [int(minor) for minor in transfer.reversals.order_by("id").values_list("amount_minor", flat=True)]
+
+
+# --- amounts ----------------------------------------------------------------------------------------------------------------
+
+
+ODD_AMOUNTS = (
+    "10,50", "1,5", ",5", "1,234,5", "1.000,00", "1_000", "1'000", "1 000", "1\u00a0000", "１０", "١", " 10.50", "10.50\u00a0", " ", "1e3", "\x005"
+)  # fmt: skip
+
+
+def test_an_amount_that_is_not_understood_sends_nothing_back(root: Client) -> None:
+    for amount in ODD_AMOUNTS:
+        form = ReversalForm({"token": "t", "reason": "r", "amount": amount}, unit=USD)
+        assert "amount" in form.errors, amount
+    page, transfer = reversal()
+    answer = root.post(page, {"token": "t", "reason": "r", "amount": "10,50"})
+    assert answer.status_code == 200
+    assert "Not understood. Amount: a comma groups thousands" in words(answer)
+    assert sent_back(transfer) == []
+
+
+def test_the_amount_is_shown_as_it_was_understood_before_and_after(root: Client) -> None:
+    page, transfer = reversal()
+    assert "10,500.00 USD goes back" in words(root.get(page))
+    form = {"token": uuid4().hex, "reason": "", "amount": "1,050", "refund_fee": "on"}
+    before = words(root.post(page, form | {"preview": ""}))
+    source, target = transfer.source.merchant.name, transfer.target.merchant.name
+    assert f"1,050.00 USD goes back from {target} to {source}, and 10.50 USD of the fee to {source}. Then 9,450.00 USD is left." in before
+    assert sent_back(transfer) == []
+    after = root.post(page, form | {"reason": "agreed"})
+    assert "Reversed 1,050.00 USD by" in words(after)
+    assert sent_back(transfer) == [105_000]
+    assert "Reversed 1,050.00 USD by" in LogEntry.objects.get(object_id=str(transfer.id)).change_message
+    assert "9,450.00 USD goes back" in words(root.get(page))
+
+
+def test_a_preview_tells_what_is_more_than_can_go_back_and_posts_nothing(root: Client) -> None:
+    page, transfer = reversal(1000)
+    told = words(root.post(page, {"token": "t", "reason": "r", "amount": "11", "preview": ""}))
+    assert "11.00 USD is more than can go back: 10.00 USD." in told
+    assert sent_back(transfer) == []
+
+
+# --- the same form again ----------------------------------------------------------------------------------------------------
+
+
+def test_the_same_form_again_is_told_as_such_and_does_nothing(root: Client) -> None:
+    page, transfer = reversal(1000)
+    form = {"token": uuid4().hex, "reason": "r", "amount": "4.00"}
+    assert "sent before" not in words(root.post(page, form))
+    assert "Reversed 4.00 USD by" in words(again := root.post(page, form | {"amount": "4"}))
+    assert "this form was sent before" in words(again)
+    assert sent_back(transfer) == [400]
+
+
+def test_a_form_that_was_carried_out_is_refused_with_another_content(root: Client) -> None:
+    page, transfer = reversal(1000)
+    form = {"token": uuid4().hex, "reason": "r", "amount": "4.00"}
+    root.post(page, form)
+    for changed in ({"amount": "5.00"}, {"amount": "5.00"}, {"amount": ""}, {"refund_fee": "on"}, {"reason": "another"}):
+        answer = root.post(page, form | changed)
+        assert answer.status_code == 200
+        assert "Nothing was done" in words(answer)
+        assert str(transfer.reversals.get().id) in words(answer)
+    assert sent_back(transfer) == [400]
+    assert LogEntry.objects.filter(object_id=str(transfer.id)).count() == 1
+
+
+def test_a_refused_form_works_when_it_was_corrected(root: Client) -> None:
+    page, transfer = reversal(1000)
+    form = {"token": uuid4().hex, "reason": "r"}
+    assert "reversal_exceeds_original" in words(root.post(page, form | {"amount": "40"}))
+    assert "Reversed 4.00 USD by" in words(root.post(page, form | {"amount": "4"}))
+    assert sent_back(transfer) == [400]
+
+
+def test_a_refused_form_works_when_its_cause_is_gone(root: Client) -> None:
+    page, transfer = reversal(1000)
+    form = {"token": uuid4().hex, "reason": "r"}
+    set_merchant_status(transfer.target.merchant_id, Status.FROZEN)
+    assert "account_frozen" in words(root.post(page, form))
+    set_merchant_status(transfer.target.merchant_id, Status.ACTIVE)
+    assert root.post(page, form).status_code == 302
+    assert sent_back(transfer) == [1000]
+
+
+def test_forms_of_one_token_at_once_do_one_thing(root: Client) -> None:
+    page, transfer = reversal(1000)
+    token = uuid4().hex
+
+    def send(amount: str) -> int:
+        try:
+            return root.post(page, {"token": token, "reason": "r", "amount": amount}).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(send, ["1", "2", "1", "2"]))
+    assert sorted(statuses) == [200, 200, 302, 302]
+    assert sent_back(transfer) in ([100], [200])
+
+
+def test_a_hold_that_was_voided_is_not_voided_for_another_reason(root: Client) -> None:
+    source, target, hold = new_merchant(), new_merchant(), new_id()
+    post(PlaceHold(hold, source, target, USD, 1000, 600, Details()))
+    page, form = change_page(Hold.objects.get(id=hold), "void"), {"token": uuid4().hex, "reason": "no show"}
+    assert root.post(page, form).status_code == 302
+    assert "this form was sent before" in words(root.post(page, form))
+    assert "Nothing was done" in words(root.post(page, form | {"reason": "another"}))
+    assert available(source) == 10_000
+
+
+@pytest.mark.parametrize("action", ["freeze", "close", "waive"])
+def test_a_state_that_is_as_it_was_asked_to_be_tells_whether_this_form_did_it(root: Client, action: str) -> None:
+    merchant = Merchant.objects.get(id=new_merchant(0).id)
+    page, form = change_page(merchant, action), {"token": uuid4().hex, "reason": "as agreed"}
+    assert root.post(page, form).status_code == 302
+    assert "This form was sent before and did it" in words(root.post(page, form))
+    other = words(root.post(page, form | {"reason": "another"}))
+    assert "sent before" not in other
+    assert "Not possible" in other or "already" in other
+
+
+def test_a_refusal_for_another_cause_is_never_called_done(root: Client) -> None:
+    merchant = Merchant.objects.get(id=new_merchant().id)
+    form = {"token": uuid4().hex, "reason": "left"}
+    assert root.post(change_page(merchant, "freeze"), form).status_code == 302
+    told = words(root.post(change_page(merchant, "close"), form))
+    assert "There is still money in USD" in told
+    assert "did it" not in told
+
+
+# --- fee versions and keys --------------------------------------------------------------------------------------------------
+
+
+def test_a_fee_form_that_is_sent_twice_appends_once(root: Client) -> None:
+    merchant = new_merchant()
+    page = reverse("admin:fee_append")
+    token = re.search(r'name="token" value="([^"]+)"', root.get(page).content.decode())
+    assert token is not None
+    form = draft(merchant) | {"save": "", "token": token[1]}
+    assert "Version 1" in words(root.post(page, form))
+    again = root.post(page, form)
+    assert "this form was sent before" in words(again)
+    assert again.status_code == 302
+    other = root.post(page, form | {"rate": "0.5"})
+    assert other.status_code == 200
+    assert "with other terms" in words(other)
+    assert [float(v.rate) for v in FeeSchedule.objects.filter(merchant_id=merchant.id)] == [0.02]
+
+
+def test_a_fee_form_that_was_refused_and_corrected_works(root: Client) -> None:
+    merchant = new_merchant()
+    form = draft(merchant) | {"save": "", "token": str(uuid4())}
+    assert root.post(reverse("admin:fee_append"), form | {"rate": "2"}).status_code == 200
+    assert root.post(reverse("admin:fee_append"), form).status_code == 302
+
+
+def test_a_key_form_that_is_sent_twice_makes_one_key(root: Client) -> None:
+    page, name = reverse("admin:merchants_apikey_add"), unique("shop")
+    token = re.search(r'name="token" value="([^"]+)"', root.get(page).content.decode())
+    assert token is not None
+    form = {"token": token[1], "name": name, "merchant": "", "scopes": ["transfers:read"]}
+    assert "not kept" in words(root.post(page, form))
+    assert "This form was sent before" in words(root.post(page, form))
+    assert ApiKey.objects.filter(name=name).count() == 1
+
+
+WRONG = "A whole number is expected"
+
+
+ODD_DRAFTS: list[tuple[dict[str, str], str]] = [
+    *(({"flat_minor": text}, WRONG) for text in ("1_000", "1,000", "10.5", "1e3", " 5", "５", "NaN", "-5", "+5", "1\u00a0000", "9" * 39)),
+    ({"minimum_minor": "1,5"}, WRONG),
+    ({"maximum_minor": " "}, WRONG),
+    ({"flat_minor": "9" * 38}, "10^30"),
+    ({"minimum_minor": str(10**30 + 1)}, "10^30"),
+    *(
+        ({"rate": text}, "A decimal number is expected")
+        for text in ("0,01", "1e-2", "NaN", "-0.1", "０.1", " 0.1", "0_1", ".1", "Infinity")
+    ),
+    ({"rate": "1.0000000001"}, "0.01 is 1%"),
+    ({"tier_mode": "volume", "tiers": '[{"up_to_minor": null, "rate": "NaN"}]'}, "decimal string"),
+    ({"tier_mode": "volume", "tiers": '[{"up_to_minor": null, "rate": "1_0e-3"}]'}, "decimal string"),
+    ({"tier_mode": "volume", "tiers": '[{"up_to_minor": null, "flat_minor": NaN}]'}, "NaN is no number"),
+    ({"tier_mode": "volume", "tiers": '[{"up_to_minor": null, "rate": "0.1", "rate": "0.9"}]'}, "twice"),
+    ({"tier_mode": "volume", "tiers": f'[{{"up_to_minor": null, "flat_minor": {10**31}}}]'}, "10^30"),
+    ({"tier_mode": "volume", "tiers": "[" * 100_000}, "no JSON that can be used"),
+    ({"tier_mode": "volume", "tiers": '{"up_to_minor": null}'}, "a list of tiers"),
+    *(
+        ({"effective_from": text}, "A moment with its offset")
+        for text in ("2026-02-30T00:00:00Z", "9999-12-31T23:59:59.999999-14:00", "0001-01-01T00:00:00+14:00", "NaN", "2999-13-01T00:00Z")
+    ),
+    ({"effective_from": "2926-01-01T00:00:00Z"}, "within ten years"),
+    ({"note": "\x00"}, "Null characters"),
+    ({"token": "x"}, "Enter a valid UUID"),
+]
+
+
+def test_a_draft_that_the_database_would_refuse_is_told_in_words(root: Client) -> None:
+    merchant = new_merchant()
+    for changes, said in ODD_DRAFTS:
+        form = DraftForm(draft(merchant, **changes))
+        assert said in " ".join(error for errors in form.errors.values() for error in errors), (changes, form.errors)
+    for action in ("preview", "save"):
+        answer = root.post(reverse("admin:fee_append"), draft(merchant, flat_minor="-5") | {action: ""})
+        assert answer.status_code == 200
+        assert WRONG in words(answer)
+        assert "What it would charge" not in words(answer)
+    assert not FeeSchedule.objects.filter(merchant_id=merchant.id).exists()
