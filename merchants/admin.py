@@ -244,7 +244,7 @@ class AccountAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request, account):
             return HttpResponse(status=403)
         filters = StatementFilters.of(request)
-        response = csv_response(filters.period(account), filters.entry_type or None)
+        response = csv_response(filters.period(account), filters.entry_type or None, spreadsheet=True)
         response["Content-Disposition"] = f'attachment; filename="statement-{account.merchant.name}-{account.currency_id}.csv"'
         return response
 
