@@ -25,7 +25,8 @@ from fees.selectors import in_force, time_line
 from fees.services import VersionExists, append_schedule, check_draft, preview
 from ledger_project.admin_amounts import shown
 from ledger_project.admin_base import Cell, Panel, ReadOnlyAdmin
-from ledger_project.admin_fields import JsonField, decimal_field, moment_of, whole_number_field
+from ledger_project.admin_fields import JsonField, decimal_field, whole_number_field
+from ledger_project.kernel.days import moment_of
 from ledger_project.kernel.errors import ValidationFailed
 from ledger_project.kernel.money import Currency as Unit
 from merchants.models import Currency, Merchant, new_id

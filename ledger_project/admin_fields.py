@@ -5,41 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 from typing import Any, NoReturn
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-FIRST_YEAR, LAST_YEAR = 1970, 8999
-"""Years that an admin page takes: one day or zone more or less never leaves what programs and the database can hold."""
-
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,37}", re.ASCII)
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,37})(?:\.[0-9]{1,38})?", re.ASCII)
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
-
-
-def day_of(text: str | None) -> date | None:
-    """Return the day of an ISO date in a page's address; None where there is none that can be used."""
-    if not text or _DAY.fullmatch(text) is None:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
-
-
-def moment_of(text: str) -> datetime | None:
-    """Return a moment with its offset, in UTC; None for what is none, or none that can be used."""
-    if _MOMENT.fullmatch(text) is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if FIRST_YEAR <= moment.year <= LAST_YEAR else None
 
 
 class _StrictField(forms.CharField):

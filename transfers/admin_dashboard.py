@@ -13,6 +13,7 @@ from django.urls import reverse
 from ledger_project.admin_amounts import shown, shown_short
 from ledger_project.admin_base import Cell, Panel
 from ledger_project.http.operators import OPERATOR_PERMISSION
+from ledger_project.kernel.days import day_of
 from ledger_project.kernel.errors import LedgerError
 from transfers.admin_charts import Bar, Sparkline, column_chart, line_chart, percent_of
 from transfers.selectors.operations import INTERNAL_KINDS, Reconciliation, Summary, currencies_in_use
@@ -31,13 +32,6 @@ class Card:
     exact: str = ""
     tone: str = ""
     url: str = ""
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
 
 
 def _ago(moment: datetime) -> str:
@@ -163,8 +157,10 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
     context["title"] = "Dashboard"
     if not request.user.has_perm(OPERATOR_PERMISSION):
         return context
-    problem = ""
-    wanted = (request.GET.get("currency") or None, _day(request.GET.get("from")), _day(request.GET.get("to")))
+    days = {name: day_of(request.GET.get(name)) for name in ("from", "to")}
+    wrong = [f"{name} is no day: {request.GET[name][:40]!r}" for name, day in days.items() if day is None and request.GET.get(name)]
+    problem = f"{'; '.join(wrong)}. A day as in 2026-01-31 is expected; without it these are the usual days." if wrong else ""
+    wanted = (request.GET.get("currency") or None, days["from"], days["to"])
     try:
         summary = read_summary(*wanted)
     except LedgerError as error:

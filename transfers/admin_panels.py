@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from ledger_project.admin_amounts import shown
 from ledger_project.admin_base import Cell, Filter, Panel
+from ledger_project.kernel.days import day_of
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from transfers.domain.kinds import EntryType
@@ -52,7 +53,7 @@ class StatementFilters:
     def of(cls, request: HttpRequest) -> StatementFilters:
         """Read them from the page's address; what makes no sense is left out."""
         wanted = request.GET.get("type", "")
-        return cls(_day(request.GET.get("from")), _day(request.GET.get("to")), wanted if wanted in set(EntryType) else "")
+        return cls(day_of(request.GET.get("from")), day_of(request.GET.get("to")), wanted if wanted in set(EntryType) else "")
 
     def period(self, account: Account) -> Period:
         """Return the part of the account's chain."""
@@ -65,14 +66,6 @@ class StatementFilters:
         return urlencode({name: value for name, value in values.items() if value != ""})
 
 
-def _day(text: str | None) -> date | None:
-    try:
-        day = date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return day if day is None or 1970 <= day.year < 9000 else None
-
-
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
@@ -81,7 +74,7 @@ def statement_panel(request: HttpRequest, account: Account) -> Panel:
     """Return one page of an account's statement, newest first: filters, the running balance, the older page, and the export of it all."""
     filters = StatementFilters.of(request)
     text = request.GET.get("before", "")
-    before = int(text) if text.isdecimal() and len(text) < 19 else None
+    before = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
     period = filters.period(account)
     lines = period_lines(period, before=before, limit=PAGE, entry_type=filters.entry_type or None)
     export = reverse("admin:account_export", args=[account.id])
