@@ -94,8 +94,9 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
 
     def clean_token(self) -> UUID:
         """Have the version's id."""
-        self.instance.id = self.cleaned_data["token"] or new_id()
-        return self.instance.id
+        token: UUID = self.cleaned_data["token"] or new_id()
+        self.instance.id = token
+        return token
 
     def clean_merchant_name(self) -> str:
         """Find the merchant."""

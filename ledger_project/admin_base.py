@@ -218,7 +218,8 @@ def _understood(question: Question, form: ReasonForm) -> str:
         return ""
     if not form.is_bound:
         return question.understood({name: field.initial for name, field in form.fields.items()})
-    wrong = [f"{form[name].label}: {' '.join(errors)}" for name, errors in form.errors.items() if name not in {"reason", "token"}]
+    names = [name for name in form.errors if name in form.fields and name not in {"reason", "token"}]
+    wrong = [f"{form[name].label}: {' '.join(map(str, form.errors[name]))}" for name in names]
     return f"Not understood. {' '.join(wrong)}" if wrong else question.understood(form.cleaned_data)
 
 

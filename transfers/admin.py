@@ -174,7 +174,8 @@ class TransferAdmin(JournalAdmin):
         transfer: Transfer = self.wanted_object(request, object_id)
         original = find_original(transfer.id)
         assert original is not None  # noqa: S101 - it was just read, and transfers stay  # nosec B101
-        unit, earlier_minor = original.currency, list(transfer.reversals.order_by("id").values_list("amount_minor", flat=True))
+        unit = original.currency
+        earlier_minor = [int(minor) for minor in transfer.reversals.order_by("id").values_list("amount_minor", flat=True)]
         left = shown(original.amount_minor - sum(earlier_minor), unit)
 
         def perform(values: dict[str, Any]) -> Done:
