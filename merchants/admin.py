@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from fees.services import waive
 from ledger_project.admin_amounts import shown
 from ledger_project.admin_base import Cell, Done, Panel, Question, ReadOnlyAdmin, ask
+from ledger_project.admin_fields import whole_number_field
 from merchants.admin_keys import ApiKeyAdmin
 from merchants.domain import Status
 from merchants.models import Account, Currency, Merchant
@@ -52,6 +53,11 @@ class CurrencyForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
     class Meta:
         model = Currency
         fields = ("code", "exponent", "name", "is_active")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "exponent" in self.fields:  # Django's own field takes 1_0 for ten; amounts hang on this number
+            self.fields["exponent"] = whole_number_field(widget=UnfoldAdminTextInputWidget(), help_text=self.fields["exponent"].help_text)
 
 
 @admin.register(Currency)

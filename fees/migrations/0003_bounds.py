@@ -26,6 +26,7 @@ MOMENT = CheckConstraint(
 REMOVE_UNREADABLE = """
 ALTER TABLE fees_feeschedule DISABLE TRIGGER fee_schedule_append_only;
 DELETE FROM fees_feeschedule WHERE effective_from >= '9999-12-31' OR effective_from < '0001-01-02';
+SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE fees_feeschedule ENABLE TRIGGER fee_schedule_append_only;
 """
 

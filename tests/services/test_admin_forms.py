@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
@@ -19,7 +22,7 @@ from django.urls import reverse
 from fees.admin import DraftForm
 from fees.models import FeeSchedule
 from merchants.domain import Status
-from merchants.models import ApiKey, Merchant, new_id
+from merchants.models import Account, ApiKey, Currency, Merchant, new_id
 from merchants.services import set_merchant_status
 from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, draft, new_merchant, post
@@ -260,3 +263,29 @@ def test_a_draft_that_the_database_would_refuse_is_told_in_words(root: Client) -
         assert WRONG in words(answer)
         assert "What it would charge" not in words(answer)
     assert not FeeSchedule.objects.filter(merchant_id=merchant.id).exists()
+
+
+def test_a_currency_gets_the_decimals_that_were_typed(root: Client) -> None:
+    code = "T" + unique()[-6:].upper().replace("-", "Z")
+    values = {"code": code, "name": "Token", "is_active": "on", "reason": "launch"}
+    for exponent in ("1_0", "１", "2.0", " 2", "1e1", "-1", "31", "9" * 30):
+        assert root.post(reverse("admin:merchants_currency_add"), values | {"exponent": exponent}).status_code == 200, exponent
+    assert not Currency.objects.filter(code=code).exists()
+    assert root.post(reverse("admin:merchants_currency_add"), values | {"exponent": "10"}).status_code == 302
+    assert Currency.objects.get(code=code).exponent == 10
+
+
+def test_the_export_that_people_open_has_no_formulas(root: Client) -> None:
+    source, target = new_merchant(), new_merchant()
+    post(TransferFunds(source, target, USD, 100, Details(memo='=HYPERLINK("http://x","y")', external_reference="@SUM(1)")))
+    account = Account.objects.get(merchant_id=source.id, kind="wallet")
+    answer = root.get(reverse("admin:account_export", args=[account.id]))
+
+    async def whole() -> str:
+        return b"".join([part async for part in answer.streaming_content]).decode()  # type: ignore[attr-defined]
+
+    text = asyncio.run(whole())
+    rows = list(csv.DictReader(io.StringIO(text)))
+    paid = next(row for row in rows if row["type"] == "transfer")
+    assert paid["memo"] == '\'=HYPERLINK("http://x","y")'
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "@", "+"))]
