@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from ledger_project.kernel.days import FIRST_YEAR, LAST_YEAR
 from ledger_project.kernel.errors import UnknownCurrency, ValidationFailed
 from merchants.selectors import find_currency_now
 from transfers.selectors.operations import Summary, currencies_in_use, get_summary
@@ -26,9 +25,6 @@ def resolve_period(first: date | None, last: date | None) -> tuple[date, date]:
         if day is not None and not EARLIEST <= day <= LATEST:
             raise ValidationFailed.of(name, "invalid", f"a day from {EARLIEST} to {LATEST} is expected")
     today = datetime.now(UTC).date()
-    for name, day in (("from", first), ("to", last)):
-        if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise ValidationFailed.of(name, "invalid", f"a day of the years {FIRST_YEAR} to {LAST_YEAR} is expected")
     last = last or max(today, first or today)
     first = first or last - timedelta(days=DEFAULT_DAYS - 1)
     if first > last:
