@@ -191,8 +191,10 @@ def test_no_field_of_a_form_is_too_odd(browser: Browser, pages: dict[str, str]) 
     def walk() -> Iterator[str | None]:
         for page, html in pages.items():
             fields = fields_of(html)
+            if fields:
+                yield browser.opens(browser.requests.post(page, dict.fromkeys(fields, ODD[0]) | {"_save": "", "save": ""}))
             for name in fields:
-                for value in (*ODD[:3], "a\x00"):
+                for value in ("NaN", HUGE, "a\x00"):
                     values = fields | {"reason": "walked", "_save": "", "save": "", name: value}
                     yield browser.opens(browser.requests.post(page, values))
 
