@@ -4,6 +4,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 
 WITHOUT_DATABASE = frozenset({"help", "--help", "-h", "version", "--version", "check", "collectstatic", "serve"})
 """Commands that need no database, or see to it themselves."""
@@ -17,21 +18,28 @@ def main() -> None:
         os.environ["LEDGER_BIND"] = "127.0.0.1"
         if not os.environ.get("LEDGER_AUTH"):
             os.environ["LEDGER_AUTH"] = "open"
+    try:
+        from ledger_project.management.running import run  # noqa: PLC0415 - the settings module must be named first
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(run(sys.argv, execute))
+
+
+def execute(arguments: Sequence[str]) -> None:
+    """Carry a command line out, with the embedded database where that is the one in use."""
     from django.conf import settings  # noqa: PLC0415 - the settings module must be named first
     from django.core.management import execute_from_command_line  # noqa: PLC0415
-    from environs import EnvError  # noqa: PLC0415
 
-    from ledger_project.configuration import ConfigurationError  # noqa: PLC0415
+    from ledger_project.connections import use_own_connection  # noqa: PLC0415
     from ledger_project.database import EmbeddedPostgres  # noqa: PLC0415
 
-    command = sys.argv[1] if len(sys.argv) > 1 else "help"
-    try:
-        embedded = settings.LEDGER_EMBEDDED and command not in WITHOUT_DATABASE and "--help" not in sys.argv
-        server = EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if embedded else contextlib.nullcontext()
-    except (ConfigurationError, EnvError) as error:
-        sys.exit(f"Configuration: {error}")
-    with server:
-        execute_from_command_line(sys.argv)
+    command = arguments[1] if len(arguments) > 1 else "help"
+    embedded = settings.LEDGER_EMBEDDED and command not in WITHOUT_DATABASE and "--help" not in arguments
+    with EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if embedded else contextlib.nullcontext():
+        if command not in WITHOUT_DATABASE:
+            # Outside the pool, which would only say that it waited in vain.
+            use_own_connection()
+        execute_from_command_line(list(arguments))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import structlog  # noqa: E402 - Django must be set up first
 from django.conf import settings  # noqa: E402
 
 from ledger_project import lifecycle  # noqa: E402
+from ledger_project.connections import EncodingRefused  # noqa: E402
 from ledger_project.http.bodies import Receive  # noqa: E402
 from ledger_project.http.full_stack import FullStack  # noqa: E402
 from ledger_project.http.handler import ApiHandler, Scope, Send  # noqa: E402
@@ -45,7 +46,11 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            await lifecycle.startup()
+            try:
+                await lifecycle.startup()
+            except EncodingRefused as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             await send({"type": "lifespan.startup.complete"})
         else:
             await lifecycle.shutdown()

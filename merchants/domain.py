@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from string import ascii_lowercase, ascii_uppercase
 from uuid import UUID
 
 from ledger_project.kernel.access import Actor
@@ -36,15 +37,32 @@ class Status(StrEnum):
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """A merchant's name: found and unique regardless of case, shown as it was registered."""
 
+_LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def fold(text: str) -> str:
+    """Return a text with A to Z in lower case and every other character as it is: the one rule by which names are compared.
+
+    ``str.lower`` makes k of the Kelvin sign, and a database with a Turkish locale makes a dotless ı of I. In SQL the same rule is
+    ``lower(name COLLATE "C")``, in models it is ``NameField``.
+    """
+    return text.lower() if text.isascii() else text.translate(_LOWER_CASE)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be a merchant's name; what cannot is nobody's, and the database is not asked for it."""
+    return NAME_PATTERN.fullmatch(text) is not None
+
+
 GRAM = 3
 """Longest piece of a name that the search index knows: ``sql/search.sql`` keeps all pieces of one to three characters."""
 
 
 def search_grams(text: str) -> list[str]:
     """Return the pieces that a name must have to contain a text, regardless of case: the longest that are in the index."""
-    lower = text.lower()
-    size = min(GRAM, len(lower))
-    return sorted({lower[start : start + size] for start in range(len(lower) - size + 1)})
+    folded = fold(text)
+    size = min(GRAM, len(folded))
+    return sorted({folded[start : start + size] for start in range(len(folded) - size + 1)})
 
 
 TREASURY = "treasury"

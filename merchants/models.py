@@ -2,20 +2,53 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 import uuid_utils
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Collate, Lower, Now
+from django.db.models.lookups import Contains, Exact, IContains, IExact, IStartsWith, StartsWith
 
 from ledger_project.kernel.access import Scope
 from ledger_project.minor_units import MinorUnitsField
-from merchants.domain import AccountKind, Status
+from merchants.domain import AccountKind, Status, fold
 
 
 def new_id() -> uuid.UUID:
     """Return a UUIDv7 for a row that callers will see."""
     return uuid.UUID(int=uuid_utils.uuid7().int)
+
+
+def folded_name(path: str = "name") -> Lower:
+    """Return the SQL of a merchant's name as names are compared, ``domain.fold``: ASCII letters only, whatever the database's locale."""
+    return Lower(Collate(path, "C"))
+
+
+class NameField(models.CharField):  # type: ignore[type-arg]
+    """A merchant's name. Its look-ups regardless of case compare as ``domain.fold`` does, not by the database's locale."""
+
+    def deconstruct(self) -> Any:
+        """Be a CharField to migrations: the column is one."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs
+
+
+def _folding(lookup: type[Any], case_sensitive: type[Any]) -> type[Any]:
+    """Return a look-up that folds both sides and then compares exactly."""
+
+    class Folding(case_sensitive):  # type: ignore[misc]
+        lookup_name = lookup.lookup_name
+        prepare_rhs = False
+
+        def __init__(self, lhs: Any, rhs: Any) -> None:
+            super().__init__(Lower(Collate(lhs, "C")), fold(str(rhs)))
+
+    return Folding
+
+
+for _regardless_of_case, _exactly in ((IExact, Exact), (IContains, Contains), (IStartsWith, StartsWith)):
+    NameField.register_lookup(_folding(_regardless_of_case, _exactly))
 
 
 class Currency(models.Model):
@@ -42,7 +75,7 @@ class Merchant(models.Model):
     """Somebody who holds money. The name never changes; it is unique and found regardless of case."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    name = models.CharField(max_length=64)
+    name = NameField(max_length=64)
     status = models.CharField(max_length=8, choices=[(s.value, s.value) for s in Status], default=Status.ACTIVE.value)
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -52,7 +85,7 @@ class Merchant(models.Model):
         permissions = [("freeze_merchant", "Can freeze, unfreeze and close merchants and accounts")]
         indexes = [models.Index(fields=["status", "id"], name="merchant_status_id", condition=~models.Q(status=Status.ACTIVE.value))]
         constraints = [
-            models.UniqueConstraint(Lower("name"), name="merchant_name_unique"),
+            models.UniqueConstraint(folded_name(), name="merchant_name_unique"),
             models.CheckConstraint(condition=models.Q(name__regex=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), name="merchant_name_format"),
             models.CheckConstraint(condition=models.Q(status__in=list(Status)), name="merchant_status_known"),
         ]

@@ -11,25 +11,23 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models.functions import Lower
-
 from ledger_project.kernel import money
 from ledger_project.kernel.remembered import Remembered
 from ledger_project.readers import in_reader
-from merchants.domain import NAME_PATTERN, AccountKind, MerchantIdentity, WalletIdentity
-from merchants.models import Account, Currency, Merchant
+from merchants.domain import AccountKind, MerchantIdentity, WalletIdentity, fold, is_name
+from merchants.models import Account, Currency, Merchant, folded_name
 
 
 @dataclass(slots=True)
 class Identities:
-    """The merchants (by lower-cased name) and wallets (by id) that were asked for and exist."""
+    """The merchants (by folded name) and wallets (by id) that were asked for and exist."""
 
     merchants: dict[str, MerchantIdentity] = field(default_factory=dict)
     wallets: dict[UUID, WalletIdentity] = field(default_factory=dict)
 
     def merchant(self, name: str) -> MerchantIdentity | None:
         """Return the merchant of that name, regardless of case."""
-        return self.merchants.get(name.lower())
+        return self.merchants.get(fold(name))
 
 
 _currencies: dict[str, money.Currency] = {}
@@ -86,14 +84,12 @@ _wallets: Remembered[UUID, WalletIdentity] = Remembered(100_000)
 def _cached(names: Iterable[str], wallet_ids: Iterable[UUID]) -> tuple[Identities, list[str], list[UUID]]:
     found, names_left, ids_left = Identities(), [], []
     for name in names:
-        if not NAME_PATTERN.fullmatch(name):
-            continue  # no merchant's: the database, which keeps no NUL, is not asked
-        lower = name.lower()
-        merchant = _merchants.get(lower)
-        if merchant is None:
-            names_left.append(lower)
-        else:
-            found.merchants[lower] = merchant
+        folded = fold(name)
+        merchant = _merchants.get(folded)
+        if merchant is not None:
+            found.merchants[folded] = merchant
+        elif is_name(name):
+            names_left.append(folded)
     for wallet_id in wallet_ids:
         wallet = _wallets.get(wallet_id)
         if wallet is None:
@@ -106,8 +102,8 @@ def _cached(names: Iterable[str], wallet_ids: Iterable[UUID]) -> tuple[Identitie
 def _load(names: Collection[str], wallet_ids: Collection[UUID]) -> Identities:
     loaded = Identities()
     if names:
-        rows = Merchant.objects.annotate(lower_name=Lower("name")).filter(lower_name__in=names).values_list("id", "name")
-        loaded.merchants = {name.lower(): MerchantIdentity(merchant_id, name) for merchant_id, name in rows}
+        rows = Merchant.objects.annotate(folded=folded_name()).filter(folded__in=names).values_list("id", "name")
+        loaded.merchants = {fold(name): MerchantIdentity(merchant_id, name) for merchant_id, name in rows}
     if wallet_ids:
         accounts = Account.objects.filter(id__in=wallet_ids, kind=AccountKind.WALLET).values_list(
             "id", "merchant_id", "merchant__name", "currency_id"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,16 +116,17 @@ async def test_bad_lines_fail_alone_and_say_why(api: httpx.AsyncClient, tmp_path
         f"{fresh()},{source},{target},USD,1.00,,,more",
         f"{fresh()},{source},,USD,1.00,,",
         f'{fresh()},{source},{target},USD,1.00,"two\nlines",',
+        f"{fresh()},{source},{target},USD,1.00,{'m' * 200_000},",
+        f'{fresh()},{source},{target},USD,"1,00",,',
     )
-    path.write_bytes(path.read_bytes() + f"{fresh()},{source},{target},USD,1.00,\xff,\n".encode("latin-1"))
 
-    summary, rows, complaint = await in_reader(run, path)
+    summary, rows, complaint = await in_reader(run, path, multiline=True)
 
     assert [row["status"] if row["status"] != "failed" else row["code"] for row in rows] == [
         "posted",
         "merchant_not_found",
-        "replayed",
-        "idempotency_key_reused",
+        "validation_error",
+        "validation_error",
         "same_account",
         "validation_error",
         "unknown_currency",
@@ -135,11 +138,14 @@ async def test_bad_lines_fail_alone_and_say_why(api: httpx.AsyncClient, tmp_path
         "validation_error",
         "posted",
         "validation_error",
+        "validation_error",
     ]
     assert [row["line"] for row in rows[:3]] == ["2", "4", "5"], "lines are counted as an editor does"
+    assert [row["line"] for row in rows[-3:]] == ["16", "18", "19"], "a record is on the line on which it begins"
+    assert {row["detail"] for row in rows[2:4]} == {"key: line 2 has this key already; in one file a key stands for one transfer"}
     assert all(row["detail"] for row in rows if row["status"] == "failed")
-    assert (summary["posted"], summary["failed"]) == (2, 12)
-    assert "12 of 15 lines failed" in complaint
+    assert (summary["posted"], summary["failed"]) == (2, 14)
+    assert "14 of 16 lines failed" in complaint
     assert await balance_minor(api, target) == 200
 
 
@@ -160,6 +166,8 @@ async def test_a_byte_order_mark_other_line_ends_and_another_order_of_columns_ar
         ("key,from,to,currency,amount,external_referense", "columns unknown: external_referense"),
         ("key,from,to,currency,amount,amount", "columns repeated: amount"),
         ("", "columns missing: key, from, to, currency, amount"),
+        ("\u212aey,from,to,currency,amount", "columns missing: key"),
+        ('key,from,to,currency,"amount', "line 1: the quote that opens cell 5 is not closed"),
     ],
 )
 def test_a_wrong_header_is_refused_before_anything_is_posted(tmp_path: Path, header: str, complaint: str) -> None:
@@ -168,6 +176,131 @@ def test_a_wrong_header_is_refused_before_anything_is_posted(tmp_path: Path, hea
 
 def test_a_file_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     assert "No such file" in run(tmp_path / "nothing.csv")[2]
+
+
+def damaged(first: str, second: str) -> list[tuple[bytes, str]]:
+    """Files whose first payment is whole: none of them may post it, nor one that stands in a memo."""
+    head = HEADER.encode() + b"\n"
+    good, other = f"{first},one,".encode() + b"\n", f"{second},two,".encode() + b"\n"
+    swapped = good.replace(b",USD,", b";USD;")
+    return [
+        (head + good + second.encode() + b',"memo,\n' + other, "line 3: "),
+        (head + good + b'"' + second.encode() + b",memo,\n", "line 3: the quote that opens cell 1 is not closed"),
+        (head + good + second.encode() + b',"memo" and more,\n', "line 3: cell 6 goes on after its closing quote"),
+        (head + good + second.encode() + b',5" memo,\n', "line 3: cell 6 has a quote"),
+        (
+            head + good + second.encode() + b',"' + b"x" * 200_000 + b"\n" + other + b'",\n',
+            "line 3: the quote that opens cell 6 is not closed; line breaks inside cells need --multiline",
+        ),
+        (head + good + second.encode() + b',"two\nlines",\n', "need --multiline"),
+        (head + good + other.replace(b"two", b"tw\x00o"), "line 3: a NUL character"),
+        (head + good + other.replace(b"two", "zwölf".encode("cp1252")), "line 3: byte 0xF6 at"),
+        (head + good + b"\xef\xbb\xbf" + other, "line 3: a byte order mark"),
+        ((head + good).replace(b"\n", b"\r"), "line 1: a carriage return"),
+        ((head + good).replace(b",", b";"), "separated by semicolons"),
+        ((head + good).replace(b",", b"\t"), "separated by tabs"),
+        (b"sep=,\n" + head + good, "for a spreadsheet only"),
+        (b"sep=;\n" + head + swapped, "for a spreadsheet only"),
+        ((head + good).decode().encode("utf-16"), "UTF-16"),
+        ((head + good).decode().encode("utf-16-be"), "UTF-16"),
+        (b"PK\x03\x04" + head + good, "a workbook"),
+        (b"", "the file is empty"),
+    ]
+
+
+async def test_of_a_file_that_can_be_read_in_two_ways_nothing_is_posted(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    source, target = await merchant(api, "100"), await merchant(api)
+    line = f"{{}},{source},{target},USD,1.00"
+    path = tmp_path / "damaged.csv"
+
+    def refuse_all() -> None:
+        for multiline in (False, True):
+            for content, complaint in damaged(line.format(fresh()), line.format(fresh())):
+                if multiline and "--multiline" in complaint:
+                    continue
+                path.write_bytes(content)
+                summary, rows, said = run(path, multiline=multiline)
+                assert (summary, rows) == ({}, []), content
+                assert complaint in said or multiline, said
+                assert "nothing of it was posted" in said
+                assert "\n" not in said
+
+    await in_reader(refuse_all)
+    assert await balance_minor(api, target) == 0
+
+
+async def test_what_a_file_asks_for_is_shown_before_anything_is_posted(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    source, target = await merchant(api, "100"), await merchant(api)
+    same = fresh()
+    ready = [f"{same},{source},{target},USD,1.50,,", f"{fresh()},{source},{target},USD,2.50,,", f"{fresh()},{source},{target},JPY,7,,"]
+    wrong = [f"{same},{source},{target},USD,5.00,,", f"{fresh()},{source},{target},XXY,5.00,,", f"{fresh()},{source},{target},JPY,7.5,,"]
+    path = write(tmp_path, *ready, "", *wrong)
+    out = io.StringIO()
+
+    asked, rows, complaint = await in_reader(run, path, dry_run=True)
+    assert asked == {
+        "lines": 8,
+        "records": 6,
+        "sums": [
+            {"currency": "JPY", "records": 1, "amount": "7", "amount_minor": 7},
+            {"currency": "USD", "records": 2, "amount": "4.00", "amount_minor": 400},
+        ],
+        "unreadable": 3,
+    }
+    assert (rows, complaint) == ([], "3 of 6 lines would fail by themselves.")
+    assert await balance_minor(api, target) == 0
+
+    path.write_text("\n".join([HEADER, *ready]))
+    await in_reader(partial(call_command, "import_transfers", str(path), dry_run=True, stdout=out))
+    assert out.getvalue().splitlines() == [
+        "lines: 4, records: 3", "JPY 7 in 1 records", "USD 4.00 in 2 records", "The last line has no line end: is the file whole?",
+    ]  # fmt: skip
+    assert not path.with_name(path.name + ".result.csv").exists()
+
+
+async def test_a_pipe_is_read_to_its_end_before_anything_is_posted(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    source, target = await merchant(api, "100"), await merchant(api)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async def send(*lines: str) -> tuple[dict[str, Any], list[dict[str, str]], str]:
+        content = "\n".join([HEADER, *lines, ""])
+        (done, _) = await asyncio.gather(in_reader(run, pipe, batch_size=2), asyncio.to_thread(pipe.write_text, content))
+        return done
+
+    lines = [f"{fresh()},{source},{target},USD,1.00,," for _ in range(5)]
+    _, rows, complaint = await send(*lines, f'{fresh()},{source},{target},USD,1.00,"open,')
+    assert (rows, "line 7: the quote" in complaint, await balance_minor(api, target)) == ([], True, 0)
+    summary, rows, _ = await send(*lines)
+    assert (summary["posted"], len(rows), await balance_minor(api, target)) == (5, 5, 500)
+
+
+def test_a_file_that_changes_after_it_was_checked_stops_the_import(tmp_path: Path) -> None:
+    path = write(tmp_path, *[f"{fresh()},nobody,no-one,USD,1.00,," for _ in range(4)])
+
+    class Changing(io.StringIO):
+        def write(self, text: str) -> int:
+            with path.open("a") as file:
+                file.write(f"{fresh()},nobody,no-one,USD,1000.00,,\n")
+            return super().write(text)
+
+    with pytest.raises(CommandError, match="stopped before line 2: somebody changed the file") as stopped:
+        call_command("import_transfers", str(path), stdout=Changing())
+    assert stopped.value.returncode == 2
+
+
+def test_the_result_is_never_written_over_the_file_or_among_devices(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    again = tmp_path / "again.csv"
+    again.hardlink_to(path)
+    with pytest.raises(CommandError, match="must not be the file itself"):
+        call_command("import_transfers", str(path), result=again)
+    with pytest.raises(CommandError, match="--result"):
+        call_command("import_transfers", "/dev/null")
+    with pytest.raises(CommandError, match="missing/x.csv: No such file"):
+        call_command("import_transfers", str(path), result=tmp_path / "missing" / "x.csv", stdout=io.StringIO())
+    with pytest.raises(CommandError, match="/dev/full: No space left on device"):
+        call_command("import_transfers", str(path), result=Path("/dev/full"), stdout=io.StringIO())
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

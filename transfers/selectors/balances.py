@@ -11,11 +11,10 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import F, Func, OuterRef, Subquery, TextField
-from django.db.models.functions import Lower
 
 from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, Status, search_grams
-from merchants.models import Account, Merchant
+from merchants.models import Account, Merchant, folded_name
 from merchants.selectors import known_currency
 from transfers.domain.book import AccountSnapshot
 from transfers.models import LedgerEntry
@@ -103,7 +102,7 @@ def list_merchants(
     found = Merchant.objects.order_by("-id")
     if search:
         # The grams find candidates by their index (merchants/sql/search.sql), the text itself decides.
-        grams = Func(Lower("name"), function="ledger_grams", output_field=ArrayField(TextField()))
+        grams = Func(folded_name(), function="ledger_grams", output_field=ArrayField(TextField()))
         found = found.alias(grams=grams).filter(grams__contains=search_grams(search), name__icontains=search)  # type: ignore[misc]
     if status:
         found = found.filter(status=status)

@@ -21,7 +21,7 @@ from ledger_project.kernel.errors import (
     ValidationFailed,
 )
 from ledger_project.kernel.money import Currency, parse_major
-from merchants.domain import MerchantIdentity, own
+from merchants.domain import MerchantIdentity, fold, own
 from merchants.models import new_id
 from merchants.selectors import Identities
 from transfers.domain.commands import Command, PlaceHold, Refuse, RegisterMerchant, TransferFunds
@@ -31,7 +31,7 @@ from transfers.services.requests import HoldRequest, RegistrationRequest, Transf
 def check_addressing(request: TransferRequest) -> None:
     """Raise ``ValidationFailed`` unless the request names two merchants and a currency, or two accounts; ``SameAccount`` if equal."""
     if request.from_merchant and request.to_merchant and request.currency and not (request.source_account_id or request.dest_account_id):
-        if request.from_merchant.lower() == request.to_merchant.lower():
+        if fold(request.from_merchant) == fold(request.to_merchant):
             raise SameAccount
         return
     by_name = {"from_merchant": request.from_merchant, "to_merchant": request.to_merchant}
@@ -96,7 +96,7 @@ def build_registration(request: RegistrationRequest, currency: Currency | None) 
 
 def build_hold(request: HoldRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> Command:
     """Return the command of a hold request. Raises ``SameAccount``, ``UnknownCurrency`` and ``ValidationFailed``."""
-    if request.from_merchant.lower() == request.to_merchant.lower():
+    if fold(request.from_merchant) == fold(request.to_merchant):
         raise SameAccount
     in_currency = required_currency(request.currency, currency)
     amount_minor = request.amount.resolve(in_currency)

@@ -33,14 +33,14 @@ WITH wanted AS MATERIALIZED (
     INSERT INTO merchants_merchant (id, name, status, metadata, created_at)
     SELECT m.id, m.name, 'active', m.metadata, coalesce(m.moment, statement_timestamp())
     FROM wanted m WHERE NOT m.is_off
-    ORDER BY lower(m.name)
-    ON CONFLICT (lower(name)) DO NOTHING
+    ORDER BY lower(m.name COLLATE "C")
+    ON CONFLICT (lower(name COLLATE "C")) DO NOTHING
     RETURNING id, created_at
 )
 SELECT id, created_at FROM registered
 UNION ALL
 SELECT m.id, NULL FROM wanted m
-WHERE m.is_off AND NOT EXISTS (SELECT 1 FROM merchants_merchant taken WHERE lower(taken.name) = lower(m.name))
+WHERE m.is_off AND NOT EXISTS (SELECT 1 FROM merchants_merchant taken WHERE lower(taken.name COLLATE "C") = lower(m.name COLLATE "C"))
 """
 
 FIND_ACCOUNTS = """

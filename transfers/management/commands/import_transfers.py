@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
+import stat
 import sys
+import tempfile
 import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
 from ledger_project.kernel.errors import DatabaseUnavailable
+from ledger_project.management.running import IMPOSSIBLE, INTERRUPTED
 from merchants.models import new_id
-from transfers.import_files import HeaderError, Line, line_item, read_lines, renderer
+from transfers.import_files import FileUnreadable, Line, Survey, line_item, read_lines, renderer, survey
 from transfers.jobs import Result
 from transfers.services.importing import post_transfers_now
 
@@ -27,17 +33,22 @@ MAX_BATCH = 1000
 RESULT_COLUMNS = ("line", "key", "status", "transfer_id", "code", "detail")
 
 EPILOG = """
-The file is UTF-8 CSV with a header. Columns: key, from, to, currency, amount (decimal, major units) and, if you like, memo and
-external_reference. Each line is the same request as POST /transfers with these members and its key as Idempotency-Key, sent by the
-platform: a line and a request of the platform replay each other. So the file can be imported again after any interruption, kill -9
-included: what was posted is replayed, the rest is posted now, nothing is posted twice. (For as long as keys live; external_reference
-guards for good.)
+The file is UTF-8 CSV (RFC 4180: commas, cells with commas or quotes in double quotes, quotes inside doubled) with a header. Columns:
+key, from, to, currency, amount (decimal, major units) and, if you like, memo and external_reference. Each line is the same request as
+POST /transfers with these members and its key as Idempotency-Key, sent by the platform: a line and a request of the platform replay each
+other. So the file can be imported again after any interruption, kill -9 included: what was posted is replayed, the rest is posted now,
+nothing is posted twice. (For as long as keys live; external_reference guards for good.)
 
-A line that is wrong or refused fails alone. A refusal (insufficient_funds, say) is remembered under its key like every answer: to try
-such a line again, give it a new key.
+The whole file is read before anything is posted, and what it asks for is shown: lines, records, the sum of each currency; --dry-run shows
+only that. A file that can be read in two ways (a quote that is not closed, text after a closing quote, a line break in a cell without
+--multiline, another encoding or separator, a workbook) is refused with the line and the cause, and nothing of it is posted. A pipe is
+copied into the temporary folder first.
 
-The result file has a row for each line: line, key, status (posted, replayed or failed), transfer_id, code, detail.
-Exit status: 0 if every line was posted or replayed, 1 if any failed or the import could not go on.
+A line that is wrong or refused fails alone; so does a line whose key an earlier line of the file has. A refusal (insufficient_funds, say)
+is remembered under its key like every answer: to try such a line again, give it a new key.
+
+The result file has a row for each record: line (its first), key, status (posted, replayed or failed), transfer_id, code, detail.
+Exit status: 0 if every line was posted or replayed, 1 if any failed, 2 if the file cannot be read or the import could not go on.
 """
 
 
@@ -55,41 +66,69 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("file", type=Path, help="the CSV file")
+        parser.add_argument("file", type=Path, help="the CSV file, or a pipe")
         parser.add_argument("--result", type=Path, help="where to write what became of each line (default: FILE.result.csv)")
         parser.add_argument(
             "--principal", default="anonymous", help="in whose name: what the transfers say of who asked (default: %(default)s)"
         )
         parser.add_argument("--batch-size", type=int, default=500, help=f"lines in one posting, 1 to {MAX_BATCH} (default: %(default)s)")
+        parser.add_argument("--multiline", action="store_true", help="cells in quotes may have line breaks")
+        parser.add_argument("--dry-run", action="store_true", help="show what the file asks for, and post nothing")
         parser.add_argument("--json", action="store_true", help="write the summary as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it."""
         del args
         source: Path = options["file"]
-        target: Path = options["result"] or source.with_name(f"{source.name}.result.csv")
         if not 1 <= options["batch_size"] <= MAX_BATCH:
-            raise CommandError(f"--batch-size is from 1 to {MAX_BATCH}")
-        if target.resolve() == source.resolve():
-            raise CommandError("the result file must not be the file itself")
+            raise CommandError(f"--batch-size is from 1 to {MAX_BATCH}.", returncode=IMPOSSIBLE)
+        with _naming(source):
+            opened = source.open("rb")
+        with opened:
+            target = _target(source, opened, options["result"])
+            with _naming(source), _seekable(opened) as file:
+                self._import(file, source, target, options)
+
+    def _import(self, file: IO[bytes], source: Path, target: Path, options: dict[str, Any]) -> None:
         started = time.monotonic()
+        version = _version(file)
         try:
-            with source.open("rb") as file, target.open("w", encoding="utf-8", newline="") as results:
-                counts = self._import(file, results, options, size=source.stat().st_size)
-        except HeaderError as error:
-            raise CommandError(f"{source}: {error}") from None
-        except OSError as error:
-            raise CommandError(str(error)) from None
+            asked = survey(file, multiline=options["multiline"])
+        except FileUnreadable as error:
+            detail = f"From line {error.line} on it cannot be read, so nothing of it was posted."
+            raise CommandError(f"{source}: {error}. {detail}", returncode=IMPOSSIBLE) from None
+        self._announce(asked, options)
+        if options["dry_run"]:
+            if asked.unreadable:
+                raise CommandError(f"{asked.unreadable} of {asked.records} lines would fail by themselves.")
+            return
+        file.seek(0)
+        with _naming(target), target.open("w", encoding="utf-8", newline="") as results:
+            counts = self._post_all(file, results, options, version)
         self._summarise(counts, target, time.monotonic() - started, as_json=options["json"])
 
-    def _import(self, file: IO[bytes], results: IO[str], options: dict[str, Any], *, size: int) -> Counter[str]:
+    def _announce(self, asked: Survey, options: dict[str, Any]) -> None:
+        """Show what is going to be posted. Standard output has one JSON document with ``--json``, so then this goes elsewhere."""
+        if options["json"] and options["dry_run"]:
+            document = {"lines": asked.extent.lines, "records": asked.records, "sums": asked.sums(), "unreadable": asked.unreadable}
+            self.stdout.write(json.dumps(document))
+            return
+        out = self.stderr if options["json"] else self.stdout
+        rows = [f"lines: {asked.extent.lines}, records: {asked.records}"]
+        rows += [f"{row['currency']} {row['amount']} in {row['records']} records" for row in asked.sums()]
+        rows += [f"records that fail by themselves: {asked.unreadable}"] if asked.unreadable else []
+        rows += [] if asked.extent.is_ended else ["The last line has no line end: is the file whole?"]
+        out.write("\n".join(rows), style_func=str)
+        out.flush()
+
+    def _post_all(self, file: IO[bytes], results: IO[str], options: dict[str, Any], version: tuple[int, int]) -> Counter[str]:
         counts: Counter[str] = Counter()
-        lines = read_lines(file)
+        lines = read_lines(file, multiline=options["multiline"])
         writer = csv.writer(results)
         writer.writerow(RESULT_COLUMNS)
         with Progress(console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as progress:
-            task = progress.add_task("importing", total=size)
-            while batch := list(islice(lines, options["batch_size"])):
+            task = progress.add_task("importing", total=version[0])
+            while batch := _next_batch(lines, file, options["batch_size"], version):
                 for row in self._post(batch, options["principal"]):
                     counts[row[2]] += 1
                     writer.writerow(row)
@@ -103,7 +142,9 @@ class Command(BaseCommand):
         try:
             posted = post_transfers_now(items, render=renderer(request_id))
         except DatabaseUnavailable as error:
-            raise CommandError(f"stopped before line {batch[0].number}: {error} Run the import again; nothing is posted twice.") from None
+            raise _stopped(batch[0].number, str(error)) from None
+        except KeyboardInterrupt:
+            raise _stopped(batch[0].number, "interrupted.", returncode=INTERRUPTED) from None
         return (_result_row(line, result) for line, result in zip(batch, posted, strict=True))
 
     def _summarise(self, counts: Counter[str], target: Path, seconds: float, *, as_json: bool) -> None:
@@ -114,6 +155,60 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{name}: {value}" for name, value in summary.items()) + f" in {seconds:.1f} s; see {target}")
         if counts["failed"]:
             raise CommandError(f"{counts['failed']} of {counts.total()} lines failed; see {target}")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Have the system's refusals to read or write a file end the command, with the file's name. A closed pipe is no file's fault."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(f"{error.filename or path}: {error.strerror or error}", returncode=IMPOSSIBLE) from None
+
+
+def _seekable(file: IO[bytes]) -> IO[bytes]:
+    """Return the file, or a copy of all that a pipe brings: it is read twice, and checked as a whole before anything is posted."""
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    copy = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+    shutil.copyfileobj(file, copy)
+    copy.seek(0)
+    return copy
+
+
+def _target(source: Path, file: IO[bytes], wanted: Path | None) -> Path:
+    """Return where the result goes. Raises ``CommandError`` where that would be the file itself, or a place among devices."""
+    if wanted is None and source.absolute().parts[1:2] in {("dev",), ("proc",)}:
+        raise CommandError("The file is a pipe; --result says where to write what became of each line.", returncode=IMPOSSIBLE)
+    target = wanted or source.with_name(f"{source.name}.result.csv")
+    if target.exists() and os.path.samestat(target.stat(), os.fstat(file.fileno())):
+        raise CommandError("The result file must not be the file itself.", returncode=IMPOSSIBLE)
+    return target
+
+
+def _version(file: IO[bytes]) -> tuple[int, int]:
+    """Return what changes when somebody writes to the file: its size, and when it was written last."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
+
+
+def _next_batch(lines: Iterator[Line], file: IO[bytes], size: int, version: tuple[int, int]) -> list[Line]:
+    """Return the next lines to post. Raises ``CommandError`` if the file is not the one that was checked any more."""
+    batch: list[Line] = []
+    try:
+        batch += islice(lines, size)
+        if _version(file) == version:
+            return batch
+        changed = "somebody changed the file after it was checked."
+    except FileUnreadable as error:
+        changed = f"somebody changed the file after it was checked ({error})."
+    raise _stopped(batch[0].number if batch else 1, changed)
+
+
+def _stopped(line: int, cause: str, *, returncode: int = IMPOSSIBLE) -> CommandError:
+    return CommandError(f"stopped before line {line}: {cause} Run the import again; nothing is posted twice.", returncode=returncode)
 
 
 def _result_row(line: Line, result: Result) -> tuple[str, ...]:

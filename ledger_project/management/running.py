@@ -1,0 +1,131 @@
+"""Running a command from the command line: what the surroundings refuse is told in one line, with an exit code that scripts can trust.
+
+A traceback is for faults of ours. That a database does not answer, a disk is full, a folder is missing, a reader of our output has gone or
+somebody pressed Ctrl-C is no fault of ours, whichever command it happens to; ``--traceback`` shows where it happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+
+import django.db
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvError
+
+from ledger_project.configuration import ConfigurationError
+from ledger_project.database import EmbeddedPostgresError
+
+FOUND = 1
+"""The command was carried out, and not all is well: what it says stands on standard output, or on standard error in one line."""
+IMPOSSIBLE = 2
+"""The command could not be carried out, or not to its end."""
+INTERRUPTED = 130
+"""Ctrl-C, as shells say it: 128 + SIGINT."""
+NO_READER = 141
+"""Nobody reads the output any more, as shells say it: 128 + SIGPIPE."""
+
+_HINTS = {
+    "42P01": "Is this the ledger's database? manage.py migrate makes its tables.",
+    "42703": "manage.py migrate brings its tables up to date.",
+    "42501": "manage.py create_roles gives the service's role its rights; other work needs the owner of the tables.",
+}
+
+
+def run(arguments: Sequence[str], execute: Callable[[Sequence[str]], None]) -> int:
+    """Carry a command line out and return the exit code."""
+    _prepare_streams()
+    try:
+        code = _carry_out(arguments, execute)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _say("The reader of the output has gone; the rest of it is lost.", NO_READER, quiet=(sys.stdout,))
+    except OSError as error:
+        return _say(f"Standard output: {error.strerror or error}", IMPOSSIBLE, quiet=(sys.stdout,))
+    return code
+
+
+def _carry_out(arguments: Sequence[str], execute: Callable[[Sequence[str]], None]) -> int:
+    unreadable = [position for position, argument in enumerate(arguments) if not _is_text(argument)]
+    if unreadable:
+        return _say(f"Argument {unreadable[0]} is not UTF-8: {arguments[unreadable[0]]!a}", IMPOSSIBLE)
+    try:
+        execute(arguments)
+    except SystemExit as end:
+        return _say(str(end.code), FOUND) if isinstance(end.code, str) else int(end.code or 0)
+    except KeyboardInterrupt:
+        return _say("Interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        line = explain(error)
+        if line is None or "--traceback" in arguments:
+            raise
+        return _say(line, IMPOSSIBLE)
+    return 0
+
+
+def explain(error: Exception) -> str | None:
+    """Return what the surroundings refused, in one line; None for an error that is a fault of ours."""
+    if isinstance(error, ConfigurationError | EnvError | ImproperlyConfigured):
+        return f"Configuration: {_one_line(error)}"
+    if isinstance(error, django.db.Error | psycopg.Error):
+        cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+        hint = _HINTS.get(getattr(cause, "sqlstate", None) or "", "")
+        return f"Database: {_one_line(error)} {hint}".rstrip()
+    if isinstance(error, EmbeddedPostgresError):
+        return f"Embedded PostgreSQL: {_one_line(error)}"
+    if isinstance(error, sqlite3.Error):
+        return f"Temporary file: {_one_line(error)}"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else _one_line(error)
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _prepare_streams() -> None:
+    """Have both outputs: where the caller closed one, what is written to it goes nowhere. What a terminal cannot show is escaped."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it lives as long as the process
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _say(line: str, code: int, *, quiet: Sequence[object] = ()) -> int:
+    """Write one line to standard error, if anybody reads it, and return the code. What ``quiet`` still holds is thrown away."""
+    for stream in quiet:
+        _discard(stream)
+    try:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EIO}:
+            raise
+        _discard(sys.stderr)
+    return code
+
+
+def _discard(stream: object) -> None:
+    """Let a stream write into nothing: what it holds would fail once more, with a traceback, when the interpreter ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, stream.fileno())  # type: ignore[attr-defined]
+        os.close(nothing)
