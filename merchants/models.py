@@ -1,5 +1,6 @@
 """Who holds money: currencies, merchants, and their accounts."""
 
+import re
 import uuid
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ import uuid_utils
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Collate, Lower, Now
-from django.db.models.lookups import Contains, Exact, IContains, IExact, IStartsWith, StartsWith
+from django.db.models.lookups import Contains, EndsWith, Exact, IRegex, StartsWith
 
 from ledger_project.kernel.access import Scope
 from ledger_project.minor_units import MinorUnitsField
@@ -34,21 +35,32 @@ class NameField(models.CharField):  # type: ignore[type-arg]
         return name, "django.db.models.CharField", args, kwargs
 
 
-def _folding(lookup: type[Any], case_sensitive: type[Any]) -> type[Any]:
+_IN_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+"""What PostgreSQL cannot be asked for. No name has it, nor U+FFFD, which is asked for in its place."""
+
+
+def _folding(case_sensitive: type[Any]) -> type[Any]:
     """Return a look-up that folds both sides and then compares exactly."""
 
     class Folding(case_sensitive):  # type: ignore[misc]
-        lookup_name = lookup.lookup_name
         prepare_rhs = False
 
         def __init__(self, lhs: Any, rhs: Any) -> None:
-            super().__init__(Lower(Collate(lhs, "C")), fold(str(rhs)))
+            super().__init__(Lower(Collate(lhs, "C")), _IN_NO_TEXT.sub("\ufffd", fold(str(rhs))))
 
     return Folding
 
 
-for _regardless_of_case, _exactly in ((IExact, Exact), (IContains, Contains), (IStartsWith, StartsWith)):
-    NameField.register_lookup(_folding(_regardless_of_case, _exactly))
+class _ByAsciiPattern(IRegex):
+    """A regular expression cannot be folded; by the collation C it is matched regardless of the case of ASCII letters only."""
+
+    def __init__(self, lhs: Any, rhs: Any) -> None:
+        super().__init__(Collate(lhs, "C"), rhs)
+
+
+for _name, _exactly in (("iexact", Exact), ("icontains", Contains), ("istartswith", StartsWith), ("iendswith", EndsWith)):
+    NameField.register_lookup(_folding(_exactly), _name)
+NameField.register_lookup(_ByAsciiPattern, "iregex")
 
 
 class Currency(models.Model):

@@ -21,6 +21,7 @@ from ledger_project import lifecycle
 from ledger_project.connections import close_own_connections, use_own_connection
 from ledger_project.database import EmbeddedPostgres
 from tests.environment import LANE
+from tests.foreign_databases import turkish_locale
 from tests.invariants import check_invariants
 from tests.log_secrets import check_logs, forget_logs
 from tests.servers import Service
@@ -31,9 +32,12 @@ from tests.service_role import confined
 def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
     """Let all tests use the one database, and check the invariants over all of it at the end."""
     del django_test_environment
-    server = EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if settings.LEDGER_EMBEDDED else contextlib.nullcontext()
+    embedded = EmbeddedPostgres(settings.LEDGER_DATA_DIR) if settings.LEDGER_EMBEDDED else None
     forget_logs()
-    with server, django_db_blocker.unblock():
+    with contextlib.ExitStack() as server, django_db_blocker.unblock():
+        if embedded is not None:
+            with turkish_locale(embedded.home / "locales"):
+                server.enter_context(embedded.running())
         if LANE:
             settings_of_test = connections["default"].settings_dict
             settings_of_test["TEST"]["NAME"] = f"test_{settings_of_test['NAME']}_{LANE}"

@@ -4,7 +4,7 @@ Each index is made CONCURRENTLY under another name and takes the old one's name 
 unique at every moment, and a run that was cut short can be repeated.
 """
 
-from django.db import migrations, models, transaction
+from django.db import migrations, models
 from django.db.models.functions import Collate, Lower
 
 INDEXES = {
@@ -36,9 +36,8 @@ def make_indexes(schema_editor, name):
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}_new")
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}_old")
             cursor.execute(f"CREATE {kind} CONCURRENTLY {index}_new ON merchants_merchant {definition.format(name=name)}")
-            with transaction.atomic(schema_editor.connection.alias):
-                cursor.execute(f"ALTER INDEX IF EXISTS {index} RENAME TO {index}_old")
-                cursor.execute(f"ALTER INDEX {index}_new RENAME TO {index}")
+            # One statement for the database, so one transaction: there is always an index of this name.
+            cursor.execute(f"ALTER INDEX IF EXISTS {index} RENAME TO {index}_old; ALTER INDEX {index}_new RENAME TO {index}")
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}_old")
 
 

@@ -10,7 +10,10 @@ from django.core.management import CommandError
 from django.core.management.base import BaseCommand
 
 from ledger_project.kernel.access import MERCHANT_SCOPES, Scope
+from ledger_project.management.arguments import whole
+from ledger_project.management.running import IMPOSSIBLE
 from merchants.credentials import KeyRefused, create_key, revoke_key
+from merchants.domain import MerchantIdentity
 from merchants.models import ApiKey
 from merchants.selectors import identify_now
 
@@ -34,7 +37,7 @@ class Command(BaseCommand):
             choices=[scope.value for scope in Scope],
             help="May be given several times; default: all it can have.",
         )
-        create.add_argument("--expires-in-days", type=int, metavar="DAYS", help="Default: it does not expire.")
+        create.add_argument("--expires-in-days", type=whole(1, 36_500), metavar="DAYS", help="Default: it does not expire.")
         listing = actions.add_parser("list", help="Show keys, newest first, never their secrets.")
         listing.add_argument("--merchant", metavar="NAME")
         revoke = actions.add_parser("revoke", help="End a key for good.")
@@ -46,12 +49,10 @@ class Command(BaseCommand):
         try:
             {"create": self._create, "list": self._list, "revoke": self._revoke}[options["action"]](options)
         except KeyRefused as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(str(error), returncode=IMPOSSIBLE) from None
 
     def _create(self, options: dict[str, Any]) -> None:
-        merchant = None if options["merchant"] is None else identify_now(names=[options["merchant"]]).merchant(options["merchant"])
-        if merchant is None and options["merchant"] is not None:
-            raise CommandError(f"There is no merchant named {options['merchant']!r}.")
+        merchant = _merchant(options["merchant"])
         everything = frozenset(Scope) if merchant is None else MERCHANT_SCOPES
         scopes = {Scope(text) for text in options["scope"]} if options["scope"] else everything
         days = options["expires_in_days"]
@@ -62,8 +63,9 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         keys = ApiKey.objects.select_related("merchant").order_by("-id")
-        if options["merchant"]:
-            keys = keys.filter(merchant__name__iexact=options["merchant"])
+        merchant = _merchant(options["merchant"])
+        if merchant is not None:
+            keys = keys.filter(merchant_id=merchant.id)
         now = datetime.now(UTC)
         for key in keys:
             owner = key.merchant.name if key.merchant else "(platform)"
@@ -74,6 +76,16 @@ class Command(BaseCommand):
         text = options["prefix"]
         key = next((k for k in ApiKey.objects.all() if text in {k.prefix, str(k.id)}), None)
         if key is None:
-            raise CommandError(f"There is no key {text!r}; 'manage.py api_key list' shows what there is.")
+            raise CommandError(f"There is no key {text!r}; 'manage.py api_key list' shows what there is.", returncode=IMPOSSIBLE)
         revoke_key(key.id)
         self.stdout.write(f"Revoked {key.prefix} ({key.name}).")
+
+
+def _merchant(name: str | None) -> MerchantIdentity | None:
+    """Return the merchant of a name, None for no name. Raises ``CommandError``."""
+    if name is None:
+        return None
+    merchant = identify_now(names=[name]).merchant(name)
+    if merchant is None:
+        raise CommandError(f"There is no merchant named {name!r}.", returncode=IMPOSSIBLE)
+    return merchant

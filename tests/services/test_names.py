@@ -1,0 +1,260 @@
+"""One rule for names: ASCII letters regardless of case, everything else as it is, whatever locale the database has."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+
+from ledger_project.readers import in_reader
+from merchants.domain import fold, is_name, search_grams
+from merchants.models import Account, Merchant, NameField
+from merchants.selectors import forget_identities
+from tests.environment import ROOT
+from tests.factories import balance_minor, key, merchant, unique
+from tests.foreign_databases import LATIN, TURKISH, connect, foreign_database
+from tests.own_servers import manage
+from tests.servers import Service
+from transfers.selectors import list_merchants
+
+migration = import_module("merchants.migrations.0005_ascii_names")
+
+KELVIN, DOTLESS, DOTTED, LONG_S = "\u212a", "\u0131", "\u0130", "\u017f"
+
+
+def lookalikes(name: str) -> list[str]:
+    """Return what some rule takes for a name that begins with k and ends in i, and ours does not."""
+    return [
+        KELVIN + name[1:], name[:-1] + DOTLESS, name[:-1] + DOTTED, "".join(chr(ord(c) + 0xFEE0) for c in name), name + " ", " " + name,
+        name + "\n", name + "\t", name + "\u00a0", name + "\u200b", name + "\u0301", name + "\x00", "\x00" + name, name + "\ufeff", "",
+        name[:1] + "\u00ad" + name[1:], name + "/", "x" * 65,
+    ]  # fmt: skip
+
+
+def test_only_ascii_letters_are_folded() -> None:
+    for number in (*range(0x250), 0x212A, 0x2126, 0xFF21, 0x1E9E, 0x10400):
+        character = chr(number)
+        assert fold(character) == (character.lower() if character.isascii() else character)
+        assert fold("K" + character + "\u00c4") == "k" + fold(character) + "\u00c4"
+
+
+def test_what_cannot_be_a_name_is_none() -> None:
+    assert is_name("kari")
+    assert is_name("A")
+    assert not any(is_name(text) for text in lookalikes("kari"))
+    assert search_grams("K" + KELVIN) == ["k" + KELVIN]
+
+
+async def test_what_only_looks_like_a_name_finds_nobody_by_the_api(api: httpx.AsyncClient) -> None:
+    name, payer = unique("k").replace("-", "") + "i", await merchant(api, "100")
+    assert (await api.post("/merchants", json={"merchant_name": name.upper(), "currency": "USD"})).status_code == 201
+    forget_identities()
+    for warm in (False, True):
+        for text in lookalikes(name):
+            body = {"from_merchant": payer, "to_merchant": text, "currency": "USD", "amount": "1.00"}
+            sent = await api.post("/transfers", json=body, headers=key())
+            assert sent.status_code in {404, 422}, text
+            held = await api.post("/holds", json=body, headers=key())
+            assert held.status_code in {404, 422}, text
+            if text and text != name + "/":
+                assert (await api.get(f"/merchants/{quote(text, safe='')}")).status_code == 404, text
+            found = await api.get("/transfers", params={"to": text})
+            assert found.status_code == 422 or not text or found.json()["items"] == [], text
+        if not warm:
+            assert (await api.get(f"/merchants/{name}/balance")).status_code == 200
+    assert await balance_minor(api, name) == 0
+
+
+async def test_what_only_looks_like_a_name_finds_nobody_in_a_file_or_a_command(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    name, payer = unique("k").replace("-", "") + "i", await merchant(api, "100")
+    await api.post("/merchants", json={"merchant_name": name.upper(), "currency": "USD"})
+    texts = [text for text in lookalikes(name) if text and "\x00" not in text and "\n" not in text]
+    path = tmp_path / "names.csv"
+    lines = [f"{secrets.token_hex(8)},{payer},{text},USD,1.00" for text in texts]
+    path.write_text("\n".join(["key,from,to,currency,amount", *lines, ""]), encoding="utf-8")
+
+    def command(*arguments: str) -> str:
+        out = io.StringIO()
+        call_command(*arguments, stdout=out, stderr=out)
+        return out.getvalue()
+
+    with pytest.raises(CommandError, match=f"{len(texts)} of {len(texts)} lines failed"):
+        await in_reader(command, "import_transfers", str(path))
+    assert await balance_minor(api, name) == 0
+    for text in lookalikes(name):
+        for arguments in (
+            ("api_key", "create", "x", "--merchant", text),
+            ("api_key", "list", "--merchant", text),
+            ("export_statement", text, "--currency", "USD"),
+        ):
+            with pytest.raises(CommandError):
+                await in_reader(command, *arguments)
+    assert "key,from" not in await in_reader(command, "api_key", "list", "--merchant", name)
+
+
+def test_searching_folds_as_finding_does(ledger: None) -> None:
+    del ledger
+    name = unique("Kari").replace("-", "")
+    Merchant.objects.create(name=name)
+    assert [view.name for view in list_merchants(search=name.upper(), status=None, before=None, limit=5)] == [name]
+    for text in (KELVIN + name[1:], name.replace("i", DOTLESS), name.replace("i", DOTTED), name.replace("i", "%"), name.replace("i", "_")):
+        assert list_merchants(search=text, status=None, before=None, limit=5) == [], text
+        for lookup in ("iexact", "icontains", "istartswith"):
+            assert not Merchant.objects.filter(**{f"name__{lookup}": text}).exists(), (text, lookup)
+            assert not Account.objects.filter(**{f"merchant__name__{lookup}": text}).exists()
+    for lookup in ("iexact", "icontains", "istartswith"):
+        assert Merchant.objects.filter(**{f"name__{lookup}": name.swapcase()}).exists()
+
+
+# --- nobody compares names in another way ---------------------------------------------------------------------------------------
+
+
+def test_every_look_up_regardless_of_case_says_its_collation() -> None:
+    field = Merchant._meta.get_field("name")
+    assert isinstance(field, NameField)
+    insensitive = [name for name in field.get_lookups() if name.startswith("i") and name not in {"in", "isnull"}]
+    assert {"iexact", "icontains", "istartswith", "iendswith", "iregex"} <= set(insensitive)
+    for lookup in insensitive:
+        text = str(Merchant.objects.filter(**{f"name__{lookup}": "x"}).query)
+        assert re.search(r'WHERE (LOWER\()?"merchants_merchant"."name" COLLATE "C"', text), text
+        assert "UPPER" not in text
+
+
+def test_every_index_and_function_of_names_says_its_collation(ledger: None) -> None:
+    del ledger
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'merchants_merchant'")
+        folded = [text for (text,) in cursor.fetchall() if "lower" in text or "upper" in text]
+    assert len(folded) == 2
+    assert all('COLLATE "C"' in text for text in folded), folded
+
+
+def test_no_code_of_ours_lowers_a_name_by_another_rule() -> None:
+    sql = re.compile(r"(?:lower|upper)\((?!TG_OP)(?![^()]*COLLATE \"C\")[^()]*name[^()]*\)|ILIKE|~\*", re.IGNORECASE)
+    python = re.compile(r"(?:name|merchant)\w*\.(?:lower|casefold|upper)\(")
+    for folder in ("merchants", "fees", "transfers"):
+        for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.sql")]:
+            if "migrations" in path.parts or path.name == "search.sql":
+                continue
+            text = path.read_text(encoding="utf-8")
+            found = [match.group() for match in (*sql.finditer(text), *python.finditer(text)) if "Collate(" not in match.group()]
+            assert not found, f"{path}: {found}"
+
+
+# --- a database with rules of its own -------------------------------------------------------------------------------------------
+
+
+def test_on_a_turkish_database_names_are_found_unique_and_nobody_else_s(ledger: None) -> None:
+    del ledger
+    with foreign_database(TURKISH) as url:
+        with connect(url) as raw:
+            assert raw.execute("SELECT lower(%s)", ["MIRA" + KELVIN]).fetchone() != ("mira" + KELVIN,), "it has no rules of its own"
+        manage(url, "migrate", "-v", "0")
+        service = Service(url=url)
+        service.start()
+        try:
+            with httpx.Client(base_url=service.base_url) as client:
+                _try_names(client)
+        finally:
+            service.stop()
+
+
+def _try_names(client: httpx.Client) -> None:
+    def register(name: str) -> int:
+        body = {"merchant_name": name, "currency": "USD", "initial_balance": "10.00"}
+        return client.post("/merchants", json=body).status_code
+
+    def pay(source: str, target: str) -> int:
+        body = {"from_merchant": source, "to_merchant": target, "currency": "USD", "amount": "1.00"}
+        return client.post("/transfers", json=body, headers={"Idempotency-Key": secrets.token_hex(8)}).status_code
+
+    assert [register(name) for name in ("MIRA", "mira", "ivan_shop", "IVAN_SHOP", "Karl")] == [201, 409, 201, 409, 201]
+    assert [client.get(f"/merchants/{name}").status_code for name in ("MIRA", "mira", "Mira", "m\u0131ra", "M\u0130RA")] == [200] * 3 + [
+        404
+    ] * 2
+    assert [pay("mira", "IVAN_SHOP"), pay("Ivan_Shop", "MIRA"), pay("\u212aarl", "mira"), pay("ivan_shop", "\u0131van_shop")] == [
+        201,
+        201,
+        404,
+        404,
+    ]
+    assert [len(client.get("/merchants", params={"search": text}).json()["items"]) for text in ("mIr", "VAN_S", "i", "I", "\u0131")] == [
+        1,
+        1,
+        2,
+        2,
+        0,
+    ]
+
+
+@contextmanager
+def migrating(url: str) -> Iterator[tuple[SimpleNamespace, psycopg.Connection[Any]]]:
+    """Have a table of merchants as it was, and what a migration is given to work on it."""
+    own = connections.create_connection("default")
+    own.settings_dict = {**own.settings_dict, "NAME": url.rsplit("/", 1)[1].split("?", maxsplit=1)[0], "OPTIONS": {}}
+    with connect(url) as raw:
+        raw.execute("CREATE TABLE merchants_merchant (name varchar(64) NOT NULL)")
+        raw.execute((ROOT / "merchants" / "sql" / "search.sql").read_text())
+        raw.execute("CREATE UNIQUE INDEX merchant_name_unique ON merchants_merchant (lower(name))")
+        try:
+            yield SimpleNamespace(connection=own), raw
+        finally:
+            own.close()
+
+
+def test_names_that_a_locale_let_in_twice_stop_the_migration_with_their_names(ledger: None) -> None:
+    del ledger
+    with foreign_database(TURKISH) as url, migrating(url) as (editor, raw):
+        raw.execute("DROP INDEX merchant_name_unique")  # so that the two names get in, whatever the locale is
+        raw.execute("INSERT INTO merchants_merchant VALUES ('ivan_shop'), ('IVAN_SHOP'), ('mira')")
+        with pytest.raises(ValueError, match="IVAN_SHOP, ivan_shop"):
+            migration.make_indexes(editor, 'name COLLATE "C"')
+        raw.execute("UPDATE merchants_merchant SET name = 'ivan_shop_2' WHERE name = 'IVAN_SHOP'")
+        migration.make_indexes(editor, 'name COLLATE "C"')
+        with pytest.raises(psycopg.errors.UniqueViolation, match="merchant_name_unique"):
+            raw.execute("INSERT INTO merchants_merchant VALUES ('Ivan_Shop')")
+
+
+def test_the_migration_can_be_cut_short_anywhere_repeated_and_taken_back(ledger: None) -> None:
+    del ledger
+    names = "SELECT indexname FROM pg_indexes WHERE tablename = 'merchants_merchant' ORDER BY 1"
+    with foreign_database(TURKISH) as url, migrating(url) as (editor, raw):
+        complete = raw.execute(names).fetchall()
+        for damage in (
+            "CREATE INDEX merchant_name_unique_new ON merchants_merchant (name)",
+            "ALTER INDEX merchant_name_unique RENAME TO merchant_name_unique_old",
+            "CREATE INDEX merchant_name_grams_old ON merchants_merchant (name)",
+        ):
+            for name in ('name COLLATE "C"', "name"):
+                raw.execute(damage)
+                migration.make_indexes(editor, name)
+                assert raw.execute(names).fetchall() == complete
+
+
+def test_the_service_does_not_start_on_a_database_of_another_encoding(ledger: None) -> None:
+    del ledger
+    with foreign_database(LATIN) as url:
+        env = {**os.environ, "DATABASE_URL": url}
+        command = [sys.executable, "-m", "uvicorn", "ledger_project.asgi:application", "--lifespan", "on", "--port", "0"]
+        done = subprocess.run(
+            [*command, "--log-level", "error"], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode != 0
+    assert "the database has the encoding LATIN1; the ledger needs UTF8" in done.stderr
+    assert "Traceback" not in done.stderr
