@@ -1,52 +1,45 @@
-"""Arguments of commands that have a form: read once, by one rule, and refused by the parser in one line."""
+"""Arguments of commands that have a form: read by one rule each, and refused in one line that names the option."""
 
 from __future__ import annotations
 
-import math
-from argparse import ArgumentTypeError
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.core.management.base import CommandError
 
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """Return what reads a whole number from ``low`` to ``high``."""
+from ledger_project.management.running import IMPOSSIBLE
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def whole(option: str, low: int, high: int) -> Callable[[str], int]:
+    """Return what reads a whole number from ``low`` to ``high``. Raises ``CommandError``."""
 
     def read(text: str) -> int:
-        if not (text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 20 and low <= int(text) <= high):
-            raise ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        if not (text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high):
+            raise CommandError(f"{option} is {text!r}; a whole number from {low} to {high} is expected.", returncode=IMPOSSIBLE)
         return int(text)
 
     return read
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
-    """Return what reads a number from ``low`` to ``high``; infinity and NaN are none."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
-        return value
-
-    return read
-
-
-def moment(text: str) -> datetime:
-    """Read a moment in RFC 3339; without an offset it is UTC."""
+def moment(option: str, text: str | None) -> datetime | None:
+    """Read a moment in RFC 3339, in UTC if it has no offset. Raises ``CommandError``."""
+    if text is None:
+        return None
     try:
         value = datetime.fromisoformat(text)
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise ArgumentTypeError(f"{text!r} is not a moment such as 2026-01-31T00:00:00Z") from None
+        raise CommandError(f"{option} is {text!r}; a moment such as 2026-01-31T00:00:00Z is expected.", returncode=IMPOSSIBLE) from None
 
 
-def identifier(text: str) -> UUID:
-    """Read the id of a row."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not an id such as 0199c0de-0000-7000-8000-000000000000") from None
+def identifier(option: str, text: str | None) -> UUID | None:
+    """Read the id of a row. Raises ``CommandError``."""
+    if text is None:
+        return None
+    if not _ID.fullmatch(text):
+        raise CommandError(f"{option} is {text!r}; the id of an account is expected.", returncode=IMPOSSIBLE)
+    return UUID(text)

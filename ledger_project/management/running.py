@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import django.db
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError
 from environs import EnvError
 
 from ledger_project.configuration import ConfigurationError
@@ -62,6 +63,8 @@ def _carry_out(arguments: Sequence[str], execute: Callable[[Sequence[str]], None
         return _say("Interrupted.", INTERRUPTED)
     except BrokenPipeError:
         raise
+    except CommandError as error:  # of an argument: the command itself says its own
+        return _say(f"CommandError: {_one_line(error)}", error.returncode)
     except Exception as error:
         line = explain(error)
         if line is None or "--traceback" in arguments:

@@ -11,6 +11,8 @@ from django.core.management import CommandError
 from django.core.management.base import BaseCommand
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from ledger_project.management.running import IMPOSSIBLE
+
 log = structlog.get_logger(__name__)
 
 
@@ -29,7 +31,7 @@ class Command(BaseCommand):
         del args
         user = get_user_model().objects.filter(username=options["username"]).first()
         if user is None:
-            raise CommandError(f"There is no user named {options['username']!r}.")
+            raise CommandError(f"There is no user named {options['username']!r}.", returncode=IMPOSSIBLE)
         count, _ = TOTPDevice.objects.filter(user=user).delete()
         log.info("second_factor.reset", user_id=user.pk, devices=count)
         self.stdout.write(f"{options['username']} has no second factor now; their next login enrols one.")

@@ -19,6 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 from uvicorn.supervisors import Multiprocess
 
 from ledger_project.database import EmbeddedPostgres
+from ledger_project.management.running import IMPOSSIBLE
 from ledger_project.metrics import prepare_multiprocess
 from ledger_project.orphans import SUPERVISOR
 
@@ -49,7 +50,7 @@ def environment_number(name: str, default: int, *, low: int, high: int) -> int:
     """Return a whole number from the environment. Raises ``CommandError`` with one clear line."""
     text = os.environ.get(name, "").strip() or str(default)
     if not text.isdecimal() or not low <= int(text) <= high:
-        raise CommandError(f"{name} is {text!r}; a whole number from {low} to {high} is expected.")
+        raise CommandError(f"{name} is {text!r}; a whole number from {low} to {high} is expected.", returncode=IMPOSSIBLE)
     return int(text)
 
 
@@ -90,7 +91,7 @@ class Command(BaseCommand):
             listener.listen(2048)
         except OSError as error:
             listener.close()
-            raise CommandError(f"Port {port} cannot be used ({error.strerror}); set PORT to another one.") from None
+            raise CommandError(f"Port {port} cannot be used ({error.strerror}); set PORT to another one.", returncode=IMPOSSIBLE) from None
         listener.set_inheritable(True)
         return listener
 
@@ -101,7 +102,7 @@ class Command(BaseCommand):
             psycopg.connect(**parameters).close()
         except psycopg.Error as error:
             reason = " ".join(str(error).split())
-            raise CommandError(f"The database that DATABASE_URL names cannot be reached: {reason}") from None
+            raise CommandError(f"The database that DATABASE_URL names cannot be reached: {reason}", returncode=IMPOSSIBLE) from None
 
     def _migrate(self) -> None:
         executor = MigrationExecutor(connection)

@@ -37,7 +37,9 @@ class Command(BaseCommand):
             choices=[scope.value for scope in Scope],
             help="May be given several times; default: all it can have.",
         )
-        create.add_argument("--expires-in-days", type=whole(1, 36_500), metavar="DAYS", help="Default: it does not expire.")
+        create.add_argument(
+            "--expires-in-days", type=whole("--expires-in-days", 1, 36_500), metavar="DAYS", help="Default: it does not expire."
+        )
         listing = actions.add_parser("list", help="Show keys, newest first, never their secrets.")
         listing.add_argument("--merchant", metavar="NAME")
         revoke = actions.add_parser("revoke", help="End a key for good.")

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, transaction
 from psycopg import sql
 
+from ledger_project.management.running import IMPOSSIBLE
 from transfers.roles import create_role, grants
 
 PASSWORD_VARIABLE = "LEDGER_SERVICE_PASSWORD"  # noqa: S105 - the name of a variable  # nosec B105
@@ -39,11 +40,11 @@ class Command(BaseCommand):
             )
             user, database, schema, exists = cursor.fetchone()
             if user == role:
-                raise CommandError(f"{role} is who is connected now; run this as the owner of the tables.")
+                raise CommandError(f"{role} is who is connected now; run this as the owner of the tables.", returncode=IMPOSSIBLE)
             cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", [schema])
             tables = [row[0] for row in cursor.fetchall()]
             if "transfers_ledgerentry" not in tables:
-                raise CommandError("There are no ledger tables yet; run manage.py migrate first.")
+                raise CommandError("There are no ledger tables yet; run manage.py migrate first.", returncode=IMPOSSIBLE)
             for statement in [*create_role(role, password, exists=exists), *grants(role, tables, database=database, schema=schema)]:
                 self._run(cursor, statement, only_print=options["only_print"])
         if not options["only_print"]:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import sys
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from django.core.management.base import CommandError
 from django.http import StreamingHttpResponse
 
 from ledger_project.kernel.json import dumps_text
+from ledger_project.management.arguments import moment
 from ledger_project.management.output import ReportingCommand, steps
 from merchants.domain import AccountKind
 from merchants.models import Account
@@ -49,7 +51,7 @@ class Command(ReportingCommand):
         del args
         if options["as_json"] and options["output"] is None:
             raise CommandError("--json needs --output: standard output holds the statement otherwise.", returncode=2)
-        start, end = _moment("--from", options["start"]), _moment("--to", options["end"])
+        start, end = moment("--from", options["start"]), moment("--to", options["end"])
         if start is not None and end is not None and start > end:
             raise CommandError(f"--from {options['start']} is after --to {options['end']}.", returncode=2)
         period = get_period(_account(options["account"], options["currency"]), start=start, end=end)
@@ -59,10 +61,8 @@ class Command(ReportingCommand):
             if output is None:
                 size = _write(response, getattr(self.stdout, "buffer", sys.stdout.buffer), step)
             else:
-                temporary = output.with_name(output.name + ".part")
-                with temporary.open("wb") as file:
+                with _replacing(output) as file:
                     size = _write(response, file, step)
-                temporary.replace(output)
         if options["as_json"]:
             document = {
                 "account": str(period.account_id),
@@ -97,14 +97,21 @@ def _account(name: str, currency: str | None) -> Account:
     return account
 
 
-def _moment(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
+@contextlib.contextmanager
+def _replacing(output: Path) -> Iterator[IO[bytes]]:
+    """Write a file as a whole or not at all. A device or a pipe is written to, never replaced by a file."""
+    if output.exists() and not output.is_file():
+        with output.open("wb") as file:
+            yield file
+        return
+    temporary = output.with_name(output.name + ".part")
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise CommandError(f"{option} is {text!r}; a moment such as 2026-01-31T00:00:00Z is expected.", returncode=2) from None
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(output)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _write(response: StreamingHttpResponse, file: IO[bytes], step: Any) -> int:

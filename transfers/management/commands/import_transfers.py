@@ -86,14 +86,17 @@ class Command(BaseCommand):
             opened = source.open("rb")
         with opened:
             target = _target(source, opened, options["result"])
-            with _naming(source), _seekable(opened) as file:
+            with _naming(source):
+                file = _seekable(opened)
+            with file:
                 self._import(file, source, target, options)
 
     def _import(self, file: IO[bytes], source: Path, target: Path, options: dict[str, Any]) -> None:
         started = time.monotonic()
         version = _version(file)
         try:
-            asked = survey(file, multiline=options["multiline"])
+            with _naming(source):
+                asked = survey(file, multiline=options["multiline"])
         except FileUnreadable as error:
             detail = f"From line {error.line} on it cannot be read, so nothing of it was posted."
             raise CommandError(f"{source}: {error}. {detail}", returncode=IMPOSSIBLE) from None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import CommandError
 
 from ledger_project.kernel.json import dumps_text
+from ledger_project.management.arguments import identifier, moment
 from ledger_project.management.output import ReportingCommand, steps
 from merchants.models import Account
 from transfers.models import ReconciliationRun
@@ -51,7 +50,7 @@ class Command(ReportingCommand):
         del args
         if options["advance"] and options["anchor"] is None:
             raise CommandError("--advance needs --anchor FILE.", returncode=USAGE)
-        scope = Scope(_moment(options["since"]), _uuid(options["account"]))
+        scope = Scope(moment("--since", options["since"]), identifier("--account", options["account"]))
         request = Reconciliation(scope, options["anchor"], options["advance"], max(1, options["limit"]))
         if scope.account_id is not None and not Account.objects.filter(id=scope.account_id).exists():
             raise CommandError(f"There is no account {scope.account_id}.", returncode=USAGE)
@@ -86,20 +85,3 @@ class Command(ReportingCommand):
             self.stdout.write(f"DAMAGED: {len(run.findings)} findings ({run.scope}, {counted}). docs/operations.md says what to do.")
         else:
             self.stdout.write(f"Clean: {run.scope}, {counted}.")
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"--since is {text!r}; a moment such as 2026-01-31T00:00:00Z is expected.", returncode=USAGE) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return None if text is None else UUID(text)
-    except ValueError:
-        raise CommandError(f"--account is {text!r}; the id of an account is expected.", returncode=USAGE) from None
