@@ -76,6 +76,7 @@ def _use_database(url: str) -> None:
     settings.LEDGER_EMBEDDED = False
     connections.__dict__.pop("settings", None)
     connections._settings = None  # type: ignore[attr-defined]
+    del connections["default"]
 
 
 def _redirect(descriptor: int, stream: str, where: str) -> None:

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from typing import TextIO
 
 import django.db
 import psycopg
@@ -47,8 +48,12 @@ def run(arguments: Sequence[str], execute: Callable[[Sequence[str]], None]) -> i
     except BrokenPipeError:
         return _say("The reader of the output has gone; the rest of it is lost.", NO_READER, quiet=(sys.stdout,))
     except OSError as error:
-        return _say(f"Standard output: {error.strerror or error}", IMPOSSIBLE, quiet=(sys.stdout,))
+        return _say(_output_refused(error), IMPOSSIBLE, quiet=(sys.stdout,))
     return code
+
+
+def _output_refused(error: OSError) -> str:
+    return f"Standard output: {error.strerror or error}"
 
 
 def _carry_out(arguments: Sequence[str], execute: Callable[[Sequence[str]], None]) -> int:
@@ -86,12 +91,30 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, sqlite3.Error):
         return f"Temporary file: {_one_line(error)}"
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename is not None else _one_line(error)
+        return _refusal_of_system(error)
     return None
 
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _refusal_of_system(error: OSError) -> str:
+    """Return the name of the file and the reason; an error without a name may be that of the output."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if _can_flush(sys.stdout):
+        return _one_line(error)
+    _discard(sys.stdout)
+    return _output_refused(error)
+
+
+def _can_flush(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _is_text(argument: str) -> bool:
