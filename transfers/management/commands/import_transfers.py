@@ -22,6 +22,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
+from ledger_project.formats.spreadsheets import neutralised
 from ledger_project.kernel.errors import DatabaseUnavailable
 from ledger_project.management.running import IMPOSSIBLE, INTERRUPTED
 from merchants.models import new_id
@@ -48,6 +49,7 @@ A line that is wrong or refused fails alone; so does a line whose key an earlier
 is remembered under its key like every answer: to try such a line again, give it a new key.
 
 The result file has a row for each record: line (its first), key, status (posted, replayed or failed), transfer_id, code, detail.
+People open it, so what a spreadsheet would take for a formula has a ' before it; programs go by the line.
 Exit status: 0 if every line was posted or replayed, 1 if any failed, 2 if the file cannot be read or the import could not go on.
 """
 
@@ -216,8 +218,8 @@ def _stopped(line: int, cause: str, *, returncode: int = IMPOSSIBLE) -> CommandE
 
 def _result_row(line: Line, result: Result) -> tuple[str, ...]:
     answer = json.loads(result.answer.body)
-    key = line.cells.get("key", "")
+    key = neutralised(line.cells.get("key", ""))
     if result.answer.status_code >= 400:
         errors = "; ".join(f"{e['field']}: {e['detail']}" for e in answer.get("errors", []))
-        return str(line.number), key, "failed", "", answer["code"], errors or answer["detail"]
+        return str(line.number), key, "failed", "", answer["code"], neutralised(errors or answer["detail"])
     return str(line.number), key, "replayed" if result.replayed else "posted", answer["id"], "", ""
