@@ -103,7 +103,7 @@ class Merchant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class Account(models.Model):

@@ -23,7 +23,6 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from ledger_project.readers import in_reader
-from merchants.domain import fold, is_name, search_grams
 from merchants.models import Account, Merchant, NameField
 from merchants.selectors import forget_identities
 from tests.environment import ROOT
@@ -31,34 +30,10 @@ from tests.factories import balance_minor, key, merchant, unique
 from tests.foreign_databases import LATIN, TURKISH, connect, foreign_database
 from tests.own_servers import manage
 from tests.servers import Service
+from tests.unit.test_names import DOTLESS, DOTTED, KELVIN, lookalikes
 from transfers.selectors import list_merchants
 
 migration = import_module("merchants.migrations.0005_ascii_names")
-
-KELVIN, DOTLESS, DOTTED, LONG_S = "\u212a", "\u0131", "\u0130", "\u017f"
-
-
-def lookalikes(name: str) -> list[str]:
-    """Return what some rule takes for a name that begins with k and ends in i, and ours does not."""
-    return [
-        KELVIN + name[1:], name[:-1] + DOTLESS, name[:-1] + DOTTED, "".join(chr(ord(c) + 0xFEE0) for c in name), name + " ", " " + name,
-        name + "\n", name + "\t", name + "\u00a0", name + "\u200b", name + "\u0301", name + "\x00", "\x00" + name, name + "\ufeff", "",
-        name[:1] + "\u00ad" + name[1:], name + "/", "x" * 65,
-    ]  # fmt: skip
-
-
-def test_only_ascii_letters_are_folded() -> None:
-    for number in (*range(0x250), 0x212A, 0x2126, 0xFF21, 0x1E9E, 0x10400):
-        character = chr(number)
-        assert fold(character) == (character.lower() if character.isascii() else character)
-        assert fold("K" + character + "\u00c4") == "k" + fold(character) + "\u00c4"
-
-
-def test_what_cannot_be_a_name_is_none() -> None:
-    assert is_name("kari")
-    assert is_name("A")
-    assert not any(is_name(text) for text in lookalikes("kari"))
-    assert search_grams("K" + KELVIN) == ["k" + KELVIN]
 
 
 async def test_what_only_looks_like_a_name_finds_nobody_by_the_api(api: httpx.AsyncClient) -> None:
