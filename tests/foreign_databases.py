@@ -8,12 +8,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import psycopg
 
 from tests.factories import unique
-from tests.servers import database_url
 from tests.service_role import owner_connection
 
 _UTF8 = "TEMPLATE template0 ENCODING 'UTF8'"
@@ -51,9 +50,18 @@ def foreign_database(options: tuple[str, ...]) -> Iterator[str]:
         connection.autocommit = True
         _create(connection, name, options)
         try:
-            yield urlsplit(database_url())._replace(path=f"/{name}").geturl()
+            yield _url(connection, name)
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+
+
+def _url(owner: psycopg.Connection[tuple[object, ...]], name: str) -> str:
+    """Return the URL of a database as the owner of the test database, whatever role the tests have."""
+    info = owner.info
+    credentials = quote(info.user) + (f":{quote(info.password)}" if info.password else "")
+    if info.host.startswith("/"):
+        return f"postgresql://{credentials}@/{name}?host={quote(info.host, safe='')}"
+    return f"postgresql://{credentials}@{info.host}:{info.port}/{name}"
 
 
 def _create(connection: psycopg.Connection[tuple[object, ...]], name: str, options: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from merchants.domain import fold
 from transfers.domain.commands import AccountKey, Command, RegisterMerchant, TransferFunds
 from transfers.domain.outcome import Outcome
 
@@ -102,7 +103,7 @@ class Job(Struct, frozen=True):
     def needs(self) -> set[Blocker]:
         """Everything that somebody else may have locked: accounts, keys, and the names of merchants that are registered."""
         keys = {(key.owner, key.key) for key in self.all_keys()}
-        names = {("", item.command.merchant.name.lower()) for item in self.items if isinstance(item.command, RegisterMerchant)}
+        names = {("", fold(item.command.merchant.name)) for item in self.items if isinstance(item.command, RegisterMerchant)}
         return self.accounts() | keys | names
 
     def all_keys(self) -> list[Key]:
