@@ -4,4 +4,5 @@ CREATE FUNCTION ledger_grams(name text) RETURNS text[] LANGUAGE sql IMMUTABLE PA
     SELECT coalesce(array_agg(DISTINCT substr(name, first, size)), '{}')
     FROM generate_series(1, 3) AS size, generate_series(1, length(name) - size + 1) AS first
 $$;
+-- Migration ascii_names makes this index again by lower(name COLLATE "C"); what is in force is there.
 CREATE INDEX merchant_name_grams ON merchants_merchant USING gin (ledger_grams(lower(name)));
