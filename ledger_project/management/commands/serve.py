@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 from typing import Any
@@ -140,6 +141,8 @@ class Command(BaseCommand):
             with contextlib.suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run(sockets=[listener])
             return
-        prepare_multiprocess(settings.LEDGER_DATA_DIR / f"metrics-{port}")
+        figures = settings.LEDGER_DATA_DIR / f"metrics-{port}"
+        prepare_multiprocess(figures)
         os.environ[SUPERVISOR] = str(os.getpid())
         Multiprocess(config, sockets=[listener]).run()
+        shutil.rmtree(figures, ignore_errors=True)
