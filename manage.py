@@ -23,6 +23,7 @@ def main() -> None:
 
     from ledger_project.configuration import ConfigurationError  # noqa: PLC0415
     from ledger_project.database import EmbeddedPostgres  # noqa: PLC0415
+    from ledger_project.sqlstates import command_error  # noqa: PLC0415
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
@@ -31,7 +32,14 @@ def main() -> None:
     except (ConfigurationError, EnvError) as error:
         sys.exit(f"Configuration: {error}")
     with server:
-        execute_from_command_line(sys.argv)
+        try:
+            execute_from_command_line(sys.argv)
+        except Exception as error:
+            told = command_error(error)
+            if told is None:
+                raise
+            sys.stderr.write(f"{told}\n")
+            sys.exit(2)
 
 
 if __name__ == "__main__":

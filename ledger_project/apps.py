@@ -12,10 +12,14 @@ class LedgerProjectConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, and what a serving process does for itself."""
         from ledger_project import checks  # noqa: F401, PLC0415 - importing registers
-        from ledger_project.http.authentication import use_token_check  # noqa: PLC0415 - settings are read now, not before
+        from ledger_project.connections import serve_with_limits  # noqa: PLC0415
+        from ledger_project.health import refuse_what_cannot_work  # noqa: PLC0415 - settings are read now, not before
+        from ledger_project.http.authentication import use_token_check  # noqa: PLC0415
         from ledger_project.lifecycle import on_startup  # noqa: PLC0415
         from ledger_project.orphans import watch_supervisor  # noqa: PLC0415
         from ledger_project.tokens import check_access_token  # noqa: PLC0415
 
         use_token_check(check_access_token)
+        on_startup(serve_with_limits)
+        on_startup(refuse_what_cannot_work)
         on_startup(watch_supervisor)

@@ -18,6 +18,7 @@ from ledger_project import lifecycle  # noqa: E402
 from ledger_project.http.bodies import Receive  # noqa: E402
 from ledger_project.http.full_stack import FullStack  # noqa: E402
 from ledger_project.http.handler import ApiHandler, Scope, Send  # noqa: E402
+from ledger_project.poolers import StartRefused  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +46,12 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            await lifecycle.startup()
+            try:
+                await lifecycle.startup()
+            except StartRefused as error:
+                log.critical("start.refused", reason=str(error))
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             await send({"type": "lifespan.startup.complete"})
         else:
             await lifecycle.shutdown()

@@ -159,7 +159,7 @@ def _add(found: dict[str, float], target: Path) -> bool:
     file = AllocatedFile(str(draft))
     for key, value in total.items():
         file.write_value(key, value, 0.0)
-    complete = not file._unshared  # noqa: SLF001 - this module's
+    complete = not file._unshared
     file.close()  # type: ignore[no-untyped-call]
     if complete:
         draft.replace(target)

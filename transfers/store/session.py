@@ -10,7 +10,7 @@ read by psycopg's loaders, and errors are psycopg's.
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +34,8 @@ Row = tuple[object, ...]
 _names: WeakKeyDictionary[psycopg.Connection[Row], dict[str, bytes]] = WeakKeyDictionary()
 """The statements that each connection has prepared. They live as long as it does, through rollbacks too."""
 
-_numbers = itertools.count()
+# What a posting rests on, whatever the defaults of the server, the database or the role are. On a standby this is an error at once.
+_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE"
 
 
 class Reply:
@@ -65,6 +66,15 @@ def _numbered(statement: str) -> bytes:
     text = first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
     assert "%" not in text, "a percent sign that is no placeholder"  # noqa: S101 - the texts are constants  # nosec B101
     return text.encode()
+
+
+@cache
+def _name(statement: str) -> bytes:
+    """Return what a statement is called when it is prepared: the same in every process, and another one for every other text.
+
+    Behind a pooler, processes may meet on one connection of the database: a name that stood for something else there would be run.
+    """
+    return b"ledger_" + hashlib.sha256(_numbered(statement)).hexdigest()[:32].encode()
 
 
 def _next_result(pg: PGconn) -> PQGen[PGresult]:
@@ -117,7 +127,7 @@ class Session:
         try:
             self._pg.enter_pipeline_mode()
             if self._pg.transaction_status == TransactionStatus.IDLE:
-                self._pg.send_query_params(b"BEGIN", None)
+                self._pg.send_query_params(_BEGIN, None)
                 self._expect()
             yield
             error = self._exchange()
@@ -164,7 +174,7 @@ class Session:
         return reply
 
     def _prepare(self, statement: str) -> bytes:
-        name = b"ledger_%d" % next(_numbers)
+        name = _name(statement)
         self._pg.send_prepare(name, _numbered(statement))
         self._preparing.append((statement, self._expect()))
         self._prepared[statement] = name

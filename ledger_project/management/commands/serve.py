@@ -22,6 +22,7 @@ from uvicorn.supervisors import Multiprocess
 from ledger_project.database import EmbeddedPostgres
 from ledger_project.metrics import prepare_multiprocess
 from ledger_project.orphans import SUPERVISOR
+from ledger_project.poolers import refused_pooler
 
 LIBPQ_NAMES = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
 
@@ -103,6 +104,9 @@ class Command(BaseCommand):
         except psycopg.Error as error:
             reason = " ".join(str(error).split())
             raise CommandError(f"The database that DATABASE_URL names cannot be reached: {reason}") from None
+        refusal = refused_pooler()
+        if refusal is not None:
+            raise CommandError(refusal)
 
     def _migrate(self) -> None:
         executor = MigrationExecutor(connection)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from ledger_project.poolers import refused_pooler
 from transfers import periodic
 
 DAY_S = 24 * 3600
@@ -36,6 +37,9 @@ class Command(BaseCommand):
         settle_s, purge_s, reconcile_s = options["settle_every"], options["purge_every"], options["reconcile_every"]
         if min(settle_s, purge_s, reconcile_s) < 0:
             raise CommandError("Intervals are seconds, 0 for never.", returncode=2)
+        refusal = refused_pooler()
+        if refusal is not None:
+            raise CommandError(refusal, returncode=2)
         works: tuple[periodic.Work, ...] = periodic.SERVING
         works += (periodic.settling(settle_s),) if settle_s else ()
         works += (periodic.purging(purge_s),) if purge_s else ()
