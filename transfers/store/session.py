@@ -25,7 +25,7 @@ from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.generators import send
-from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
@@ -97,10 +97,14 @@ def _answers(pg: PGconn, replies: deque[Reply]) -> PQGen[psycopg.Error | None]:
         result = yield from _next_result(pg)
         if result.status == ExecStatus.PIPELINE_SYNC:
             return error
-        reply = replies.popleft()
         if result.status == ExecStatus.FATAL_ERROR:
             error = error or error_from_result(result)
-        elif result.status != ExecStatus.PIPELINE_ABORTED:
+            if not replies or pg.status == ConnStatus.BAD:
+                raise error  # the session was ended: nobody answers what else was sent
+        reply = replies.popleft()
+        if result.status == ExecStatus.FATAL_ERROR:
+            continue
+        if result.status != ExecStatus.PIPELINE_ABORTED:
             reply.result = result
 
 
