@@ -54,7 +54,7 @@ class AllocatedFile(MmapedDict):
                 # A value takes less than twice its key and 32 bytes.
                 if self._used + 2 * len(key.encode()) + 32 > self._capacity:
                     _allocate(self._f.fileno(), 2 * self._capacity)
-                super()._init_value(key)  # type: ignore[misc]  # private, and untyped
+                super()._init_value(key)  # type: ignore[no-untyped-call]
             except OSError as error:
                 _tell(self._fname, error)
             else:
@@ -108,7 +108,7 @@ def _allocate(descriptor: int, size: int) -> None:
 
 def prepare(folder: Path) -> None:
     """Make the folder usable for this process's metrics, which are to be made after this."""
-    values.MmapedDict = _OwnFile  # prometheus-client has no other door for that
+    values.MmapedDict = _OwnFile  # type: ignore[attr-defined, assignment]  # prometheus-client has no other door for that
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):

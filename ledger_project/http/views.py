@@ -110,14 +110,14 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         begun_in, only_reads = generation(), request.method in {"GET", "HEAD"}
         try:
             response = await handler(request, *self.args, **self.kwargs)
+        except (IdentitiesLost, ObjectDoesNotExist) as error:
+            if isinstance(error, ObjectDoesNotExist):
+                if not only_reads:
+                    raise
+                forget_all()
+        else:
             if generation() == begun_in or not only_reads:
                 return response
-        except IdentitiesLost:
-            pass  # nothing was stored
-        except ObjectDoesNotExist:
-            if not only_reads:
-                raise
-            forget_all()
         return await handler(request, *self.args, **self.kwargs)
 
     @classmethod
