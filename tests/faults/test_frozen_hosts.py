@@ -16,6 +16,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
+from ledger_project.connections import serve_with_limits
 from ledger_project.durability import Severity, examine_database, judge_settings
 from ledger_project.sqlstates import is_connection_loss
 from merchants.models import Account
@@ -129,3 +130,17 @@ def test_check_database_says_what_keeps_locks_for_ever() -> None:
     assert found["idle_in_transaction_session_timeout"] is Severity.ADVICE
     assert found["transaction_timeout"] is Severity.ADVICE
     assert {"transaction_timeout", "tcp_keepalives_idle"} <= {verdict.name for verdict in examine_database()}
+
+
+async def test_a_process_that_serves_callers_waits_for_nothing_for_ever(posting_thread: ThreadPoolExecutor) -> None:
+    await serve_with_limits()
+
+    def shown() -> list[str]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting(n) FROM unnest(%s) AS n", [LIMITS])
+            return [row[0] for row in cursor.fetchall()]
+
+    assert posting_thread.submit(shown).result() == ["30s", "5s", "10s"]
+
+
+LIMITS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
