@@ -137,7 +137,7 @@ async def test_a_process_that_serves_callers_waits_for_nothing_for_ever(posting_
 
     def shown() -> list[str]:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting(n) FROM unnest(%s) AS n", [LIMITS])
+            cursor.execute("SELECT current_setting(n) FROM unnest(%s::text[]) AS n", [LIMITS])
             return [row[0] for row in cursor.fetchall()]
 
     assert posting_thread.submit(shown).result() == ["30s", "5s", "10s"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 import httpx
+import pytest
+from django.db import connections
 
 from ledger_project import forgetting
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
@@ -72,7 +75,15 @@ async def test_an_account_that_was_lost_alone_is_opened_anew(api: httpx.AsyncCli
     assert await balance_minor(api, target) == 50
 
 
-async def test_after_a_lost_connection_a_read_looks_up_anew(api: httpx.AsyncClient) -> None:
+@pytest.fixture
+def every_connection_lost() -> Iterator[None]:
+    """Leave this thread no connection that a test has ended."""
+    yield
+    connections.close_all()
+
+
+async def test_after_a_lost_connection_a_read_looks_up_anew(api: httpx.AsyncClient, every_connection_lost: None) -> None:
+    del every_connection_lost
     source, target = await pair(api)
     account = await wallet(api, source)
     lose(source, target)

@@ -34,6 +34,9 @@ Row = tuple[object, ...]
 _names: WeakKeyDictionary[psycopg.Connection[Row], dict[str, bytes]] = WeakKeyDictionary()
 """The statements that each connection has prepared. They live as long as it does, through rollbacks too."""
 
+_TRANSACTION_TIMEOUT_VERSION = 170_000
+"""PostgreSQL 17 has ``transaction_timeout``, the one limit that acts in the middle of a round trip."""
+
 # What a posting rests on, whatever the defaults of the server, the database or the role are. On a standby this is an error at once.
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE"
 
@@ -151,8 +154,13 @@ class Session:
         return self._connection.wait(_answers(self._pg, self._replies))
 
     def push(self) -> None:
-        """Have the database get all that was sent, so that it works on it while this thread makes the next statement ready."""
-        self._connection.wait(send(self._pg))
+        """Have the database get all that was sent, so that it works on it while this thread makes the next statement ready.
+
+        Where a host that froze between two pushes would keep its locks for ever, there is none: all goes out together, and then the
+        session is idle in its transaction, for which there is a limit.
+        """
+        if self._pg.server_version >= _TRANSACTION_TIMEOUT_VERSION:
+            self._connection.wait(send(self._pg))
 
     def send(self, statement: str, parameters: Sequence[object] = (), *, binary: bool = False) -> Reply:
         """Send a statement, in the round trip that is open or in one of its own.
