@@ -24,4 +24,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
 ENV FORWARDED_ALLOW_IPS=127.0.0.1
 # uvicorn drains on SIGTERM; give it longer than LEDGER_POSTING_TIMEOUT before SIGKILL.
 STOPSIGNAL SIGTERM
-CMD ["sh", "-c", "rm -rf $PROMETHEUS_MULTIPROC_DIR && mkdir -p $PROMETHEUS_MULTIPROC_DIR && python manage.py check && exec uvicorn ledger_project.asgi:application --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --loop uvloop --http ledger_project.http.protocol:BoundedProtocol --lifespan on --no-access-log --no-server-header --forwarded-allow-ips \"$FORWARDED_ALLOW_IPS\" --timeout-graceful-shutdown 35"]
+CMD ["sh", "-c", "rm -rf $PROMETHEUS_MULTIPROC_DIR; python manage.py check && exec uvicorn ledger_project.asgi:application --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --loop uvloop --http ledger_project.http.protocol:BoundedProtocol --lifespan on --no-access-log --no-server-header --forwarded-allow-ips \"$FORWARDED_ALLOW_IPS\" --timeout-graceful-shutdown 35"]

@@ -13,6 +13,7 @@ from django.db import connection
 
 from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
 from fees.models import FeeSchedule
+from ledger_project.forgetting import on_forgetting
 from merchants.models import Currency
 
 CANDIDATES = """
@@ -49,6 +50,15 @@ def load_by_ids(ids: Sequence[UUID]) -> list[Schedule]:
             _parsed.update(read)
         found |= read
     return [found[schedule_id] for schedule_id in ids]
+
+
+def forget_schedules() -> None:
+    """Start afresh: the database may have lost the newest rows."""
+    with _lock:
+        _parsed.clear()
+
+
+on_forgetting(forget_schedules)
 
 
 def get_schedule(schedule_id: UUID) -> Schedule:

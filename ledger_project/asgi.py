@@ -15,10 +15,10 @@ import structlog  # noqa: E402 - Django must be set up first
 from django.conf import settings  # noqa: E402
 
 from ledger_project import lifecycle  # noqa: E402
-from ledger_project.connections import EncodingRefused  # noqa: E402
 from ledger_project.http.bodies import Receive  # noqa: E402
 from ledger_project.http.full_stack import FullStack  # noqa: E402
 from ledger_project.http.handler import ApiHandler, Scope, Send  # noqa: E402
+from ledger_project.poolers import StartRefused  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             try:
                 await lifecycle.startup()
-            except EncodingRefused as error:
+            except StartRefused as error:
+                log.critical("start.refused", reason=str(error))
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})

@@ -26,6 +26,8 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         "LEDGER_QUEUE_MAX",
         "LEDGER_POSTING_TIMEOUT",
         "LEDGER_READER_THREADS",
+        "LEDGER_READ_TIMEOUT",
+        "LEDGER_IDLE_TRANSACTION_TIMEOUT",
         "LEDGER_MAX_BODY_BYTES",
         "LEDGER_CONNECTIONS_MAX",
         "LEDGER_HEAD_TIMEOUT",
@@ -38,7 +40,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         for name in positive
         if getattr(settings, name) <= 0
     ]
-    if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    if settings.DATABASES["default"]["ENGINE"] != "ledger_project.backend":
         errors.append(Error("The ledger needs PostgreSQL: its promises rest on row locks.", id="ledger.E002"))
     if settings.LEDGER_POSTING_TIMEOUT < settings.LEDGER_IDEMPOTENCY_WAIT:
         errors.append(Error("LEDGER_POSTING_TIMEOUT must not be below LEDGER_IDEMPOTENCY_WAIT.", id="ledger.E003"))

@@ -1,4 +1,4 @@
-"""Connections of the service's own long-lived threads, and how a lost one is told from other failures.
+"""Connections of the service's own long-lived threads, and what is done when one is lost.
 
 The pool serves Django's full stack, where a thread lives for one request. The posting thread and the reader threads live as long as
 the process, so each keeps one connection to itself: nothing to check out and in again for every read, and after an outage the next
@@ -11,13 +11,12 @@ import threading
 from typing import cast
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper
-from psycopg import errors as pg
-from psycopg_pool import PoolTimeout
 
-from ledger_project import metrics
+from ledger_project import forgetting, metrics
 
 ONLY_WHERE_ASKED = 1_000_000_000
 """Repetitions after which psycopg prepares a statement by itself. Django's default, none at all, would make it ignore ``prepare=True``
@@ -59,19 +58,6 @@ def refuse_other_encodings(connection: BaseDatabaseWrapper, **_: object) -> None
         raise EncodingRefused(encoding)
 
 
-def check_encoding() -> None:
-    """Connect once, as ``refuse_other_encodings`` wants it. Raises ``EncodingRefused``; a database that does not answer may come yet."""
-    probe = connections.create_connection(DEFAULT_DB_ALIAS)
-    probe.settings_dict = {**probe.settings_dict, "OPTIONS": {k: v for k, v in probe.settings_dict["OPTIONS"].items() if k != "pool"}}
-    try:
-        probe.ensure_connection()
-    except OperationalError as error:
-        if isinstance(error.__cause__, EncodingRefused):
-            raise error.__cause__ from None
-    finally:
-        probe.close()
-
-
 def close_own_connections() -> None:
     """Close all of them; a thread that works on opens its own again. To be called when no thread is in the middle of something."""
     with _lock:
@@ -89,16 +75,26 @@ def measure_pools() -> None:
         metrics.POOL_CONNECTIONS.labels("awaited").set(stats.get("requests_waiting", 0))
 
 
-def driver_error(error: BaseException) -> BaseException:
-    """Return psycopg's own error, under Django's wrapping or not."""
-    return error.__cause__ if isinstance(error, DatabaseError | InterfaceError) and error.__cause__ is not None else error
+async def serve_with_limits() -> None:
+    """Have the connections that are made from now on wait and hold for a bounded time only: this process serves callers.
+
+    Commands have no limits of their own: a migration or a reconciliation takes as long as it takes.
+    """
+    options = connections.settings[DEFAULT_DB_ALIAS]["OPTIONS"]
+    options["session"] = {
+        "statement_timeout": f"{settings.LEDGER_READ_TIMEOUT * 1000:.0f}ms",
+        "lock_timeout": f"{settings.LEDGER_IDEMPOTENCY_WAIT * 1000:.0f}ms",
+        "idle_in_transaction_session_timeout": f"{settings.LEDGER_IDLE_TRANSACTION_TIMEOUT * 1000:.0f}ms",
+    }
 
 
-def is_connection_loss(error: BaseException) -> bool:
-    """Whether the connection is gone (or could not be had), so that nobody knows what became of the transaction."""
-    cause = driver_error(error)
-    if isinstance(cause, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow | pg.IdleSessionTimeout | PoolTimeout):
-        return True
-    if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
-        return True
-    return isinstance(error, InterfaceError) or isinstance(cause, psycopg.InterfaceError)
+def drop_connection() -> None:
+    """Close this thread's connection for good, so that no pool hands it out again, and forget what was read over it.
+
+    The next one may be to another server, one to which the last transactions never came.
+    """
+    raw = connection.connection
+    if raw is not None:
+        raw.close()
+    connection.close()
+    forgetting.forget_all()

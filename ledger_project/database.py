@@ -53,7 +53,7 @@ def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int
     Options of the URL's query are libpq's and go there as they are, so several hosts with ``target_session_attrs=read-write`` work.
     """
     entry: dict[str, Any] = {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "ledger_project.backend",
         # With the pool, connections go back to it after each use; Django must not keep them as well.
         "CONN_MAX_AGE": 0,
         # A connection that died in the pool is found before it is used, not by a caller.

@@ -34,8 +34,14 @@ class Verdict:
 
 _NAMES = (
     "server_version_num", "fsync", "synchronous_commit", "full_page_writes", "data_checksums", "wal_level", "archive_mode",
-    "transaction_isolation", "max_connections", "idle_in_transaction_session_timeout", "ssl", "default_transaction_read_only",
+    "transaction_isolation", "max_connections", "session_replication_role", "tcp_keepalives_idle",
 )  # fmt: skip
+
+_SERVERS_OWN = ("idle_in_transaction_session_timeout", "default_transaction_read_only")
+"""Of these the value counts that others' sessions get: our own sessions set theirs."""
+
+TRANSACTION_TIMEOUT_VERSION = 170_000
+"""PostgreSQL 17: a limit for a whole transaction, which also acts on a session that waits for its client inside a round trip."""
 
 _OWNER = """
 SELECT current_user, r.rolsuper, pg_has_role(c.relowner, 'MEMBER')
@@ -77,10 +83,34 @@ def judge_settings(values: Mapping[str, str]) -> list[Verdict]:
             advice,
             "the ledger uses read committed and locks",
         ),
+        (
+            "idle_in_transaction_session_timeout",
+            values["idle_in_transaction_session_timeout"] != "0",
+            advice,
+            "0: a SQL prompt that is left open in a transaction keeps its locks for ever; postings have a limit of their own",
+        ),
+        (
+            "transaction_timeout",
+            not MINIMUM_VERSION <= int(values["server_version_num"]) < TRANSACTION_TIMEOUT_VERSION,
+            advice,
+            "from PostgreSQL 17 on a posting ends whose host froze inside a round trip; before, keepalives have to notice",
+        ),
+        (
+            "tcp_keepalives_idle",
+            values["tcp_keepalives_idle"] != "0" or values["unix_socket"] == "on",
+            advice,
+            "0: the server does not notice that a host is gone without a word, and its locks stay",
+        ),
+        (
+            "session_replication_role",
+            values["session_replication_role"] == "origin",
+            danger,
+            "the ledger's guards are asleep; it must be origin",
+        ),
         ("max_connections", int(values["max_connections"]) >= 50, advice, "few: workers x (pool + 1) must fit"),
     ]
     return [
-        Verdict(name, values[name], Severity.GOOD if good else severity, "as it should be" if good else meaning)
+        Verdict(name, values.get(name, ""), Severity.GOOD if good else severity, "as it should be" if good else meaning)
         for name, good, severity, meaning in rules
     ]
 
@@ -89,7 +119,12 @@ def examine_database() -> list[Verdict]:
     """Return what the connected database's settings, guards and our own role in it mean."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, current_setting(name, true) FROM unnest(%s::text[]) AS name", [list(_NAMES)])
-        verdicts = judge_settings({name: value or "" for name, value in cursor.fetchall()})
+        values = {name: value or "" for name, value in cursor.fetchall()}
+        cursor.execute("SELECT name, reset_val FROM pg_settings WHERE name = ANY(%s)", [list(_SERVERS_OWN)])
+        values |= dict(cursor.fetchall())
+        cursor.execute("SELECT inet_server_addr() IS NULL")
+        values["unix_socket"] = "on" if cursor.fetchone() == (True,) else "off"
+        verdicts = judge_settings(values)
         cursor.execute(_PRESENT_TRIGGERS)
         missing = sorted(GUARDS - {name for (name,) in cursor.fetchall()})
         cursor.execute(_DISABLED_TRIGGERS)

@@ -2,7 +2,8 @@
 
 With several workers the figures of all of them are added up: each process keeps its own in files below ``PROMETHEUS_MULTIPROC_DIR``
 (prometheus-client's multiprocess mode), and whichever worker is asked reads them all. ``manage.py serve`` sets that folder; where uvicorn
-is started by other means the environment does (the Dockerfile shows how). Without it a worker tells its own figures only.
+is started by other means the environment does (the Dockerfile shows how). Without it a worker tells its own figures only, and so it does
+where the folder is full or cannot be used (metrics_files.py).
 
 An observation costs about 2 µs. Labels are bounded: routes, not paths; codes of the contract, not messages.
 """
@@ -13,10 +14,10 @@ import os
 import shutil
 from pathlib import Path
 
-import psutil
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from ledger_project import metrics_files
 
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -26,7 +27,7 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 if os.environ.get(MULTIPROCESS_DIR):
     # prometheus-client makes files in it as soon as there is a metric. Commands run where no server has made it yet, as in a container.
-    Path(os.environ[MULTIPROCESS_DIR]).mkdir(parents=True, exist_ok=True)
+    metrics_files.prepare(Path(os.environ[MULTIPROCESS_DIR]))
 
 REQUESTS = Counter("ledger_http_requests", "Requests answered.", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram("ledger_http_request_seconds", "Time from a request's head to its answer.", ["route"], buckets=_LATENCIES_S)
@@ -48,24 +49,14 @@ POOL_CONNECTIONS = Gauge("ledger_pool_connections", "Connections of the admin's 
 def prepare_multiprocess(folder: Path) -> None:
     """Have the processes started from here share their figures in a folder, which is emptied of an earlier run's."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     os.environ[MULTIPROCESS_DIR] = str(folder)
-
-
-def _forget_the_dead(folder: Path) -> None:
-    """Take the gauges of processes that are gone out of the sums; their counters stay, since what they counted has happened."""
-    for file in folder.glob("gauge_live*_*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        if not psutil.pid_exists(pid):
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def exposition() -> bytes:
     """Return all figures in Prometheus's text format."""
     folder = os.environ.get(MULTIPROCESS_DIR)
-    if not folder:
+    if not folder or not Path(folder).is_dir():
         return generate_latest(REGISTRY)
-    _forget_the_dead(Path(folder))
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(metrics_files.Collector(Path(folder)))
     return generate_latest(registry)

@@ -13,9 +13,9 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import connection
 
-from ledger_project.connections import is_connection_loss, use_own_connection
+from ledger_project.connections import drop_connection, use_own_connection
+from ledger_project.sqlstates import drops_connection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,18 +24,18 @@ _executor: ThreadPoolExecutor | None = None
 
 
 def _run(function: Callable[[], T]) -> T:
-    """Run it; a second time on a new connection where the old one turns out to be lost."""
+    """Run it; a second time on a new connection where the old one turns out to be lost, or of no use."""
     try:
         return function()
     except Exception as error:
-        if not is_connection_loss(error):
+        if not drops_connection(error):
             raise
-        connection.close()
+        drop_connection()
     try:
         return function()
     except Exception as error:
-        if is_connection_loss(error):
-            connection.close()
+        if drops_connection(error):
+            drop_connection()
         raise
 
 

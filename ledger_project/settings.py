@@ -53,6 +53,13 @@ LEDGER_ERROR_BASE_URL: str = env.str("LEDGER_ERROR_BASE_URL", "https://ledger.ex
 LEDGER_READER_THREADS: int = env.int("LEDGER_READER_THREADS", 4)
 """Threads of one process that read from the database."""
 
+LEDGER_READ_TIMEOUT: float = env.float("LEDGER_READ_TIMEOUT", 30.0)
+"""Seconds that one statement of a list, a page or an export may take in a serving process; then it is answered 503."""
+
+LEDGER_IDLE_TRANSACTION_TIMEOUT: float = env.float("LEDGER_IDLE_TRANSACTION_TIMEOUT", 10.0)
+"""Seconds that the database waits, in the middle of a posting, for a process that says nothing more (its host froze, say); then it takes
+the posting back and gives its locks to others."""
+
 LEDGER_PERIODIC: Literal["web", "worker"] = periodic_mode(env.str("LEDGER_PERIODIC", "web"))
 """Who gives back expired holds and sums up the days: each web process, or `manage.py run_periodic` alone."""
 

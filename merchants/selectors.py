@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from ledger_project.forgetting import on_forgetting
 from ledger_project.kernel import money
 from ledger_project.kernel.remembered import Remembered
 from ledger_project.readers import in_reader
@@ -135,7 +136,10 @@ def identify_now(*, names: Iterable[str] = (), wallet_ids: Iterable[UUID] = ()) 
 
 
 def forget_identities() -> None:
-    """Start afresh; for tests that replace the database under the process."""
+    """Start afresh: the database may have lost the newest rows."""
     _merchants.clear()
     _wallets.clear()
     _currencies.clear()
+
+
+on_forgetting(forget_identities)

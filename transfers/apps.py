@@ -11,12 +11,15 @@ class TransfersConfig(AppConfig):
 
     def ready(self) -> None:
         """Tie the engine and the periodic work to the life of a serving process."""
+        from ledger_project.health import on_readiness  # noqa: PLC0415
         from ledger_project.lifecycle import on_shutdown, on_startup  # noqa: PLC0415 - models are loaded now, not before
         from transfers import engine, periodic, reporting  # noqa: PLC0415
+        from transfers.roles import missing_rights  # noqa: PLC0415
         from transfers.services.reconciliation import EXTRA_CHECKS  # noqa: PLC0415
         from transfers.services.rollups import rollup_differences  # noqa: PLC0415
 
         EXTRA_CHECKS.append(("rollups", rollup_differences))
+        on_readiness(missing_rights)
         on_startup(periodic.start)
         on_shutdown(engine.drain_engine)
         on_shutdown(periodic.stop)

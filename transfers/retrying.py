@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import OperationalError, connection
 from psycopg import errors as pg
 
-from ledger_project import metrics
-from ledger_project.connections import driver_error, is_connection_loss
+from ledger_project import metrics, sqlstates
+from ledger_project.connections import drop_connection
+from ledger_project.forgetting import identities_lost
 from ledger_project.kernel.errors import AccountBusy, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
 from transfers.store import Busy, Contention, JobResults, post
 
@@ -47,12 +47,6 @@ SLICE_S = 0.1
 
 _RACED_CONSTRAINTS = frozenset({"account_merchant_currency_kind_unique"})
 """Unique constraints whose violation means that another worker opened the same account a moment earlier."""
-
-_STALE = (pg.FeatureNotSupported, pg.InvalidSqlStatementName)
-"""What a prepared statement fails with when a migration has changed the columns that it returns, or when a pooler in between has put
-the session on another connection. A new connection prepares anew."""
-
-_PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.QueryCanceled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +86,9 @@ class _Batch:
             return self._after_failure(jobs, error, lock_wait_s=lock_wait_s, only_free=only_free)
 
     def _after_failure(self, jobs: Sequence[Job], error: Exception, *, lock_wait_s: float, only_free: bool) -> list[Outcome]:
-        if isinstance(driver_error(error), pg.LockNotAvailable):
+        if sqlstates.meaning_of(error) is sqlstates.LOCKED:
             return self._after_lock_timeout(jobs, error, only_free=only_free)
-        if len(jobs) == 1 or is_connection_loss(error) or time.monotonic() >= self.deadline:
+        if len(jobs) == 1 or sqlstates.strikes_all(error) or time.monotonic() >= self.deadline:
             return [_told(error)] * len(jobs)
         log.warning("posting.batch_split", size=len(jobs), error=type(error).__name__)
         return [outcome for job in jobs for outcome in self._post_one(job, lock_wait_s=lock_wait_s, only_free=only_free)]
@@ -130,11 +124,11 @@ class _Batch:
             try:
                 return post(jobs, lock_wait_s=lock_wait_s, only_free=only_free)
             except Exception as error:
-                if is_connection_loss(error) or isinstance(driver_error(error), _STALE):
-                    connection.close()
+                if sqlstates.drops_connection(error):
+                    drop_connection()
                 if not is_passing(error) or attempt == ATTEMPTS - 1 or time.monotonic() >= self.deadline:
                     raise
-                reason = type(driver_error(error)).__name__
+                reason = type(sqlstates.driver_error(error)).__name__
                 metrics.RETRIES.labels(reason).inc()
                 log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=reason)
                 _pause(attempt)
@@ -181,10 +175,10 @@ def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[JobResults | E
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may well succeed when it is tried again."""
-    cause = driver_error(error)
+    cause = sqlstates.driver_error(error)
     if isinstance(cause, pg.UniqueViolation):
         return cause.diag.constraint_name in _RACED_CONSTRAINTS
-    return isinstance(error, Contention) or isinstance(cause, _PASSING + _STALE) or is_connection_loss(error)
+    return isinstance(error, Contention) or sqlstates.is_passing(error)
 
 
 def _pause(attempt: int) -> None:
@@ -196,17 +190,16 @@ def _told(error: Exception) -> Exception:
     """Return what the caller of a single job is told."""
     if isinstance(error, LedgerError):
         return error
-    if is_connection_loss(error):
-        return DatabaseUnavailable("The database does not answer; repeat the request with the same Idempotency-Key.")
-    if is_passing(error) or isinstance(error, OperationalError):
-        return DatabaseUnavailable("The posting met too many others; repeat the request with the same Idempotency-Key.")
-    return error
+    if sqlstates.names_missing_row(error):
+        return identities_lost()
+    meaning = sqlstates.meaning_of(error) or (sqlstates.CONFLICT if is_passing(error) else None)
+    return error if meaning is None else DatabaseUnavailable(f"{meaning.words} Repeat the request with the same Idempotency-Key.")
 
 
 def _deferred(job: Job, error: Exception) -> Deferred:
     """Return a job that waits for a lock that cannot be skipped: of a key that another transaction has claimed, or of a name or a table."""
     keys = frozenset((key.owner, key.key) for key in job.all_keys())
-    if _waiting_for_key(driver_error(error)):
+    if _waiting_for_key(sqlstates.driver_error(error)):
         return Deferred(keys, IdempotencyInProgress())
     waited_too_long = DatabaseUnavailable("Something that the posting needs is locked; repeat the request with the same Idempotency-Key.")
     return Deferred(frozenset(job.needs() - keys), waited_too_long)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from django.apps import apps
+from django.db import connection
 from psycopg import sql
 
 JOURNAL = ("transfers_transfer", "transfers_ledgerentry", "fees_feeschedule", "django_admin_log")
@@ -23,6 +25,9 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "merchants_currency": ("name", "is_active", "exponent"),
 }
 """Inserted into, and these columns updated."""
+
+LEDGER = ("merchants", "fees", "transfers")
+"""The apps whose tables are the ledger's."""
 
 PURGED = ("transfers_idempotencyrecord",)
 """Rows that are removed when their time is over."""
@@ -51,6 +56,36 @@ def grants(role: str, tables: Iterable[str], *, database: str, schema: str) -> I
     yield sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}").format(place, to)
     for table in tables:
         yield sql.SQL("GRANT {} ON {} TO {}").format(_rights(table), sql.Identifier(schema, table), to)
+
+
+_MISSING = """
+SELECT n.right_needed || ' on ' || n.place
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS n(place, name, right_needed)
+WHERE to_regclass(n.name) IS NULL OR NOT CASE n.right_needed
+    WHEN 'UPDATE' THEN has_any_column_privilege(n.name, 'UPDATE') ELSE has_table_privilege(n.name, n.right_needed) END
+ORDER BY 1
+"""
+
+
+def _needed() -> Iterator[tuple[str, str]]:
+    """Yield each table of the ledger with each right that is needed there."""
+    for table in (model._meta.db_table for label in LEDGER for model in apps.get_app_config(label).get_models()):
+        rights = ["SELECT", "INSERT"]
+        if table not in JOURNAL:
+            rights.append("UPDATE")
+        if table in PURGED:
+            rights.append("DELETE")
+        yield from ((table, right) for right in rights)
+
+
+def missing_rights() -> str | None:
+    """Return which rights the role lacks that postings need; None if it has them all. One query."""
+    needed = list(_needed())
+    tables = [table for table, _ in needed]
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING, [tables, [f"public.{table}" for table in tables], [right for _, right in needed]])
+        missing = [row[0] for row in cursor.fetchall()]
+    return f"The database role lacks {', '.join(missing[:5])}; run manage.py create_roles as the owner of the tables." if missing else None
 
 
 def _rights(table: str) -> sql.Composable:

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 
+from ledger_project.forgetting import generation
 from ledger_project.kernel.access import ANONYMOUS, Actor, Credential, InvalidToken, NotAuthenticated, PermissionDenied
 from ledger_project.readers import in_reader
 
@@ -48,7 +49,7 @@ class _Checks:
 
 
 _checks = _Checks()
-_known: LRUCache[bytes, tuple[Actor, float]] = LRUCache(_CAPACITY)
+_known: LRUCache[bytes, tuple[Actor, float, int]] = LRUCache(_CAPACITY)
 _under_way: dict[bytes, asyncio.Future[Credential | None]] = {}
 
 
@@ -81,15 +82,16 @@ async def authenticate(request: HttpRequest, *, before_check: Callable[[HttpRequ
         return ANONYMOUS
     digest = hashlib.sha256(text.encode()).digest()
     known = _known.get(digest)
-    if known is not None and known[1] > time.monotonic():
+    if known is not None and known[1] > time.monotonic() and known[2] == generation():
         return known[0]
     if known is None and before_check is not None:
         before_check(request)
+    asked_in = generation()
     credential = await _check(text, digest)
     if credential is None:
         _known.pop(digest, None)
         raise InvalidToken
-    _remember(digest, credential)
+    _remember(digest, credential, asked_in)
     if credential.note_use is not None:
         _in_background(credential.note_use)
     return credential.actor
@@ -127,11 +129,11 @@ async def _check(text: str, digest: bytes) -> Credential | None:
     return await asyncio.shield(future)
 
 
-def _remember(digest: bytes, credential: Credential) -> None:
+def _remember(digest: bytes, credential: Credential, asked_in: int) -> None:
     fresh_s = settings.LEDGER_CREDENTIAL_CACHE
     if credential.expires_at is not None:
         fresh_s = min(fresh_s, (credential.expires_at - datetime.now(UTC)).total_seconds())
-    _known[digest] = credential.actor, time.monotonic() + fresh_s
+    _known[digest] = credential.actor, time.monotonic() + fresh_s, asked_in
 
 
 _notes: set[asyncio.Future[None]] = set()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.html import escape
 from django.views import defaults
 
-from ledger_project.http.problems import exception_response
+from ledger_project.http.problems import error_headers, exception_response, to_ledger_error
+from ledger_project.kernel.errors import Unavailable
 
 
 def _is_admin(request: HttpRequest) -> bool:
@@ -31,8 +33,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """500."""
-    if _is_admin(request):
-        return defaults.server_error(request)
+    """500; 503 where the database cannot do it at the moment."""
     error = sys.exc_info()[1]
-    return exception_response(error if isinstance(error, Exception) else RuntimeError("unknown"), request)
+    if not _is_admin(request):
+        return exception_response(error if isinstance(error, Exception) else RuntimeError("unknown"), request)
+    known = None if error is None else to_ledger_error(error, request)
+    if not isinstance(known, Unavailable):
+        return defaults.server_error(request)
+    details = f"{escape(str(known))} Look at what is there now before you repeat anything."
+    page = defaults.ERROR_PAGE_TEMPLATE % {"title": "Not now (503)", "details": details}
+    return HttpResponse(page, status=503, headers=error_headers(known))

@@ -8,9 +8,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import BadRequest as DjangoBadRequest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
 from ledger_project.http.responses import raw_response
@@ -28,6 +26,7 @@ from ledger_project.kernel.errors import (
 )
 from ledger_project.kernel.json import dumps
 from ledger_project.kernel.money import Money
+from ledger_project.sqlstates import meaning_of, sqlstate_of
 
 log = structlog.get_logger(__name__)
 
@@ -139,9 +138,10 @@ def to_ledger_error(error: BaseException, request: HttpRequest) -> LedgerError |
     """Return what an exception means in the contract's words; None for one that should not have happened."""
     if isinstance(error, LedgerError):
         return error
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
-        log.warning("database.unavailable", error=type(error).__name__)
-        return DatabaseUnavailable("The database does not answer; try again, with the same Idempotency-Key if you sent one.")
+    meaning = meaning_of(error)
+    if meaning is not None:
+        log.warning("database.unavailable", error=type(error).__name__, sqlstate=sqlstate_of(error), detail=str(error)[:200])
+        return DatabaseUnavailable(f"{meaning.words} Try again, with the same Idempotency-Key if you sent one.")
     return _framework_error(error, request)
 
 

@@ -7,14 +7,16 @@ an ``HttpResponse`` whose bytes are ready, so nothing is rendered later in a thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from adrf.views import APIView
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions, serializers
 
+from ledger_project.forgetting import IdentitiesLost, forget_all, generation
 from ledger_project.http.authentication import authenticate
 from ledger_project.http.negotiation import JSON_ONLY, negotiate
 from ledger_project.http.operators import session_actor
@@ -97,11 +99,26 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
             if fault is not None:
                 raise fault
             self._read_wishes(request)
-            response: HttpResponse = await handler(request, *args, **kwargs)
+            response = await self._handle(handler, request)
         except Exception as error:  # noqa: BLE001 - the outermost place: every exception gets its answer, unexpected ones their log
             headers = {"Allow": ", ".join(self.allowed_methods)} if isinstance(error, exceptions.MethodNotAllowed) else None
             response = exception_response(error, request, headers=headers)
         return response
+
+    async def _handle(self, handler: Callable[..., Awaitable[HttpResponse]], request: HttpRequest) -> HttpResponse:
+        """Call the handler; a second time where the first rested on rows that the database has lost: it looks them up anew then."""
+        begun_in, only_reads = generation(), request.method in {"GET", "HEAD"}
+        try:
+            response = await handler(request, *self.args, **self.kwargs)
+        except (IdentitiesLost, ObjectDoesNotExist) as error:
+            if isinstance(error, ObjectDoesNotExist):
+                if not only_reads:
+                    raise
+                forget_all()
+        else:
+            if generation() == begun_in or not only_reads:
+                return response
+        return await handler(request, *self.args, **self.kwargs)
 
     @classmethod
     def scope_of(cls, method: str) -> Scope | None:

@@ -11,7 +11,7 @@ import errno
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 import django.db
@@ -22,6 +22,8 @@ from environs import EnvError
 
 from ledger_project.configuration import ConfigurationError
 from ledger_project.database import EmbeddedPostgresError
+from ledger_project.kernel.errors import Unavailable
+from ledger_project.sqlstates import meaning_of, sqlstate_of
 
 FOUND = 1
 """The command was carried out, and not all is well: what it says stands on standard output, or on standard error in one line."""
@@ -80,19 +82,21 @@ def _carry_out(arguments: Sequence[str], execute: Callable[[Sequence[str]], None
 
 def explain(error: Exception) -> str | None:
     """Return what the surroundings refused, in one line; None for an error that is a fault of ours."""
-    if isinstance(error, ConfigurationError | EnvError | ImproperlyConfigured):
-        return f"Configuration: {_one_line(error)}"
     if isinstance(error, django.db.Error | psycopg.Error):
-        cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
-        hint = _HINTS.get(getattr(cause, "sqlstate", None) or "", "")
-        return f"Database: {_one_line(error)} {hint}".rstrip()
-    if isinstance(error, EmbeddedPostgresError):
-        return f"Embedded PostgreSQL: {_one_line(error)}"
-    if isinstance(error, sqlite3.Error):
-        return f"Temporary file: {_one_line(error)}"
+        meaning = meaning_of(error)
+        return f"{meaning.words if meaning else 'Database:'} {_one_line(error)} {_HINTS.get(sqlstate_of(error) or '', '')}".rstrip()
     if isinstance(error, OSError):
         return _refusal_of_system(error)
-    return None
+    return next((prefix + _one_line(error) for kinds, prefix in _TOLD.items() if isinstance(error, kinds)), None)
+
+
+_TOLD: Mapping[tuple[type[Exception], ...], str] = {
+    (ConfigurationError, EnvError, ImproperlyConfigured): "Configuration: ",
+    (EmbeddedPostgresError,): "Embedded PostgreSQL: ",
+    (sqlite3.Error,): "Temporary file: ",
+    (Unavailable,): "",
+}
+"""Other errors that are no fault of ours, and what their lines begin with."""
 
 
 def _one_line(error: BaseException) -> str:

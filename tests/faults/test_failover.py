@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
+from ledger_project.health import check_readiness
 from tests.faults.clusters import Cluster
 from tests.faults.load import Load, merchants
 from tests.servers import Service
@@ -43,8 +46,20 @@ def either(primary: Cluster, standby: Cluster) -> str:
     return f"postgresql://postgres@{primary.address},{standby.address}/ledger?target_session_attrs=read-write"
 
 
-async def test_a_failover_loses_nothing_that_was_acknowledged(pair: tuple[Cluster, Cluster]) -> None:
+def told_by(server: Cluster) -> str | None:
+    """Return what a reader that is connected to a server says of its readiness."""
+    values = {"HOST": "127.0.0.1", "PORT": str(server.port), "USER": "postgres", "NAME": "ledger"}
+    connections["default"].settings_dict |= values
+    try:
+        return check_readiness()
+    finally:
+        connections.close_all()
+
+
+async def test_a_failover_loses_nothing_that_was_acknowledged(pair: tuple[Cluster, Cluster], posting_thread: ThreadPoolExecutor) -> None:
     primary, standby = pair
+    assert posting_thread.submit(told_by, primary).result() is None
+    assert posting_thread.submit(told_by, standby).result() == "The database is a standby: it takes no writes."
     service = Service(workers=2, url=either(primary, standby))
     try:
         await asyncio.to_thread(service.start)

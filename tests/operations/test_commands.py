@@ -188,7 +188,8 @@ def test_a_statement_of_nothing_ends_with_two(arguments: list[str]) -> None:
 SAFE = {
     "server_version_num": "180000", "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "data_checksums": "on",
     "wal_level": "replica", "archive_mode": "on", "transaction_isolation": "read committed", "max_connections": "100",
-    "default_transaction_read_only": "off",
+    "default_transaction_read_only": "off", "idle_in_transaction_session_timeout": "60000", "tcp_keepalives_idle": "10",
+    "unix_socket": "off", "session_replication_role": "origin",
 }  # fmt: skip
 
 
@@ -204,6 +205,9 @@ SAFE = {
         ("wal_level", "minimal", Severity.ADVICE),
         ("archive_mode", "off", Severity.ADVICE),
         ("max_connections", "20", Severity.ADVICE),
+        ("session_replication_role", "replica", Severity.DANGER),
+        ("idle_in_transaction_session_timeout", "0", Severity.ADVICE),
+        ("tcp_keepalives_idle", "0", Severity.ADVICE),
     ],
 )
 def test_each_setting_that_endangers_money_is_told(name: str, value: str, severity: Severity) -> None:

@@ -33,6 +33,7 @@ from tests.servers import Service
 from tests.unit.test_names import DOTLESS, DOTTED, KELVIN, lookalikes
 from transfers.selectors import list_merchants
 
+search = import_module("merchants.migrations.0004_list_indexes")
 migration = import_module("merchants.migrations.0005_ascii_names")
 
 
@@ -186,7 +187,8 @@ def migrating(url: str) -> Iterator[tuple[SimpleNamespace, psycopg.Connection[An
         owner = {"NAME": raw.info.dbname, "USER": raw.info.user, "PASSWORD": raw.info.password}
         own.settings_dict = {**own.settings_dict, **owner, "OPTIONS": {}}
         raw.execute("CREATE TABLE merchants_merchant (name varchar(64) NOT NULL)")
-        raw.execute((ROOT / "merchants" / "sql" / "search.sql").read_text())
+        for statement in (search._FUNCTION, search._INDEX):
+            raw.execute(statement)
         raw.execute("CREATE UNIQUE INDEX merchant_name_unique ON merchants_merchant (lower(name))")
         try:
             yield SimpleNamespace(connection=own), raw

@@ -1,5 +1,7 @@
 """Which id an account has. Identities never change and accounts are never deleted, so what was once read stays true.
 
+But for a database that lost its newest rows (a failover, a restore): ``forgetting`` has all of it forgotten then.
+
 Only what is committed is remembered, and only that an account exists, never that it does not.
 """
 
@@ -9,6 +11,7 @@ from collections.abc import Iterable
 from typing import cast
 from uuid import UUID
 
+from ledger_project.forgetting import on_forgetting
 from ledger_project.kernel.remembered import Remembered
 from merchants.domain import AccountKind
 from transfers.domain.commands import AccountKey
@@ -46,5 +49,8 @@ def remember_accounts(accounts: dict[AccountKey, UUID]) -> None:
 
 
 def forget_accounts() -> None:
-    """Start afresh; for tests that replace the database under the process."""
+    """Start afresh: the database may have lost the newest rows."""
     _ids.clear()
+
+
+on_forgetting(forget_accounts)

@@ -90,7 +90,7 @@ class _Posting:
     def run(self, *, lock_wait_s: float, only_free: bool) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
         """Do it all but the commit."""
         with metrics.KEYS_WAIT.time(), self.session.round_trip():
-            self.session.send(sql.BEGIN_POSTING, [f"{max(1, round(lock_wait_s * 1000))}ms"])
+            self.session.send(sql.BEGIN_POSTING, [f"{max(1, round(lock_wait_s * 1000))}ms", *_limits()])
             candidates, claimed = self._claim()
             registered = self._register(candidates)
             candidate_schedules = find_schedules(self.session, self.commands)
@@ -297,3 +297,9 @@ def _first_refusal(job: Job, fresh: list[Item], outcomes: list[Outcome | None]) 
             index = next(position for position, candidate in enumerate(job.items) if candidate is item)
             return index, Result(item.render(outcome), outcome)
     return None
+
+
+def _limits() -> tuple[str, str, str]:
+    """Return how long the database waits for this process in the middle of a posting, and how long a statement and all may take."""
+    whole = f"{settings.LEDGER_POSTING_TIMEOUT * 1000:.0f}ms"
+    return f"{settings.LEDGER_IDLE_TRANSACTION_TIMEOUT * 1000:.0f}ms", whole, whole

@@ -13,6 +13,7 @@ from uuid import UUID
 from fees.domain import Payer, Schedule
 from fees.selectors import CANDIDATES, load_by_ids
 from ledger_project import metrics
+from ledger_project.forgetting import identities_lost
 from merchants.domain import AccountKind, Status
 from merchants.models import new_id
 from transfers.domain import commands as c
@@ -117,11 +118,12 @@ def read_facts(
         taken = session.send(sql.REFERENCES, [quoted(references), wanted]) if references else None
         reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
         holds = session.send(sql.HOLD_STATES, [plain(terms)]) if terms else None
+    states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}
+    known = cast("list[tuple[UUID, str, str]]", merchants.fetchall()) if merchants else []
+    _check_identities(commands, ids, states, missing, known)
     if only_free:
         _check_free(locked, ids, unguarded, missing)
-    states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}
-    if merchants:
-        states |= _new_states(missing, cast("list[tuple[UUID, str, str]]", merchants.fetchall()))
+    states |= _new_states(missing, known)
     (now,) = cast("tuple[datetime]", clock.fetchone())
     return Facts(
         book=Book(
@@ -162,6 +164,23 @@ def _check_free(
     busy += [key for key in missing if key.merchant_id in merchants and key.merchant_id not in have]
     if busy:
         raise Busy(frozenset(busy))
+
+
+def _check_identities(
+    commands: Sequence[c.Command],
+    ids: Mapping[AccountKey, UUID],
+    states: Mapping[AccountKey, AccountState],
+    missing: Sequence[AccountKey],
+    known: Sequence[tuple[UUID, str, str]],
+) -> None:
+    """Raise ``IdentitiesLost`` where an account or merchant that somebody had seen is not in the database any more.
+
+    Without this a merchant that was lost, and registered anew under another id, would be refused for want of funds.
+    """
+    new = {command.merchant.id for command in commands if isinstance(command, c.RegisterMerchant)}
+    wanted = {key.merchant_id for key in missing} - new
+    if len(states) < len(ids) or not wanted <= {merchant_id for merchant_id, _, _ in known}:
+        raise identities_lost()
 
 
 def _reference(command: c.Command) -> str | None:

@@ -10,7 +10,7 @@ read by psycopg's loaders, and errors are psycopg's.
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.generators import send
-from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
@@ -34,7 +34,11 @@ Row = tuple[object, ...]
 _names: WeakKeyDictionary[psycopg.Connection[Row], dict[str, bytes]] = WeakKeyDictionary()
 """The statements that each connection has prepared. They live as long as it does, through rollbacks too."""
 
-_numbers = itertools.count()
+_TRANSACTION_TIMEOUT_VERSION = 170_000
+"""PostgreSQL 17 has ``transaction_timeout``, the one limit that acts in the middle of a round trip."""
+
+# What a posting rests on, whatever the defaults of the server, the database or the role are. On a standby this is an error at once.
+_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE"
 
 
 class Reply:
@@ -67,6 +71,15 @@ def _numbered(statement: str) -> bytes:
     return text.encode()
 
 
+@cache
+def _name(statement: str) -> bytes:
+    """Return what a statement is called when it is prepared: the same in every process, and another one for every other text.
+
+    Behind a pooler, processes may meet on one connection of the database: a name that stood for something else there would be run.
+    """
+    return b"ledger_" + hashlib.sha256(_numbered(statement)).hexdigest()[:32].encode()
+
+
 def _next_result(pg: PGconn) -> PQGen[PGresult]:
     """Wait for the next result, sending meanwhile what is left to be sent."""
     while True:
@@ -87,10 +100,14 @@ def _answers(pg: PGconn, replies: deque[Reply]) -> PQGen[psycopg.Error | None]:
         result = yield from _next_result(pg)
         if result.status == ExecStatus.PIPELINE_SYNC:
             return error
-        reply = replies.popleft()
         if result.status == ExecStatus.FATAL_ERROR:
             error = error or error_from_result(result)
-        elif result.status != ExecStatus.PIPELINE_ABORTED:
+            if not replies or pg.status == ConnStatus.BAD:
+                raise error  # the session was ended: nobody answers what else was sent
+        reply = replies.popleft()
+        if result.status == ExecStatus.FATAL_ERROR:
+            continue
+        if result.status != ExecStatus.PIPELINE_ABORTED:
             reply.result = result
 
 
@@ -117,7 +134,7 @@ class Session:
         try:
             self._pg.enter_pipeline_mode()
             if self._pg.transaction_status == TransactionStatus.IDLE:
-                self._pg.send_query_params(b"BEGIN", None)
+                self._pg.send_query_params(_BEGIN, None)
                 self._expect()
             yield
             error = self._exchange()
@@ -137,8 +154,13 @@ class Session:
         return self._connection.wait(_answers(self._pg, self._replies))
 
     def push(self) -> None:
-        """Have the database get all that was sent, so that it works on it while this thread makes the next statement ready."""
-        self._connection.wait(send(self._pg))
+        """Have the database get all that was sent, so that it works on it while this thread makes the next statement ready.
+
+        Where a host that froze between two pushes would keep its locks for ever, there is none: all goes out together, and then the
+        session is idle in its transaction, for which there is a limit.
+        """
+        if self._pg.server_version >= _TRANSACTION_TIMEOUT_VERSION:
+            self._connection.wait(send(self._pg))
 
     def send(self, statement: str, parameters: Sequence[object] = (), *, binary: bool = False) -> Reply:
         """Send a statement, in the round trip that is open or in one of its own.
@@ -164,7 +186,7 @@ class Session:
         return reply
 
     def _prepare(self, statement: str) -> bytes:
-        name = b"ledger_%d" % next(_numbers)
+        name = _name(statement)
         self._pg.send_prepare(name, _numbered(statement))
         self._preparing.append((statement, self._expect()))
         self._prepared[statement] = name

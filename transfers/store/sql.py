@@ -3,9 +3,14 @@
 # Beside the time that a statement may wait for a lock: every statement here is a look-up by key, so its plan never depends on its
 # parameters, and planning each of them anew took most of a small posting's time. A plan that was made when the tables were small must
 # not stay a scan when they have grown, hence no scans at all where there is an index.
+# Whoever posts may freeze at any moment, with locks in hand: the server takes them back, from a session that waits for its client's
+# next statement by the second limit, from one that stands in the middle of a round trip by the last (PostgreSQL 17 has it; before,
+# the limits of the connection itself in ledger_project/backend have to do).
 BEGIN_POSTING = """
 SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'force_generic_plan', true),
-    set_config('enable_seqscan', 'off', true)
+    set_config('enable_seqscan', 'off', true), set_config('idle_in_transaction_session_timeout', %s, true),
+    set_config('statement_timeout', %s, true),
+    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', %s, true) END
 """
 
 # Keys in sorted order, so that two workers with the same keys wait for each other in a line, never in a circle. A key that another

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 from typing import Any
@@ -22,6 +23,7 @@ from ledger_project.database import EmbeddedPostgres
 from ledger_project.management.running import IMPOSSIBLE
 from ledger_project.metrics import prepare_multiprocess
 from ledger_project.orphans import SUPERVISOR
+from ledger_project.poolers import refused_pooler
 
 LIBPQ_NAMES = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
 
@@ -103,6 +105,9 @@ class Command(BaseCommand):
         except psycopg.Error as error:
             reason = " ".join(str(error).split())
             raise CommandError(f"The database that DATABASE_URL names cannot be reached: {reason}", returncode=IMPOSSIBLE) from None
+        refusal = refused_pooler()
+        if refusal is not None:
+            raise CommandError(refusal, returncode=IMPOSSIBLE)
 
     def _migrate(self) -> None:
         executor = MigrationExecutor(connection)
@@ -141,6 +146,8 @@ class Command(BaseCommand):
             with contextlib.suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run(sockets=[listener])
             return
-        prepare_multiprocess(settings.LEDGER_DATA_DIR / f"metrics-{port}")
+        figures = settings.LEDGER_DATA_DIR / f"metrics-{port}"
+        prepare_multiprocess(figures)
         os.environ[SUPERVISOR] = str(os.getpid())
         Multiprocess(config, sockets=[listener]).run()
+        shutil.rmtree(figures, ignore_errors=True)

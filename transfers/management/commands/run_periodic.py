@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ledger_project.connections import check_encoding
+from ledger_project.poolers import refused_pooler
 from transfers import periodic
 
 DAY_S = 24 * 3600
@@ -37,11 +37,13 @@ class Command(BaseCommand):
         settle_s, purge_s, reconcile_s = options["settle_every"], options["purge_every"], options["reconcile_every"]
         if not all(0 <= seconds < 1e9 for seconds in (settle_s, purge_s, reconcile_s)):
             raise CommandError("Intervals are seconds, 0 for never.", returncode=2)
+        refusal = refused_pooler()
+        if refusal is not None:
+            raise CommandError(refusal, returncode=2)
         works: tuple[periodic.Work, ...] = periodic.SERVING
         works += (periodic.settling(settle_s),) if settle_s else ()
         works += (periodic.purging(purge_s),) if purge_s else ()
         names = [work.name for work in works] + (["reconciliation"] if reconcile_s else [])
-        check_encoding()
         asyncio.run(self._run(works, reconcile_s, names))
         self.stdout.write("Stopped.")
 

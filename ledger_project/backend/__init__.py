@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, with sessions that set what the ledger relies on."""

@@ -1,0 +1,125 @@
+"""What an error of the database means, by one table of SQLSTATEs: PostgreSQL 18's Appendix A, "PostgreSQL Error Codes".
+
+An error reaches us as psycopg's own (from the store), or wrapped in Django's (from models and cursors). Both carry the same five
+letters, and nothing else is asked: neither the class of the exception nor its words, which the server translates. A state that stands
+in no table is a mistake of ours, to be told as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psycopg
+from django.db import DatabaseError, InterfaceError
+from psycopg_pool import PoolClosed, PoolTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What follows from an error that is nobody's mistake.
+
+    ``drops_connection``: the connection is gone, or must not be used again. ``is_passing``: the same transaction may succeed at once
+    when it is tried again. ``strikes_all``: it has nothing to do with what was asked, so asking in smaller parts helps nobody.
+    ``words`` say what happened, in a sentence for callers.
+    """
+
+    words: str
+    drops_connection: bool = False
+    is_passing: bool = False
+    strikes_all: bool = False
+
+
+LOST = Meaning("The database does not answer.", drops_connection=True, is_passing=True, strikes_all=True)
+"""The connection is gone, or could not be had. Nobody knows what became of its transaction."""
+
+READ_ONLY = Meaning("The database takes no writes at the moment.", drops_connection=True, is_passing=True, strikes_all=True)
+"""A standby, a primary that was demoted, a disk that is full: a new connection may find the server that takes writes."""
+
+EXHAUSTED = Meaning("The database lacks resources at the moment.", strikes_all=True)
+"""Disk, memory, connections, files. Trying again at once makes it worse."""
+
+STALE = Meaning("The database was changed meanwhile.", drops_connection=True, is_passing=True)
+"""A prepared statement does not fit any more (a migration changed its columns), or a pooler gave us somebody else's connection."""
+
+CONFLICT = Meaning("The request met too many others.", is_passing=True)
+"""The transaction was rolled back for the sake of another one."""
+
+CANCELLED = Meaning("The database took too long.", is_passing=True)
+"""An operator or a time limit ended the statement."""
+
+LOCKED = Meaning("Somebody else holds a lock that is needed.")
+"""A lock could not be had in time. Whoever waits decides whether to wait longer."""
+
+CLASSES: Mapping[str, Meaning] = {
+    "08": LOST,  # connection exceptions
+    "40": CONFLICT,  # transaction rollback: serialization failures, deadlocks
+    "53": EXHAUSTED,  # insufficient resources: disk_full, out_of_memory, too_many_connections
+    "57": LOST,  # operator intervention: shutdowns, crashes, a server that starts
+    "58": EXHAUSTED,  # system errors outside of PostgreSQL: io_error
+}
+
+STATES: Mapping[str, Meaning] = {
+    "0A000": STALE,  # feature_not_supported: "cached plan must not change result type", and READ WRITE during recovery
+    "25006": READ_ONLY,  # read_only_sql_transaction
+    "25P03": LOST,  # idle_in_transaction_session_timeout
+    "25P04": LOST,  # transaction_timeout
+    "26000": STALE,  # invalid_sql_statement_name
+    "40003": LOST,  # statement_completion_unknown
+    "42P05": STALE,  # duplicate_prepared_statement
+    "55P03": LOCKED,  # lock_not_available
+    "57014": CANCELLED,  # query_canceled
+}
+"""What differs from its class, or stands in a class that is otherwise one of mistakes."""
+
+FOREIGN_KEY_VIOLATION = "23503"
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """Return psycopg's own error, under Django's wrapping or not."""
+    return error.__cause__ if isinstance(error, DatabaseError | InterfaceError) and error.__cause__ is not None else error
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """Return the SQLSTATE of an error; None for one that the server did not send."""
+    cause = driver_error(error)
+    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+
+
+def meaning_of(error: BaseException) -> Meaning | None:
+    """Return what an error of the database means; None for a mistake of ours, and for what is no error of the database."""
+    state = sqlstate_of(error)
+    if state is not None:
+        return STATES.get(state) or CLASSES.get(state[:2])
+    cause = driver_error(error)
+    # Without a state the driver speaks: the connection broke, or could not be had.
+    lost = psycopg.OperationalError | psycopg.InterfaceError | InterfaceError | PoolTimeout | PoolClosed
+    return LOST if isinstance(cause, lost) else None
+
+
+def is_connection_loss(error: BaseException) -> bool:
+    """Whether the connection is gone (or could not be had), so that nobody knows what became of the transaction."""
+    return meaning_of(error) is LOST
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same transaction may succeed when it is tried again at once."""
+    meaning = meaning_of(error)
+    return meaning is not None and meaning.is_passing
+
+
+def drops_connection(error: BaseException) -> bool:
+    """Whether the connection must not be used again."""
+    meaning = meaning_of(error)
+    return meaning is not None and meaning.drops_connection
+
+
+def strikes_all(error: BaseException) -> bool:
+    """Whether every other transaction would fail like this one now."""
+    meaning = meaning_of(error)
+    return meaning is not None and meaning.strikes_all
+
+
+def names_missing_row(error: BaseException) -> bool:
+    """Whether a row that something refers to is not there."""
+    return sqlstate_of(error) == FOREIGN_KEY_VIOLATION

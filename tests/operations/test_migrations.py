@@ -1,0 +1,172 @@
+"""Migrations beside a service that posts: none locks a table that may be large while its rows are read."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import AddIndex
+
+from tests.environment import ROOT
+from tests.factories import unique
+from tests.own_servers import ask
+from tests.servers import database_url
+
+FIRST = {"merchants": "0003_api_keys", "fees": "0002_guards_and_default", "transfers": "0006_guard_search_path"}
+"""What stood when the ledger was first released: these make tables that are empty."""
+
+LARGE = (
+    "merchants_account",
+    "merchants_merchant",
+    "transfers_transfer",
+    "transfers_ledgerentry",
+    "transfers_hold",
+    "transfers_idempotencyrecord",
+)
+BLOCKING_INDEX = re.compile(rf'CREATE (UNIQUE )?INDEX (?!CONCURRENTLY)[^;]*ON "?({"|".join(LARGE)})"?', re.IGNORECASE)
+REWRITE = re.compile(rf'ALTER TABLE "?({"|".join(LARGE)})"?[^;]*(ALTER COLUMN[^;]*TYPE|SET NOT NULL)', re.IGNORECASE)
+UNIQUE = re.compile(rf'ALTER TABLE "?({"|".join(LARGE)})"?[^;]*ADD CONSTRAINT "?\w+"? UNIQUE \(', re.IGNORECASE)
+NEED_A_PAUSE = {("transfers", "0010_idempotency_owner")}
+"""Not compatible with the release before in any case: docs/operations.md has the service stopped for it."""
+
+
+def newer() -> list[tuple[str, str]]:
+    """Return the migrations that meet tables with rows in them."""
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    first = {(app, name) for app, name in loader.graph.nodes if app in FIRST and name <= FIRST[app]}
+    return sorted(node for node in loader.graph.nodes if node[0] in FIRST and node not in first)
+
+
+@pytest.mark.parametrize("node", newer(), ids=".".join)
+def test_no_migration_blocks_postings_for_as_long_as_a_table_is_large(node: tuple[str, str]) -> None:
+    app, name = node
+    out = StringIO()
+    call_command("sqlmigrate", app, name, stdout=out, no_color=True)
+    text = re.sub(r"--[^\n]*", "", out.getvalue())
+    assert not BLOCKING_INDEX.search(text), "make the index CONCURRENTLY (AddIndexConcurrently, atomic = False)"
+    assert node in NEED_A_PAUSE or not UNIQUE.search(text), "make a unique index CONCURRENTLY, then the constraint USING INDEX"
+    assert not REWRITE.search(text), "it reads or writes the whole table under a lock that stops everybody"
+    migration = MigrationLoader(None, ignore_no_migrations=True).get_migration(app, name)
+    plain = [operation for operation in migration.operations if type(operation) is AddIndex]
+    assert not [operation for operation in plain if apps.get_model(app, operation.model_name)._meta.db_table in LARGE]
+
+
+# --- the newest migrations, while money is posted ---------------------------------------------------------------------------
+
+# What every release must be able to do before, during and after a migration: the columns are those of the first one.
+OPENED = """
+INSERT INTO merchants_merchant (id, name, status, metadata, created_at) VALUES (%(merchant)s, %(name)s, 'active', '{}', clock_timestamp());
+"""
+ACCOUNT = """
+INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overdraft_limit_minor, created_at)
+VALUES (%s, %s, 'USD', %s, 'active', 0, clock_timestamp())
+"""
+TRANSFER = """
+INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, metadata, principal,
+    request_id, created_at) VALUES (%s, 'deposit', %s, %s, 'USD', 1, 0, 1, '{}', 'load', '', %s)
+"""
+ENTRIES = """
+INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash)
+VALUES (%s, %s, %s, 'DEBIT', 'transfer', 1, %s, %s, %s), (%s, %s, %s, 'CREDIT', 'transfer', 1, %s, %s, %s)
+"""
+
+
+@contextmanager
+def own_database() -> Iterator[str]:
+    """Make a database beside the one of the tests, and give its URL."""
+    name = unique("migrating").replace("-", "_")
+    shared = database_url()
+    _do(shared, f"CREATE DATABASE {name} TEMPLATE template0")
+    parts = urlsplit(shared)
+    try:
+        yield parts._replace(path=f"/{name}").geturl() if parts.netloc else shared.replace(f"/{parts.path.strip('/')}?", f"/{name}?")
+    finally:
+        _do(shared, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _do(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as raw:
+        raw.execute(statement)  # type: ignore[arg-type]
+
+
+class Postings(threading.Thread):
+    """Posts one small deposit after the other, as an old release would, until it is told to stop."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url, self.count, self.slowest_s, self.stopped = url, 0, 0.0, threading.Event()
+        self.failed: Exception | None = None
+
+    def run(self) -> None:
+        """Do it."""
+        try:
+            with psycopg.connect(self.url) as raw:
+                self._post(raw)
+        except Exception as error:  # noqa: BLE001 - told to the test, which asserts that there is none
+            self.failed = error
+
+    def _post(self, raw: psycopg.Connection[Any]) -> None:
+        from uuid_utils import uuid7
+
+        merchant, outside, wallet = (str(uuid7()) for _ in range(3))
+        raw.execute(OPENED, {"merchant": merchant, "name": unique()})
+        raw.execute(ACCOUNT, [outside, merchant, "external"])
+        raw.execute(ACCOUNT, [wallet, merchant, "wallet"])
+        raw.commit()
+        raw.execute("SET lock_timeout = '5s'")
+        while not self.stopped.is_set():
+            began = time.monotonic()
+            raw.execute("SELECT id FROM merchants_account WHERE id IN (%s, %s) ORDER BY id FOR UPDATE", [outside, wallet])
+            row = raw.execute("SELECT clock_timestamp()").fetchone()
+            assert row is not None
+            transfer, now, number = str(uuid7()), row[0], self.count + 1
+            raw.execute(TRANSFER, [transfer, outside, wallet, now])
+            hashed = bytes(32)
+            raw.execute(ENTRIES, [outside, number, transfer, -number, now, hashed, wallet, number, transfer, number, now, hashed])
+            raw.commit()
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+            self.count = number
+
+
+def migrate(url: str, *target: str) -> None:
+    environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "x"}
+    command = [sys.executable, "manage.py", "migrate", *target, "--no-input", "-v", "0"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_newest_migrations_run_while_money_is_posted(ledger: None) -> None:
+    """Back to the first release and on to the newest: no posting fails, and none waits for long."""
+    del ledger
+    with own_database() as url:
+        migrate(url, "transfers", FIRST["transfers"])
+        postings = Postings(url)
+        postings.start()
+        try:
+            while postings.count < 20 and postings.failed is None:
+                time.sleep(0.005)
+            migrate(url)
+            after = postings.count
+            while postings.count < after + 20 and postings.failed is None:
+                time.sleep(0.005)
+        finally:
+            postings.stopped.set()
+            postings.join()
+        assert postings.failed is None, repr(postings.failed)
+        assert after > 20, "nothing was posted meanwhile"
+        assert postings.slowest_s < 2
+        assert ask(url, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
