@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 
 from ledger_project.kernel.access import Scope
+from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from ledger_project.minor_units import MinorUnitsField
 from merchants.domain import AccountKind, Status
 
@@ -85,6 +86,8 @@ class Account(models.Model):
                 condition=models.Q(overdraft_limit_minor=0) | models.Q(overdraft_limit_minor__gt=0, kind=AccountKind.WALLET.value),
                 name="account_overdraft_of_wallets",
             ),
+            # NUMERIC's 'NaN' is above every number.
+            models.CheckConstraint(condition=models.Q(overdraft_limit_minor__lte=MAX_BALANCE_MINOR), name="account_overdraft_bounded"),
         ]
 
     def __str__(self) -> str:
