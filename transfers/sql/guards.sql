@@ -3,7 +3,7 @@
 -- One check per INSERT statement, not per row: a batch of 1,000 transfers pays once. Rows that were inserted are seen as the
 -- transition table new_rows. The planner has no statistics on it, and a plan made when the journal was small must not turn into
 -- a scan of the whole journal later: hence nested loops over index look-ups, by the SET clauses.
--- Read by migrations 0002, 0008 and 0013. Needs no extension; PostgreSQL 15 or newer.
+-- Read by migrations 0002 and 0013. Needs no extension; PostgreSQL 15 or newer.
 
 -- Entries: each continues its account's chain, later than the posting before it, and stays above the floor; and those of a transfer are exactly
 -- what the transfer says: its accounts, its amount, its fee, its kind, its time.
@@ -74,9 +74,10 @@ BEGIN
     WHERE (NOT s.wrong AND s.earliest = t.created_at AND s.latest = t.created_at
         AND s.debited = uuid_send(t.source_id) AND s.credited = uuid_send(t.target_id)
         AND s.least = t.amount_minor AND s.most = t.amount_minor
-        AND s.words = CASE t.kind WHEN 'transfer' THEN CASE WHEN t.fee_minor > 0 THEN 3 ELSE 1 END WHEN 'deposit' THEN 4
+        -- 'transfer' is the general word, which each kind of movement may have.
+        AND (s.words = CASE t.kind WHEN 'transfer' THEN CASE WHEN t.fee_minor > 0 THEN 3 ELSE 1 END WHEN 'deposit' THEN 4
             WHEN 'hold' THEN 8 WHEN 'withdrawal' THEN 16 WHEN 'hold_release' THEN 32 WHEN 'reversal' THEN 64 WHEN 'opening' THEN 128
-            WHEN 'fee_settlement' THEN 256 END
+            WHEN 'fee_settlement' THEN 256 END OR (s.words = 1 AND t.fee_minor = 0))
         AND (t.fee_minor = 0 OR (s.least_fee = t.fee_minor AND s.most_fee = t.fee_minor AND s.fee_currency = t.currency_id
             AND s.charged = uuid_send(CASE WHEN t.total_debit_minor > t.amount_minor THEN t.source_id ELSE t.target_id END)
             AND octet_length(s.charging) = 32 AND substr(s.charging, 1, 16) = substr(s.charging, 17)))) IS NOT TRUE;
@@ -133,7 +134,7 @@ BEGIN
             coalesce(sum(n.amount_minor) FILTER (WHERE n.part = 'refund out'), 0) AS refund_out
         FROM (
             SELECT x.amount_minor, x.created_at, x.direction = 'DEBIT' AS debit, a.currency_id, a.kind, CASE
-                WHEN x.type = t.kind THEN CASE
+                WHEN x.type = t.kind OR x.type = 'transfer' THEN CASE
                     WHEN x.amount_minor <> t.amount_minor THEN NULL
                     WHEN x.direction = 'CREDIT' THEN CASE WHEN a.id = g.id THEN 'credit' END
                     WHEN t.kind = 'capture' THEN CASE WHEN a.kind = 'held' AND a.merchant_id = s.merchant_id THEN 'debit' END

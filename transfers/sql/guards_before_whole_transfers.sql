@@ -1,4 +1,4 @@
--- The guards of entries and transfers as they were before migration 0013: what taking it back brings back.
+-- The guards of entries and transfers as they were before migration 0013: read by 0002 and 0008, and by taking 0013 back.
 
 CREATE OR REPLACE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
