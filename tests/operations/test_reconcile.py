@@ -268,7 +268,7 @@ def test_a_row_that_is_no_number_is_named_and_all_others_are_proved(
     # Something else is wrong, too, which is found all the same.
     vandal.does("UPDATE transfers_ledgerentry SET hash = sha256('x') WHERE account_id = %s AND sequence = 1", account)
     subjects = {"entry": f"entry {account}", "schedule": f"transfer {story.transfer}"}
-    named = vandal.named()
+    named = vandal.named(account_id=account)
     assert any(subject.startswith(subjects.get(which, f"{which} {value}")) for subject in named), named
     assert entry(account, 1) in named
 
