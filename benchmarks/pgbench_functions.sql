@@ -58,9 +58,12 @@ BEGIN
     SELECT id INTO schedule FROM fees_feeschedule WHERE merchant_id IS NULL AND currency_id IS NULL LIMIT 1;
     PERFORM id FROM merchants_account WHERE id = ANY(sources || targets || fees) ORDER BY id FOR UPDATE;
     moment := clock_timestamp();
+    -- Along an account each posting is later than the one before, so each of the batch has a microsecond of its own.
     INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, fee_schedule_id,
-        metadata, principal, request_id, created_at)
-        SELECT t, 'transfer', s, g, 'USD', 100, 1, 101, schedule, '{}', 'pgbench', '', moment FROM unnest(transfers, sources, targets) u(t, s, g);
+        metadata, principal, request_id, created_at, batch_place)
+        SELECT t, 'transfer', s, g, 'USD', 100, 1, 101, schedule, '{}', 'pgbench', '', moment + i * interval '1 microsecond',
+            CASE row_number() OVER (ORDER BY t) WHEN 1 THEN 1 ELSE 2 END
+        FROM unnest(transfers, sources, targets) WITH ORDINALITY u(t, s, g, i);
     INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash)
         WITH legs AS MATERIALIZED (
             SELECT i, leg, account, transfer, direction, type, delta
@@ -73,8 +76,8 @@ BEGIN
                 SELECT sequence, balance_after_minor FROM transfers_ledgerentry e WHERE e.account_id = a.account ORDER BY sequence DESC LIMIT 1
             ) h ON true
         )
-        SELECT account, h.sequence + row_number() OVER chain, transfer, direction, type, abs(delta), h.balance + sum(delta) OVER chain, moment,
-            sha256(transfer::text::bytea)
+        SELECT account, h.sequence + row_number() OVER chain, transfer, direction, type, abs(delta), h.balance + sum(delta) OVER chain,
+            moment + i * interval '1 microsecond', sha256(transfer::text::bytea)
         FROM legs JOIN heads h USING (account) WINDOW chain AS (PARTITION BY account ORDER BY i, leg);
     UPDATE transfers_idempotencyrecord r SET status_code = 201, transfer_id = u.transfer, body = repeat('x', 450)
         FROM unnest(records, transfers) u(record, transfer) WHERE r.id = u.record;

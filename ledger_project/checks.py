@@ -14,6 +14,9 @@ from ledger_project.http.limits import OTHER_FILES, open_files_limit
 LONGEST_LEEWAY_S = 300
 """Clocks that differ by more are to be set right, not to be believed."""
 
+LARGEST_CLOCK_TOLERANCE = 9
+"""Seconds; transfers/sql/guards.sql allows one more for what passes between reading the clock and writing."""
+
 
 @register()
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
@@ -25,6 +28,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         "LEDGER_BATCH_MAX",
         "LEDGER_QUEUE_MAX",
         "LEDGER_POSTING_TIMEOUT",
+        "LEDGER_CLOCK_TOLERANCE",
         "LEDGER_READER_THREADS",
         "LEDGER_READ_TIMEOUT",
         "LEDGER_IDLE_TRANSACTION_TIMEOUT",
@@ -48,6 +52,9 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         errors.append(
             Error(f"LEDGER_JWT_LEEWAY is {settings.LEDGER_JWT_LEEWAY}; it is from 0 to {LONGEST_LEEWAY_S} seconds.", id="ledger.E006")
         )
+    if settings.LEDGER_CLOCK_TOLERANCE > LARGEST_CLOCK_TOLERANCE:
+        detail = f"it must be at most {LARGEST_CLOCK_TOLERANCE}: the database refuses times that are 10 seconds ahead."
+        errors.append(Error(f"LEDGER_CLOCK_TOLERANCE is {settings.LEDGER_CLOCK_TOLERANCE}; {detail}", id="ledger.E020"))
     return errors
 
 

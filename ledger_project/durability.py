@@ -54,7 +54,17 @@ WHERE NOT t.tgisinternal AND t.tgenabled NOT IN ('O', 'A') AND c.relname ~ '^(me
 """
 
 GUARDS = frozenset(
-    {"entry_guard", "transfer_guard", "entry_append_only", "entry_not_truncated", "transfer_append_only", "transfer_not_truncated"}
+    {
+        "entry_guard",
+        "transfer_guard",
+        "transfer_is_whole",
+        "hold_is_placed",
+        "hold_is_moved_on",
+        "entry_append_only",
+        "entry_not_truncated",
+        "transfer_append_only",
+        "transfer_not_truncated",
+    }
 )
 
 _PRESENT_TRIGGERS = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"

@@ -42,6 +42,9 @@ REPLAYS = Counter("ledger_replays", "Answers given again under their idempotency
 FAILURES = Counter("ledger_posting_failures", "Requests that failed without a decision.", ["error"])
 RETRIES = Counter("ledger_posting_retries", "Posting transactions tried again.", ["error"])
 DEFERRED = Gauge("ledger_deferred_commands", "Commands that wait for a lock which somebody else holds.", multiprocess_mode="livesum")
+CLOCK_REFUSALS = Counter(
+    "ledger_clock_refusals", "Postings refused since a clock is wrong: the database's, or an account's last time.", ["of"]
+)
 QUEUE_DEPTH = Gauge("ledger_queue_depth", "Commands that wait to be posted.", multiprocess_mode="livesum")
 POOL_CONNECTIONS = Gauge("ledger_pool_connections", "Connections of the admin's pools.", ["state"], multiprocess_mode="livesum")
 

@@ -6,6 +6,17 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from ledger_project.kernel.money import MAX_BALANCE_MINOR
+
+
+def readable(*columns: str) -> str:
+    """Return the SQL condition that columns hold amounts: NUMERIC's 'NaN' is above every number, and no integer is made of it.
+
+    The tables' own rules keep it out. Whoever owns them may have got it in all the same; what reads many rows goes on without such a
+    row, and ``reconcile`` names it.
+    """
+    return " AND ".join(f"{column} <= {MAX_BALANCE_MINOR}" for column in columns)
+
 
 class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]
     """An amount in minor units. A ``DecimalField`` whose values are ``int``, so that no code meets a Decimal by accident."""

@@ -47,6 +47,9 @@ LEDGER_QUEUE_MAX: int = env.int("LEDGER_QUEUE_MAX", 4096)
 LEDGER_POSTING_TIMEOUT: float = env.float("LEDGER_POSTING_TIMEOUT", 30.0)
 """Seconds that a request waits for its posting before it is told 503; repeating it with the same key is safe."""
 
+LEDGER_CLOCK_TOLERANCE: float = env.float("LEDGER_CLOCK_TOLERANCE", 5.0)
+"""Seconds that the clocks of database and process may differ, and an account's last entry may be ahead; beyond it nothing is posted."""
+
 LEDGER_ERROR_BASE_URL: str = env.str("LEDGER_ERROR_BASE_URL", "https://ledger.example/errors/")
 """Prefix of the `type` of problem documents; the code is appended."""
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Collate, Lower, Now
 from django.db.models.lookups import Contains, EndsWith, Exact, IRegex, StartsWith
 
 from ledger_project.kernel.access import Scope
+from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from ledger_project.minor_units import MinorUnitsField
 from merchants.domain import AccountKind, Status, fold
 
@@ -130,6 +131,8 @@ class Account(models.Model):
                 condition=models.Q(overdraft_limit_minor=0) | models.Q(overdraft_limit_minor__gt=0, kind=AccountKind.WALLET.value),
                 name="account_overdraft_of_wallets",
             ),
+            # NUMERIC's 'NaN' is above every number.
+            models.CheckConstraint(condition=models.Q(overdraft_limit_minor__lte=MAX_BALANCE_MINOR), name="account_overdraft_bounded"),
         ]
 
     def __str__(self) -> str:

@@ -25,7 +25,7 @@ from psycopg import errors as pg
 from ledger_project import metrics, sqlstates
 from ledger_project.connections import drop_connection
 from ledger_project.forgetting import identities_lost
-from ledger_project.kernel.errors import AccountBusy, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
+from ledger_project.kernel.errors import AccountBusy, ClocksDiffer, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
 from transfers.store import Busy, Contention, JobResults, post
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class _Batch:
         if not jobs:
             return []
         try:
-            return list(self._attempt(jobs, lock_wait_s=lock_wait_s, only_free=only_free))
+            posted = self._attempt(jobs, lock_wait_s=lock_wait_s, only_free=only_free)
+            return [_outcome(job, results) for job, results in zip(jobs, posted, strict=True)]
         except Busy as busy:
             return self._post_others(jobs, busy)
         except Exception as error:  # noqa: BLE001 - each job gets its own answer below; nothing is swallowed
@@ -88,7 +89,8 @@ class _Batch:
     def _after_failure(self, jobs: Sequence[Job], error: Exception, *, lock_wait_s: float, only_free: bool) -> list[Outcome]:
         if sqlstates.meaning_of(error) is sqlstates.LOCKED:
             return self._after_lock_timeout(jobs, error, only_free=only_free)
-        if len(jobs) == 1 or sqlstates.strikes_all(error) or time.monotonic() >= self.deadline:
+        strikes_all = sqlstates.strikes_all(error) or isinstance(error, ClocksDiffer)
+        if len(jobs) == 1 or strikes_all or time.monotonic() >= self.deadline:
             return [_told(error)] * len(jobs)
         log.warning("posting.batch_split", size=len(jobs), error=type(error).__name__)
         return [outcome for job in jobs for outcome in self._post_one(job, lock_wait_s=lock_wait_s, only_free=only_free)]
@@ -184,6 +186,12 @@ def is_passing(error: BaseException) -> bool:
 def _pause(attempt: int) -> None:
     """Back off: 5 ms doubling, with jitter so that two workers do not meet again."""
     time.sleep(0.005 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret  # nosec B311
+
+
+def _outcome(job: Job, results: JobResults) -> JobResults | Unavailable:
+    """Return what a job's caller is told: for a single command that cannot be decided now, the error itself."""
+    refusal = results.result.outcome.refusal if results.result.outcome is not None else None
+    return refusal if job.envelope is None and isinstance(refusal, Unavailable) else results
 
 
 def _told(error: Exception) -> Exception:

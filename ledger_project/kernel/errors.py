@@ -30,6 +30,8 @@
         ├── IdempotencyInProgress       idempotency_in_progress
         ├── AccountBusy                 account_busy: somebody else holds the lock of an account; nothing happened
         └── DatabaseUnavailable         database_unavailable (also: the queue is full, the service is stopping)
+            ├── ClocksDiffer                the clocks of database and process
+            └── AccountAheadOfClock         the last entry of one account
 
 ``InvalidAmount`` is a ``ValueError``: the field that holds the amount turns it into a ``FieldError``.
 """
@@ -556,3 +558,27 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     title = "Service unavailable"
+
+
+class ClocksDiffer(DatabaseUnavailable):
+    """The clocks of the database and of this process are too far apart: one of them is wrong, and nobody knows which."""
+
+    def __init__(self, difference_s: float) -> None:
+        super().__init__(
+            f"The clocks of the database and of the service differ by {difference_s:.1f} s; nothing is posted until they agree. "
+            "Repeat the request with the same Idempotency-Key.",
+            retry_after_s=10,
+        )
+        self.difference_s = difference_s
+
+
+class AccountAheadOfClock(DatabaseUnavailable):
+    """The last entry of an account is too far in the future: its next entries, and those of whom it pays, would be there too."""
+
+    def __init__(self, account_id: UUID, last_at: str) -> None:
+        super().__init__(
+            "The last entry of an account of this request has a time in the future; nothing is posted to it until then. "
+            "Other accounts are not affected.",
+            retry_after_s=10,
+        )
+        self.account_id, self.last_at = account_id, last_at

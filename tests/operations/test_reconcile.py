@@ -235,6 +235,53 @@ def test_a_changed_hold_is_named(vandal: Vandal, story: Story, change: str, whic
     assert f"hold {hold}" in vandal.named()
 
 
+@pytest.mark.parametrize(
+    ("table", "change", "which"),
+    [
+        ("transfers_transfer", "amount_minor = 'NaN'", "transfer"),
+        ("transfers_transfer", "fee_minor = 'NaN'", "transfer"),
+        ("transfers_transfer", "total_debit_minor = 'NaN'", "transfer"),
+        ("transfers_ledgerentry", "amount_minor = 'NaN'", "entry"),
+        ("transfers_ledgerentry", "balance_after_minor = 'NaN'", "entry"),
+        ("transfers_hold", "reserved_minor = 'NaN'", "hold"),
+        ("transfers_hold", "captured_minor = 'NaN'", "hold"),
+        ("merchants_account", "overdraft_limit_minor = 'NaN'", "account"),
+        ("fees_feeschedule", "rate = 'NaN'", "schedule"),
+    ],
+)
+def test_a_row_that_is_no_number_is_named_and_all_others_are_proved(
+    vandal: Vandal, story: Story, table: str, change: str, which: str
+) -> None:
+    account = story.account(story.payer)
+    names = vandal.raw.execute(
+        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass", [table]
+    ).fetchall()  # fmt: skip
+    for (name,) in names:
+        vandal.raw.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')  # type: ignore[arg-type]
+    (schedule,) = vandal.raw.execute("SELECT fee_schedule_id FROM transfers_transfer WHERE id = %s", [story.transfer]).fetchone() or ("",)
+    row: dict[str, tuple[str, object]] = {
+        "transfer": ("id", story.transfer), "hold": ("id", story.open_hold), "account": ("id", account), "schedule": ("id", schedule),
+        "entry": ("transfer_id", story.transfer),
+    }  # fmt: skip
+    column, value = row[which]
+    vandal.does(f"UPDATE {table} SET {change} WHERE {column} = %s", value)
+    # Something else is wrong, too, which is found all the same.
+    vandal.does("UPDATE transfers_ledgerentry SET hash = sha256('x') WHERE account_id = %s AND sequence = 1", account)
+    subjects = {"entry": f"entry {account}", "schedule": f"transfer {story.transfer}"}
+    named = vandal.named(account_id=account)
+    assert any(subject.startswith(subjects.get(which, f"{which} {value}")) for subject in named), named
+    assert entry(account, 1) in named
+
+
+def test_an_entry_of_the_future_is_named(vandal: Vandal, story: Story) -> None:
+    account = story.account(story.payee)
+    last = vandal.head(account)
+    vandal.does(
+        "UPDATE transfers_ledgerentry SET created_at = now() + interval '1 day' WHERE account_id = %s AND sequence = %s", account, last
+    )
+    assert any(subject == entry(account, last) and "is in the future" in detail for _, subject, detail in vandal.findings())
+
+
 def test_a_deleted_hold_leaves_money_that_nobody_reserved(vandal: Vandal, story: Story) -> None:
     vandal.does("DELETE FROM transfers_hold WHERE id = %s", story.open_hold)
     assert ("held", f"account {story.account(story.payer, 'held')}") in {(check, subject) for check, subject, _ in vandal.findings()}

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from fees.domain import Payer
 from ledger_project.kernel.errors import (
+    AccountAheadOfClock,
     AccountClosed,
     AccountFrozen,
     BalanceLimitExceeded,
@@ -30,6 +31,7 @@ from transfers.domain.hashing import entry_hash, posting_bytes, seal
 from transfers.domain.posting import Group, Plan, plan
 
 MERCHANTS = [identity(name) for name in ("ann", "ben", "cleo", "dan")]
+ANN, BEN, CLEO, _ = MERCHANTS
 
 
 def move(source: MerchantIdentity, target: MerchantIdentity, amount_minor: int, **details: object) -> TransferFunds:
@@ -125,15 +127,37 @@ def test_an_atomic_group_posts_all_or_nothing(commands: list[object], opening: l
 @given(batches, openings, st.integers(-(10**6), 10**6))
 def test_time_never_runs_backwards_whatever_the_clock_says(commands: list[object], opening: list[int], skew_us: int) -> None:
     book = full_book(MERCHANTS, opening, now=NOW + timedelta(microseconds=skew_us))
-    last = {a.id: a.last_at for a in book.accounts.values()}
+    last = {a.id: (a.last_at, UUID(int=0)) for a in book.accounts.values()}
     planned = decide(book, *commands)
     for entry in planned.entries:
-        assert entry.transfer.created_at >= last[entry.account.id]
-        last[entry.account.id] = entry.transfer.created_at
-    assert [t.id for t in planned.transfers] == sorted(t.id for t in planned.transfers) or skew_us < 0
+        at, transfer_id = last[entry.account.id]
+        if entry.transfer.id != transfer_id:
+            assert entry.transfer.created_at > at
+            assert entry.transfer.id > transfer_id
+        last[entry.account.id] = entry.transfer.created_at, entry.transfer.id
 
 
-ANN, BEN, CLEO, _ = MERCHANTS
+def test_an_account_that_is_ahead_of_the_clock_is_refused_alone() -> None:
+    ahead = full_book(MERCHANTS, [1000, 1000, 1000, 0])
+    wallet = ahead.accounts[AccountKey(ANN.id.int, "USD", AccountKind.WALLET)]
+    wallet.last_at = NOW + timedelta(seconds=6)
+    planned = decide(ahead, move(BEN, CLEO, 1), move(BEN, ANN, 1), move(ANN, BEN, 1), move(CLEO, BEN, 1))
+    assert [type(outcome.refusal) for outcome in planned.outcomes[0] if outcome] == [
+        type(None),
+        AccountAheadOfClock,
+        AccountAheadOfClock,
+        type(None),
+    ]
+    assert all(transfer.created_at < NOW + timedelta(seconds=1) for transfer in planned.transfers)
+
+
+def test_an_account_that_is_ahead_within_the_tolerance_counts_on() -> None:
+    ahead = full_book(MERCHANTS, [1000, 0, 0, 0])
+    wallet = ahead.accounts[AccountKey(ANN.id.int, "USD", AccountKind.WALLET)]
+    wallet.last_at = NOW + timedelta(seconds=4)
+    planned = decide(ahead, move(ANN, BEN, 1))
+    assert [transfer.created_at for transfer in planned.transfers] == [wallet.last_at]
+    assert wallet.last_at == NOW + timedelta(seconds=4, microseconds=1)
 
 
 def refusal(planned: Plan, index: int = 0) -> object:
@@ -234,6 +258,6 @@ def test_commands_with_moments_of_their_own_are_posted_at_them() -> None:
     book = full_book(MERCHANTS, [1_000] * 4)
     moments = [NOW + timedelta(seconds=1), NOW + timedelta(seconds=2)]
     planned = plan([Group([move(ann, ben, 10), move(ben, ann, 5)], moments=moments), Group([move(ann, ben, 1)])], book)
-    # What happens "now" is not put before what its accounts have already seen.
-    assert [transfer.created_at for transfer in planned.transfers] == [*moments, moments[-1]]
+    # What happens "now" comes after what its accounts have already seen.
+    assert [transfer.created_at for transfer in planned.transfers] == [*moments, moments[-1] + timedelta(microseconds=1)]
     assert [transfer.id for transfer in planned.transfers] == sorted(transfer.id for transfer in planned.transfers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from fees.domain import Schedule
-from ledger_project.kernel.errors import AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
+from ledger_project.kernel.errors import AccountAheadOfClock, AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
 from ledger_project.kernel.ids import uuid7_at
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
 from merchants.domain import AccountKind, MerchantIdentity, Status
@@ -112,7 +112,7 @@ class Book(Struct, frozen=True):
     ``now`` is the database's clock, read after the locks; ``entropy`` makes ids unique; ``references`` holds the external references
     that are taken, ``reversals`` the amounts of earlier reversals by original. ``registered`` says of the new merchants when they got
     their name; None: they did not, since their currency is switched off; not there: the name was taken. ``inactive`` are the codes of
-    currencies that are switched off.
+    currencies that are switched off. ``clock_tolerance`` is how far an account's last entry may be ahead of ``now``.
     """
 
     now: datetime
@@ -124,8 +124,10 @@ class Book(Struct, frozen=True):
     holds: Mapping[UUID, HoldState] = msgspec.field(default_factory=dict)
     registered: Mapping[UUID, datetime | None] = msgspec.field(default_factory=dict)
     inactive: Collection[str] = frozenset()
+    clock_tolerance: timedelta = timedelta(seconds=5)
 
 
+_MICROSECOND = timedelta(microseconds=1)
 _CREDIT, _DEBIT = Direction.CREDIT, Direction.DEBIT  # looked up once; a member of an Enum is found by a call
 
 
@@ -203,15 +205,22 @@ class Ledger:
             balances[id(account)] = after
 
     def moment(self, legs: Sequence[Leg]) -> datetime:
-        """Return the posting's time: what the ledger says is now, but never before the last entry of an account that it touches."""
+        """Return the posting's time: what the ledger says is now, and a microsecond after the last entry of each account that it touches.
+
+        So ids, which are made of times, follow the sequence of each account. Raises ``AccountAheadOfClock`` for an account whose last
+        entry is too far in the future: every account that it pays would be there next.
+        """
         moment = self.now
         for account, _, _ in legs:
-            if account.last_at is not None and account.last_at > moment:
-                moment = account.last_at
+            last_at = account.last_at
+            if last_at is not None and last_at >= moment:
+                if last_at - self.now > self.book.clock_tolerance:
+                    raise AccountAheadOfClock(account.id, last_at.isoformat())
+                moment = last_at + _MICROSECOND
         return moment
 
     def next_id(self, moment: datetime) -> UUID:
-        """Return the id of the next transfer: in posting order, also within a microsecond."""
+        """Return the id of the next transfer: in the order of times, and of their posting within a microsecond."""
         return uuid7_at(moment, position=len(self.transfers), entropy=self.book.entropy)
 
     def post(self, transfer: PostedTransfer, legs: Sequence[Leg]) -> None:

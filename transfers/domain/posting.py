@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger_project.kernel.errors import LedgerError, Refusal
+from ledger_project.kernel.errors import AccountAheadOfClock, LedgerError, Refusal
 from transfers.domain import commands as c
 from transfers.domain.book import AccountSnapshot, AccountState, Book, HoldState, Ledger, PostedEntry, PostedTransfer
 from transfers.domain.moves import deposit, open_account, register_merchant, settle_fees, transfer_funds, withdraw
@@ -112,6 +112,6 @@ def _decide(command: c.Command, ledger: Ledger) -> Outcome:
     try:
         return _HANDLERS[type(command)](command, ledger)
     except LedgerError as error:
-        if not isinstance(error, Refusal) and not isinstance(command, c.Refuse):
+        if not isinstance(error, Refusal | AccountAheadOfClock) and not isinstance(command, c.Refuse):
             raise
         return Outcome(refusal=error.with_traceback(None))  # the frames would keep the whole batch alive, in a circle

@@ -1,8 +1,13 @@
-"""Install the guards of the journal: see sql/guards.sql, which is written to be read."""
+"""Install the guards of the journal: see sql/guards.sql, which is written to be read.
+
+Those of entries and transfers as they were before migration 0013, which brings the columns that today's look at.
+"""
 
 from pathlib import Path
 
 from django.db import migrations
+
+SQL = Path(__file__).parent.parent / "sql"
 
 REVERSE = """
 ALTER TABLE transfers_idempotencyrecord RESET (fillfactor);
@@ -14,6 +19,13 @@ DROP TRIGGER entry_guard ON transfers_ledgerentry; DROP FUNCTION ledger_check_en
 """
 
 
+def _triggers() -> str:
+    text = (SQL / "guards.sql").read_text().partition("-- Since migration 0013")[0]
+    for function, trigger in (("ledger_check_entries", "entry_guard"), ("ledger_check_transfers", "transfer_guard")):
+        text = text[: text.index(f"CREATE FUNCTION {function}()")] + text[text.index(f"CREATE TRIGGER {trigger}") :]
+    return text
+
+
 class Migration(migrations.Migration):
     dependencies = [("transfers", "0001_initial"), ("merchants", "0002_guards_and_currencies"), ("fees", "0002_guards_and_default")]
-    operations = [migrations.RunSQL((Path(__file__).parent.parent / "sql" / "guards.sql").read_text(), REVERSE)]
+    operations = [migrations.RunSQL((SQL / "guards_before_whole_transfers.sql").read_text() + _triggers(), REVERSE)]

@@ -1,4 +1,4 @@
-"""Have databases that were made before it take the entries' guard that proves the same in one pass: see sql/guards.sql."""
+"""Have databases that were made before it take the entries' guard that proves the same in one pass."""
 
 from importlib import import_module
 from pathlib import Path
@@ -9,9 +9,8 @@ PIN = import_module("transfers.migrations.0006_guard_search_path").PIN
 
 
 def _guard() -> str:
-    text = (Path(__file__).parent.parent / "sql" / "guards.sql").read_text()
-    start = text.index("CREATE FUNCTION ledger_check_entries()")
-    return text[start : text.index("CREATE TRIGGER entry_guard")].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
+    text = (Path(__file__).parent.parent / "sql" / "guards_before_whole_transfers.sql").read_text()
+    return text[: text.index("CREATE OR REPLACE FUNCTION ledger_check_transfers()")]
 
 
 class Migration(migrations.Migration):

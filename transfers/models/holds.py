@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from fees.models import FeeSchedule
+from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from ledger_project.minor_units import MinorUnitsField
 from merchants.models import Account, Currency
 from transfers.domain.holds import HoldStatus
@@ -46,6 +47,10 @@ class Hold(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="hold_amount_positive"),
+            # An upper bound everywhere: NUMERIC's 'NaN' is above every number. What is captured is bounded by the amount.
+            models.CheckConstraint(
+                condition=Q(amount_minor__lte=MAX_BALANCE_MINOR, reserved_minor__lte=MAX_BALANCE_MINOR), name="hold_amounts_bounded"
+            ),
             models.CheckConstraint(condition=Q(reserved_minor__gte=F("amount_minor")), name="hold_reserves_amount"),
             models.CheckConstraint(
                 condition=Q(captured_minor__gte=0, captured_minor__lte=F("amount_minor")), name="hold_captured_within_amount"

@@ -5,15 +5,24 @@ at once that accounts, transfers and schedules exist and are of one currency, an
 """
 
 from django.db import models
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, Q, Value, When
 
 from fees.models import FeeSchedule
+from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from ledger_project.minor_units import MinorUnitsField
 from merchants.models import Account, Currency
 from transfers.domain.kinds import Direction, EntryType, TransferKind
 
 LONG_AMOUNT_MINOR = 10**18
 """The smallest amount of more than 18 digits: what statements in the formats of banks cannot hold."""
+
+
+class BatchPlace(models.IntegerChoices):
+    """Which of the transfers that one statement writes has the others looked at when it commits (``sql/guards.sql``)."""
+
+    ALONE = 0, "looked at by itself"
+    FIRST = 1, "looked at together with all further ones"
+    FURTHER = 2, "looked at with the first one"
 
 
 class Transfer(models.Model):
@@ -41,6 +50,7 @@ class Transfer(models.Model):
     principal = models.CharField(max_length=255)
     request_id = models.CharField(max_length=128)
     created_at = models.DateTimeField()
+    batch_place = models.SmallIntegerField(choices=BatchPlace.choices, db_default=BatchPlace.ALONE, editable=False)
 
     class Meta:
         ordering = ["-id"]
@@ -61,6 +71,13 @@ class Transfer(models.Model):
             ),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="transfer_amount_positive"),
             models.CheckConstraint(condition=Q(fee_minor__gte=0), name="transfer_fee_not_negative"),
+            # An upper bound everywhere: NUMERIC's 'NaN' is above every number.
+            models.CheckConstraint(
+                condition=Q(
+                    amount_minor__lte=MAX_BALANCE_MINOR, fee_minor__lte=MAX_BALANCE_MINOR, total_debit_minor__lte=MAX_BALANCE_MINOR
+                ),
+                name="transfer_amounts_bounded",
+            ),
             models.CheckConstraint(condition=Q(kind__in=list(TransferKind)), name="transfer_kind_known"),
             models.CheckConstraint(condition=~Q(source=F("target")), name="transfer_two_accounts"),
             models.CheckConstraint(condition=Q(fee_minor=0) | Q(fee_schedule__isnull=False), name="transfer_fee_has_schedule"),
@@ -68,6 +85,13 @@ class Transfer(models.Model):
                 condition=Q(kind=TransferKind.REVERSAL.value, reverses__isnull=False)
                 | (~Q(kind=TransferKind.REVERSAL.value) & Q(reverses__isnull=True)),
                 name="transfer_reversal_has_original",
+            ),
+            # A hold has one movement that begins it and one that ends it.
+            models.UniqueConstraint(
+                F("hold"),
+                Case(When(kind=TransferKind.HOLD.value, then=Value(0)), default=Value(1), output_field=models.SmallIntegerField()),
+                condition=Q(hold__isnull=False),
+                name="transfer_hold_begun_and_ended_once",
             ),
         ]
 
@@ -107,6 +131,9 @@ class LedgerEntry(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="entry_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(amount_minor__lte=MAX_BALANCE_MINOR, balance_after_minor__lte=MAX_BALANCE_MINOR), name="entry_amounts_bounded"
+            ),
             models.CheckConstraint(condition=Q(sequence__gt=0), name="entry_sequence_positive"),
             models.CheckConstraint(condition=Q(direction__in=list(Direction)), name="entry_direction_known"),
             models.CheckConstraint(condition=Q(type__in=list(EntryType)), name="entry_type_known"),

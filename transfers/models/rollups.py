@@ -13,10 +13,17 @@ from django.db import models
 from merchants.domain import AccountKind
 from transfers.domain.kinds import TransferKind
 
+_WIDTH = 60
+
+
+def _bounded(table: str, *columns: str) -> models.CheckConstraint:
+    """Return the rule that keeps NUMERIC's 'NaN', which is above every number, out of a table's sums."""
+    return models.CheckConstraint(condition=models.Q(**{f"{column}__lte": 10**_WIDTH - 1 for column in columns}), name=f"{table}_bounded")
+
 
 def _total(**options: Any) -> models.DecimalField[Any, Any]:
     """Return a column for a sum of amounts in minor units: wider than an amount, so that no sum overflows."""
-    return models.DecimalField(max_digits=60, decimal_places=0, **options)
+    return models.DecimalField(max_digits=_WIDTH, decimal_places=0, **options)
 
 
 class RollupMark(models.Model):
@@ -52,6 +59,7 @@ class DailyActivity(models.Model):
 
     class Meta:
         verbose_name_plural = "daily activity"
+        constraints = [_bounded("daily_activity", "volume_minor", "fees_minor", "fee_refunds_minor")]
 
     def __str__(self) -> str:
         return f"{self.day} {self.currency} {self.kind}"
@@ -67,6 +75,9 @@ class DailyValue(models.Model):
     entries = models.BigIntegerField()
     change_minor = _total()
 
+    class Meta:
+        constraints = [_bounded("daily_value", "change_minor")]
+
     def __str__(self) -> str:
         return f"{self.day} {self.currency} {self.account_kind}"
 
@@ -81,6 +92,9 @@ class DailyMerchant(models.Model):
     entries = models.BigIntegerField()
     sent_minor = _total()
     received_minor = _total()
+
+    class Meta:
+        constraints = [_bounded("daily_merchant", "sent_minor", "received_minor")]
 
     def __str__(self) -> str:
         return f"{self.day} {self.currency} {self.merchant_id}"

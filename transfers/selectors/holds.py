@@ -10,6 +10,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from msgspec.structs import replace
 
+from ledger_project.kernel.money import MAX_BALANCE_MINOR
+from ledger_project.minor_units import readable
 from transfers.domain.book import HoldState
 from transfers.domain.commands import HoldTerms
 from transfers.domain.holds import HoldStatus
@@ -48,7 +50,7 @@ def page_statement(
     """
     parameters: dict[str, Any] = {"limit": limit, "status": status, "merchant": merchant_id, "before": before, "other": other_id}
     sides = [""] if merchant_id is None else [f"h.{side}_id = %(merchant)s AND " for side in ("source_merchant", "target_merchant")]
-    cursor = "" if before is None else " AND h.id < %(before)s"
+    cursor = f" AND {_READABLE_COLUMNS}" + ("" if before is None else " AND h.id < %(before)s")
     if other_id is not None:
         cursor += " AND %(other)s IN (h.source_merchant_id, h.target_merchant_id)"
     order = "ORDER BY h.id DESC LIMIT %(limit)s"
@@ -60,6 +62,8 @@ def page_statement(
     )
     return f"SELECT h.id FROM ({parts}) h {order}", parameters  # noqa: S608 - constants  # nosec B608
 
+
+_READABLE_COLUMNS = readable("h.amount_minor", "h.reserved_minor", "h.captured_minor")
 
 _STATUS_CONDITIONS: dict[str, tuple[str, ...]] = {
     "": ("true",),
@@ -79,9 +83,20 @@ def list_holds(
     return _shown(Hold.objects.filter(id__in=ids).order_by("-id"))
 
 
+READABLE = Q(amount_minor__lte=MAX_BALANCE_MINOR, reserved_minor__lte=MAX_BALANCE_MINOR, captured_minor__lte=MAX_BALANCE_MINOR)
+"""Holds whose amounts are numbers; the tables' rules keep others out, and whoever owns the tables may have got one in all the same."""
+
+
+def unreadable_due_holds(*, limit: int) -> list[UUID]:
+    """Return open holds whose time ran out and which cannot be released, since their amounts are no numbers."""
+    return list(
+        Hold.objects.filter(~READABLE, status=HoldStatus.OPEN, expires_at__lte=Now()).order_by("id").values_list("id", flat=True)[:limit]
+    )
+
+
 def due_holds(*, after: HoldTerms | None = None, limit: int) -> list[HoldTerms]:
     """Return the terms of open holds whose time ran out by the database's clock, longest overdue first, those that come after one."""
-    due = Hold.objects.filter(status=HoldStatus.OPEN, expires_at__lte=Now())
+    due = Hold.objects.filter(READABLE, status=HoldStatus.OPEN, expires_at__lte=Now())
     if after is not None:
         due = due.filter(Q(expires_at__gt=after.expires_at) | Q(expires_at=after.expires_at, id__gt=after.id))
     due = due.select_related("currency").prefetch_related(*_MERCHANTS)

@@ -11,6 +11,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from django.db import connection
 
 from ledger_project.kernel.ids import first_uuid7_at
+from ledger_project.minor_units import readable
 from merchants.selectors import known_currency
 from transfers.models import LedgerEntry, Transfer
 from transfers.representations import EntryView, TransferView
@@ -32,6 +33,9 @@ LEFT JOIN fees_feeschedule f ON f.id = t.fee_schedule_id
 def entry_id(account_id: UUID, sequence: int) -> UUID:
     """Return the stable id by which callers know an entry: a name-based UUID (RFC 9562, version 5) of its account and sequence."""
     return uuid5(NAMESPACE_OID, f"{account_id}:{sequence}")
+
+
+_READABLE = readable("t.amount_minor", "t.fee_minor", "t.total_debit_minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class TransferFilters:
             ("t.id < %(before)s", "before", before),
         ]
         used = [term for term in terms if term[2] is not None]
-        return " AND ".join(term[0] for term in used) or "true", {name: value for _, name, value in used}
+        return " AND ".join([_READABLE, *(term[0] for term in used)]), {name: value for _, name, value in used}
 
 
 def _view(row: tuple[object, ...]) -> TransferView:

@@ -11,7 +11,7 @@ from transfers import engine
 from transfers.domain.commands import Details, ExpireHold, HoldTerms
 from transfers.domain.holds import HoldStatus
 from transfers.jobs import Answer, Item, Job
-from transfers.selectors.holds import due_holds
+from transfers.selectors.holds import due_holds, unreadable_due_holds
 from transfers.store import JobResults
 
 log = structlog.get_logger(__name__)
@@ -58,9 +58,14 @@ def _release(terms: list[HoldTerms]) -> Sweep:
 def sweep_due_holds() -> Iterator[Sweep]:
     """Go once through all holds that are due, longest overdue first, a batch at a time. Synchronous.
 
-    A hold that cannot be released is passed over, so that those behind it do not wait for it; the next round tries it again.
+    A hold that cannot be released is passed over, so that those behind it do not wait for it; the next round tries it again. One whose
+    amounts are no numbers is named in the log, and counts as failed.
     """
     after = None
     while terms := due_holds(after=after, limit=SWEEP_SIZE):
         yield _release(terms)
         after = terms[-1]
+    if unreadable := unreadable_due_holds(limit=SWEEP_SIZE):
+        for hold_id in unreadable:
+            log.error("hold.unreadable", hold_id=str(hold_id), detail="its amounts are no numbers; see reconcile")
+        yield Sweep(len(unreadable), 0, len(unreadable))

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -43,8 +44,8 @@ class RollupDifference:
 
     table: str
     key: dict[str, str]
-    stored: dict[str, int]
-    recomputed: dict[str, int]
+    stored: dict[str, int | str]
+    recomputed: dict[str, int | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +166,14 @@ def _difference(table: str, key: tuple[str, ...], row: tuple[Any, ...]) -> Rollu
     return RollupDifference(
         table,
         {name: str(value) for name, value in zip(key, row, strict=False)},
-        {name: int(value) for name, value in zip(figures, stored, strict=True)},
-        {name: int(value) for name, value in zip(figures, recomputed, strict=True)},
+        {name: _figure(value) for name, value in zip(figures, stored, strict=True)},
+        {name: _figure(value) for name, value in zip(figures, recomputed, strict=True)},
     )
+
+
+def _figure(value: Decimal) -> int | str:
+    """Return a figure, or the text of what is no number."""
+    return int(value) if Decimal(value).is_finite() else str(value)
 
 
 def rebuild_rollups() -> None:

@@ -6,7 +6,7 @@ Source: PostgreSQL manual, "Array Input and Output Syntax".
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 
@@ -31,9 +31,18 @@ def uuids(values: Iterable[UUID | None]) -> str:
     return "{" + ",".join(texts) + "}"
 
 
-def moments(values: Iterable[datetime], usual: datetime) -> str:
-    """Return the literal of times; NULL for the one that is usual."""
-    return "{" + ",".join(["NULL" if value is usual else f'"{value}"' for value in values]) + "}"
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(values: Iterable[datetime], since: datetime) -> str:
+    """Return the literal of times as how many microseconds they are after one: whole numbers are read much faster than times."""
+    texts: list[str] = []
+    last, text = since, "0"
+    for value in values:
+        if value is not last:
+            last, text = value, str((value - since) // _MICROSECOND)
+        texts.append(text)
+    return "{" + ",".join(texts) + "}"
 
 
 def quoted(values: Iterable[str | None]) -> str:

@@ -18,7 +18,7 @@ from django.db import transaction
 from uuid_utils import uuid7
 
 from ledger_project import metrics
-from ledger_project.kernel.errors import IdempotencyInProgress, IdempotencyKeyReused, LedgerError, Refusal
+from ledger_project.kernel.errors import AccountAheadOfClock, IdempotencyInProgress, IdempotencyKeyReused, LedgerError, Refusal
 from ledger_project.kernel.json import dumps_text
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
@@ -27,6 +27,7 @@ from transfers.jobs import Answer, Item, Job, Key, Result
 from transfers.store import sql
 from transfers.store.arrays import hexes, plain, quoted, words
 from transfers.store.backdating import check_moments
+from transfers.store.clock import report_account_ahead
 from transfers.store.directory import remember_accounts
 from transfers.store.reading import Facts, StoredAnswer, find_schedules, read_facts, read_schedules
 from transfers.store.refusals import count_refusals
@@ -260,7 +261,11 @@ class _Posting:
 
     def _decided(self, item: Item, outcome: Outcome) -> Result:
         result = Result(item.render(outcome), outcome)
-        if item.key is not None:
+        if isinstance(outcome.refusal, AccountAheadOfClock):
+            report_account_ahead(outcome.refusal)
+            # Not now, and not for good: the key stays free.
+            self.released.extend([self.claims.record_id(item.key)] if item.key is not None else [])
+        elif item.key is not None:
             self.completions.append(Completion(self.claims.record_id(item.key), result.answer, result.transfer_id))
         return result
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import cast
 from uuid import UUID
+
+from django.conf import settings
 
 from fees.domain import Payer, Schedule
 from fees.selectors import CANDIDATES, load_by_ids
@@ -23,6 +25,7 @@ from transfers.domain.hashing import GENESIS
 from transfers.domain.holds import HoldStatus
 from transfers.store import sql
 from transfers.store.arrays import plain, quoted, uuids, words
+from transfers.store.clock import check_clocks, process_clock
 from transfers.store.directory import find_accounts
 from transfers.store.session import Reply, Session
 
@@ -108,6 +111,7 @@ def read_facts(
     wanted = uuids(sorted(ids.values()))
     unguarded = {key.merchant_id for key in missing} - {key.merchant_id for key in ids} - registered.keys()
     codes = {command.currency.code for command in commands if isinstance(command, _BEGINNINGS)}
+    before = process_clock()
     with metrics.ACCOUNTS_WAIT.time(), session.round_trip():
         locked = _lock(session, wanted if ids else None, unguarded, only_free=only_free)
         clock = session.send(sql.CLOCK)
@@ -125,6 +129,7 @@ def read_facts(
         _check_free(locked, ids, unguarded, missing)
     states |= _new_states(missing, known)
     (now,) = cast("tuple[datetime]", clock.fetchone())
+    check_clocks(now, between=(before, process_clock()))
     return Facts(
         book=Book(
             now=now,
@@ -136,6 +141,7 @@ def read_facts(
             holds=_hold_states(terms, cast("list[tuple[UUID, str, Decimal, UUID | None]]", holds.fetchall())) if holds else {},
             registered=registered,
             inactive={code for (code,) in cast("list[tuple[str]]", inactive.fetchall())} if inactive else frozenset(),
+            clock_tolerance=timedelta(seconds=settings.LEDGER_CLOCK_TOLERANCE),
         ),
         stored={
             (owner, key): StoredAnswer(bytes(fingerprint), status_code, body)

@@ -18,7 +18,7 @@ from transfers.domain.hashing import seal
 from transfers.domain.posting import Plan
 from transfers.jobs import Answer
 from transfers.store import sql
-from transfers.store.arrays import hexes, moments, plain, quoted, uuids, words
+from transfers.store.arrays import hexes, microseconds, plain, quoted, uuids, words
 from transfers.store.refusals import RefusalCounts, insert_refusals
 from transfers.store.session import Session
 
@@ -115,6 +115,7 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer], now
         sql.INSERT_TRANSFERS,
         [
             now,
+            min(t.id for t in transfers),
             uuids(t.id for t in transfers),
             words(t.kind for t in transfers),
             uuids(t.source_account_id for t in transfers),
@@ -131,7 +132,7 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer], now
             quoted(dumps_text(t.details.metadata) for t in transfers),
             quoted(t.details.principal for t in transfers),
             quoted(t.details.request_id for t in transfers),
-            moments((t.created_at for t in transfers), now),
+            microseconds((t.created_at for t in transfers), now),
         ],
     )
 
@@ -148,7 +149,7 @@ def _insert_entries(session: Session, entries: Sequence[PostedEntry], now: datet
             words(entry.type for entry in entries),
             plain(entry.amount_minor for entry in entries),
             plain(entry.balance_after_minor for entry in entries),
-            moments((entry.transfer.created_at for entry in entries), now),
+            microseconds((entry.transfer.created_at for entry in entries), now),
             hexes(seal(entries)),
         ],
     )

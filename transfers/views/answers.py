@@ -14,7 +14,7 @@ from ledger_project.http.problems import problem
 from ledger_project.http.responses import raw_response
 from ledger_project.kernel.access import Actor
 from ledger_project.kernel.amounts import AmountInput
-from ledger_project.kernel.errors import LedgerError
+from ledger_project.kernel.errors import LedgerError, Unavailable
 from ledger_project.kernel.json import dumps
 from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
@@ -88,7 +88,9 @@ def answer(request: HttpRequest, result: Result) -> HttpResponse:
     if result.transfer_id is not None:
         note["transfer_id"] = str(result.transfer_id)
     request.log = note  # type: ignore[attr-defined]
-    headers = {"Idempotent-Replayed": "true"} if result.replayed else None
+    headers = {"Idempotent-Replayed": "true"} if result.replayed else {}
+    if outcome is not None and isinstance(outcome.refusal, Unavailable):
+        headers["Retry-After"] = str(outcome.refusal.retry_after_s)
     return raw_response(result.answer.status_code, result.answer.body, headers=headers)
 
 

@@ -13,7 +13,7 @@ import psycopg
 from ledger_project.kernel.ids import first_uuid7_at
 from transfers.selectors.reconciliation.entries import COUNT, ENTRIES, TOTALS, ZERO_SUM
 from transfers.selectors.reconciliation.fees import wrong_fees
-from transfers.selectors.reconciliation.holds import HELD, HOLDS
+from transfers.selectors.reconciliation.holds import HELD, HOLDS, LIMITS
 from transfers.selectors.reconciliation.keys import KEYS
 from transfers.selectors.reconciliation.movements import REVERSALS, TRANSFERS
 
@@ -96,6 +96,7 @@ CHECKS = (
     Check("reversals", "reversals go back the way, up to the original's amount", _by(REVERSALS)),
     Check("holds", "each hold's movements are what was agreed", _by(HOLDS)),
     Check("held", "held accounts hold what open holds have reserved", _by(HELD)),
+    Check("limits", "overdraft limits are numbers", _by(LIMITS)),
     Check("keys", "stored answers point at existing transfers", _by(KEYS)),
 )
 """In the order in which they are proved; what is nearest to the cause of a damage first."""

@@ -9,6 +9,11 @@ What is wrong is a MATERIALIZED part of its own in all these statements: the pla
 it would choose the plan that gives the first rows soonest, which is the slowest one where there are none.
 """
 
+from ledger_project.minor_units import readable
+
+CLOCK_TOLERANCE = "interval '10 seconds'"
+"""How far a time may be ahead, as in sql/guards.sql."""
+
 HASH = r"""
 sha256(coalesce(p.hash, '\x0000000000000000000000000000000000000000000000000000000000000000'::bytea)
     || uuid_send(e.account_id) || int8send(e.sequence) || uuid_send(e.transfer_id)
@@ -47,12 +52,15 @@ _REASON = f"""
 CASE
     WHEN a.id IS NULL THEN 'its account does not exist'
     WHEN t.id IS NULL THEN 'its transfer ' || e.transfer_id || ' does not exist'
+    WHEN NOT ({readable("e.amount_minor", "e.balance_after_minor")})
+        THEN 'its amount, ' || e.amount_minor || ', or its balance, ' || e.balance_after_minor || ', is no number that can be kept'
     WHEN p.sequence IS NULL AND e.sequence <> 1 THEN 'the entry before it, ' || e.sequence - 1 || ', is missing'
     WHEN e.balance_after_minor <> coalesce(p.balance_after_minor, 0)
         + CASE e.direction WHEN 'CREDIT' THEN e.amount_minor ELSE -e.amount_minor END
         THEN 'balance_after is ' || e.balance_after_minor || ', the balance before it and the amount make '
             || coalesce(p.balance_after_minor, 0) + CASE e.direction WHEN 'CREDIT' THEN e.amount_minor ELSE -e.amount_minor END
     WHEN e.created_at < p.created_at THEN 'it is older than the entry before it'
+    WHEN e.created_at > statement_timestamp() + {CLOCK_TOLERANCE} THEN 'its time, ' || e.created_at || ', is in the future'
     WHEN e.hash <> {HASH} THEN 'its hash does not fit: this row, or the hash before it, was changed'
     WHEN t.currency_id <> a.currency_id THEN 'its account is of ' || a.currency_id || ', its transfer of ' || t.currency_id
     WHEN e.created_at <> t.created_at THEN 'its time is not that of transfer ' || t.id

@@ -16,6 +16,7 @@ import psycopg
 
 from fees.domain import Payer, Rounding, Schedule, TierMode, calculate_fee
 from fees.selectors import parse_tiers
+from ledger_project.minor_units import readable
 
 FEE = """
 least(greatest(CASE rounding
@@ -57,11 +58,12 @@ FROM (
     LEFT JOIN versions v ON v.id = t.fee_schedule_id
     LEFT JOIN transfers_hold h ON h.id = t.hold_id
     WHERE (t.fee_schedule_id IS NOT NULL OR t.kind IN ('transfer', 'capture')) AND /*transfers*/
+        AND {readable("t.amount_minor", "t.fee_minor")}
     UNION ALL
     SELECT 'hold ' || h.id, 'capture', h.reserved_minor - h.amount_minor, h.amount_minor, h.fee_schedule_id, h.currency_id,
         h.source_merchant_id, h.created_at, v.flat_minor + v.rate * h.amount_minor, {_VERSION}
     FROM transfers_hold h JOIN versions v ON v.id = h.fee_schedule_id
-    WHERE v.payer = 'sender' AND /*holds*/
+    WHERE v.payer = 'sender' AND {readable("h.amount_minor", "h.reserved_minor")} AND /*holds*/
 ) priced
 WHERE schedule IS NULL OR tier_mode IS NOT NULL
     OR schedule_merchant <> merchant_id OR schedule_currency <> currency_id OR schedule_kind <> kind
@@ -82,7 +84,7 @@ def wrong_fees(
     raw: psycopg.Connection[Any], bind: Callable[[str], str], parameters: dict[str, object], limit: int
 ) -> Iterator[tuple[str, str]]:
     """Return the transfers whose fee is not what the recorded version says, or whose version cannot have applied."""
-    schedules: dict[UUID, Schedule] = {}
+    schedules: dict[UUID, Schedule | None] = {}
     found = 0
     with raw.cursor("suspect_fees") as cursor:
         cursor.itersize = _PAGE
@@ -91,18 +93,34 @@ def wrong_fees(
             if reason is None:
                 if schedule_id not in schedules:
                     schedules[schedule_id] = _schedule(raw, schedule_id)
-                expected = calculate_fee(schedules[schedule_id], int(amount))
-                if expected == int(fee):
+                reason = _wrong_fee(schedules[schedule_id], schedule_id, int(amount), int(fee))  # noqa: PLW2901
+                if reason is None:
                     continue
-                version = schedules[schedule_id].version
-                reason = f"its fee is {int(fee)}, version {version} of schedule {schedule_id} says {expected}"  # noqa: PLW2901
             yield subject, reason
             found += 1
             if found == limit:
                 return
 
 
-def _schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule:
+def _wrong_fee(schedule: Schedule | None, schedule_id: UUID, amount_minor: int, fee_minor: int) -> str | None:
+    """Return what is wrong about a fee, if anything is."""
+    if schedule is None:
+        return f"its fee schedule {schedule_id} has amounts or tiers that are no numbers"
+    expected = calculate_fee(schedule, amount_minor)
+    if expected == fee_minor:
+        return None
+    return f"its fee is {fee_minor}, version {schedule.version} of schedule {schedule_id} says {expected}"
+
+
+def _schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule | None:
+    """Return a version of a schedule; None for one with amounts or tiers that are no numbers."""
+    try:
+        return _parsed_schedule(raw, schedule_id)
+    except (ValueError, ArithmeticError):  # an int of NaN, an int of Infinity or a Decimal of other text
+        return None
+
+
+def _parsed_schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule:
     cursor = psycopg.Cursor(raw)
     row = cursor.execute(_SCHEDULE, [schedule_id]).fetchone()
     assert row is not None  # noqa: S101 - the same snapshot just named it  # nosec B101

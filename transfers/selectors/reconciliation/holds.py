@@ -1,9 +1,14 @@
 """Holds against the movements that made and ended them, and against what held accounts hold."""
 
-HOLDS = """
+from ledger_project.minor_units import readable
+
+HOLDS = f"""
 WITH checked AS MATERIALIZED (
     SELECT * FROM (
         SELECT h.id, CASE
+            WHEN NOT ({readable("h.amount_minor", "h.reserved_minor", "h.captured_minor")})
+                THEN 'it is of ' || h.amount_minor || ', reserves ' || h.reserved_minor || ' and captured ' || h.captured_minor
+                    || ', which are not all numbers that can be moved'
             WHEN coalesce(m.places, 0) <> 1 THEN 'it was placed ' || coalesce(m.places, 0) || ' times'
             WHEN m.placed_minor <> h.reserved_minor THEN 'it reserves ' || h.reserved_minor || ', ' || m.placed_minor || ' was moved'
             WHEN a.id IS NULL OR a.merchant_id <> h.source_merchant_id OR a.currency_id <> h.currency_id
@@ -44,7 +49,12 @@ SELECT 'transfer ' || t.id, 'its hold ' || t.hold_id || ' does not exist'
 FROM transfers_transfer t LEFT JOIN transfers_hold h ON h.id = t.hold_id
 WHERE t.hold_id IS NOT NULL AND h.id IS NULL AND /*transfers*/
 LIMIT %(limit)s
-"""
+"""  # noqa: S608 - constants  # nosec B608
+
+LIMITS = f"""
+SELECT 'account ' || a.id, 'its overdraft limit, ' || a.overdraft_limit_minor || ', is no number that can be kept'
+FROM merchants_account a WHERE NOT ({readable("a.overdraft_limit_minor")}) AND /*accounts*/ ORDER BY a.id LIMIT %(limit)s
+"""  # noqa: S608 - constants  # nosec B608
 
 HELD = """
 SELECT 'account ' || id, 'it holds ' || balance || ', open holds have reserved ' || reserved FROM (

@@ -1,9 +1,14 @@
 """Transfers as wholes: their entries balance, are all there, and are those of the transfer; reversals stay within their originals."""
 
-TRANSFERS = """
+from ledger_project.minor_units import readable
+
+TRANSFERS = f"""
 WITH checked AS MATERIALIZED (
     SELECT * FROM (
         SELECT t.id, CASE
+            WHEN NOT ({readable("t.amount_minor", "t.fee_minor", "t.total_debit_minor")})
+                THEN 'its amount, ' || t.amount_minor || ', its fee, ' || t.fee_minor || ', or its total, ' || t.total_debit_minor
+                    || ', is no number that can be moved'
             WHEN l.transfer_id IS NULL THEN 'it has no entries'
             WHEN l.difference <> 0 THEN 'its debits and credits differ by ' || l.difference
             WHEN CASE t.kind WHEN 'hold_release' THEN l.releases ELSE l.main END <> 2 THEN 'lines are missing or too many'
@@ -33,7 +38,7 @@ WITH checked AS MATERIALIZED (
     ) c WHERE reason IS NOT NULL
 )
 SELECT 'transfer ' || id, reason FROM checked ORDER BY id LIMIT %(limit)s
-"""
+"""  # noqa: S608 - constants  # nosec B608
 
 REVERSALS = """
 WITH checked AS MATERIALIZED (
