@@ -18,7 +18,7 @@ END $$
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("merchants", "0004_list_indexes")]
+    dependencies = [("merchants", "0005_ascii_names")]
     operations = [
         AddConstraintNotValid(
             model_name="account",
