@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
 
-from ledger_project.kernel.json import dumps
+from ledger_project.kernel.metadata import MetadataRefused, keep_metadata
 
-METADATA_MAX_BYTES = 16 * 1024
 MERCHANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _RFC3339 = re.compile(
@@ -123,37 +122,22 @@ class QueryBoolean(serializers.Field):  # type: ignore[type-arg]
 
 
 class MetadataField(serializers.Field):  # type: ignore[type-arg]
-    """A JSON object of at most 16 KiB, kept as it is."""
+    """A JSON object that can be kept as it is: at most 16 KiB, with numbers that do not change (kernel/metadata.py)."""
 
-    default_error_messages = {
-        "invalid": "a JSON object is expected",
-        "max_length": "at most 16 KiB of JSON are kept",
-        "nul": "NUL characters are not allowed",
-    }
+    default_error_messages = {"invalid": "a JSON object is expected"}
 
-    def to_internal_value(self, data: object) -> dict[str, object]:
-        """Check the type, the size, and that the database can keep it."""
+    def to_internal_value(self, data: object) -> Mapping[str, object]:
+        """Return it as it is kept."""
         if not isinstance(data, dict):
             self.fail("invalid")
-        encoded = dumps(data)
-        if len(encoded) > METADATA_MAX_BYTES:
-            self.fail("max_length")
-        if b"\\u0000" in encoded and "\x00" in _texts(data):
-            self.fail("nul")
-        return data
+        try:
+            return keep_metadata(data)
+        except MetadataRefused as refused:
+            raise serializers.ValidationError(str(refused), code=refused.code) from None
 
     def to_representation(self, value: dict[str, object]) -> dict[str, object]:
         """As it is."""
         return value
-
-
-def _texts(value: object) -> str:
-    """Return all text in a JSON value, keys too, put together."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        return "".join(_texts(part) for pair in value.items() for part in pair)
-    return "".join(map(_texts, value)) if isinstance(value, list) else ""
 
 
 class StrictUUID(serializers.Field):  # type: ignore[type-arg]

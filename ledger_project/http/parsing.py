@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from rest_framework.parsers import BaseParser
 
 from ledger_project.kernel.errors import MalformedJson, UnsupportedMediaType
+from ledger_project.kernel.metadata import InexactNumber, read_decimal
 
 MAX_DEPTH = 16
 """How many levels of arrays and objects a body may have."""
@@ -23,20 +24,11 @@ def _refuse_constant(name: str) -> NoReturn:
     raise MalformedJson(f"{name} is not JSON.")
 
 
-def _parse_int(digits: str) -> int:
-    if len(digits) > _MAX_DIGITS:
-        raise MalformedJson("The body has a number that is too long.")
-    return int(digits)
+def _parse_int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else InexactNumber("1e308")
 
 
-def _parse_float(text: str) -> float:
-    value = float(text)
-    if value in {float("inf"), float("-inf")}:
-        raise MalformedJson(f"{text[:40]} is out of range.")
-    return value
-
-
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=_parse_float)
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=read_decimal)
 
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

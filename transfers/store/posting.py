@@ -19,7 +19,7 @@ from uuid_utils import uuid7
 
 from ledger_project import metrics
 from ledger_project.kernel.errors import AccountAheadOfClock, IdempotencyInProgress, IdempotencyKeyReused, LedgerError, Refusal
-from ledger_project.kernel.json import dumps_text
+from ledger_project.kernel.metadata import stored_json
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.domain.posting import Group, plan
@@ -154,7 +154,7 @@ class _Posting:
         if not new:
             return None
         ids, names = plain(command.merchant.id for command, _, _ in new), quoted(command.merchant.name for command, _, _ in new)
-        metadata = quoted(dumps_text(command.metadata) for command, _, _ in new)
+        metadata = quoted(stored_json(command.metadata) for command, _, _ in new)
         records, moments = plain(record_id for _, record_id, _ in new), quoted(moment for _, _, moment in new)
         currencies = quoted(command.currency.code if command.currency else None for command, _, _ in new)
         return self.session.send(sql.REGISTER_MERCHANTS, [ids, names, metadata, records, moments, currencies])

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ledger_project.kernel.json import dumps_text
+from ledger_project.kernel.metadata import stored_json
 from transfers.domain.book import AccountState, HoldState, PostedEntry, PostedTransfer
 from transfers.domain.hashing import seal
 from transfers.domain.posting import Plan
@@ -91,7 +91,7 @@ def _place_holds(session: Session, holds: Sequence[HoldState], plan: Plan) -> No
             plain(hold.status.value for hold in holds),
             plain(t.schedule.id for t in terms),
             quoted(t.memo for t in terms),
-            quoted(dumps_text(t.metadata) for t in terms),
+            quoted(stored_json(t.metadata) for t in terms),
             quoted(str(t.expires_at) for t in terms),
             quoted(str(t.created_at) for t in terms),
         ],
@@ -129,7 +129,7 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer], now
             uuids(t.hold_id for t in transfers),
             quoted(t.details.external_reference for t in transfers),
             quoted(t.details.memo for t in transfers),
-            quoted(dumps_text(t.details.metadata) for t in transfers),
+            quoted(stored_json(t.details.metadata) for t in transfers),
             quoted(t.details.principal for t in transfers),
             quoted(t.details.request_id for t in transfers),
             microseconds((t.created_at for t in transfers), now),
