@@ -10,7 +10,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import LogEntry
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ledger_project.kernel.errors import LedgerError
+from ledger_project.operator_log import keep_change
 
 REACHED = 10_000
 """Rows of a list that can be paged through."""
@@ -148,7 +149,7 @@ def history_panel(obj: Model) -> list[Panel]:
 
 def record(request: HttpRequest, obj: Model, what: str, reason: str) -> None:
     """Keep who did what to an object, when, and why."""
-    LogEntry.objects.log_actions(request.user.pk or 0, [obj], CHANGE, change_message=f"{what}: {reason}", single_object=True)
+    keep_change(obj, what, reason, user_id=request.user.pk or 0)
 
 
 def is_recorded(request: HttpRequest, obj: Model, what: str, reason: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -20,13 +21,16 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from fees.services import waive
 from ledger_project.admin_amounts import shown
-from ledger_project.admin_base import Cell, Done, Panel, Question, ReadOnlyAdmin, ask
+from ledger_project.admin_base import Cell, Done, Panel, Question, ReadOnlyAdmin, ReasonForm, ask
 from ledger_project.admin_fields import whole_number_field
+from ledger_project.kernel import money
+from ledger_project.kernel.errors import InvalidAmount, LedgerError
+from ledger_project.kernel.money import parse_major
 from merchants.admin_keys import ApiKeyAdmin
-from merchants.domain import Status
+from merchants.domain import AccountKind, Status
 from merchants.models import Account, Currency, Merchant
 from merchants.selectors import known_currency
-from merchants.services import set_account_status, set_merchant_status
+from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit
 from transfers.admin_panels import StatementFilters, balances_panel, movements_panel, open_holds_panel, statement_panel
 from transfers.selectors.balances import last_balance
 from transfers.services.closing import close_merchant
@@ -37,6 +41,38 @@ __all__ = ["AccountAdmin", "ApiKeyAdmin", "CurrencyAdmin", "MerchantAdmin"]
 STATUS_COLOURS = {"active": "success", "frozen": "danger", "closed": "warning"}
 
 Change = Callable[[Merchant, dict[str, Any]], str]
+
+
+class NothingToChange(LedgerError):
+    """Somebody has done it meanwhile: with another reason, so this one would be kept for what it did not do."""
+
+    code = "nothing_to_change"
+    title = "Not possible"
+
+
+def _require_change(is_new: bool, obj: Merchant | Account) -> None:  # noqa: FBT001 - what a service returned
+    if not is_new:
+        raise NothingToChange(f"{obj} is so already; somebody has done it meanwhile.")
+
+
+class OverdraftForm(ReasonForm):
+    """How far below zero a wallet may go."""
+
+    limit = forms.CharField(
+        max_length=80, strip=False, widget=UnfoldAdminTextInputWidget(), help_text="In major units; 0 takes the overdraft away."
+    )
+    field_order = ("limit", "reason")
+
+    def __init__(self, *args: Any, unit: money.Currency, **kwargs: Any) -> None:
+        self.unit = unit
+        super().__init__(*args, **kwargs)
+
+    def clean_limit(self) -> int:
+        """Parse it as it is, in major units."""
+        try:
+            return parse_major(self.cleaned_data["limit"], self.unit)
+        except InvalidAmount as error:
+            raise forms.ValidationError(str(error)) from None
 
 
 def _possible(status: str, others: Collection[str]) -> Collection[str]:
@@ -90,11 +126,11 @@ class CurrencyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 class MerchantAdmin(ReadOnlyAdmin):
     """A merchant: balances per currency, recent movements, freeze and unfreeze with a reason, close when empty."""
 
-    list_display = ("name", "state", "created_at")
+    list_display = ("name", "display_name", "state", "created_at")
     list_filter = ("status",)
     search_fields = ("name",)
     ordering = ("-id",)
-    readonly_fields = ("name", "state", "id", "metadata", "created_at")
+    readonly_fields = ("name", "display_name", "receipt_email", "state", "id", "metadata", "created_at")
     fields = readonly_fields
     actions_detail = ("freeze", "unfreeze", "close", "waive_fees")
 
@@ -137,7 +173,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             del values
-            set_merchant_status(merchant.id, Status.FROZEN)
+            _require_change(set_merchant_status(merchant.id, Status.FROZEN), merchant)
             return "Frozen"
 
         return self._ask(
@@ -150,7 +186,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             del values
-            set_merchant_status(merchant.id, Status.ACTIVE)
+            _require_change(set_merchant_status(merchant.id, Status.ACTIVE), merchant)
             return "Unfrozen"
 
         return self._ask(request, object_id, "Unfreeze", "Money will move in and out of its accounts again.", change, did="Unfrozen")
@@ -161,7 +197,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             del values
-            close_merchant(merchant.id)
+            _require_change(close_merchant(merchant.id), merchant)
             return "Closed"
 
         return self._ask(request, object_id, "Close", "For good; only a merchant that holds nothing can be closed.", change, did="Closed")
@@ -193,7 +229,7 @@ class AccountAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     readonly_fields = ("merchant_link", "currency", "kind", "state", "balance", "overdraft_limit", "id", "created_at")
     fields = readonly_fields
-    actions_detail = ("freeze", "unfreeze")
+    actions_detail = ("freeze", "unfreeze", "overdraft")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """With each account's balance: that of its last entry, one look-up each for the rows that are shown."""
@@ -237,8 +273,8 @@ class AccountAdmin(ReadOnlyAdmin):
         return [statement_panel(request, obj)]
 
     def possible_actions(self, obj: Account) -> Collection[str]:
-        """What is closed stays so; one either freezes or unfreezes."""
-        return _possible(obj.status, set())
+        """What is closed stays so; one either freezes or unfreezes; wallets alone may go below zero."""
+        return _possible(obj.status, {"overdraft"} if obj.kind == AccountKind.WALLET else set())
 
     def get_urls(self) -> list[Any]:
         """Add the export."""
@@ -258,13 +294,36 @@ class AccountAdmin(ReadOnlyAdmin):
         """Who may freeze and unfreeze."""
         return request.user.has_perm("merchants.freeze_merchant")
 
+    def has_overdraft_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may set overdraft limits."""
+        return request.user.has_perm("merchants.set_overdraft")
+
+    @action(description="Overdraft", url_path="overdraft", permissions=["overdraft"])
+    def overdraft(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say how far below zero it may go."""
+        account: Account = self.wanted_object(request, object_id)
+        if account.kind != AccountKind.WALLET:
+            raise Http404
+        unit = known_currency(account.currency_id)
+
+        def change(values: dict[str, Any]) -> Done:
+            _require_change(set_overdraft_limit(account.id, values["limit"]), account)
+            return Done(f"Overdraft limit {shown(values['limit'], unit)}")
+
+        explanation = (
+            f"The {account.currency_id} wallet of {account.merchant.name} may go so far below zero; now {self.overdraft_limit(account)}."
+            " A limit below what is spent of it already is taken: nothing more is spent."
+        )
+        question = Question("Set the overdraft limit", explanation, change, partial(OverdraftForm, unit=unit))
+        return ask(self, request, account, question, reverse("admin:merchants_account_change", args=[object_id]))
+
     def _ask(self, request: HttpRequest, object_id: str, title: str, status: Status) -> HttpResponse:
         account: Account = self.wanted_object(request, object_id)
 
         did = "Frozen" if status is Status.FROZEN else "Unfrozen"
 
         def change(_values: dict[str, Any]) -> Done:
-            set_account_status(account.id, status)
+            _require_change(set_account_status(account.id, status), account)
             return Done(did)
 
         question = Question(

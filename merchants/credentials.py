@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 from django.db.models import Q
 
-from ledger_project.kernel.access import MERCHANT_SCOPES, Actor, Credential, Scope
+from ledger_project.kernel.access import MERCHANT_SCOPES, PLATFORM_SCOPES, Actor, Credential, Scope
 from ledger_project.kernel.errors import LedgerError
 from merchants.domain import MerchantIdentity
 from merchants.models import ApiKey, new_id
@@ -62,7 +62,7 @@ def create_key(
     if not scopes:
         raise KeyRefused("A key without scopes could do nothing.")
     if merchant is not None and not MERCHANT_SCOPES.issuperset(scopes):
-        raise KeyRefused(f"{Scope.OPERATIONS_READ.value} is for the platform's keys only.")
+        raise KeyRefused(f"{' and '.join(sorted(PLATFORM_SCOPES))} are for the platform's keys only.")
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise KeyRefused("A key cannot expire before it is made.")
     prefix = "lk_" + "".join(secrets.choice(_ALPHABET) for _ in range(8))

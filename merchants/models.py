@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Collate, Lower, Now
 from django.db.models.lookups import Contains, EndsWith, Exact, IRegex, StartsWith
 
-from ledger_project.kernel.access import Scope
+from ledger_project.kernel.access import PLATFORM_SCOPES, Scope
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from ledger_project.minor_units import MinorUnitsField
 from merchants.domain import AccountKind, Status, fold
@@ -85,10 +85,12 @@ class Currency(models.Model):
 
 
 class Merchant(models.Model):
-    """Somebody who holds money. The name never changes; it is unique and found regardless of case."""
+    """Somebody who holds money. The name never changes; it is unique and found regardless of case. ``display_name`` is for people."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = NameField(max_length=64)
+    display_name = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - shown as it was given: null where there is none
+    receipt_email = models.EmailField(null=True, blank=True)  # noqa: DJ001 - the same
     status = models.CharField(max_length=8, choices=[(s.value, s.value) for s in Status], default=Status.ACTIVE.value)
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -101,6 +103,7 @@ class Merchant(models.Model):
             models.UniqueConstraint(folded_name(), name="merchant_name_unique"),
             models.CheckConstraint(condition=models.Q(name__regex=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), name="merchant_name_format"),
             models.CheckConstraint(condition=models.Q(status__in=list(Status)), name="merchant_status_known"),
+            models.CheckConstraint(condition=~models.Q(display_name=""), name="merchant_display_name_not_empty"),
         ]
 
     def __str__(self) -> str:
@@ -123,6 +126,7 @@ class Account(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("set_overdraft", "Can set overdraft limits")]
         constraints = [
             models.UniqueConstraint(fields=["merchant", "currency", "kind"], name="account_merchant_currency_kind_unique"),
             models.CheckConstraint(condition=models.Q(kind__in=list(AccountKind)), name="account_kind_known"),
@@ -171,7 +175,7 @@ class ApiKey(models.Model):
                 name="api_key_scopes_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(merchant__isnull=True) | ~models.Q(scopes__contains=[Scope.OPERATIONS_READ.value]),
+                condition=models.Q(merchant__isnull=True) | ~models.Q(scopes__overlap=sorted(PLATFORM_SCOPES)),
                 name="api_key_operations_of_platform",
             ),
         ]

@@ -8,7 +8,16 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
-from ledger_project.http.fields import Enumeration, MerchantName, MetadataField, QueryBoolean, StrictString, Timestamp
+from ledger_project.http.fields import (
+    EmailAddress,
+    Enumeration,
+    MerchantName,
+    MetadataField,
+    QueryBoolean,
+    ShownName,
+    StrictString,
+    Timestamp,
+)
 from ledger_project.kernel.money import MAJOR_UNITS
 from merchants.domain import Status
 
@@ -21,7 +30,17 @@ class RegistrationBody(serializers.Serializer[Any]):
     merchant_name = MerchantName()
     currency = StrictString(required=False, allow_null=True, max_length=32, default=None)
     initial_balance = StrictString(required=False, max_length=80, default="0", help_text="Major units; needs `currency`.")
+    display_name = ShownName(required=False, allow_null=True, default=None, help_text="What people call it.")
+    receipt_email = EmailAddress(required=False, allow_null=True, default=None)
     metadata = MetadataField(required=False, default=dict)
+
+
+class MerchantChangeBody(serializers.Serializer[Any]):
+    """What is known of a merchant beside its name; members that are left out stay as they are, null takes away."""
+
+    display_name = ShownName(required=False, allow_null=True)
+    receipt_email = EmailAddress(required=False, allow_null=True)
+    metadata = MetadataField(required=False, help_text="Replaces what was there, as a whole.")
 
 
 class AccountBody(serializers.Serializer[Any]):
@@ -76,6 +95,8 @@ class MerchantJson(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     merchant_name = serializers.CharField()
+    display_name = serializers.CharField(allow_null=True)
+    receipt_email = serializers.CharField(allow_null=True)
     status = serializers.ChoiceField(choices=[status.value for status in Status])
     metadata = serializers.DictField()
     created_at = serializers.DateTimeField()

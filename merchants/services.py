@@ -1,44 +1,49 @@
-"""Changing who may move money. Exact against postings that run at the same time.
+"""Changing who may move money, and what is known of merchants. Exact against postings that run at the same time.
 
 A posting holds the locks of its accounts until it commits and reads states after it has them; before the first account of a merchant
 exists, it holds the merchant's. So whoever locks the merchant, writes the state, and then takes the locks of all its accounts, knows that
 every later posting sees the state and every earlier one is over. Everybody locks the merchant first, then accounts in id order.
+
+Each change returns whether it changed anything: doing it twice is doing it once. Each raises ``AccountBusy`` while somebody else holds a
+lock that it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
+from django.db.models.expressions import RawSQL
 from psycopg.errors import LockNotAvailable
 
-from ledger_project.kernel.errors import AccountBusy, LedgerError
-from merchants.domain import Status
+from ledger_project.kernel.access import PermissionDenied
+from ledger_project.kernel.errors import AccountBusy, AccountClosed
+from ledger_project.kernel.metadata import stored_json
+from merchants.domain import TREASURY, Status
 from merchants.models import Account, Merchant
 
 
-class StatusChangeRefused(LedgerError):
-    """A closed merchant or account stays closed."""
-
-    code = "status_change_refused"
-    title = "Not possible"
-
-
-def set_merchant_status(merchant_id: UUID, status: Status) -> Merchant:
+def set_merchant_status(merchant_id: UUID, status: Status) -> bool:
     """Freeze, unfreeze or close a merchant: all its accounts, those that are opened later too.
 
-    Raises ``StatusChangeRefused``, and ``AccountBusy`` while somebody else holds the lock of one of them.
+    Raises ``AccountClosed`` for what is closed, for good, and ``PermissionDenied`` for closing the treasury: fees go there.
     """
     with state_change():
         merchant = lock_merchant(merchant_id)
-        _check(merchant.status, status, merchant.name)
+        if merchant.status == status:
+            return False
+        if merchant.status == Status.CLOSED:
+            raise AccountClosed(merchant.name)
+        if status is Status.CLOSED and merchant.name.lower() == TREASURY:
+            raise PermissionDenied("The treasury cannot be closed: what merchants pay in fees is settled into it.")
         merchant.status = status.value
         merchant.save(update_fields=["status"])
         lock_accounts(merchant_id)
-    return merchant
+    return True
 
 
 @contextmanager
@@ -65,18 +70,42 @@ def lock_accounts(merchant_id: UUID) -> None:
     list(Account.objects.select_for_update().filter(merchant_id=merchant_id).order_by("id").values_list("id"))
 
 
-def set_account_status(account_id: UUID, status: Status) -> Account:
-    """Freeze, unfreeze or close one account. Raises ``StatusChangeRefused`` and ``AccountBusy``."""
+def set_account_status(account_id: UUID, status: Status) -> bool:
+    """Freeze or unfreeze one account. Raises ``AccountClosed`` if it or its merchant is closed."""
     with state_change():
-        account = Account.objects.select_for_update(of=("self",)).select_related("merchant").get(id=account_id)
-        _check(account.status, status, f"the {account.currency_id} account of {account.merchant.name}")
+        account = _locked(account_id)
+        if account.status == status:
+            return False
         account.status = status.value
         account.save(update_fields=["status"])
+    return True
+
+
+def set_overdraft_limit(account_id: UUID, limit_minor: int) -> bool:
+    """Say how far below zero a wallet may go, in minor units. Raises ``AccountClosed`` if it or its merchant is closed.
+
+    A limit below what is spent already is taken too: credits come in as ever, and nothing more goes out.
+    """
+    with state_change():
+        account = _locked(account_id)
+        if account.overdraft_limit_minor == limit_minor:
+            return False
+        account.overdraft_limit_minor = limit_minor
+        account.save(update_fields=["overdraft_limit_minor"])
+    return True
+
+
+def _locked(account_id: UUID) -> Account:
+    account = Account.objects.select_for_update(of=("self",)).select_related("merchant").get(id=account_id)
+    if Status.CLOSED in {account.status, account.merchant.status}:
+        raise AccountClosed(account.merchant.name, account.currency_id)
     return account
 
 
-def _check(current: str, wanted: Status, what: str) -> None:
-    if current == Status.CLOSED:
-        raise StatusChangeRefused(f"{what} is closed, and stays so.")
-    if current == wanted:
-        raise StatusChangeRefused(f"{what} is {wanted.value} already.")
+def change_merchant(merchant_id: UUID, changes: Mapping[str, Any]) -> None:
+    """Set a merchant's ``display_name``, ``receipt_email`` (None takes either away) or its ``metadata`` as a whole."""
+    values = dict(changes)
+    if "metadata" in values:
+        values["metadata"] = RawSQL("%s::jsonb", [stored_json(values["metadata"])])  # a parameter, no text  # nosec B611
+    if values:
+        Merchant.objects.filter(id=merchant_id).update(**values)

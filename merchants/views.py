@@ -19,11 +19,13 @@ from merchants.serializers import (
     AccountBody,
     BalanceQuery,
     MerchantBalancesJson,
+    MerchantChangeBody,
     MerchantJson,
     MerchantPageJson,
     MerchantQuery,
     RegistrationBody,
 )
+from merchants.services import change_merchant
 from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.representations import account_json, balance_json, merchant_json, registered_json, timestamp
@@ -73,7 +75,13 @@ class MerchantsView(ApiView):
         values = validate(RegistrationBody, body)
         key = request_key(request, body, required=False)
         wanted = RegistrationRequest(
-            values["merchant_name"], values["currency"], values["initial_balance"], values["metadata"], details_of(request, {})
+            values["merchant_name"],
+            values["currency"],
+            values["initial_balance"],
+            values["metadata"],
+            details_of(request, {}),
+            display_name=values["display_name"],
+            receipt_email=values["receipt_email"],
         )
         result = await moving.register_merchant(wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _registered))
         return answer(request, result)
@@ -100,7 +108,7 @@ class MerchantsView(ApiView):
 class MerchantView(ApiView):
     """One merchant."""
 
-    scopes = {"GET": Scope.MERCHANTS_READ}
+    scopes = {"GET": Scope.MERCHANTS_READ, "PATCH": Scope.MERCHANTS_WRITE}
 
     @extend_schema(
         operation_id="get_merchant",
@@ -110,6 +118,20 @@ class MerchantView(ApiView):
     async def get(self, request: HttpRequest, name: str) -> HttpResponse:
         """Show a merchant with its balances."""
         merchant = await find_merchant(name, actor=actor_of(request))
+        return json_response(merchant_json(await in_reader(selectors.get_merchant, merchant.id)))
+
+    @extend_schema(
+        operation_id="change_merchant",
+        tags=["merchants"],
+        request=MerchantChangeBody,
+        responses={200: MerchantJson, **problem_responses(*ALWAYS, "merchant_not_found")},
+    )
+    async def patch(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Change what is known of a merchant beside its name: members that are left out stay, null takes away."""
+        values = validate(MerchantChangeBody, read_body(request))
+        actor_of(request).require_platform("Changing a merchant")
+        merchant = await find_merchant(name, actor=actor_of(request))
+        await in_reader(change_merchant, merchant.id, values)
         return json_response(merchant_json(await in_reader(selectors.get_merchant, merchant.id)))
 
 

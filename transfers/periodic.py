@@ -26,7 +26,7 @@ from transfers.models import ReconciliationRun, Transfer
 from transfers.selectors.clock import database_now
 from transfers.selectors.reconciliation import Scope
 from transfers.services.expiry import sweep_due_holds
-from transfers.services.fees_settlement import NoTreasury, settle_fees
+from transfers.services.fees_settlement import settle_fees
 from transfers.services.purging import purge_expired_keys
 from transfers.services.rollups import refresh_rollups
 
@@ -99,10 +99,7 @@ def settling(every_s: float) -> Work:
         since = first_uuid7_at(database_now() - timedelta(seconds=every_s))
         if Transfer.objects.filter(kind=TransferKind.FEE_SETTLEMENT.value, id__gte=since).exists():
             return {}
-        try:
-            settlement = settle_fees(progress=_unless(stopping))
-        except NoTreasury:
-            return {}
+        settlement = settle_fees(progress=_unless(stopping))
         return {"settled": settlement.settled, "refused": len(settlement.refused)} if settlement.settled or settlement.refused else {}
 
     return Work("fees", min(every_s, ASK_S), settle)

@@ -82,6 +82,8 @@ class MerchantView(Struct, frozen=True):
 
     id: UUID
     name: str
+    display_name: str | None
+    receipt_email: str | None
     status: str
     metadata: Mapping[str, object]
     created_at: datetime
@@ -142,7 +144,7 @@ def transfer_json(view: TransferView) -> Json:
 
 
 def account_json(account: AccountSnapshot) -> Json:
-    """Return a wallet with its balances."""
+    """Return a wallet with its balances, and how far below zero it may go."""
     currency = account.currency
     return {
         "id": str(account.id),
@@ -152,6 +154,7 @@ def account_json(account: AccountSnapshot) -> Json:
         **money("balance", account.available_minor + account.held_minor, currency),
         **money("available", account.available_minor, currency),
         **money("held", account.held_minor, currency),
+        **money("overdraft_limit", account.overdraft_minor, currency),
         "created_at": timestamp(account.created_at),
     }
 
@@ -212,6 +215,8 @@ def merchant_json(view: MerchantView) -> Json:
     return {
         "id": str(view.id),
         "merchant_name": view.name,
+        "display_name": view.display_name,
+        "receipt_email": view.receipt_email,
         "status": view.status,
         "metadata": view.metadata,
         "created_at": timestamp(view.created_at),
@@ -227,5 +232,15 @@ def registered_json(merchant: RegisteredMerchant, account: AccountSnapshot | Non
     balances = []
     if account is not None:
         balances = [BalanceRow(account.id, account.currency, account.available_minor, account.held_minor)]
-    view = MerchantView(merchant.identity.id, merchant.identity.name, Status.ACTIVE.value, merchant.metadata, merchant.created_at, balances)
-    return merchant_json(view)
+    return merchant_json(
+        MerchantView(
+            merchant.identity.id,
+            merchant.identity.name,
+            merchant.display_name,
+            merchant.receipt_email,
+            Status.ACTIVE.value,
+            merchant.metadata,
+            merchant.created_at,
+            balances,
+        )
+    )

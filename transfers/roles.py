@@ -20,7 +20,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "transfers_hold": ("status", "captured_minor", "capture_id"),
     "transfers_idempotencyrecord": ("status_code", "body", "transfer_id"),
     "merchants_account": ("status", "overdraft_limit_minor"),
-    "merchants_merchant": ("status", "metadata"),
+    "merchants_merchant": ("status", "metadata", "display_name", "receipt_email"),
     # The exponent is written again as it was when the admin saves; a guard refuses another one.
     "merchants_currency": ("name", "is_active", "exponent"),
 }

@@ -8,7 +8,16 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
-from ledger_project.http.fields import Enumeration, MetadataField, StrictBoolean, StrictInteger, StrictString, StrictUUID, Timestamp
+from ledger_project.http.fields import (
+    Enumeration,
+    MetadataField,
+    ReasonField,
+    StrictBoolean,
+    StrictInteger,
+    StrictString,
+    StrictUUID,
+    Timestamp,
+)
 from ledger_project.http.schema import IDEMPOTENCY_KEY
 from ledger_project.kernel.money import MAJOR_UNITS, MAX_AMOUNT_MINOR
 from transfers.domain.kinds import TransferKind
@@ -112,23 +121,47 @@ class HoldBody(DetailsBody):
     expires_in = StrictInteger(required=False, min_value=1, max_value=MAX_HOLD_S, default=DEFAULT_HOLD_S)
 
 
-class CaptureBody(AmountBody):
-    """How much of a hold is captured."""
+class CaptureBody(DetailsBody):
+    """How much of a hold is captured, and what is written beside it."""
 
     schema_rules = _PERHAPS_ONE_AMOUNT
 
 
-class EmptyBody(serializers.Serializer[Any]):
-    """Nothing."""
+class VoidBody(serializers.Serializer[Any]):
+    """What is written beside the money that comes back."""
+
+    memo = StrictString(required=False, allow_null=True, allow_blank=True, max_length=500, default=None)
+
+
+class ReasonBody(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = ReasonField(help_text="Kept with the change, for good.")
+
+
+class OverdraftBody(ReasonBody):
+    """How far below zero a wallet may go: exactly one of the two spellings."""
+
+    schema_rules: ClassVar[Mapping[str, Any]] = {
+        "properties": {"overdraft_limit": {"pattern": MAJOR_UNITS}, "overdraft_limit_minor": {"minimum": 0, "maximum": MAX_AMOUNT_MINOR}},
+        "oneOf": [{"required": ["overdraft_limit"]}, {"required": ["overdraft_limit_minor"]}],
+    }
+
+    overdraft_limit = StrictString(required=False, max_length=80, help_text="Major units as a decimal string; zero is none.")
+    overdraft_limit_minor = StrictInteger(required=False, help_text="Minor units as an integer.")
 
 
 class TransferQuery(PageQuery):
     """Filters of the list of transfers; they combine."""
 
     to = StrictString(required=False, allow_blank=True)
+    merchant = StrictString(required=False, allow_blank=True, help_text="On either side.")
+    account_id = StrictUUID(required=False, help_text="On either side.")
     currency = StrictString(required=False, allow_blank=True)
     kind = Enumeration([kind.value for kind in TransferKind], required=False)
     external_reference = StrictString(required=False, allow_blank=True)
+    payment_id = StrictUUID(required=False, help_text="The payment that a transfer is a part of.")
+    exchange_id = StrictUUID(required=False, help_text="The exchange that a transfer is a part of.")
     created_from = Timestamp(required=False, help_text="First moment that counts.")
     created_to = Timestamp(required=False, help_text="First moment that counts no more.")
 
@@ -238,6 +271,8 @@ class AccountJson(serializers.Serializer[Any]):
     available_minor = serializers.IntegerField()
     held = serializers.CharField()
     held_minor = serializers.IntegerField()
+    overdraft_limit = serializers.CharField(help_text="How far below zero it may go; `available` does not contain it.")
+    overdraft_limit_minor = serializers.IntegerField()
     created_at = serializers.DateTimeField()
 
 

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from transfers.views import accounts, batches, holds, operations, transfers
+from transfers.views import operator_actions as actions
 
 urlpatterns = [
     path("transfers", transfers.TransfersView.as_view(), name="transfers"),
@@ -14,6 +15,12 @@ urlpatterns = [
     path("accounts/<str:account_id>/statement", accounts.StatementView.as_view(), name="account-statement"),
     path("accounts/<str:account_id>/deposit", accounts.DepositView.as_view(), name="account-deposit"),
     path("accounts/<str:account_id>/withdraw", accounts.WithdrawView.as_view(), name="account-withdraw"),
+    path("accounts/<str:account_id>/freeze", actions.FreezeAccountView.as_view(), name="account-freeze"),
+    path("accounts/<str:account_id>/unfreeze", actions.UnfreezeAccountView.as_view(), name="account-unfreeze"),
+    path("accounts/<str:account_id>/overdraft", actions.OverdraftView.as_view(), name="account-overdraft"),
+    path("merchants/<str:name>/freeze", actions.FreezeMerchantView.as_view(), name="merchant-freeze"),
+    path("merchants/<str:name>/unfreeze", actions.UnfreezeMerchantView.as_view(), name="merchant-unfreeze"),
+    path("merchants/<str:name>/close", actions.CloseMerchantView.as_view(), name="merchant-close"),
     path("holds", holds.HoldsView.as_view(), name="holds"),
     path("holds/<str:hold_id>", holds.HoldView.as_view(), name="hold"),
     path("holds/<str:hold_id>/capture", holds.CaptureView.as_view(), name="hold-capture"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import validate_email
 from rest_framework import serializers
 
 from ledger_project.kernel.metadata import MetadataRefused, keep_metadata
@@ -50,6 +53,55 @@ class MerchantName(StrictString):
         """Check the characters."""
         if not MERCHANT_NAME.fullmatch(data):
             self.fail("name")
+        return data
+
+
+class ShownName(StrictString):
+    """1 to 200 characters of any script, to be shown to people: not blanks alone, no line breaks or other control characters."""
+
+    default_error_messages = {"blank": "something that can be read is expected", "control": "control characters are not allowed"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=200, **kwargs)
+
+    def to_internal_value(self, data: str) -> str:
+        """Check the characters."""
+        if not data.strip():
+            self.fail("blank")
+        if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in data):
+            self.fail("control")
+        return data
+
+
+class ReasonField(StrictString):
+    """Why something is done, in words: 1 to 400 characters."""
+
+    default_error_messages = {"blank": "a reason is expected, in words"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=400, **kwargs)
+
+    def to_internal_value(self, data: str) -> str:
+        """Refuse blanks alone."""
+        if not data.strip():
+            self.fail("blank")
+        return data
+
+
+class EmailAddress(StrictString):
+    """A mail address."""
+
+    default_error_messages = {"email": "a mail address is expected, as in receipts@shop.example"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+    def to_internal_value(self, data: str) -> str:
+        """Check its form."""
+        try:
+            validate_email(data)
+        except DjangoValidationError:
+            self.fail("email")
         return data
 
 

@@ -55,6 +55,7 @@ STATUS: Mapping[str, int] = {
     "idempotency_in_progress": 409,
     "account_frozen": 409,
     "account_closed": 409,
+    "account_not_empty": 409,
     "balance_limit_exceeded": 409,
     "currency_inactive": 409,
     "already_reversed": 409,

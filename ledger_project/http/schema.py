@@ -137,6 +137,21 @@ class _IntegerSchema(_StrictField):  # type: ignore[no-untyped-call]
     schema = {"type": "integer"}
 
 
+class _ReasonSchema(_StrictField):  # type: ignore[no-untyped-call]
+    target_class = "ledger_project.http.fields.ReasonField"
+    schema = {"type": "string", "minLength": 1, "maxLength": 400, "pattern": r"\S"}
+
+
+class _ShownNameSchema(_StrictField):  # type: ignore[no-untyped-call]
+    target_class = "ledger_project.http.fields.ShownName"
+    schema = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
+
+
+class _EmailSchema(_StrictField):  # type: ignore[no-untyped-call]
+    target_class = "ledger_project.http.fields.EmailAddress"
+    schema = {"type": "string", "format": "email", "maxLength": 254}
+
+
 class _BooleanSchema(_StrictField):  # type: ignore[no-untyped-call]
     target_class = "ledger_project.http.fields.StrictBoolean"
     schema = {"type": "boolean"}

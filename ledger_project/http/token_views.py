@@ -36,6 +36,7 @@ PERMISSIONS = {
     Scope.TRANSFERS_WRITE: "transfers.add_transfer",
     Scope.FEES_READ: "fees.view_feeschedule",
     Scope.OPERATIONS_READ: "transfers.view_idempotencyrecord",
+    Scope.OPERATIONS_WRITE: "merchants.set_overdraft",
 }
 """Which of Django's permissions gives a user which scope; superusers have all."""
 

@@ -24,7 +24,7 @@ from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
 from ledger_project.http.throttling import brake_address, brake_credential, brake_stranger, count_failure
 from ledger_project.http.validation import NoQuery, Query, read_query
-from ledger_project.kernel.access import ANONYMOUS, Actor, InvalidToken, NotAuthenticated, PermissionDenied, Scope
+from ledger_project.kernel.access import ANONYMOUS, PLATFORM_SCOPES, Actor, InvalidToken, NotAuthenticated, PermissionDenied, Scope
 from ledger_project.readers import in_reader
 
 _NO_QUERY = Query(NoQuery, {}, {})
@@ -140,8 +140,8 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
             return
         if scope not in actor.scopes:
             raise PermissionDenied.lacks(scope)
-        if scope is Scope.OPERATIONS_READ:
-            actor.require_platform("Looking into operations")
+        if scope in PLATFORM_SCOPES:
+            actor.require_platform(f"What needs {scope.value}")
 
     async def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer as GET does; the server leaves the body out."""

@@ -35,12 +35,17 @@ class Scope(StrEnum):
     """What a movement would cost."""
     OPERATIONS_READ = "operations:read"
     """Metrics and whatever else tells how the service fares; the platform's credentials only."""
+    OPERATIONS_WRITE = "operations:write"
+    """Freeze, close and set overdraft limits; the platform's credentials only."""
 
 
 PLATFORM_OWNER = "platform"
 """The owner of all idempotency keys of the platform: of its credentials, of open mode, of operators in the admin, of commands."""
 
-MERCHANT_SCOPES = frozenset(Scope) - {Scope.OPERATIONS_READ}
+PLATFORM_SCOPES = frozenset({Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE})
+"""What concerns the service as a whole; no merchant's credential has it."""
+
+MERCHANT_SCOPES = frozenset(Scope) - PLATFORM_SCOPES
 """What a merchant's credential can be given at most."""
 
 

@@ -18,7 +18,7 @@
     ├── Refusal                     a decision made where the money is; remembered under the idempotency key
     │   ├── MerchantNotFound, AccountNotFound, TransferNotFound, HoldNotFound
     │   ├── MerchantExists, AccountExists
-    │   ├── AccountFrozen, AccountClosed
+    │   ├── AccountFrozen, AccountClosed, AccountNotEmpty
     │   ├── CurrencyInactive, CurrencyMismatch
     │   ├── FeeNotConfigured, FeeExceedsAmount
     │   ├── DuplicateExternalReference
@@ -313,13 +313,14 @@ class AccountExists(Refusal):
 class _AccountState(Refusal):
     state: ClassVar[str]
 
-    def __init__(self, merchant_name: str, currency: str) -> None:
-        super().__init__(f"The {currency} account of {merchant_name} is {self.state}; no money moves in or out.")
+    def __init__(self, merchant_name: str, currency: str | None = None) -> None:
+        whose = merchant_name if currency is None else f"The {currency} account of {merchant_name}"
+        super().__init__(f"{whose} is {self.state}; no money moves in or out.")
         self.merchant_name, self.currency = merchant_name, currency
 
     def extra(self) -> Mapping[str, object]:
-        """Whose account."""
-        return {"merchant_name": self.merchant_name, "currency": self.currency}
+        """Whose account; without a currency the merchant as a whole is meant."""
+        return {"merchant_name": self.merchant_name} | ({} if self.currency is None else {"currency": self.currency})
 
 
 class AccountFrozen(_AccountState):
@@ -336,6 +337,23 @@ class AccountClosed(_AccountState):
     code = "account_closed"
     title = "Account closed"
     state = "closed"
+
+
+class AccountNotEmpty(Refusal):
+    """A merchant with money or open holds is not closed."""
+
+    code = "account_not_empty"
+    title = "Account not empty"
+
+    def __init__(self, merchant_name: str, *, currencies: Sequence[str], open_holds: int) -> None:
+        money = f"money in {', '.join(currencies)}" if currencies else ""
+        holds = f"{open_holds} open hold{'' if open_holds == 1 else 's'}" if open_holds else ""
+        super().__init__(f"{merchant_name} has {' and '.join(filter(None, [money, holds]))}; it is closed when it has neither.")
+        self.merchant_name, self.currencies, self.open_holds = merchant_name, tuple(currencies), open_holds
+
+    def extra(self) -> Mapping[str, object]:
+        """In which currencies there is money, spendable, held or owed, and how many holds are open."""
+        return {"merchant_name": self.merchant_name, "currencies": list(self.currencies), "open_holds": self.open_holds}
 
 
 class CurrencyInactive(Refusal):
@@ -412,16 +430,24 @@ class InsufficientFunds(Refusal):
     code = "insufficient_funds"
     title = "Insufficient funds"
 
-    def __init__(self, merchant_name: str, *, available: Money, amount: Money, fee: Money) -> None:
+    def __init__(self, merchant_name: str, *, available: Money, amount: Money, fee: Money, overdraft_limit: Money | None = None) -> None:
         required = type(amount)(amount.minor + fee.minor, amount.currency)
         parts = f" ({amount.major} + fee {fee.major})" if fee.minor else ""
-        super().__init__(f"{merchant_name} holds {available}; {required.major} is needed{parts}.")
-        self.available, self.required, self.fee = available, required, fee
+        overdraft = overdraft_limit if overdraft_limit is not None and overdraft_limit.minor else None
+        beside = "" if overdraft is None else f" and may overdraw by {overdraft.major}"
+        super().__init__(f"{merchant_name} holds {available}{beside}; {required.major} is needed{parts}.")
+        self.available, self.required, self.fee, self.overdraft_limit = available, required, fee, overdraft
 
     def extra(self) -> Mapping[str, object]:
-        """What there is and what would be needed."""
-        currency = self.available.currency.code
-        return {"currency": currency, "available": self.available, "required": self.required, "fee": self.fee}
+        """What there is and what would be needed; the overdraft limit only where there is one: ``available`` does not contain it."""
+        overdraft = {} if self.overdraft_limit is None else {"overdraft_limit": self.overdraft_limit}
+        return {
+            "currency": self.available.currency.code,
+            "available": self.available,
+            "required": self.required,
+            "fee": self.fee,
+            **overdraft,
+        }
 
 
 class BalanceLimitExceeded(Refusal):

@@ -47,11 +47,12 @@ def required(settings: Any) -> Iterator[None]:
 
 @dataclass
 class World:
-    """Two merchants that know each other, a third one, and a credential of each kind."""
+    """Two merchants that know each other, a third one, one that nobody needs, and a credential of each kind."""
 
     alice: str
     bob: str
     carol: str
+    idle: str
     wallets: dict[str, str] = field(default_factory=dict)
     transfer: str = ""
     hold: str = ""
@@ -61,8 +62,8 @@ class World:
 @pytest.fixture(scope="module")
 async def people(api: httpx.AsyncClient) -> World:
     """The merchants and their credentials: ``payer`` is Alice's, ``own`` Bob's, ``other`` Carol's."""
-    made = World(*[await merchant(api, "1000000.00") for _ in range(3)])
-    made.wallets = {name: await wallet(api, name) for name in (made.alice, made.bob, made.carol)}
+    made = World(*[await merchant(api, "1000000.00") for _ in range(4)])
+    made.wallets = {name: await wallet(api, name) for name in (made.alice, made.bob, made.carol, made.idle)}
     expired = await new_key(made.bob, expires_at=datetime.now(UTC) + timedelta(hours=1))
     await in_reader(ApiKey.objects.filter(id=expired.id).update, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     revoked = await new_key(made.bob)
@@ -110,6 +111,7 @@ class Route:
         names = {
             "alice": world.alice, "bob": world.bob, "carol": world.carol, "transfer": world.transfer, "hold": world.hold,
             "wallet": world.wallets[world.bob], "payer_wallet": world.wallets[world.alice], "unique": unique(), "currency": next(CURRENCIES),
+            "idle": world.idle, "idle_wallet": world.wallets[world.idle],
         } | missing  # fmt: skip
         arguments: dict[str, Any] = {"method": self.method, "url": self.path.format(**names)}
         if self.body is not None:
@@ -120,6 +122,7 @@ class Route:
 CURRENCIES = itertools.cycle(["EUR", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "CAD", "AUD", "NZD", "BTC", "ETH"])
 READ, WRITE = Scope.MERCHANTS_READ, Scope.MERCHANTS_WRITE
 LOOK, MOVE = Scope.TRANSFERS_READ, Scope.TRANSFERS_WRITE
+OPERATE = Scope.OPERATIONS_WRITE
 NOBODY, NOWHERE = "nobody-here", str(UUID("01900000-0000-7000-8000-000000000000"))
 MERCHANT, ACCOUNT = "merchant_not_found", "account_not_found"
 FROM_BOB = {"from_merchant": "{bob}", "to_merchant": "{alice}", "currency": "USD", "amount_minor": 1}
@@ -150,6 +153,13 @@ ROUTES = [
     Route("GET", "/holds/{hold}", LOOK, 200, 200, 404, 200, None, "hold_not_found", {"hold": NOWHERE}),
     Route("POST", "/holds/{hold}/capture", MOVE, 201, 201, 404, 403, {}, "hold_not_found", {"hold": NOWHERE}),
     Route("POST", "/holds/{hold}/void", MOVE, 200, 200, 404, 403, {}, "hold_not_found", {"hold": NOWHERE}),
+    Route("PATCH", "/merchants/{bob}", WRITE, 200, 403, 403, 403, {"display_name": "Bob's"}),
+    *[
+        Route("POST", f"/merchants/{{idle}}/{verb}", OPERATE, status, 403, 403, 403, {"reason": "as ordered"})
+        for verb, status in (("freeze", 200), ("unfreeze", 200), ("close", 409))
+    ],
+    *[Route("POST", f"/accounts/{{idle_wallet}}/{verb}", OPERATE, 200, 403, 403, 403, {"reason": "as ordered"}) for verb in ("freeze", "unfreeze")],
+    Route("POST", "/accounts/{idle_wallet}/overdraft", OPERATE, 200, 403, 403, 403, {"overdraft_limit": "0.00", "reason": "as ordered"}),
     Route("GET", "/metrics", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     Route("GET", "/operations/summary", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     # They ask for a password or a refresh token, and whatever credential comes along is nothing to them.

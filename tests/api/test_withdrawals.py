@@ -61,7 +61,8 @@ async def test_an_overdraft_goes_so_far_and_no_further(api: httpx.AsyncClient) -
     account = await wallet(api, name)
     await in_reader(Account.objects.filter(id=account).update, overdraft_limit_minor=500)
     refused = await withdraw(api, account, "15.01")
-    assert (refused.json()["code"], refused.json()["available_minor"]) == ("insufficient_funds", 1500)
+    assert (refused.json()["code"], refused.json()["available_minor"]) == ("insufficient_funds", 1000)
+    assert (refused.json()["overdraft_limit"], refused.json()["overdraft_limit_minor"]) == ("5.00", 500)
     shown = (await withdraw(api, account, "15.00")).json()["account"]
     assert (shown["balance"], shown["balance_minor"]) == ("-5.00", -500)
 

@@ -43,7 +43,14 @@ def root() -> Client:
 
 # --- roles ------------------------------------------------------------------------------------------------------------------
 
-ACTIONS = {"freeze": "operator", "reverse": "operator", "void": "operator", "waive": "fee manager", "append": "fee manager"}
+ACTIONS = {
+    "freeze": "operator",
+    "overdraft": "operator",
+    "reverse": "operator",
+    "void": "operator",
+    "waive": "fee manager",
+    "append": "fee manager",
+}
 
 
 def pages() -> dict[str, str]:
@@ -53,6 +60,7 @@ def pages() -> dict[str, str]:
     merchant = Merchant.objects.get(id=source.id)
     return {
         "freeze": change_page(merchant, "freeze"),
+        "overdraft": change_page(Account.objects.get(merchant=merchant, kind="wallet", currency="USD"), "overdraft"),
         "reverse": change_page(Transfer.objects.get(id=made), "reverse"),
         "void": change_page(Hold.objects.get(id=hold), "void"),
         "waive": change_page(merchant, "waive"),

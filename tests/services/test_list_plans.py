@@ -104,6 +104,19 @@ FILTERS = {
     "from and time": TransferFilters(from_merchant=BUSY, created_from=START, created_to=START + timedelta(seconds=1)),
     "time": TransferFilters(created_from=START + timedelta(seconds=50), created_to=START + timedelta(seconds=60)),
     "time and currency": TransferFilters(created_to=START + timedelta(seconds=60), currency="EUR"),
+    "merchant": TransferFilters(parties=(BUSY,)),
+    "merchant, quiet": TransferFilters(parties=(QUIET,)),
+    "merchant and currency": TransferFilters(parties=(BUSY,), currency="EUR"),
+    "merchant and currency without transfers": TransferFilters(parties=(BUSY,), currency="FJD"),
+    "merchant and time": TransferFilters(parties=(BUSY,), created_from=START, created_to=START + timedelta(seconds=1)),
+    "merchant and reference": TransferFilters(parties=(BUSY,), external_reference="plan-ref-70"),
+    "account": TransferFilters(account=v7(2, 1)),
+    "account, of nobody": TransferFilters(account=v7(9, 1)),
+    "account and currency": TransferFilters(account=v7(2, 1), currency="EUR"),
+    "account and another currency": TransferFilters(account=v7(2, 1), currency="FJD"),
+    "account and time": TransferFilters(account=v7(2, 1), created_from=START, created_to=START + timedelta(seconds=1)),
+    "account and its merchant": TransferFilters(account=v7(2, 1), parties=(BUSY,)),
+    "account and from": TransferFilters(account=v7(2, 1), from_merchant=BUSY),
     "time and kind": TransferFilters(created_to=START + timedelta(seconds=60), kind="withdrawal"),
 }
 
@@ -117,8 +130,13 @@ def test_transfers_are_listed_from_an_index(name: str, before: UUID | None) -> N
 
 @pytest.mark.parametrize(
     "filters",
-    [TransferFilters(from_merchant=BUSY, to_merchant=QUIET), TransferFilters(from_merchant=QUIET, to_merchant=BUSY)],
-    ids=["busy to quiet", "quiet to busy"],
+    [
+        TransferFilters(from_merchant=BUSY, to_merchant=QUIET),
+        TransferFilters(from_merchant=QUIET, to_merchant=BUSY),
+        TransferFilters(parties=(QUIET, BUSY)),
+        TransferFilters(account=v7(2, 1), parties=(QUIET,)),
+    ],
+    ids=["busy to quiet", "quiet to busy", "quiet and busy", "an account of busy and quiet"],
 )
 def test_transfers_between_two_are_listed_from_an_index_of_one_of_them(filters: TransferFilters) -> None:
     assert_from_index(lambda: list_transfers(filters, before=None, limit=LIMIT), at_most=60_000)

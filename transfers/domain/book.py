@@ -95,7 +95,7 @@ class HoldState(Struct, frozen=True):
 
 
 class AccountSnapshot(Struct, frozen=True):
-    """What an answer shows of a wallet, right after the command."""
+    """What an answer shows of a wallet, right after the command. What is available does not contain the overdraft."""
 
     id: UUID
     merchant_name: str
@@ -103,6 +103,7 @@ class AccountSnapshot(Struct, frozen=True):
     status: Status
     available_minor: int
     held_minor: int
+    overdraft_minor: int
     created_at: datetime
 
 
@@ -142,9 +143,9 @@ class Leg(NamedTuple):
 class Shortfall(Exception):
     """A leg would take an account below what it may hold."""
 
-    def __init__(self, account: AccountState, available_minor: int) -> None:
+    def __init__(self, account: AccountState) -> None:
         super().__init__()
-        self.account, self.available_minor = account, available_minor
+        self.account = account
 
 
 _Undo = tuple[AccountState, tuple[int, int, "datetime | None", bool]]
@@ -199,7 +200,7 @@ class Ledger:
             balance = balances.get(id(account), account.balance_minor)
             after = balance + amount_minor
             if amount_minor < 0 and after < -account.overdraft_minor and account.key.kind is not AccountKind.EXTERNAL:
-                raise Shortfall(account, balance + account.overdraft_minor)
+                raise Shortfall(account)
             if not -MAX_BALANCE_MINOR <= after <= MAX_BALANCE_MINOR:
                 raise BalanceLimitExceeded(account.merchant_name, account.key.currency)
             balances[id(account)] = after
@@ -253,6 +254,7 @@ class Ledger:
             status=wallet.status,
             available_minor=wallet.balance_minor,
             held_minor=held.balance_minor,
+            overdraft_minor=wallet.overdraft_minor,
             created_at=wallet.created_at or self.now,
         )
 

@@ -55,6 +55,8 @@ class RegisterMerchant(Struct, frozen=True):
     currency: Currency | None
     opening_minor: int
     details: Details
+    display_name: str | None = None
+    receipt_email: str | None = None
 
     def accounts(self) -> tuple[AccountKey, ...]:
         """The new merchant's wallet and its outside."""

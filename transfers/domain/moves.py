@@ -106,9 +106,10 @@ def _insufficient(shortfall: Shortfall, draft: Draft, legs: Sequence[Leg]) -> In
     needed_minor = -sum(leg.amount_minor for leg in legs if leg.account is short)
     return InsufficientFunds(
         short.merchant_name,
-        available=Money(short.balance_minor + short.overdraft_minor, draft.currency),
+        available=Money(short.balance_minor, draft.currency),
         amount=Money(needed_minor - fee_minor, draft.currency),
         fee=Money(fee_minor, draft.currency),
+        overdraft_limit=Money(short.overdraft_minor, draft.currency),
     )
 
 
@@ -163,7 +164,7 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
     registered_at = ledger.book.registered[merchant.id]
     if registered_at is None:
         raise CurrencyInactive(currency.code if currency else "")
-    registered = RegisteredMerchant(merchant, command.metadata, registered_at)
+    registered = RegisteredMerchant(merchant, command.metadata, registered_at, command.display_name, command.receipt_email)
     if currency is None:
         return Outcome(merchant=registered)
     wallet = ledger.account(merchant, currency, AccountKind.WALLET)

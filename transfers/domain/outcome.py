@@ -16,6 +16,8 @@ class RegisteredMerchant(Struct, frozen=True):
     identity: MerchantIdentity
     metadata: Mapping[str, object]
     created_at: datetime
+    display_name: str | None = None
+    receipt_email: str | None = None
 
 
 class Outcome(Struct, frozen=True):

@@ -84,7 +84,7 @@ def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime |
 def _views(merchants: Iterable[Merchant]) -> list[MerchantView]:
     found = list(merchants)
     balances = _balances_of([merchant.id for merchant in found]) if found else {}
-    return [MerchantView(m.id, m.name, m.status, m.metadata, m.created_at, balances[m.id]) for m in found]
+    return [MerchantView(m.id, m.name, m.display_name, m.receipt_email, m.status, m.metadata, m.created_at, balances[m.id]) for m in found]
 
 
 def get_merchant(merchant_id: UUID) -> MerchantView:
@@ -130,4 +130,13 @@ def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapsho
     (row,) = _balances_of([account.merchant_id], currency=account.currency_id)[account.merchant_id]
     statuses = {account.status, account.merchant_status}
     status = next((s for s in (Status.CLOSED, Status.FROZEN) if s in statuses), Status.ACTIVE)
-    return AccountSnapshot(account.id, account.merchant_name, row.currency, status, row.available_minor, row.held_minor, account.created_at)
+    return AccountSnapshot(
+        account.id,
+        account.merchant_name,
+        row.currency,
+        status,
+        row.available_minor,
+        row.held_minor,
+        account.overdraft_limit_minor,
+        account.created_at,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from django.db import connection
@@ -42,7 +42,7 @@ _READABLE = readable("t.amount_minor", "t.fee_minor", "t.total_debit_minor")
 class TransferFilters:
     """What a list of transfers is narrowed to; all of it combines. ``from_`` and ``to`` are merchants' ids.
 
-    ``created_from`` ≤ time < ``created_to``. ``party`` is a merchant that must be on either side; it comes without ``from_`` and ``to``.
+    ``created_from`` ≤ time < ``created_to``. Each of the ``parties``, and the account, must be on either side.
     """
 
     from_merchant: UUID | None = None
@@ -52,12 +52,13 @@ class TransferFilters:
     external_reference: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
-    party: UUID | None = None
+    parties: tuple[UUID, ...] = ()
+    account: UUID | None = None
 
     @property
     def is_by_accounts(self) -> bool:
         """Whether the transfers of certain accounts are asked for. With a currency those are the accounts of that currency."""
-        return any(merchant is not None for merchant in (self.from_merchant, self.to_merchant, self.party))
+        return bool(self.parties) or any(one is not None for one in (self.from_merchant, self.to_merchant, self.account))
 
     def conditions(self, before: UUID | None) -> tuple[str, dict[str, Any]]:
         """Return the SQL conditions on a transfer ``t`` and their parameters. Times are ranges of ids, which are in order of time."""
@@ -96,64 +97,74 @@ def _view(row: tuple[object, ...]) -> TransferView:
     )
 
 
+class _Side(NamedTuple):
+    """Accounts, as a query of their ids, of which one must be on one of these sides of a transfer."""
+
+    accounts: str
+    columns: tuple[str, ...]
+
+    def condition(self) -> str:
+        """Return the condition on a transfer ``t``."""
+        return "(" + " OR ".join(f"t.{column} IN ({self.accounts})" for column in self.columns) + ")"
+
+
+_EITHER = ("source_id", "target_id")
+_ACCOUNTS_OF = "SELECT id FROM merchants_account WHERE {of} = %({name})s{kind}{currency}"
+
+
+def _sides(filters: TransferFilters, parameters: dict[str, Any]) -> list[_Side]:
+    """Return what must be on which side of a transfer, and fill in the parameters; first what tells most."""
+    wanted: list[tuple[str, UUID | None, tuple[str, ...]]] = [
+        ("account", filters.account, _EITHER),
+        ("from", filters.from_merchant, ("source_id",)),
+        ("to", filters.to_merchant, ("target_id",)),
+        *((f"party_{number}", party, _EITHER) for number, party in enumerate(filters.parties)),
+    ]
+    sides = []
+    for name, identity, columns in wanted:
+        if identity is None:
+            continue
+        parameters[name] = identity
+        accounts = _ACCOUNTS_OF.format(
+            of="id" if name == "account" else "merchant_id",
+            name=name,
+            kind="" if name == "account" else " AND kind <> 'external'",
+            currency=" AND currency_id = %(currency)s" if filters.currency else "",
+        )
+        sides.append(_Side(accounts, columns))
+    return sides
+
+
 def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int) -> tuple[str, dict[str, Any]]:
     """Return the SQL of one page and its parameters.
 
-    With a merchant, the newest of each of its accounts are read from the index on (account, id) and merged, so the cost depends on the
-    page, not on the length of the account. With an external reference, the few transfers that have it are found first.
+    With a merchant or an account, the newest of each of its accounts are read from the index on (account, id) and merged, so the cost
+    depends on the page, not on the length of the account. With an external reference, the few transfers that have it are found first.
     """
     conditions, parameters = filters.conditions(before)
     parameters["limit"] = limit
-    if filters.external_reference is not None:
-        page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} {_of_merchants(filters, parameters)} OFFSET 0)"  # noqa: S608 - constants  # nosec B608
-    elif filters.from_merchant is not None or filters.to_merchant is not None:
-        side = "source_id" if filters.from_merchant is not None else "target_id"
-        parameters["driver"] = filters.from_merchant or filters.to_merchant
-        other = ""
-        if filters.from_merchant is not None and filters.to_merchant is not None:
-            parameters["to"] = filters.to_merchant
-            other = f"AND t.target_id IN ({_accounts('to', filters)})"
-        page = f"""(SELECT p.* FROM ({_accounts("driver", filters)}) a CROSS JOIN LATERAL (
-            SELECT * FROM transfers_transfer t WHERE t.{side} = a.id AND {conditions} {other}
-            ORDER BY t.id DESC LIMIT %(limit)s) p)"""  # noqa: S608 - constants  # nosec B608
-    elif filters.party is not None:
-        page = _of_party(filters, conditions, parameters)
+    sides = _sides(filters, parameters)
+    if sides and filters.external_reference is None:
+        page = _page_of(sides[0], " AND ".join([conditions, *(side.condition() for side in sides[1:])]))
     else:
-        page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} ORDER BY t.id DESC LIMIT %(limit)s)"  # noqa: S608 - constants  # nosec B608
+        conditions = " AND ".join([conditions, *(side.condition() for side in sides)])
+        order = "OFFSET 0" if sides or filters.external_reference is not None else "ORDER BY t.id DESC LIMIT %(limit)s"
+        page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} {order})"  # noqa: S608 - constants  # nosec B608
     return _COLUMNS.format(source=page) + " ORDER BY t.id DESC LIMIT %(limit)s", parameters
 
 
-_ACCOUNTS = "SELECT id FROM merchants_account WHERE merchant_id = %({merchant})s AND kind <> 'external'{currency}"
-
-
-def _accounts(merchant: str, filters: TransferFilters) -> str:
-    """Return the query of a merchant's accounts: where a currency is asked for, only those of it."""
-    return _ACCOUNTS.format(merchant=merchant, currency=" AND currency_id = %(currency)s" if filters.currency else "")
-
-
-def _of_merchants(filters: TransferFilters, parameters: dict[str, Any]) -> str:
-    terms = []
-    for side, name, merchant_id in (("source_id", "from", filters.from_merchant), ("target_id", "to", filters.to_merchant)):
-        if merchant_id is not None:
-            parameters[name] = merchant_id
-            terms.append(f"AND t.{side} IN ({_accounts(name, filters)})")
-    if filters.party is not None:
-        parameters["party"] = filters.party
-        accounts = _accounts("party", filters)
-        terms.append(f"AND (t.source_id IN ({accounts}) OR t.target_id IN ({accounts}))")
-    return " ".join(terms)
-
-
-def _of_party(filters: TransferFilters, conditions: str, parameters: dict[str, Any]) -> str:
-    """Return the page of what a merchant sent or received: the newest of each account and side, merged. Both sides may be its own."""
-    parameters["party"] = filters.party
-    sides = " UNION ".join(
-        f"""(SELECT p.id FROM ({_accounts("party", filters)}) a CROSS JOIN LATERAL (
-            SELECT t.id FROM transfers_transfer t WHERE t.{side} = a.id AND {conditions}
+def _page_of(driver: _Side, conditions: str) -> str:
+    """Return the page of what certain accounts sent or received: the newest of each account and side, merged."""
+    found = "*" if len(driver.columns) == 1 else "id"
+    sides = [
+        f"""(SELECT p.* FROM ({driver.accounts}) a CROSS JOIN LATERAL (
+            SELECT t.{found} FROM transfers_transfer t WHERE t.{column} = a.id AND {conditions}
             ORDER BY t.id DESC LIMIT %(limit)s) p)"""  # noqa: S608 - constants  # nosec B608
-        for side in ("source_id", "target_id")
-    )
-    newest = f"SELECT u.id FROM ({sides}) u ORDER BY u.id DESC LIMIT %(limit)s"  # noqa: S608 - constants  # nosec B608
+        for column in driver.columns
+    ]
+    if len(sides) == 1:
+        return sides[0]
+    newest = f"SELECT u.id FROM ({' UNION '.join(sides)}) u ORDER BY u.id DESC LIMIT %(limit)s"  # noqa: S608 - constants  # nosec B608
     return f"(SELECT * FROM transfers_transfer t WHERE t.id IN ({newest}))"  # noqa: S608 - constants  # nosec B608
 
 

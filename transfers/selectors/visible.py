@@ -56,7 +56,7 @@ def _to_party(filters: TransferFilters, party: UUID) -> TransferFilters | None:
         return replace(filters, to_merchant=party)
     if filters.to_merchant is not None:
         return replace(filters, from_merchant=party)
-    return replace(filters, party=party)
+    return replace(filters, parties=(party, *(other for other in filters.parties if other != party)))
 
 
 def visible_hold(hold_id: UUID, *, actor: Actor) -> HoldState | None:

@@ -91,7 +91,15 @@ def build_registration(request: RegistrationRequest, currency: Currency | None) 
         raise ValidationFailed.of("initial_balance", error.code, str(error)) from None
     if opening_minor and currency is None:
         raise ValidationFailed.of("currency", "required", "an initial balance needs a currency")
-    return RegisterMerchant(MerchantIdentity(new_id(), request.merchant_name), request.metadata, currency, opening_minor, request.details)
+    return RegisterMerchant(
+        MerchantIdentity(new_id(), request.merchant_name),
+        request.metadata,
+        currency,
+        opening_minor,
+        request.details,
+        display_name=request.display_name,
+        receipt_email=request.receipt_email,
+    )
 
 
 def build_hold(request: HoldRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> Command:

@@ -20,7 +20,7 @@ LOCK_WAIT_S = 1.0
 
 
 class NoTreasury(Exception):
-    """There is no merchant of the treasury's name to sweep into; register it first."""
+    """There is no merchant of the treasury's name to sweep into: its migration was not applied."""
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ def settle_fees(*, currency: str | None = None, progress: Callable[[int], None] 
     """
     treasury = identify_now(names=[TREASURY]).merchant(TREASURY)
     if treasury is None:
-        raise NoTreasury(f"There is no merchant {TREASURY!r} to sweep fees into; register it first.")
+        raise NoTreasury(f"There is no merchant {TREASURY!r} to sweep fees into; manage.py migrate makes it.")
     settlement = Settlement()
     details = Details(memo="fee settlement", principal="settle_fees", request_id=f"settle-{secrets.token_hex(8)}")
     accounts = fee_accounts(currency)

@@ -31,6 +31,8 @@ class RegistrationRequest(Struct, frozen=True):
     initial_balance: str
     metadata: Mapping[str, object] = field(default_factory=dict)
     details: Details = field(default_factory=Details)
+    display_name: str | None = None
+    receipt_email: str | None = None
 
 
 class HoldRequest(Struct, frozen=True):

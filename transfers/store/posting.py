@@ -154,10 +154,11 @@ class _Posting:
         if not new:
             return None
         ids, names = plain(command.merchant.id for command, _, _ in new), quoted(command.merchant.name for command, _, _ in new)
+        shown, emails = quoted(command.display_name for command, _, _ in new), quoted(command.receipt_email for command, _, _ in new)
         metadata = quoted(stored_json(command.metadata) for command, _, _ in new)
         records, moments = plain(record_id for _, record_id, _ in new), quoted(moment for _, _, moment in new)
         currencies = quoted(command.currency.code if command.currency else None for command, _, _ in new)
-        return self.session.send(sql.REGISTER_MERCHANTS, [ids, names, metadata, records, moments, currencies])
+        return self.session.send(sql.REGISTER_MERCHANTS, [ids, names, shown, emails, metadata, records, moments, currencies])
 
     def _stored(self, key: Key) -> StoredAnswer:
         try:

@@ -30,13 +30,13 @@ RETURNING id::text
 REGISTER_MERCHANTS = """
 WITH wanted AS MATERIALIZED (
     SELECT m.*, coalesce(NOT c.is_active, false) AS is_off
-    FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[], %s::timestamptz[], %s::text[])
-        AS m(id, name, metadata, record_id, moment, currency)
+    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::uuid[], %s::timestamptz[], %s::text[])
+        AS m(id, name, display_name, receipt_email, metadata, record_id, moment, currency)
     LEFT JOIN merchants_currency c ON c.code = m.currency
     WHERE m.record_id IS NULL OR EXISTS (SELECT 1 FROM transfers_idempotencyrecord r WHERE r.id = m.record_id)
 ), registered AS (
-    INSERT INTO merchants_merchant (id, name, status, metadata, created_at)
-    SELECT m.id, m.name, 'active', m.metadata, coalesce(m.moment, statement_timestamp())
+    INSERT INTO merchants_merchant (id, name, display_name, receipt_email, status, metadata, created_at)
+    SELECT m.id, m.name, m.display_name, m.receipt_email, 'active', m.metadata, coalesce(m.moment, statement_timestamp())
     FROM wanted m WHERE NOT m.is_off
     ORDER BY lower(m.name COLLATE "C")
     ON CONFLICT (lower(name COLLATE "C")) DO NOTHING

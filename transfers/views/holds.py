@@ -17,7 +17,7 @@ from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.representations import hold_json
-from transfers.serializers import CaptureBody, EmptyBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson
+from transfers.serializers import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson, VoidBody
 from transfers.services import moving
 from transfers.services.requests import HoldRequest
 from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
@@ -148,14 +148,14 @@ class VoidView(ApiView):
     @extend_schema(
         operation_id="void_hold",
         tags=["holds"],
-        request=EmptyBody,
+        request=VoidBody,
         parameters=[idempotency_key(required=True), REPLAYED],
         responses={200: HoldJson, **problem_responses(*ALWAYS, *KEY_CODES, *END_CODES)},
     )
     async def post(self, request: HttpRequest, hold_id: str) -> HttpResponse:
-        """Give all of a hold's money back."""
+        """Give all of a hold's money back; the memo is that of the lines by which it comes back."""
         body = read_body(request)
-        values = validate(EmptyBody, body)
+        values = validate(VoidBody, body)
         key = request_key(request, body)
         result = await moving.void_hold(
             path_uuid(hold_id, HoldNotFound),

@@ -99,15 +99,20 @@ class TransfersView(ApiView):
 
 
 async def _filters(values: dict[str, Any]) -> TransferFilters | None:
-    """Return the filters with names resolved; None if a merchant is not known, so that nothing can match."""
-    names = [values[name] for name in ("from", "to") if values.get(name)]
-    identities = await identify(names=names)
-    if any(identities.merchant(name) is None for name in names):
+    """Return the filters with names resolved; None if nothing can match: a merchant is not known.
+
+    There are no payments and exchanges yet, so no transfer is a part of one.
+    """
+    named = {name: values[name] for name in ("from", "to", "merchant") if values.get(name)}
+    found = await identify(names=named.values())
+    ids = {name: merchant.id for name, text in named.items() if (merchant := found.merchant(text)) is not None}
+    if len(ids) < len(named) or values.get("payment_id") or values.get("exchange_id"):
         return None
-    merchants = {name: identities.merchant(values[name]) if values.get(name) else None for name in ("from", "to")}
     return TransferFilters(
-        from_merchant=merchants["from"].id if merchants["from"] else None,
-        to_merchant=merchants["to"].id if merchants["to"] else None,
+        from_merchant=ids.get("from"),
+        to_merchant=ids.get("to"),
+        parties=(ids["merchant"],) if "merchant" in ids else (),
+        account=values.get("account_id"),
         currency=values.get("currency") or None,
         kind=values.get("kind") or None,
         external_reference=values.get("external_reference") or None,

@@ -1,0 +1,128 @@
+"""What operators change by the API: with a reason that is kept, once however often it is asked, and under a key if there is one.
+
+Synchronous, for reader threads: doing one of these twice is the same as doing it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from msgspec import Struct
+
+from ledger_project.kernel.access import Actor
+from ledger_project.kernel.errors import AccountNotFound, FieldError, InvalidAmount, MerchantNotFound, Refusal, ValidationFailed
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, parse_major
+from ledger_project.operator_log import keep_api_change
+from merchants.domain import AccountKind, MerchantIdentity, Status
+from merchants.models import Account, Merchant
+from merchants.selectors import known_currency
+from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit
+from transfers.jobs import Answer, Key, Result
+from transfers.services.closing import close_merchant
+from transfers.store.keys import answer_key, claim_key
+from transfers.store.session import Session
+
+Changed = tuple[Merchant | Account, str, bool]
+"""What an action was about, what it did in words, and whether it changed anything."""
+
+Change = Callable[[], Changed]
+
+
+class Request(Struct, frozen=True):
+    """Who asks, why, under which key, and how the answer is written: that of a refusal, or the thing as it is now."""
+
+    actor: Actor
+    reason: str
+    key: Key | None
+    render: Callable[[Refusal | None], Answer]
+
+
+def perform(change: Change, request: Request) -> Result:
+    """Do a change, keep its reason if it changed anything, and answer with what is there now.
+
+    A refusal is kept under the key, as every other. Raises ``ValidationFailed``, ``PermissionDenied`` and what ``claim_key`` does.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{int(settings.LEDGER_IDEMPOTENCY_WAIT * 1000)}ms"])
+        session = Session()
+        claimed = None if request.key is None else claim_key(session, request.key)
+        if isinstance(claimed, Result):
+            return claimed
+        answer = request.render(_changed(change, request))
+        if claimed is not None:
+            answer_key(session, claimed, answer)
+    return Result(answer)
+
+
+def _changed(change: Change, request: Request) -> Refusal | None:
+    try:
+        with transaction.atomic():
+            obj, what, is_new = change()
+            if is_new:
+                keep_api_change(obj, what, request.reason, actor=request.actor)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def merchant_change(name: str, merchant: MerchantIdentity | None, status: Status, what: str) -> Change:
+    """Return what freezes, unfreezes or closes a merchant. Raises ``MerchantNotFound`` when it is done."""
+
+    def change() -> Changed:
+        if merchant is None:
+            raise MerchantNotFound(name)
+        is_new = close_merchant(merchant.id) if status is Status.CLOSED else set_merchant_status(merchant.id, status)
+        return Merchant.objects.get(id=merchant.id), what, is_new
+
+    return change
+
+
+def account_change(account_id: UUID, status: Status, what: str) -> Change:
+    """Return what freezes or unfreezes a wallet. Raises ``AccountNotFound`` when it is done."""
+
+    def change() -> Changed:
+        account = _wallet(account_id)
+        return account, what, set_account_status(account.id, status)
+
+    return change
+
+
+def overdraft_change(account_id: UUID, limit: str | None, limit_minor: int | None) -> Change:
+    """Return what sets a wallet's overdraft limit, given in one of two spellings. Raises ``AccountNotFound`` when it is done."""
+
+    def change() -> Changed:
+        account = _wallet(account_id)
+        wanted_minor = _limit_minor(account, limit, limit_minor)
+        return account, f"Overdraft limit {wanted_minor} in minor units", set_overdraft_limit(account.id, wanted_minor)
+
+    return change
+
+
+def check_limit(limit: str | None, limit_minor: int | None) -> None:
+    """Raise ``ValidationFailed`` for what is no limit in any currency: both spellings, neither, or a number out of range."""
+    if (limit is None) == (limit_minor is None):
+        detail = 'send either "overdraft_limit" (a string in major units) or "overdraft_limit_minor" (an integer)'
+        raise ValidationFailed([FieldError("overdraft_limit", "required" if limit is None else "conflict", detail)])
+    if limit_minor is not None and not 0 <= limit_minor <= MAX_AMOUNT_MINOR:
+        raise ValidationFailed.of("overdraft_limit_minor", "max_value", "a limit is from 0 to 10^30 minor units")
+
+
+def _limit_minor(account: Account, limit: str | None, limit_minor: int | None) -> int:
+    """Return a limit in minor units; zero takes it away. Raises ``ValidationFailed``."""
+    if limit_minor is not None or limit is None:
+        return limit_minor or 0
+    try:
+        return parse_major(limit, known_currency(account.currency_id))
+    except InvalidAmount as error:
+        raise ValidationFailed.of("overdraft_limit", error.code, str(error)) from None
+
+
+def _wallet(account_id: UUID) -> Account:
+    account = Account.objects.filter(id=account_id, kind=AccountKind.WALLET.value).first()
+    if account is None:
+        raise AccountNotFound(account_id)
+    return account

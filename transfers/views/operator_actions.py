@@ -1,0 +1,166 @@
+"""Operators' actions: freeze, unfreeze and close merchants, freeze and unfreeze wallets, set overdraft limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.http.problems import problem
+from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.validation import validate
+from ledger_project.http.views import ApiView, read_body
+from ledger_project.kernel.access import Scope
+from ledger_project.kernel.errors import AccountNotFound, Refusal
+from ledger_project.kernel.json import dumps
+from ledger_project.readers import in_reader
+from merchants.domain import MerchantIdentity, Status
+from merchants.selectors import identify
+from merchants.serializers import MerchantJson
+from transfers import selectors
+from transfers.jobs import Answer
+from transfers.representations import account_json, merchant_json
+from transfers.serializers import AccountJson, OverdraftBody, ReasonBody
+from transfers.services import operator_actions
+from transfers.services.operator_actions import Change
+from transfers.views.answers import actor_of, answer, path_uuid, request_key
+
+KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
+SCOPES = {"POST": Scope.OPERATIONS_WRITE}
+
+
+def _described(operation_id: str, description: str, found: type, codes: tuple[str, ...], body: type = ReasonBody) -> Callable[..., Any]:
+    """Return the description of an action: all of them have a reason, and are done once however often they are asked."""
+    noun = "merchant" if found is MerchantJson else "account"
+    return extend_schema(
+        operation_id=operation_id,
+        tags=["operations"],
+        description=f"{description}\n\nThe reason is kept. Doing it twice is doing it once.",
+        request=body,
+        parameters=[idempotency_key(required=False), REPLAYED],
+        responses={200: found, **problem_responses(*ALWAYS, *KEY_CODES, f"{noun}_not_found", "account_closed", *codes)},
+    )
+
+
+async def _perform(request: HttpRequest, change: Change, show: Callable[[], object], *, reason: str, body: object) -> HttpResponse:
+    request_id: str = request.request_id  # type: ignore[attr-defined]
+
+    def render(refusal: Refusal | None) -> Answer:
+        return Answer(200, dumps(show())) if refusal is None else Answer(*problem(refusal, request_id=request_id))
+
+    asked = operator_actions.Request(actor_of(request), reason, request_key(request, body, required=False), render)
+    return answer(request, await in_reader(operator_actions.perform, change, asked))
+
+
+async def _change_merchant(request: HttpRequest, name: str, status: Status, what: str) -> HttpResponse:
+    body = read_body(request)
+    values = validate(ReasonBody, body)
+    merchant: MerchantIdentity | None = (await identify(names=[name])).merchant(name) if "\x00" not in name else None
+
+    def show() -> object:
+        assert merchant is not None  # noqa: S101 - it was changed  # nosec B101
+        return merchant_json(selectors.get_merchant(merchant.id))
+
+    change = operator_actions.merchant_change(name, merchant, status, what)
+    return await _perform(request, change, show, reason=values["reason"], body=body)
+
+
+async def _change_account(request: HttpRequest, account_id: str, status: Status, what: str) -> HttpResponse:
+    body = read_body(request)
+    values = validate(ReasonBody, body)
+    wanted = path_uuid(account_id, AccountNotFound)
+
+    def show() -> object:
+        account = selectors.get_account(wanted)
+        assert account is not None  # noqa: S101 - it was changed  # nosec B101
+        return account_json(account)
+
+    return await _perform(request, operator_actions.account_change(wanted, status, what), show, reason=values["reason"], body=body)
+
+
+class FreezeMerchantView(ApiView):
+    """A merchant comes to a stop."""
+
+    scopes = SCOPES
+
+    @_described("freeze_merchant", "Freeze a merchant: no money moves in or out of any of its accounts.", MerchantJson, ())
+    async def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Freeze it."""
+        return await _change_merchant(request, name, Status.FROZEN, "Frozen")
+
+
+class UnfreezeMerchantView(ApiView):
+    """A merchant goes on."""
+
+    scopes = SCOPES
+
+    @_described("unfreeze_merchant", "Unfreeze a merchant: money moves in and out of its accounts again.", MerchantJson, ())
+    async def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Unfreeze it."""
+        return await _change_merchant(request, name, Status.ACTIVE, "Unfrozen")
+
+
+class CloseMerchantView(ApiView):
+    """The end of a merchant."""
+
+    scopes = SCOPES
+
+    @_described(
+        "close_merchant", "Close a merchant for good: it has no money and is a party of no open hold.", MerchantJson, ("account_not_empty",)
+    )
+    async def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Close it."""
+        return await _change_merchant(request, name, Status.CLOSED, "Closed")
+
+
+class FreezeAccountView(ApiView):
+    """A wallet comes to a stop."""
+
+    scopes = SCOPES
+
+    @_described("freeze_account", "Freeze a wallet: no money moves in or out.", AccountJson, ())
+    async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Freeze it."""
+        return await _change_account(request, account_id, Status.FROZEN, "Frozen")
+
+
+class UnfreezeAccountView(ApiView):
+    """A wallet goes on."""
+
+    scopes = SCOPES
+
+    @_described("unfreeze_account", "Unfreeze a wallet: money moves again, unless its merchant is frozen.", AccountJson, ())
+    async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Unfreeze it."""
+        return await _change_account(request, account_id, Status.ACTIVE, "Unfrozen")
+
+
+class OverdraftView(ApiView):
+    """How far below zero a wallet may go."""
+
+    scopes = SCOPES
+
+    @_described(
+        "set_overdraft_limit",
+        "Set how far below zero a wallet may go. A limit below what is spent of it already is accepted: nothing more is spent.",
+        AccountJson,
+        (),
+        OverdraftBody,
+    )
+    async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Set the limit."""
+        body = read_body(request)
+        values = validate(OverdraftBody, body)
+        limit, limit_minor = values.get("overdraft_limit"), values.get("overdraft_limit_minor")
+        operator_actions.check_limit(limit, limit_minor)
+        wanted = path_uuid(account_id, AccountNotFound)
+
+        def show() -> object:
+            account = selectors.get_account(wanted)
+            assert account is not None  # noqa: S101 - it was changed  # nosec B101
+            return account_json(account)
+
+        change = operator_actions.overdraft_change(wanted, limit, limit_minor)
+        return await _perform(request, change, show, reason=values["reason"], body=body)
