@@ -50,7 +50,7 @@ class NothingToChange(LedgerError):
     title = "Not possible"
 
 
-def _require_change(is_new: bool, obj: Merchant | Account) -> None:  # noqa: FBT001 - what a service returned
+def _require_change(is_new: bool, obj: Merchant | Account) -> None:
     if not is_new:
         raise NothingToChange(f"{obj} is so already; somebody has done it meanwhile.")
 

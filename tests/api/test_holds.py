@@ -377,3 +377,19 @@ async def test_pages_of_holds_neither_skip_nor_repeat_while_holds_are_added(api:
             break
         page = (await api.get("/holds", params={"cursor": page["next_cursor"], "limit": 2})).json()
     assert seen == made[::-1]
+
+
+async def test_a_capture_and_a_void_have_words_of_their_own(api: httpx.AsyncClient) -> None:
+    source, _, hold = await placed(api, memo="room 7", metadata={"room": 7})
+    captured = await end(api, hold, "capture", amount="1.00", memo="two nights", metadata={"nights": 2})
+    assert (captured.json()["memo"], captured.json()["metadata"]) == ("two nights", {"nights": 2})
+    assert (await api.get(f"/transfers/{captured.json()['id']}")).json()["metadata"] == {"nights": 2}
+    shown = (await api.get(f"/holds/{hold['id']}")).json()
+    assert (shown["memo"], shown["metadata"]) == ("room 7", {"room": 7})
+    source, _, hold = await placed(api, memo="room 8")
+    voided = await end(api, hold, "void", memo="never came")
+    assert (voided.status_code, voided.json()["memo"]) == (200, "room 8")
+    lines = (await api.get(f"/accounts/{await wallet(api, source)}/statement")).json()["items"]
+    assert [(line["type"], line["memo"]) for line in lines[:2]] == [("hold_release", "never came"), ("hold", "room 8")]
+    for wrong in ({"memo": "x" * 501}, {"memo": "\x00"}, {"metadata": {}}):
+        assert code(await end(api, hold, "void", **wrong)) == (422, "validation_error")

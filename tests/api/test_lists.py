@@ -132,3 +132,39 @@ async def test_a_cursor_carries_its_filters_and_refuses_others(api: httpx.AsyncC
 async def test_what_matches_nothing_is_an_empty_list(api: httpx.AsyncClient, query: dict[str, str]) -> None:
     assert (await api.get("/transfers", params=query)).json() == {"items": [], "next_cursor": None}
     assert (await api.get("/holds", params={"merchant": "nobody-at-all"})).json() == {"items": [], "next_cursor": None}
+
+
+async def test_transfers_are_found_by_a_merchant_or_an_account_on_either_side(api: httpx.AsyncClient) -> None:
+    ann, ben, cat = await merchant(api, "100"), await merchant(api, "100"), await merchant(api, "100")
+    sent = (await transfer(api, ann, ben, 1)).json()["id"]
+    received = (await transfer(api, ben, ann, 2)).json()["id"]
+    other = (await transfer(api, ben, cat, 3)).json()["id"]
+    account, elsewhere = await wallet(api, ann), await wallet(api, cat)
+
+    async def found(**filters: str) -> set[str]:
+        page = (await api.get("/transfers", params={"limit": "1", **filters})).json()
+        pages = [item["id"] for item in page["items"]]
+        while page["next_cursor"]:
+            page = (await api.get("/transfers", params={"limit": "1", "cursor": page["next_cursor"]})).json()
+            pages += [item["id"] for item in page["items"]]
+        assert len(pages) == len(set(pages))
+        assert pages == sorted(pages, reverse=True)
+        return set(pages)
+
+    opened = (await found(merchant=ann)) - {sent, received}
+    assert len(opened) == 1
+    assert await found(merchant=ann.upper(), kind="transfer") == await found(account_id=account, kind="transfer") == {sent, received}
+    assert await found(account_id=account) == opened | {sent, received}
+    assert await found(account_id=account, merchant=ben) == await found(merchant=ben, account_id=account.upper()) == {sent, received}
+    assert await found(merchant=ann, **{"from": ben}) == {received}
+    assert await found(merchant=ben, to=cat) == await found(account_id=elsewhere, kind="transfer") == {other}
+    assert await found(account_id=elsewhere, merchant=ann) == await found(merchant=cat, **{"from": ann}) == set()
+    assert await found(merchant=ann, currency="USD") == opened | {sent, received}
+    assert await found(merchant=ann, currency="EUR") == await found(account_id=account, currency="EUR") == set()
+    moment = (await api.get(f"/transfers/{received}")).json()["created_at"]
+    assert await found(merchant=ann, created_from=moment) == {received}
+    assert await found(account_id=account, created_to=moment) == opened | {sent}
+    assert await found(merchant="nobody-here") == await found(account_id=sent) == set()
+    assert await found(merchant=ann, payment_id=sent) == await found(exchange_id=sent) == set()
+    for wrong in ({"account_id": "x"}, {"payment_id": ""}, {"exchange_id": "1"}):
+        assert (await api.get("/transfers", params=wrong)).status_code == 422

@@ -195,3 +195,60 @@ async def test_an_account_is_known_by_its_wallet_only(api: httpx.AsyncClient) ->
     for unknown in (fees, "no-uuid", "01a1fc35-d5a5-775d-b78f-46dff00cbdd2"):
         response = await api.get(f"/accounts/{unknown}")
         assert (response.status_code, response.json()["code"]) == (404, "account_not_found")
+
+
+# --- what people call them, and where their receipts go -----------------------------------------------------------------------
+
+READABLE = ["Mira's Bücher & Söhne", "山田商店", "متجر ليلى", "𝒦 \U0001f4da", "x", "é" * 200, "  two blanks before", "a\u200db"]
+UNREADABLE: list[object] = ["", "   ", "x" * 201, "a\nb", "\x00", "tab\t", "\u2028", "\x9f", 5, ["x"], True]
+MAIL = ["a@b.example", "receipts+eur@shop.co.uk"]
+NO_MAIL: list[object] = [
+    "",
+    "a",
+    "a@",
+    "@b.example",
+    "a b@c.example",
+    "a@b.example\nBcc: x@y.example",
+    "x" * 250 + "@b.example",
+    5,
+    "\x00@b.example",
+]
+
+
+@pytest.mark.parametrize("shown", READABLE)
+async def test_a_display_name_is_in_any_script_and_shown_as_it_was_sent(api: httpx.AsyncClient, shown: str) -> None:
+    name = await merchant(api, display_name=shown)
+    assert (await api.get(f"/merchants/{name}")).json()["display_name"] == shown
+    other = await merchant(api)
+    changed = await api.patch(f"/merchants/{other}", json={"display_name": shown})
+    assert (changed.json()["display_name"], changed.json()["merchant_name"]) == (shown, other)
+    assert (await api.get("/merchants", params={"search": other})).json()["items"][0]["display_name"] == shown
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [*(("display_name", value) for value in UNREADABLE), *(("receipt_email", value) for value in NO_MAIL)]
+)
+async def test_what_is_no_name_for_people_and_no_address_is_refused(api: httpx.AsyncClient, member: str, value: object) -> None:
+    name = await merchant(api, display_name="as it was", receipt_email=MAIL[0])
+    for response in (
+        await api.post("/merchants", json={"merchant_name": unique(), member: value}),
+        await api.patch(f"/merchants/{name}", json={member: value}),
+    ):
+        assert (response.status_code, response.json()["errors"][0]["field"]) == (422, member)
+    shown = (await api.get(f"/merchants/{name}")).json()
+    assert (shown["display_name"], shown["receipt_email"]) == ("as it was", MAIL[0])
+
+
+async def test_a_change_leaves_alone_what_it_does_not_name_and_null_takes_away(api: httpx.AsyncClient) -> None:
+    name = await merchant(api, display_name="Mira", receipt_email=MAIL[0], metadata={"a": 1, "b": 2})
+    path = f"/merchants/{name.upper()}"
+    before = (await api.get(path)).json()
+    assert (await api.patch(path, json={})).json() == before
+    assert (await api.patch(path, json={"receipt_email": MAIL[1]})).json() == before | {"receipt_email": MAIL[1]}
+    assert (await api.patch(path, json={"metadata": {"c": 3}})).json() == before | {"receipt_email": MAIL[1], "metadata": {"c": 3}}
+    taken = await api.patch(path, json={"receipt_email": None, "display_name": None, "metadata": {}})
+    assert (taken.status_code, taken.json()) == (200, before | {"receipt_email": None, "display_name": None, "metadata": {}})
+    for wrong in ({"metadata": None}, {"merchant_name": "x"}, {"status": "closed"}, {"currency": "USD"}):
+        assert (await api.patch(path, json=wrong)).status_code == 422
+    assert (await api.patch("/merchants/nobody-here", json={})).json()["code"] == "merchant_not_found"
+    assert (await api.get(path)).json() == taken.json()

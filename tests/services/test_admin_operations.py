@@ -197,6 +197,22 @@ def test_every_change_says_who_when_what_and_why(root: Client) -> None:
     assert "Frozen: court order 7" in root.get(change_page(merchant)).content.decode()
 
 
+def test_an_overdraft_is_set_by_a_form_that_reads_the_limit_as_it_is(root: Client) -> None:
+    account = Account.objects.get(merchant_id=new_merchant().id, kind="wallet")
+    page = change_page(account, "overdraft")
+    for wrong in ("", "-1", "1,50", " 1", "1.001", "1e3", "1_0"):
+        assert root.post(page, {"token": "t", "reason": "agreed", "limit": wrong}).status_code == 200
+    assert root.post(page, {"token": "t", "limit": "5"}).status_code == 200  # no reason
+    assert Account.objects.get(id=account.id).overdraft_limit_minor == 0
+    assert root.post(page, {"token": "t", "reason": "agreed", "limit": "1050.00"}).status_code == 302
+    assert Account.objects.get(id=account.id).overdraft_limit_minor == 105_000
+    assert "so already" in root.post(page, {"token": "t", "reason": "agreed", "limit": "1050.00"}).content.decode()
+    (entry,) = LogEntry.objects.filter(object_id=str(account.id))
+    assert entry.get_change_message() == "Overdraft limit 1,050.00 USD: agreed"
+    external = Account.objects.filter(merchant_id=account.merchant_id, kind="external").get()
+    assert root.get(change_page(external, "overdraft")).status_code == 404
+
+
 def test_a_currency_is_added_and_switched_off_with_a_reason(root: Client) -> None:
     code = "T" + unique()[-6:].upper().replace("-", "Z")
     values = {"code": code, "exponent": "4", "name": "Token", "is_active": "on"}
