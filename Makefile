@@ -75,4 +75,4 @@ audit: $(VENV)/.installed-dev ## Known vulnerabilities of what we require (needs
 	done
 
 clean: ## Remove what was generated; the data of `make run` too
-	rm -rf $(VENV) .data .data-test* .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	rm -rf $(VENV) .data .data-test* tests/generators/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

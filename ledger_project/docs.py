@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
+from django.utils.module_loading import import_string
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 
+from ledger_project.http.examples import Things, about
 from ledger_project.http.responses import JSON
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.json import dumps
@@ -21,6 +24,14 @@ def schema_bytes() -> bytes:
     return dumps(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
 
+def _document() -> bytes:
+    """Return the document; in open mode its examples are about what is there, so that they work as they are."""
+    if settings.LEDGER_AUTH != "open":
+        return schema_bytes()
+    found: dict[str, str] = import_string(settings.LEDGER_EXAMPLE_THINGS)(Things().new_merchant)
+    return about(schema_bytes(), Things(**found))
+
+
 class SchemaView(ApiView):
     """The OpenAPI document."""
 
@@ -30,7 +41,7 @@ class SchemaView(ApiView):
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Return it."""
         del request
-        return HttpResponse(await in_reader(schema_bytes), content_type=JSON)
+        return HttpResponse(await in_reader(_document), content_type=JSON)
 
 
 _PAGE = """<!doctype html>

@@ -264,6 +264,7 @@ SPECTACULAR_SETTINGS = {
         "ledger_project.http.schema.add_summaries",
         "ledger_project.http.schema.declare_refusals",
         "ledger_project.http.security_schema.declare_security",
+        "ledger_project.http.examples.add_examples",
     ],
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": ["active", "frozen", "closed"],
@@ -271,6 +272,9 @@ SPECTACULAR_SETTINGS = {
         "TransferStatusEnum": ["posted"],
     },
 }
+
+LEDGER_EXAMPLE_THINGS = "transfers.selectors.example_things.find_things"
+"""What finds the things that the OpenAPI document's examples are about, in open mode."""
 
 UNFOLD = admin_navigation.UNFOLD
 

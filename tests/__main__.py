@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tests.browser.__main__ import have_chromium
 from tests.environment import ROOT
+from tests.generators import have_generators
 
 PYTEST = [sys.executable, "-m", "pytest"]
 ALONE = ("tests/faults", "tests/history", "tests/operations", "tests/services")
@@ -60,6 +61,7 @@ class Lane:
 
 def main() -> int:
     """Run all lanes and return an exit code."""
+    have_generators()
     have_chromium()  # before the lanes: some tests of each would use it, and apt may run once at a time
     lanes = [Lane(name, commands) for name, commands in LANES.items()]
     threads = [threading.Thread(target=lane.run) for lane in lanes]

@@ -1,0 +1,66 @@
+"""What the OpenAPI document's examples can be about, so that they succeed as they are. For open mode; a few look-ups by index."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.db import connection
+
+_RECENT = 200
+
+# A transfer that its receiver could send back now, whose sender can pay and hold some more.
+_TRANSFER = """
+SELECT t.id, s.id, sm.name, gm.name, t.currency_id
+FROM (SELECT * FROM transfers_transfer ORDER BY id DESC LIMIT %(recent)s) t
+JOIN merchants_account s ON s.id = t.source_id AND s.status = 'active' AND s.kind = 'wallet'
+JOIN merchants_account g ON g.id = t.target_id AND g.status = 'active' AND g.kind = 'wallet'
+JOIN merchants_merchant sm ON sm.id = s.merchant_id AND sm.status = 'active'
+JOIN merchants_merchant gm ON gm.id = g.merchant_id AND gm.status = 'active'
+JOIN merchants_currency c ON c.code = t.currency_id AND c.exponent = 2 AND c.is_active
+CROSS JOIN LATERAL (SELECT balance_after_minor FROM transfers_ledgerentry WHERE account_id = s.id ORDER BY sequence DESC LIMIT 1) sb
+CROSS JOIN LATERAL (SELECT balance_after_minor FROM transfers_ledgerentry WHERE account_id = g.id ORDER BY sequence DESC LIMIT 1) gb
+WHERE t.kind = 'transfer' AND t.amount_minor >= 50 AND sb.balance_after_minor >= 1000 AND gb.balance_after_minor >= 50
+    AND NOT EXISTS (SELECT 1 FROM transfers_transfer r WHERE r.reverses_id = t.id)
+ORDER BY t.id DESC LIMIT 1
+"""
+_HOLD = """
+SELECT h.id FROM transfers_hold h
+JOIN merchants_merchant sm ON sm.id = h.source_merchant_id AND sm.status = 'active'
+JOIN merchants_merchant gm ON gm.id = h.target_merchant_id AND gm.status = 'active'
+JOIN merchants_currency c ON c.code = h.currency_id AND c.exponent = 2
+WHERE h.status = 'open' AND h.expires_at > clock_timestamp() AND h.amount_minor >= 50 ORDER BY h.id DESC LIMIT 1
+"""
+_IDLE = """
+SELECT m.name FROM (SELECT * FROM merchants_merchant ORDER BY id DESC LIMIT %(recent)s) m
+WHERE m.status = 'active' AND m.name <> 'treasury' AND NOT EXISTS (SELECT 1 FROM merchants_account a WHERE a.merchant_id = m.id) LIMIT 1
+"""
+_NEW_CURRENCY = """
+SELECT c.code FROM merchants_currency c WHERE c.is_active AND NOT EXISTS (
+    SELECT 1 FROM merchants_account a JOIN merchants_merchant m ON m.id = a.merchant_id
+    WHERE m.name = %(payer)s AND a.currency_id = c.code AND a.kind = 'wallet') ORDER BY c.code = 'CHF' DESC, c.code LIMIT 1
+"""
+
+
+def find_things(story_name: str) -> dict[str, str]:
+    """Return what is there, by the names of ``Things`` (http/examples.py); what is left out is not, and the story's name stands for it.
+
+    ``story_name`` is the merchant that the story registers; another name is found for the next one if it is there already.
+    """
+    number = secrets.token_hex(3)
+    things = {"key": f"example-{number}"}
+    if _first("SELECT 1 FROM merchants_merchant WHERE lower(name) = %(name)s", name=story_name):
+        things["new_merchant"] = f"{story_name}_{number}"
+    if moved := _first(_TRANSFER, recent=_RECENT):
+        things |= dict(zip(("transfer", "account", "payer", "payee", "currency"), map(str, moved), strict=True))
+    for name, statement in (("hold", _HOLD), ("idle", _IDLE), ("new_currency", _NEW_CURRENCY)):
+        if found := _first(statement, recent=_RECENT, payer=things.get("payer", story_name)):
+            things[name] = str(found[0])
+    return things
+
+
+def _first(statement: str, **parameters: object) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
