@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -39,7 +39,7 @@ def _money(name: str, text: str) -> dict[str, object]:
     return {name: text, f"{name}_minor": int(text.replace(".", ""))}
 
 
-def request_bodies(it: Things) -> dict[str, dict[str, object]]:
+def request_bodies(it: Things) -> dict[str, Mapping[str, object]]:
     """Return the example of each call's body, by its operation."""
     named = {"from_merchant": it.payer, "to_merchant": it.payee, "currency": it.currency, "amount": "1.00"}
     reason = {"reason": "Asked for by the owner, ticket 4711."}

@@ -125,6 +125,20 @@ async def _open(api: httpx.AsyncClient) -> Call:
     return Call(path, {"currency": "EUR"}, {"currency": "JPY"}, (path, {"currency": "USD"}, "account_exists"), invalid)
 
 
+def _acting(path: str, refused: str, **body: str) -> Callable[[httpx.AsyncClient], Awaitable[Call]]:
+    """An operators' action on a merchant without money, or on its wallet; ``refused`` is the code for what is not there, or has money."""
+
+    async def make(api: httpx.AsyncClient) -> Call:
+        name, rich = await merchant(api, "0"), await merchant(api, "5")
+        names = {"name": name, "account_id": await wallet(api, name)}
+        others = {"name": rich if refused == "account_not_empty" else "nobody-here", "account_id": UNKNOWN}
+        reason = {**body, "reason": "as ordered"}
+        invalid = [(body, "validation_error"), (reason | {"reason": " "}, "validation_error")]
+        return Call(path.format(**names), reason, reason | {"reason": "again"}, (path.format(**others), reason, refused), invalid)
+
+    return make
+
+
 CALLS: dict[str, Callable[[httpx.AsyncClient], Awaitable[Call]]] = {
     "/transfers": _transfer,
     "/transfers/batch": _batch,
@@ -137,7 +151,16 @@ CALLS: dict[str, Callable[[httpx.AsyncClient], Awaitable[Call]]] = {
     "/merchants": _register,
     "/merchants/{name}/accounts": _open,
 }
-KEY_IS_OPTIONAL = {"/merchants", "/merchants/{name}/accounts"}
+ACTIONS = {
+    "/merchants/{name}/freeze": _acting("/merchants/{name}/freeze", "merchant_not_found"),
+    "/merchants/{name}/unfreeze": _acting("/merchants/{name}/unfreeze", "merchant_not_found"),
+    "/merchants/{name}/close": _acting("/merchants/{name}/close", "account_not_empty"),
+    "/accounts/{account_id}/freeze": _acting("/accounts/{account_id}/freeze", "account_not_found"),
+    "/accounts/{account_id}/unfreeze": _acting("/accounts/{account_id}/unfreeze", "account_not_found"),
+    "/accounts/{account_id}/overdraft": _acting("/accounts/{account_id}/overdraft", "account_not_found", overdraft_limit="5"),
+}
+CALLS |= ACTIONS
+KEY_IS_OPTIONAL = {"/merchants", "/merchants/{name}/accounts", *ACTIONS}
 WITHOUT_KEYS = {"/transfers/quote"}
 AUTHENTICATION = {"/auth/token", "/auth/token/refresh"}
 """Moves nothing, stores nothing, needs no key."""
@@ -169,7 +192,7 @@ async def a_missing_key_is_refused(api: httpx.AsyncClient, call: Call) -> None:
 
 
 async def a_key_that_is_not_required_may_be_missing(api: httpx.AsyncClient, call: Call) -> None:
-    assert (await api.post(call.path, json=call.body)).status_code == 201
+    assert (await api.post(call.path, json=call.body)).status_code in {200, 201}
 
 
 async def a_key_of_other_characters_or_too_long_is_refused(api: httpx.AsyncClient, call: Call) -> None:

@@ -24,6 +24,8 @@ NOT_IN_A_SCHEMA = {
 
 NOT_OF_A_FIELD = {
     "nul",  # said once for all strings, in words
+    "invalid_number",  # of metadata: a number that could not be kept as it is
+    "email",  # "format" has other addresses than Django
     "min_value",  # "0.00" is zero
     "max_value",  # 10^30 minor units, of a currency that is another member
     "after_end",  # two times of a period, of which one must not be later than the other
@@ -100,10 +102,20 @@ def seeds(base_url: str, headers: dict[str, str] | None = None) -> dict[str, lis
             answer: dict[str, Any] = response.json()
             return answer
 
-        made = [post("/merchants", {"merchant_name": unique("z"), "currency": "USD", "initial_balance": "100000"}) for _ in range(3)]
+        made = [post("/merchants", {"merchant_name": unique("z"), "currency": "USD", "initial_balance": "100000"}) for _ in range(4)]
         names = [str(merchant["merchant_name"]) for merchant in made]
         accounts = [str(merchant["balances"][0]["account_id"]) for merchant in made]
         movement = {"from_merchant": names[0], "to_merchant": names[1], "currency": "USD"}
         transfers = [post("/transfers", {**movement, "amount_minor": 1000 + n})["id"] for n in range(30)]
         holds = [post("/holds", {**movement, "amount_minor": 100 + n})["id"] for n in range(30)]
-    return {"merchants": names, "accounts": accounts, "transfers": transfers, "holds": holds, "currencies": ["USD", "EUR", "BTC"]}
+    *names, idle = names
+    *accounts, idle_account = accounts
+    return {
+        "idle": [idle],
+        "idle_accounts": [idle_account],
+        "merchants": names,
+        "accounts": accounts,
+        "transfers": transfers,
+        "holds": holds,
+        "currencies": ["USD", "EUR", "BTC"],
+    }

@@ -62,6 +62,10 @@ def config(service: Service, made: dict[str, list[str]], *, examples: int, seed:
         "headers": {"Authorization": f"Bearer {secret}"} if secret else {},
         "dictionaries": {name: {"values": values} for name, values in made.items()},
         "parameters": {name: {"dictionary": dictionary, "probability": 0.6} for name, dictionary in BOUND.items()},
+        # Whom operators freeze, nobody pays any more.
+        "operations": [{"include-path-regex": "/(freeze|unfreeze|close|overdraft)$", "parameters": {
+            "path.name": {"dictionary": "idle", "probability": 0.6}, "path.account_id": {"dictionary": "idle_accounts", "probability": 0.6},
+        }}],
         "generation": {"max-examples": examples, "no-shrink": True, "database": "none", "allow-x00": True, "with-security-parameters": False},
         # Open mode asks nobody for a credential: there is no authentication to ignore.
         "checks": {"ignored_auth": {"enabled": secret is not None}},

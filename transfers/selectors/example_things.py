@@ -59,7 +59,7 @@ def find_things(story_name: str) -> dict[str, str]:
     return things
 
 
-def _first(statement: str, **parameters: object) -> tuple[Any, ...] | None:
+def _first(statement: str, **parameters: str | int) -> tuple[Any, ...] | None:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         row: tuple[Any, ...] | None = cursor.fetchone()
