@@ -38,12 +38,18 @@ def set_merchant_status(merchant_id: UUID, status: Status) -> bool:
             return False
         if merchant.status == Status.CLOSED:
             raise AccountClosed(merchant.name)
-        if status is Status.CLOSED and merchant.name.lower() == TREASURY:
-            raise PermissionDenied("The treasury cannot be closed: what merchants pay in fees is settled into it.")
+        if status is Status.CLOSED:
+            check_closable(merchant)
         merchant.status = status.value
         merchant.save(update_fields=["status"])
         lock_accounts(merchant_id)
     return True
+
+
+def check_closable(merchant: Merchant) -> None:
+    """Raise ``PermissionDenied`` for the treasury."""
+    if merchant.name.lower() == TREASURY:
+        raise PermissionDenied("The treasury cannot be closed: what merchants pay in fees is settled into it.")
 
 
 @contextmanager

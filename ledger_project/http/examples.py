@@ -147,6 +147,7 @@ def answers(it: Things) -> dict[str, object]:
         **_money("amount", "1.00"),
         **_money("balance_after", "99.00"),
         "counterparty": it.payee,
+        "external_reference": None,
         "memo": "Invoice 7",
         "created_at": _TIME,
     }

@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from django.db import transaction
 
-from ledger_project.kernel.errors import AccountBusy
+from ledger_project.kernel.errors import AccountBusy, AccountNotEmpty
 from ledger_project.readers import in_reader
 from merchants.domain import Status
 from merchants.models import Account, Merchant
-from merchants.services import StatusChangeRefused, set_merchant_status
+from merchants.services import set_merchant_status
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 from tests.servers import Service, database_url
 from transfers.services.closing import close_merchant
@@ -253,7 +253,7 @@ async def test_a_posting_that_opens_the_first_account_is_over_before_the_merchan
 def _try_to_close(merchant_id: UUID) -> bool:
     try:
         close_merchant(merchant_id)
-    except StatusChangeRefused:
+    except AccountNotEmpty:
         return False
     return True
 

@@ -81,7 +81,7 @@ STORY = (
     "register_merchant", "create_transfer", "create_transfer_batch", "quote_transfer", "reverse_transfer", "place_hold", "get_hold",
     "capture_hold", "place_hold", "void_hold", "deposit", "withdraw", "open_account", "change_merchant", "set_overdraft_limit",
     "list_merchants", "list_holds", "list_transfers", "get_merchant", "get_balance", "get_account", "get_statement", "get_transfer",
-    "register_merchant", "unfreeze_account", "unfreeze_merchant", "freeze_account", "freeze_merchant", "close_merchant", "healthz", "readyz",
+    "register_merchant", "unfreeze_account", "unfreeze_merchant", "freeze_account", "freeze_merchant", "close_merchant", "operations_summary", "healthz", "readyz",
 )  # fmt: skip
 """Every call in an order in which somebody may try them on an empty ledger."""
 
@@ -109,7 +109,7 @@ def send_as_it_is(client: httpx.Client, operation: str) -> None:
 def test_every_example_works_as_it_is(server: Service) -> None:
     with httpx.Client(base_url=server.base_url) as client:
         known = {call["operationId"] for _, _, call in operations(client.get("/openapi.json").json())}
-        assert known == {*STORY, *NOT_SENT, "operations_summary"}
+        assert known == {*STORY, *NOT_SENT}
         client.post("/merchants", json={"merchant_name": Things().idle})
         for operation in STORY:
             send_as_it_is(client, operation)

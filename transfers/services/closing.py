@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from ledger_project.kernel.errors import AccountNotEmpty
 from merchants.domain import Status
-from merchants.services import lock_accounts, lock_merchant, set_merchant_status, state_change
+from merchants.services import check_closable, lock_accounts, lock_merchant, set_merchant_status, state_change
 from transfers.domain.holds import HoldStatus
 from transfers.models import Hold
 from transfers.selectors import get_balances
@@ -25,6 +25,7 @@ def close_merchant(merchant_id: UUID) -> bool:
         # The locks first: what is empty under them stays empty until the state is written.
         merchant = lock_merchant(merchant_id)
         lock_accounts(merchant_id)
+        check_closable(merchant)
         if merchant.status != Status.CLOSED:
             _, rows = get_balances(merchant_id, currency=None, at=None)
             currencies = [row.currency.code for row in rows if row.available_minor or row.held_minor]

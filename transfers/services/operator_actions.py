@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
-from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from msgspec import Struct
 
 from ledger_project.kernel.access import Actor
@@ -19,7 +18,7 @@ from ledger_project.operator_log import keep_api_change
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
-from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit
+from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit, state_change
 from transfers.jobs import Answer, Key, Result
 from transfers.services.closing import close_merchant
 from transfers.store.keys import answer_key, claim_key
@@ -45,9 +44,7 @@ def perform(change: Change, request: Request) -> Result:
 
     A refusal is kept under the key, as every other. Raises ``ValidationFailed``, ``PermissionDenied`` and what ``claim_key`` does.
     """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{int(settings.LEDGER_IDEMPOTENCY_WAIT * 1000)}ms"])
+    with state_change():
         session = Session()
         claimed = None if request.key is None else claim_key(session, request.key)
         if isinstance(claimed, Result):

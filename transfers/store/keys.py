@@ -22,14 +22,14 @@ def claim_key(session: Session, key: Key) -> str | Result:
     """
     record_id = str(uuid7())
     parameters = [
-        settings.LEDGER_IDEMPOTENCY_RETENTION, words([record_id]), quoted([key.principal]), quoted([key.key]), hexes([key.fingerprint]),
+        settings.LEDGER_IDEMPOTENCY_RETENTION, words([record_id]), quoted([key.owner]), quoted([key.key]), hexes([key.fingerprint]),
     ]  # fmt: skip
     try:
         if session.send(sql.CLAIM_KEYS, parameters).fetchall():
             return record_id
     except psycopg.errors.LockNotAvailable:
         raise IdempotencyInProgress from None
-    rows = session.send(sql.REPLAYS, [quoted([key.principal]), quoted([key.key])]).fetchall()
+    rows = session.send(sql.REPLAYS, [quoted([key.owner]), quoted([key.key])]).fetchall()
     for _, _, fingerprint, status_code, body in cast("list[tuple[str, str, bytes, int | None, str | None]]", rows):
         if bytes(fingerprint) != key.fingerprint:
             raise IdempotencyKeyReused

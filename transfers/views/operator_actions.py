@@ -57,7 +57,7 @@ async def _perform(request: HttpRequest, change: Change, show: Callable[[], obje
 async def _change_merchant(request: HttpRequest, name: str, status: Status, what: str) -> HttpResponse:
     body = read_body(request)
     values = validate(ReasonBody, body)
-    merchant: MerchantIdentity | None = (await identify(names=[name])).merchant(name) if "\x00" not in name else None
+    merchant: MerchantIdentity | None = (await identify(names=[name])).merchant(name)
 
     def show() -> object:
         assert merchant is not None  # noqa: S101 - it was changed  # nosec B101

@@ -16,6 +16,6 @@ def grant(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("transfers", "0008_faster_entry_guard"), ("merchants", "0005_display_name_and_overdraft")]
+    dependencies = [("transfers", "0011_long_amounts_index"), ("merchants", "0005_display_name_and_overdraft")]
     # Taking it back keeps what the role may do: people have it.
     operations = [migrations.RunPython(grant, migrations.RunPython.noop)]
