@@ -59,7 +59,7 @@ def request_bodies(it: Things) -> dict[str, Mapping[str, object]]:
         "place_hold": {**named, "expires_in": 3600, "memo": "Room 7"},
         "capture_hold": {"amount": "0.50", "memo": "One night"},
         "void_hold": {"memo": "Never came"},
-        "create_token": {"username": "operator", "password": "a long pass phrase"},
+        "create_token": {"username": "operator", "password": "a long pass phrase"},  # an example  # nosec B105
         "refresh_token": {"refresh": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"},
         **{f"{verb}_merchant": reason for verb in ("freeze", "unfreeze", "close")},
         **{f"{verb}_account": reason for verb in ("freeze", "unfreeze")},
@@ -196,7 +196,7 @@ def answers(it: Things) -> dict[str, object]:
         "TokenJson": {
             "access": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
             "refresh": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
-            "token_type": "Bearer",
+            "token_type": "Bearer",  # a kind of token, not a token  # nosec B105
             "expires_in": 300,
             "scope": "merchants:read transfers:read",
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -12,7 +12,7 @@ from django.db import connection
 
 from ledger_project.kernel.ids import first_uuid7_at
 from ledger_project.minor_units import readable
-from merchants.selectors import known_currency
+from merchants.selectors import identify_now, known_currency
 from transfers.models import LedgerEntry, Transfer
 from transfers.representations import EntryView, TransferView
 
@@ -168,9 +168,17 @@ def _page_of(driver: _Side, conditions: str) -> str:
     return f"(SELECT * FROM transfers_transfer t WHERE t.id IN ({newest}))"  # noqa: S608 - constants  # nosec B608
 
 
+def _without_owner(filters: TransferFilters) -> TransferFilters:
+    """Return the filters without the owner of the account among the parties: said twice, it would only mislead the planner."""
+    if filters.account is None or not filters.parties:
+        return filters
+    wallet = identify_now(wallet_ids=[filters.account]).wallets.get(filters.account)
+    return filters if wallet is None else replace(filters, parties=tuple(one for one in filters.parties if one != wallet.merchant.id))
+
+
 def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int) -> list[TransferView]:
     """Return transfers newest first, older than ``before``."""
-    statement, parameters = page_statement(filters, before=before, limit=limit)
+    statement, parameters = page_statement(_without_owner(filters), before=before, limit=limit)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return [_view(row) for row in cursor.fetchall()]
