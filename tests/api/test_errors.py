@@ -18,7 +18,7 @@ from tests.servers import Service, free_port
 
 ROUTES = {
     "/merchants": {"GET", "HEAD", "POST"},
-    "/merchants/x": {"GET", "HEAD"},
+    "/merchants/x": {"GET", "HEAD", "PATCH"},
     "/merchants/x/balance": {"GET", "HEAD"},
     "/merchants/x/accounts": {"POST"},
     "/accounts/01a1fc35-d5a5-775d-b78f-46dff00cbdd2": {"GET", "HEAD"},

@@ -31,9 +31,10 @@ NOT_OF_A_FIELD = {
     "after_end",  # two times of a period, of which one must not be later than the other
     "max_decimal_places",  # of that currency, too
     "required",  # initial_balance needs a currency, unless it is zero
+    "a day from 1970-01-01 to 8999-12-31 is expected",  # a date is of any year in JSON Schema
     "a JSON integer is expected",  # 5.0 is an integer in JSON Schema; for money it is a float
 }
-"""The same, of single fields: codes, and one detail."""
+"""The same, of single fields: codes, and two details."""
 
 
 def is_beyond_the_document(check: str, label: str, status: int, content: bytes) -> bool:
