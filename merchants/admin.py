@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -314,7 +314,18 @@ class AccountAdmin(ReadOnlyAdmin):
             f"The {account.currency_id} wallet of {account.merchant.name} may go so far below zero; now {self.overdraft_limit(account)}."
             " A limit below what is spent of it already is taken: nothing more is spent."
         )
-        question = Question("Set the overdraft limit", explanation, change, partial(OverdraftForm, unit=unit))
+
+        def understood(values: Mapping[str, Any]) -> str:
+            return "" if values["limit"] is None else f"The limit will be {shown(values['limit'], unit)}."
+
+        question = Question(
+            "Set the overdraft limit",
+            explanation,
+            change,
+            partial(OverdraftForm, unit=unit),
+            understood=understood,
+            did="Overdraft limit",
+        )
         return ask(self, request, account, question, reverse("admin:merchants_account_change", args=[object_id]))
 
     def _ask(self, request: HttpRequest, object_id: str, title: str, status: Status) -> HttpResponse:
