@@ -23,7 +23,7 @@ from psycopg.errors import LockNotAvailable
 from ledger_project.kernel.access import PermissionDenied
 from ledger_project.kernel.errors import AccountBusy, AccountClosed
 from ledger_project.kernel.metadata import stored_json
-from merchants.domain import TREASURY, Status
+from merchants.domain import TREASURY, Status, fold
 from merchants.models import Account, Merchant
 
 
@@ -48,7 +48,7 @@ def set_merchant_status(merchant_id: UUID, status: Status) -> bool:
 
 def check_closable(merchant: Merchant) -> None:
     """Raise ``PermissionDenied`` for the treasury."""
-    if merchant.name.lower() == TREASURY:
+    if fold(merchant.name) == TREASURY:
         raise PermissionDenied("The treasury cannot be closed: what merchants pay in fees is settled into it.")
 
 

@@ -164,7 +164,7 @@ async def test_the_treasury_is_there_from_the_first_migration_and_stays(api: htt
 
 def test_a_treasury_that_somebody_registered_is_the_treasury(ledger: None) -> None:
     del ledger
-    install = import_module("merchants.migrations.0006_treasury").install_treasury
+    install = import_module("merchants.migrations.0008_treasury").install_treasury
     before = list(Merchant.objects.filter(name__iexact=TREASURY).values_list("id", "name"))
     with connection.schema_editor() as editor:
         install(apps, editor)

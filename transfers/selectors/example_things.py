@@ -33,7 +33,7 @@ WHERE h.status = 'open' AND h.expires_at > clock_timestamp() AND h.amount_minor 
 """
 _IDLE = """
 SELECT m.name FROM (SELECT * FROM merchants_merchant ORDER BY id DESC LIMIT %(recent)s) m
-WHERE m.status = 'active' AND m.name <> 'treasury' AND NOT EXISTS (SELECT 1 FROM merchants_account a WHERE a.merchant_id = m.id) LIMIT 1
+WHERE m.status = 'active' AND lower(m.name COLLATE "C") <> 'treasury' AND NOT EXISTS (SELECT 1 FROM merchants_account a WHERE a.merchant_id = m.id) LIMIT 1
 """
 _NEW_CURRENCY = """
 SELECT c.code FROM merchants_currency c WHERE c.is_active AND NOT EXISTS (
@@ -49,7 +49,7 @@ def find_things(story_name: str) -> dict[str, str]:
     """
     number = secrets.token_hex(3)
     things = {"key": f"example-{number}"}
-    if _first("SELECT 1 FROM merchants_merchant WHERE lower(name) = %(name)s", name=story_name):
+    if _first('SELECT 1 FROM merchants_merchant WHERE lower(name COLLATE "C") = %(name)s', name=story_name):
         things["new_merchant"] = f"{story_name}_{number}"
     if moved := _first(_TRANSFER, recent=_RECENT):
         things |= dict(zip(("transfer", "account", "payer", "payee", "currency"), map(str, moved), strict=True))

@@ -6,7 +6,7 @@ SCOPES = ["merchants:read", "merchants:write", "transfers:read", "transfers:writ
 
 
 class Migration(migrations.Migration):
-    dependencies = [("merchants", "0004_list_indexes")]
+    dependencies = [("merchants", "0006_bounded_overdraft")]
     operations = [
         migrations.AddField(
             model_name="merchant", name="display_name", field=models.CharField(blank=True, max_length=200, null=True)

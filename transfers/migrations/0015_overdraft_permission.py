@@ -16,6 +16,6 @@ def grant(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("transfers", "0011_long_amounts_index"), ("merchants", "0005_display_name_and_overdraft")]
+    dependencies = [("transfers", "0014_validated_rules"), ("merchants", "0007_display_name_and_overdraft")]
     # Taking it back keeps what the role may do: people have it.
     operations = [migrations.RunPython(grant, migrations.RunPython.noop)]
