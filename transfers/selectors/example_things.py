@@ -33,7 +33,8 @@ WHERE h.status = 'open' AND h.expires_at > clock_timestamp() AND h.amount_minor 
 """
 _IDLE = """
 SELECT m.name FROM (SELECT * FROM merchants_merchant ORDER BY id DESC LIMIT %(recent)s) m
-WHERE m.status = 'active' AND lower(m.name COLLATE "C") <> 'treasury' AND NOT EXISTS (SELECT 1 FROM merchants_account a WHERE a.merchant_id = m.id) LIMIT 1
+WHERE m.status = 'active' AND lower(m.name COLLATE "C") <> 'treasury'
+    AND NOT EXISTS (SELECT 1 FROM merchants_account a WHERE a.merchant_id = m.id) LIMIT 1
 """
 _NEW_CURRENCY = """
 SELECT c.code FROM merchants_currency c WHERE c.is_active AND NOT EXISTS (
