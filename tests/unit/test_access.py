@@ -23,6 +23,12 @@ PLATFORM = Actor("key:platform")
 MERCHANT = Actor("key:alice", merchant_id=ALICE, scopes=MERCHANT_SCOPES)
 
 
+def test_the_platform_owns_its_keys_as_one_and_each_merchant_its_own() -> None:
+    assert PLATFORM.owner == ANONYMOUS.owner == Actor("jwt:admin").owner
+    assert MERCHANT.owner == Actor("jwt:alice", merchant_id=ALICE).owner
+    assert len({PLATFORM.owner, MERCHANT.owner, Actor("key:alice", merchant_id=BOB).owner}) == 3
+
+
 def test_the_platform_acts_for_every_merchant_and_a_merchant_for_itself() -> None:
     assert PLATFORM.is_platform
     assert ANONYMOUS.is_platform

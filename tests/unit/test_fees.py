@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fees.domain import Rounding, Schedule, Tier, TierMode, calculate_fee, choose_schedule, explain_fee
+from fees.domain import MAX_PART_MINOR, Rounding, Schedule, Tier, TierMode, calculate_fee, choose_schedule, explain_fee, is_part, is_rate
 from tests.factories import schedule
 
 DECIMAL_MODES = {
@@ -154,3 +154,21 @@ def test_a_fee_is_explained_part_by_part() -> None:
     assert (graduated.exact, graduated.rounded_minor, graduated.fee_minor) == (Decimal("37.5"), 38, 38)
     assert (volume.parts, volume.exact) == (("flat 30", "0.01 x 150"), Decimal("31.5"))
     assert (plain.parts, plain.exact, plain.fee_minor) == (("0.01 x 150",), Decimal("1.5"), 2)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "0.01", "1.0000000000", "0.0000000001"])
+def test_a_rate_is_a_plain_decimal_from_0_to_1(text: str) -> None:
+    assert is_rate(text)
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.1", "2", "1e-2", "0.00000000001", "NaN", "0,1", " 0.1", "\uff10.1", 0.1, None])
+def test_nothing_else_is_a_rate(text: object) -> None:
+    assert not is_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("minor", "is_one"), [(0, True), (MAX_PART_MINOR, True), (MAX_PART_MINOR + 1, False), (-1, False), (True, False), (1.0, False)]
+)
+def test_an_amount_in_a_schedule_is_a_bounded_whole_number(minor: object, is_one: bool) -> None:
+    assert is_part(minor) == is_one
+    assert not is_part(0, least=1)

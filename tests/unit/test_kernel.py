@@ -131,3 +131,28 @@ def test_an_error_has_its_code_a_title_a_sentence_and_its_facts(code: str) -> No
 
 def test_money_is_written_with_its_currency() -> None:
     assert (str(MONEY), MONEY.major, str(Money(-5, Currency("JPY", 0)))) == ("1.00 USD", "1.00", "-5 JPY")
+
+
+def test_an_encoding_that_is_not_read_is_named() -> None:
+    assert "'gzip'" in str(errors.UnsupportedMediaType("application/json", encoding="gzip"))
+    assert "'text/plain'" in str(errors.UnsupportedMediaType("text/plain"))
+
+
+@pytest.mark.parametrize(
+    ("currencies", "open_holds", "words"),
+    [(["EUR", "USD"], 0, "money in EUR, USD;"), ([], 1, "1 open hold;"), (["EUR"], 2, "money in EUR and 2 open holds;")],
+)
+def test_what_keeps_a_merchant_from_being_closed_is_named(currencies: list[str], open_holds: int, words: str) -> None:
+    refusal = errors.AccountNotEmpty("alice", currencies=currencies, open_holds=open_holds)
+    assert words in str(refusal)
+    assert refusal.extra() == {"merchant_name": "alice", "currencies": currencies, "open_holds": open_holds}
+
+
+def test_clocks_that_differ_say_by_how_much_and_when_to_come_back() -> None:
+    error = errors.ClocksDiffer(7.25)
+    assert (error.difference_s, error.retry_after_s, error.code) == (7.25, 10, "database_unavailable")
+    assert "7.2 s" in str(error)
+
+
+def test_a_busy_account_may_be_asked_for_again() -> None:
+    assert (errors.AccountBusy().code, errors.AccountBusy().retry_after_s) == ("account_busy", 1)

@@ -23,6 +23,7 @@ from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import NOW, USD, book, full_book, identity, schedule, state
 from transfers.domain.book import AccountState, Book
 from transfers.domain.commands import (
+    AccountKey,
     Command,
     Deposit,
     Details,
@@ -54,6 +55,12 @@ def decide(within: Book, command: Command) -> Outcome:
     ((outcome,),) = plan([Group([command])], within).outcomes
     assert outcome is not None
     return outcome
+
+
+def test_a_transfer_names_the_account_of_the_receivers_fees() -> None:
+    payment = TransferFunds(ANN, BEN, USD, 100, Details())
+    assert payment.receiver_fees() == AccountKey(BEN.id.int, "USD", AccountKind.FEES)
+    assert payment.receiver_fees() not in payment.accounts()
 
 
 def test_a_merchant_with_an_opening_balance_gets_it_from_outside() -> None:
