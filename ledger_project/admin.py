@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
@@ -28,6 +29,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg,misc]  # 
     change_password_form = AdminPasswordChangeForm
     filter_horizontal = ()  # the widget of two lists is wider than many a screen
     list_display = ("username", "is_staff", "is_superuser", "is_active", "last_login")
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Nobody: with a user the record of what they did would go. Who leaves is made inactive."""
+        del request, obj
+        return False
 
 
 @admin.register(Group)

@@ -136,6 +136,8 @@ def transfer_json(view: TransferView) -> Json:
         "total_debit_minor": view.total_debit_minor,
         "fee_schedule": None if view.schedule_id is None else {"id": str(view.schedule_id), "version": view.schedule_version},
         "reverses": None if view.reverses is None else str(view.reverses),
+        "payment_id": None,  # API.md has both members; this ledger makes no payments and no exchanges yet
+        "exchange_id": None,
         "external_reference": view.external_reference,
         "memo": view.memo,
         "metadata": view.metadata,

@@ -224,6 +224,8 @@ class TransferJson(serializers.Serializer[Any]):
     total_debit_minor = serializers.IntegerField()
     fee_schedule = ScheduleJson(allow_null=True)
     reverses = serializers.UUIDField(allow_null=True)
+    payment_id = serializers.UUIDField(allow_null=True)
+    exchange_id = serializers.UUIDField(allow_null=True)
     external_reference = serializers.CharField(allow_null=True)
     memo = serializers.CharField(allow_null=True)
     metadata = serializers.DictField()

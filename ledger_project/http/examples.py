@@ -121,6 +121,8 @@ def answers(it: Things) -> dict[str, object]:
         **_money("total_debit", "1.01"),
         "fee_schedule": schedule,
         "reverses": None,
+        "payment_id": None,
+        "exchange_id": None,
         "external_reference": None,
         "memo": "Invoice 7",
         "metadata": {"invoice": 7},
