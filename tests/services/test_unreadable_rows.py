@@ -48,7 +48,7 @@ def damaged(story: Story) -> Iterator[tuple[UUID, UUID]]:
 
 def test_lists_go_on_without_it(story: Story, damaged: tuple[UUID, UUID]) -> None:
     transfer_id, hold_id = damaged
-    transfers = list_transfers(TransferFilters(party=story.payer.id), before=None, limit=50)
+    transfers = list_transfers(TransferFilters(parties=(story.payer.id,)), before=None, limit=50)
     assert transfers
     assert transfer_id not in {transfer.id for transfer in transfers}
     holds = list_holds(merchant_id=story.payer.id, status=None, before=None, limit=50)
