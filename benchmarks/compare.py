@@ -1,6 +1,6 @@
 """``make compare BASE=<revision>``: this checkout beside an earlier one, in one run, alternately; the ratio of each measure.
 
-Machines are noisy, so both are measured in turn (A B, B A, A B, …), ``ROUNDS`` (9) times ``SECONDS`` (2) each; a ratio is the median of
+Machines are noisy, so both are measured in turn (A B, B A, A B, …), ``ROUNDS`` (9) times ``SECONDS`` (2) each; ``ONLY`` names some of the measures by a part of their names. A ratio is the median of
 the rounds' ratios, and beside it stand the quartiles. The revision must bring requirements that this environment has.
 """
 
@@ -25,6 +25,7 @@ from benchmarks.setup import register
 
 SECONDS = float(os.environ.get("SECONDS", "2"))
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
+ONLY = os.environ.get("ONLY", "")
 
 _MEASURES: dict[str, tuple[load.Next, int, int]] = {
     "single, 1 connection": (single(many), 1, 1),
@@ -102,7 +103,7 @@ def main() -> int:
     with database.running(), _checkout(revision) as folder, contextlib.ExitStack() as stack:
         base, now = (_side(name, database, where, stack, tally) for name, where in (("base", folder), ("now", ROOT)))
         print(f"\n| measure | {revision} | this checkout | ratio | quartiles |\n| --- | ---: | ---: | ---: | ---: |", flush=True)
-        for measure in _MEASURES:
+        for measure in (name for name in _MEASURES if ONLY in name):
             _alternate(measure, (base, now))
             print(_line(measure, base, now), flush=True)
         for side in (base, now):

@@ -161,9 +161,13 @@ class ApiHandler(ASGIHandler):
         )
 
     async def _respond(self, request: _Request, receive: Receive) -> HttpResponseBase:
-        meta = request.META
+        length, coding = request.META.get("CONTENT_LENGTH"), request.META.get("HTTP_TRANSFER_ENCODING")
         try:
-            request.take_body(await receive_body(receive, length=meta.get("CONTENT_LENGTH"), coding=meta.get("HTTP_TRANSFER_ENCODING")))
+            # In HTTP/1 a request that announces no body has none (RFC 9112, section 6.3): nothing is to be waited for.
+            if length is None and coding is None and request.scope.get("http_version") in _HTTP_1:
+                request.take_body(b"")
+            else:
+                request.take_body(await receive_body(receive, length=length, coding=coding))
         except LedgerError as fault:
             request.take_body(b"")
             request.body_fault = fault
@@ -183,6 +187,7 @@ class ApiHandler(ASGIHandler):
         return response
 
 
+_HTTP_1 = frozenset({"1.0", "1.1"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _metrics: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 

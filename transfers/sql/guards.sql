@@ -321,6 +321,13 @@ CREATE FUNCTION ledger_check_commit() RETURNS trigger LANGUAGE plpgsql
 DECLARE
     bad record;
 BEGIN
+    -- The common case, in a tenth of the time: a movement by itself that is of no hold and reverses nothing.
+    IF NEW.batch_place = 0 AND NEW.hold_id IS NULL AND NEW.reverses_id IS NULL THEN
+        PERFORM FROM transfers_ledgerentry e WHERE e.transfer_id = NEW.id LIMIT 1;
+        IF FOUND THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     SELECT t.id, CASE
             WHEN NOT EXISTS (SELECT FROM transfers_ledgerentry e WHERE e.transfer_id = t.id) THEN 'it has no entries'
             WHEN t.hold_id IS NOT NULL AND h.id IS NULL THEN 'its hold does not exist'

@@ -148,7 +148,7 @@ INSERT_TRANSFERS = f"""
 INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor,
     fee_schedule_id, reverses_id, hold_id, external_reference, memo, metadata, principal, request_id, created_at, batch_place)
 SELECT id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, fee_schedule_id, reverses_id, hold_id,
-    external_reference, memo, metadata, principal, request_id, {_LATER}, CASE id WHEN %s::uuid THEN 1 ELSE 2 END
+    external_reference, memo, metadata, principal, request_id, {_LATER}, CASE id WHEN %s::uuid THEN %s::smallint ELSE 2 END
 FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
     %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::bigint[])
     AS t(id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, fee_schedule_id, reverses_id, hold_id,

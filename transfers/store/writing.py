@@ -23,6 +23,10 @@ from transfers.store.refusals import RefusalCounts, insert_refusals
 from transfers.store.session import Session
 
 
+_ALONE, _FIRST = 0, 1
+"""The ``batch_place`` of the transfer with the smallest id of a statement (``BatchPlace``)."""
+
+
 class Completion(Struct, frozen=True):
     """The answer that a claimed key gets. The id of its record is text: it comes from the database and goes back there."""
 
@@ -116,6 +120,7 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer], now
         [
             now,
             min(t.id for t in transfers),
+            _ALONE if len(transfers) == 1 else _FIRST,
             uuids(t.id for t in transfers),
             words(t.kind for t in transfers),
             uuids(t.source_account_id for t in transfers),
