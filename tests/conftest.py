@@ -82,9 +82,9 @@ def serve(ledger: None) -> Iterator[Callable[..., Service]]:
         service.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(ledger: None) -> Iterator[Service]:
-    """A real server with two workers for the tests of one module."""
+    """A real server with two workers, for all tests that leave it as it was."""
     del ledger
     running = Service(workers=2)
     running.start()

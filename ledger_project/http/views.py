@@ -129,9 +129,9 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
 
     def _read_wishes(self, request: HttpRequest) -> None:
         """Find out which forms the caller takes and what the query says. Raises ``NotAcceptable`` and ``ValidationFailed``."""
-        method, meta = "GET" if request.method == "HEAD" else request.method or "", request.META
-        self.accepted = negotiate(meta.get("HTTP_ACCEPT", ""), self.offers.get(method, JSON_ONLY))
-        declared, text = self.queries.get(method, NoQuery), meta["QUERY_STRING"]
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        self.accepted = negotiate(request.META.get("HTTP_ACCEPT", ""), self.offers.get(method, JSON_ONLY))
+        declared, text = self.queries.get(method, NoQuery), request.META["QUERY_STRING"]
         self.query = read_query(declared, text) if text or declared is not NoQuery else _NO_QUERY
 
     def _check_scope(self, actor: Actor, method: str) -> None:

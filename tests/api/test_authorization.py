@@ -245,7 +245,7 @@ async def test_a_merchant_finds_only_itself_and_its_own_movements_in_lists(api: 
         cursor: str | None = ""
         while cursor is not None:
             paging = {"cursor": cursor} if cursor else {}
-            response = await api.get(path, params={**query, **paging, "limit": "2"}, headers=world.headers[credential])
+            response = await api.get(path, params={**query, **paging, "limit": "20"}, headers=world.headers[credential])
             assert response.status_code == 200, response.text
             found |= {item["id"] for item in response.json()["items"]}
             cursor = response.json()["next_cursor"]
