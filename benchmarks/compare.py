@@ -1,7 +1,8 @@
 """``make compare BASE=<revision>``: this checkout beside an earlier one, in one run, alternately; the ratio of each measure.
 
-Machines are noisy, so both are measured in turn (A B, B A, A B, …), ``ROUNDS`` (9) times ``SECONDS`` (2) each; ``ONLY`` names some of the measures by a part of their names. A ratio is the median of
-the rounds' ratios, and beside it stand the quartiles. The revision must bring requirements that this environment has.
+Machines are noisy, so both are measured in turn (A B, B A, A B, …), ``ROUNDS`` (9) times ``SECONDS`` (2) each; ``ONLY`` names
+some of the measures by a part of their names. A ratio is the median of the rounds' ratios, and beside it stand the quartiles.
+The revision must bring requirements that this environment has.
 """
 
 from __future__ import annotations

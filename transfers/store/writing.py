@@ -22,7 +22,6 @@ from transfers.store.arrays import hexes, microseconds, plain, quoted, uuids, wo
 from transfers.store.refusals import RefusalCounts, insert_refusals
 from transfers.store.session import Session
 
-
 _ALONE, _FIRST = 0, 1
 """The ``batch_place`` of the transfer with the smallest id of a statement (``BatchPlace``)."""
 
