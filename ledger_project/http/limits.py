@@ -18,6 +18,9 @@ from django.conf import settings
 
 LOOK_S = 0.5
 
+SEARCH_PAUSE_S = 0.02
+"""How long connections that come are refused without another search when all were at work."""
+
 NEVER = 2**62
 """A look that does not come: nobody waits for the client."""
 
@@ -65,7 +68,8 @@ class Limits:
         self._loop, self._connections = loop, connections
         self._timer: asyncio.TimerHandle | None = None
         self._victims: list[Connection] = []
-        self._without_victims_at = self._told_at = -1
+        self._told_at = -1
+        self._search_again_at = 0.0
         self.now = 0
         self.most = max(1, min(settings.LEDGER_CONNECTIONS_MAX, open_files_limit() - OTHER_FILES))
         self.head, self.body = looks(settings.LEDGER_HEAD_TIMEOUT), looks(settings.LEDGER_BODY_TIMEOUT)
@@ -88,7 +92,7 @@ class Limits:
         if self._told_at != self.now:
             self._told_at = self.now
             log.warning("connections.full", most=self.most)
-        while self._without_victims_at != self.now:
+        while self._victims or self._loop.time() >= self._search_again_at:
             while self._victims:
                 candidate = self._victims.pop()
                 if candidate.is_waiting:
@@ -96,7 +100,7 @@ class Limits:
             waiting = [connection for connection in self._connections if connection.is_waiting and connection is not newest]
             self._victims = sorted(waiting, key=lambda connection: connection.since, reverse=True)
             if not self._victims:
-                self._without_victims_at = self.now
+                self._search_again_at = self._loop.time() + SEARCH_PAUSE_S
         return None
 
     def _look(self) -> None:
