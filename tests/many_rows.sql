@@ -6,8 +6,11 @@ SET LOCAL session_replication_role = replica;
 CREATE FUNCTION pg_temp.v7(kind int, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT (lpad(to_hex(1956528000000 + n), 12, '0') || '7000800' || kind || lpad(to_hex(n), 12, '0'))::uuid
 $$;
+-- An index of pieces of names is built much faster when the names are there.
+DROP INDEX merchant_name_grams;
 INSERT INTO merchants_merchant (id, name, status, metadata)
     SELECT pg_temp.v7(1, n), 'plan-' || md5(n::text), CASE n % 5000 WHEN 0 THEN 'frozen' ELSE 'active' END, '{}' FROM generate_series(1, 100000) n;
+CREATE INDEX merchant_name_grams ON merchants_merchant USING gin (ledger_grams(lower(name COLLATE "C")));
 INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overdraft_limit_minor)
     SELECT pg_temp.v7(c.kind, n), pg_temp.v7(1, n), c.currency, 'wallet', 'active', 1000000000
     FROM generate_series(1, 100000) n JOIN (VALUES (2, 'USD'), (3, 'EUR')) AS c(kind, currency) ON c.kind = 2 OR n <= 1000;

@@ -146,8 +146,7 @@ class DeferredJobs(Generic[W]):
     def _sort(self, batch: Sequence[tuple[W, Unavailable]], outcomes: Sequence[Outcome], duration_s: float) -> None:
         """Answer those whose jobs are decided; the others wait on."""
         for (waiting, _), outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Deferred):
-                self._remember(outcome.blockers)
+            if isinstance(outcome, Deferred):  # what it met now may be a posting's lock: only what was waited for in vain is remembered
                 self._waiting.append((waiting, outcome.error))
                 continue
             if isinstance(outcome, JobResults):

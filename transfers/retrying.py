@@ -26,7 +26,8 @@ from ledger_project import metrics, sqlstates
 from ledger_project.connections import drop_connection
 from ledger_project.forgetting import identities_lost
 from ledger_project.kernel.errors import AccountBusy, ClocksDiffer, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
-from transfers.store import Busy, Contention, JobResults, post
+from transfers.domain.commands import AccountKey
+from transfers.store import ONLY_FREE, WAIT, Busy, Contention, JobResults, Locking, post
 
 if TYPE_CHECKING:
     from transfers.jobs import Blocker, Job
@@ -74,57 +75,57 @@ class _Batch:
     deadline: float
     is_wanted: Callable[[Job], bool]
 
-    def post(self, jobs: Sequence[Job], *, lock_wait_s: float, only_free: bool = False) -> list[Outcome]:
+    def post(self, jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) -> list[Outcome]:
         """Return for each job its results, the error that it alone is to be told, or that it is deferred."""
         if not jobs:
             return []
         try:
-            posted = self._attempt(jobs, lock_wait_s=lock_wait_s, only_free=only_free)
+            posted = self._attempt(jobs, lock_wait_s=lock_wait_s, locking=locking)
             return [_outcome(job, results) for job, results in zip(jobs, posted, strict=True)]
         except Busy as busy:
             return self._post_others(jobs, busy)
         except Exception as error:  # noqa: BLE001 - each job gets its own answer below; nothing is swallowed
-            return self._after_failure(jobs, error, lock_wait_s=lock_wait_s, only_free=only_free)
+            return self._after_failure(jobs, error, lock_wait_s=lock_wait_s, locking=locking)
 
-    def _after_failure(self, jobs: Sequence[Job], error: Exception, *, lock_wait_s: float, only_free: bool) -> list[Outcome]:
+    def _after_failure(self, jobs: Sequence[Job], error: Exception, *, lock_wait_s: float, locking: Locking) -> list[Outcome]:
         if sqlstates.meaning_of(error) is sqlstates.LOCKED:
-            return self._after_lock_timeout(jobs, error, only_free=only_free)
+            return self._after_lock_timeout(jobs, error, locking=locking)
         strikes_all = sqlstates.strikes_all(error) or isinstance(error, ClocksDiffer)
         if len(jobs) == 1 or strikes_all or time.monotonic() >= self.deadline:
             return [_told(error)] * len(jobs)
         log.warning("posting.batch_split", size=len(jobs), error=type(error).__name__)
-        return [outcome for job in jobs for outcome in self._post_one(job, lock_wait_s=lock_wait_s, only_free=only_free)]
+        return [outcome for job in jobs for outcome in self._post_one(job, lock_wait_s=lock_wait_s, locking=locking)]
 
-    def _post_one(self, job: Job, *, lock_wait_s: float, only_free: bool) -> list[Outcome]:
+    def _post_one(self, job: Job, *, lock_wait_s: float, locking: Locking) -> list[Outcome]:
         """Post one job of a batch that failed, unless nobody waits for it any more or the time of the batch is over."""
         if time.monotonic() >= self.deadline or not self.is_wanted(job):
             return [DatabaseUnavailable("The posting takes too long; repeat the request with the same Idempotency-Key.")]
-        return self.post([job], lock_wait_s=lock_wait_s, only_free=only_free)
+        return self.post([job], lock_wait_s=lock_wait_s, locking=locking)
 
     def _post_others(self, jobs: Sequence[Job], busy: Busy) -> list[Outcome]:
         """Post the jobs that need none of the busy accounts; the rest is deferred."""
         blockers = [busy.accounts & job.accounts() for job in jobs]
         free = iter(
-            self.post([job for job, found in zip(jobs, blockers, strict=True) if not found], lock_wait_s=FREE_WAIT_S, only_free=True)
+            self.post([job for job, found in zip(jobs, blockers, strict=True) if not found], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
         )
         return [Deferred(frozenset(found), AccountBusy()) if found else next(free) for found in blockers]
 
-    def _after_lock_timeout(self, jobs: Sequence[Job], error: Exception, *, only_free: bool) -> list[Outcome]:
+    def _after_lock_timeout(self, jobs: Sequence[Job], error: Exception, *, locking: Locking) -> list[Outcome]:
         """Find who is held up: with account locks that are free only, and then, for locks that cannot be skipped, by halves."""
-        if not only_free:
-            return self.post(jobs, lock_wait_s=FREE_WAIT_S, only_free=True)
+        if locking != ONLY_FREE:
+            return self.post(jobs, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
         if len(jobs) == 1:
             return [_deferred(jobs[0], error)]
         middle = len(jobs) // 2
         return [
-            *self.post(jobs[:middle], lock_wait_s=FREE_WAIT_S, only_free=True),
-            *self.post(jobs[middle:], lock_wait_s=FREE_WAIT_S, only_free=True),
+            *self.post(jobs[:middle], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE),
+            *self.post(jobs[middle:], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE),
         ]
 
-    def _attempt(self, jobs: Sequence[Job], *, lock_wait_s: float, only_free: bool) -> list[JobResults]:
+    def _attempt(self, jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking) -> list[JobResults]:
         for attempt in range(ATTEMPTS):
             try:
-                return post(jobs, lock_wait_s=lock_wait_s, only_free=only_free)
+                return post(jobs, lock_wait_s=lock_wait_s, locking=locking)
             except Exception as error:
                 if sqlstates.drops_connection(error):
                     drop_connection()
@@ -142,22 +143,31 @@ def post_reliably(jobs: Sequence[Job], *, deadline: float, is_wanted: Callable[[
 
     ``deadline`` is of ``time.monotonic()``: after it nothing more is tried. A job that is no longer wanted is not tried by itself.
     """
-    lock_wait_s = min(LOCK_WAIT_S, settings.LEDGER_IDEMPOTENCY_WAIT)
-    return _Batch(deadline, is_wanted).post(jobs, lock_wait_s=lock_wait_s)
+    batch = _Batch(deadline, is_wanted)
+    outcomes = batch.post(jobs, lock_wait_s=min(LOCK_WAIT_S, settings.LEDGER_IDEMPOTENCY_WAIT))
+    # Among the locks that were taken are those of postings that are over by now.
+    held_up = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
+    again = batch.post([jobs[index] for index in held_up], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
+    for index, outcome in zip(held_up, again, strict=True):
+        outcomes[index] = outcome
+    return outcomes
 
 
 def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Outcome]:
     """Try deferred jobs once more: all of those whose locks are free now, then ``SLICE_S`` long those that wait for one lock.
 
-    ``turn`` counts the rounds: each waits for another of the taken locks, so that everybody comes to stand in the queue of theirs.
+    ``turn`` counts the rounds: each waits for another of the taken locks, so that everybody comes to stand in the queue of theirs. Nothing
+    that others need is held meanwhile: one account is waited for, and it is locked before all others.
     """
     batch = _Batch(deadline, _always)
-    outcomes = batch.post(jobs, lock_wait_s=FREE_WAIT_S, only_free=True)
+    outcomes = batch.post(jobs, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
     waiting = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
     if waiting:
-        _, chosen = waiting[turn % len(waiting)]
-        group = [index for index, outcome in waiting if outcome.blockers == chosen.blockers]
-        for index, outcome in zip(group, batch.post([jobs[index] for index in group], lock_wait_s=SLICE_S), strict=True):
+        first, chosen = waiting[turn % len(waiting)]
+        blocker = random.choice(list(chosen.blockers)) if chosen.blockers else None  # noqa: S311 - no secret  # nosec B311
+        group = [index for index, outcome in waiting if index == first or blocker in outcome.blockers]
+        locking = Locking(frozenset([blocker] if isinstance(blocker, AccountKey) else []))
+        for index, outcome in zip(group, batch.post([jobs[index] for index in group], lock_wait_s=SLICE_S, locking=locking), strict=True):
             outcomes[index] = outcome
     return outcomes
 

@@ -259,7 +259,7 @@ def _deposit_at(account_id: str, name: str, moment: datetime) -> None:
     command = Deposit(MerchantIdentity(account.merchant_id, name), Currency("USD", 2), 500, Details())
     with transaction.atomic():
         session = Session()
-        facts = read_facts(session, [command], schedules=[], registered={}, taken_keys=[], only_free=False)
+        facts = read_facts(session, [command], schedules=[], registered={}, taken_keys=[])
         assert AccountKey(account.merchant_id.int, "USD", AccountKind.WALLET) in facts.book.accounts
         planned = plan([Group([command])], Book(moment, facts.book.entropy, facts.book.accounts))
         with session.round_trip():

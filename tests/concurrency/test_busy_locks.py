@@ -60,15 +60,18 @@ VALUES (gen_random_uuid(), 'platform', %s, '\\x', now(), now())
 TAKE_NAME = "INSERT INTO merchants_merchant (id, name, status, metadata, created_at) VALUES (gen_random_uuid(), %s, 'active', '{}', now())"
 
 
-async def _others_go_on(http: httpx.AsyncClient, ask: Callable[[], Awaitable[httpx.Response]], code: str) -> None:
-    """Have three clients ask for what is locked, again and again, and check that another is served all the while and they are told."""
+async def _others_go_on(http: httpx.AsyncClient, ask: Callable[[str], Awaitable[httpx.Response]], code: str) -> None:
+    """Have three clients ask for what is locked, again and again, and check that another is served all the while and they are told.
+
+    ``ask`` is given the name of a merchant whom the other one pays.
+    """
     payer, payee = await merchant(http, "1000"), await merchant(http)
     until = time.monotonic() + 1.6
     answers: list[httpx.Response] = []
 
     async def insist() -> None:
         while time.monotonic() < until:
-            answers.append(await ask())
+            answers.append(await ask(payee))
 
     insisting = [asyncio.create_task(insist()) for _ in range(3)]
     waits: list[float] = []
@@ -89,22 +92,23 @@ async def _others_go_on(http: httpx.AsyncClient, ask: Callable[[], Awaitable[htt
 async def test_a_locked_account_is_busy_for_those_who_need_it_only(http: httpx.AsyncClient) -> None:
     locked, other = await merchant(http, "100"), await merchant(http, "100")
     with held(LOCK_ACCOUNT, await wallet(http, locked)):
-        await _others_go_on(http, lambda: transfer(http, locked, other, 100), "account_busy")
-        await _others_go_on(http, lambda: transfer(http, other, locked, 100), "account_busy")
+        await _others_go_on(http, lambda _: transfer(http, locked, other, 100), "account_busy")
+        await _others_go_on(http, lambda _: transfer(http, other, locked, 100), "account_busy")
+        await _others_go_on(http, lambda payee: transfer(http, locked, payee, 100), "account_busy")
     assert await balance_minor(http, locked) == await balance_minor(http, other) == 10_000
 
 
 async def test_a_locked_merchant_holds_up_its_first_posting_in_a_currency_only(http: httpx.AsyncClient) -> None:
     source, target = await merchant(http, "100"), await merchant(http)
     with held(LOCK_MERCHANT, target):
-        await _others_go_on(http, lambda: transfer(http, source, target, 100), "account_busy")
+        await _others_go_on(http, lambda _: transfer(http, source, target, 100), "account_busy")
     assert (await transfer(http, source, target, 100)).status_code == 201
 
 
 async def test_a_claimed_key_holds_up_its_duplicates_only(http: httpx.AsyncClient) -> None:
     source, target, headers = await merchant(http, "100"), await merchant(http), key()
     with held(CLAIM_KEY, headers["Idempotency-Key"]):
-        await _others_go_on(http, lambda: transfer(http, source, target, 100, headers=headers), "idempotency_in_progress")
+        await _others_go_on(http, lambda _: transfer(http, source, target, 100, headers=headers), "idempotency_in_progress")
     assert (await transfer(http, source, target, 100, headers=headers)).status_code == 201
     assert await balance_minor(http, target) == 100
 
@@ -112,7 +116,7 @@ async def test_a_claimed_key_holds_up_its_duplicates_only(http: httpx.AsyncClien
 async def test_a_name_that_somebody_registers_holds_up_who_wants_it_only(http: httpx.AsyncClient) -> None:
     name = unique()
     with held(TAKE_NAME, name):
-        await _others_go_on(http, lambda: http.post("/merchants", json={"merchant_name": name}), "database_unavailable")
+        await _others_go_on(http, lambda _: http.post("/merchants", json={"merchant_name": name}), "database_unavailable")
     assert (await http.post("/merchants", json={"merchant_name": name})).status_code == 201
 
 

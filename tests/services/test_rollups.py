@@ -145,7 +145,7 @@ def test_a_transfer_that_is_decided_early_and_committed_late_is_not_missed() -> 
 
     def post_and_dawdle() -> None:
         with transaction.atomic():
-            store.post([Job([Item(TransferFunds(slow, other, CHF, 111, Details()), bare)])], lock_wait_s=1, only_free=False)
+            store.post([Job([Item(TransferFunds(slow, other, CHF, 111, Details()), bare)])], lock_wait_s=1)
             posted.set()
             assert commit.wait(20)
 

@@ -29,7 +29,7 @@ from transfers.store.arrays import hexes, plain, quoted, words
 from transfers.store.backdating import check_moments
 from transfers.store.clock import report_account_ahead
 from transfers.store.directory import remember_accounts
-from transfers.store.reading import Facts, StoredAnswer, find_schedules, read_facts, read_schedules
+from transfers.store.reading import WAIT, Facts, Locking, StoredAnswer, find_schedules, read_facts, read_schedules
 from transfers.store.refusals import count_refusals
 from transfers.store.session import Reply, Session
 from transfers.store.writing import Completion, write_answers, write_plan
@@ -63,17 +63,17 @@ class _Claims:
         return self.records[key.owner, key.key]
 
 
-def post(jobs: Sequence[Job], *, lock_wait_s: float, only_free: bool) -> list[JobResults]:
+def post(jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) -> list[JobResults]:
     """Post all jobs in one transaction and return their results in order, once it is committed.
 
-    A statement waits ``lock_wait_s`` at most for a lock that somebody else holds. With ``only_free`` locks of accounts are not waited for
-    at all: raises ``Busy`` with those that are taken.
+    A statement waits ``lock_wait_s`` at most for a lock that somebody else holds; ``locking`` says which accounts are waited for at all.
+    Raises ``Busy`` with those that are taken.
 
     The same key must not be in two of the jobs (the engine sees to that); within one batch it may. Raises database errors as they
     come, after rolling back: nothing of any job has happened then.
     """
     with transaction.atomic():
-        results, accounts = _Posting(Session(), jobs).run(lock_wait_s=lock_wait_s, only_free=only_free)
+        results, accounts = _Posting(Session(), jobs).run(lock_wait_s=lock_wait_s, locking=locking)
     remember_accounts(accounts)
     return results
 
@@ -88,7 +88,7 @@ class _Posting:
         self.completions: list[Completion] = []
         self.released: list[str] = []
 
-    def run(self, *, lock_wait_s: float, only_free: bool) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
+    def run(self, *, lock_wait_s: float, locking: Locking) -> tuple[list[JobResults], dict[c.AccountKey, UUID]]:
         """Do it all but the commit."""
         with metrics.KEYS_WAIT.time(), self.session.round_trip():
             self.session.send(sql.BEGIN_POSTING, [f"{max(1, round(lock_wait_s * 1000))}ms", *_limits()])
@@ -103,7 +103,7 @@ class _Posting:
         )
         names = dict(cast("list[tuple[UUID, datetime | None]]", registered.fetchall())) if registered else {}
         self.facts: Facts = read_facts(
-            self.session, self.commands, schedules=schedules, registered=names, taken_keys=self.claims.taken, only_free=only_free
+            self.session, self.commands, schedules=schedules, registered=names, taken_keys=self.claims.taken, locking=locking
         )
         moments = [moment for job in self.jobs for moment in job.moments]
         if moments:

@@ -63,6 +63,20 @@ def account_keys(commands: Iterable[c.Command], schedules: Sequence[Schedule]) -
     return keys
 
 
+@dataclass(frozen=True, slots=True)
+class Locking:
+    """Which accounts' locks a posting waits for (None: all). The others it takes only if nobody holds them."""
+
+    waits_for: frozenset[AccountKey] | None
+
+
+WAIT = Locking(None)
+"""What a posting does at first."""
+
+ONLY_FREE = Locking(frozenset())
+"""What it does once it has waited in vain."""
+
+
 class Busy(Exception):
     """Somebody else holds the locks of these accounts; the transaction is to be ended, and tried again without who needs them."""
 
@@ -96,11 +110,11 @@ def read_facts(
     schedules: Sequence[Schedule],
     registered: Mapping[UUID, datetime | None],
     taken_keys: Sequence[tuple[str, str]],
-    only_free: bool,
+    locking: Locking = WAIT,
 ) -> Facts:
     """Lock all accounts of the commands, in id order, then, in later statements of the same round trip, read what they decide on.
 
-    With ``only_free`` no lock is waited for: raises ``Busy`` with the accounts whose locks somebody else holds.
+    Where ``locking`` does not wait, raises ``Busy`` with the accounts whose locks somebody else holds.
     """
     keys = account_keys(commands, schedules)
     ids = find_accounts(session, keys)
@@ -113,7 +127,7 @@ def read_facts(
     codes = {command.currency.code for command in commands if isinstance(command, _BEGINNINGS)}
     before = process_clock()
     with metrics.ACCOUNTS_WAIT.time(), session.round_trip():
-        locked = _lock(session, wanted if ids else None, unguarded, only_free=only_free)
+        locked = _lock(session, ids, unguarded, locking)
         clock = session.send(sql.CLOCK)
         heads = session.send(sql.HEADS, [wanted], binary=True) if ids else None
         inactive = session.send(sql.INACTIVE_CURRENCIES, [words(codes)]) if codes else None
@@ -125,7 +139,7 @@ def read_facts(
     states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}
     known = cast("list[tuple[UUID, str, str]]", merchants.fetchall()) if merchants else []
     _check_identities(commands, ids, states, missing, known)
-    if only_free:
+    if locking.waits_for is not None:
         _check_free(locked, ids, unguarded, missing)
     states |= _new_states(missing, known)
     (now,) = cast("tuple[datetime]", clock.fetchone())
@@ -153,12 +167,24 @@ def read_facts(
     )
 
 
-def _lock(session: Session, accounts: str | None, merchants: Collection[UUID], *, only_free: bool) -> list[Reply]:
-    """Lock merchants, then accounts. Only those merchants of new accounts are locked of whom no account is: one lock is guard enough."""
-    lock_merchants = sql.LOCK_FREE_MERCHANTS if only_free else sql.LOCK_MERCHANTS
-    lock_accounts = sql.LOCK_FREE_ACCOUNTS if only_free else sql.LOCK_ACCOUNTS
-    replies = [session.send(lock_merchants, [uuids(sorted(merchants))])] if merchants else []
-    return [*replies, session.send(lock_accounts, [accounts])] if accounts is not None else replies
+def _lock(session: Session, ids: Mapping[AccountKey, UUID], merchants: Collection[UUID], locking: Locking) -> list[Reply]:
+    """Lock merchants, then accounts. Only those merchants of new accounts are locked of whom no account is: one lock is guard enough.
+
+    What is waited for comes first, so that nothing else is held meanwhile; what is not waited for cannot be part of a circle.
+    """
+    steps: list[tuple[str, Collection[UUID]]]
+    if locking.waits_for is None:
+        steps = [(sql.LOCK_MERCHANTS, merchants), (sql.LOCK_ACCOUNTS, ids.values())]
+    else:
+        waited_merchants = {key.merchant_id for key in locking.waits_for}.intersection(merchants)
+        waited = {account_id for key, account_id in ids.items() if key in locking.waits_for}
+        steps = [
+            (sql.LOCK_MERCHANTS, waited_merchants),
+            (sql.LOCK_ACCOUNTS, waited),
+            (sql.LOCK_FREE_MERCHANTS, set(merchants) - waited_merchants),
+            (sql.LOCK_FREE_ACCOUNTS, set(ids.values()) - waited),
+        ]
+    return [session.send(statement, [uuids(sorted(wanted))]) for statement, wanted in steps if wanted]
 
 
 def _check_free(
