@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,8 +84,9 @@ def ask(service: Service, *parts: bytes, count: int = 1, half_close: bool = Fals
     """Send parts over a new connection, perhaps end our side of it, and return the answers."""
     with connect(service) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for part in parts:
-            client.sendall(part)
-        if half_close:
-            client.shutdown(socket.SHUT_WR)
+        with suppress(BrokenPipeError, ConnectionResetError):  # the service may answer and hang up before it has heard everything
+            for part in parts:
+                client.sendall(part)
+            if half_close:
+                client.shutdown(socket.SHUT_WR)
         return read(client, count)
