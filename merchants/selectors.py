@@ -36,10 +36,13 @@ _CODE = re.compile(r"[A-Z][A-Z0-9]{1,11}", re.ASCII)
 """What can be a currency's code; anything else is not worth a question to the database."""
 
 
-def _load_currency(code: str) -> None:
+def _load_currency(code: str) -> money.Currency | None:
+    """Return a currency from the database, and remember it. Another thread may have all of that forgotten at any moment."""
     exponent = Currency.objects.filter(code=code).values_list("exponent", flat=True).first()
-    if exponent is not None:
-        _currencies[code] = money.Currency(code, exponent)
+    if exponent is None:
+        return None
+    currency = _currencies[code] = money.Currency(code, exponent)
+    return currency
 
 
 async def find_currency(code: str) -> money.Currency | None:
@@ -47,16 +50,14 @@ async def find_currency(code: str) -> money.Currency | None:
 
     What this process has not seen yet is asked for: another process may have posted in a currency that was added a moment ago.
     """
-    if code not in _currencies and _CODE.fullmatch(code):
-        await in_reader(_load_currency, code)
-    return _currencies.get(code)
+    known = _currencies.get(code)
+    return known if known is not None or not _CODE.fullmatch(code) else await in_reader(_load_currency, code)
 
 
 def find_currency_now(code: str) -> money.Currency | None:
     """The same from synchronous code."""
-    if code not in _currencies and _CODE.fullmatch(code):
-        _load_currency(code)
-    return _currencies.get(code)
+    known = _currencies.get(code)
+    return known if known is not None or not _CODE.fullmatch(code) else _load_currency(code)
 
 
 def known_currency(code: str) -> money.Currency:

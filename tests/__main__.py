@@ -20,6 +20,7 @@ from tests.generators import have_generators
 PYTEST = [sys.executable, "-m", "pytest"]
 FAULTS = ("tests/faults", "tests/history", "tests/operations")
 SERVICES = ("tests/unit", "tests/services")
+FUZZ = "tests/fuzz"
 """The folders of the first two lanes; the third one has all others, so that a new folder is never forgotten."""
 
 # As the database role that the service has in production; the other lanes break things as the owner of the tables.
@@ -30,9 +31,10 @@ LANES: dict[str, list[list[str]]] = {
     "services": [
         [*PYTEST, "tests/unit", "--cov", "--cov-report=term-missing:skip-covered"],
         [*PYTEST, "tests/services"],
+        [*AS_SERVICE, *PYTEST, FUZZ],
         [sys.executable, "-m", "tests.browser"],
     ],
-    "api": [[*AS_SERVICE, *PYTEST, "--ignore=tests/browser", *[f"--ignore={folder}" for folder in (*FAULTS, *SERVICES)]]],
+    "api": [[*AS_SERVICE, *PYTEST, "--ignore=tests/browser", *[f"--ignore={folder}" for folder in (*FAULTS, *SERVICES, FUZZ)]]],
 }
 
 
