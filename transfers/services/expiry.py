@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 SWEEP_SIZE = 200
 """Holds that one posting releases at most."""
 
+LOCK_WAIT_S = 1.0
+"""How long a batch waits for accounts that somebody else has locked: longer than another sweep's batch, which is such a somebody."""
+
 _NOTHING = Answer(200, b"")
 _DETAILS = Details(principal="expiry")
 
@@ -36,9 +39,11 @@ def _release(terms: list[HoldTerms]) -> Sweep:
     """Release each in its own right: one posting for all, and if one fails, it fails alone.
 
     Two processes that sweep the same hold meet at its accounts' locks: the second finds it expired and leaves it. A hold whose accounts
-    somebody else has locked is left for the next sweep.
+    somebody else has locked for longer is left for the next sweep.
     """
-    outcomes = engine.submit_all_now([Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms], wait_s=0)
+    outcomes = engine.submit_all_now(
+        [Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms], wait_s=LOCK_WAIT_S
+    )
     released = failed = 0
     for term, outcome in zip(terms, outcomes, strict=True):
         if not isinstance(outcome, JobResults):
