@@ -89,7 +89,7 @@ class Engine:
             raise DatabaseUnavailable("The service is stopping; repeat the request with the same Idempotency-Key.")
         if self.depth + len(job.items) > settings.LEDGER_QUEUE_MAX and self.depth:
             raise DatabaseUnavailable("The posting queue is full; repeat the request with the same Idempotency-Key.")
-        keys = frozenset((key.owner, key.key) for key in job.all_keys())
+        keys = job.key_names()
         duplicate = any(key in self._in_flight for key in keys)
         waiting = _Waiting(job, self._loop.create_future(), keys)
         self._enqueue(waiting)

@@ -102,9 +102,12 @@ class Job(Struct, frozen=True):
 
     def needs(self) -> set[Blocker]:
         """Everything that somebody else may have locked: accounts, keys, and the names of merchants that are registered."""
-        keys = {(key.owner, key.key) for key in self.all_keys()}
         names = {("", fold(item.command.merchant.name)) for item in self.items if isinstance(item.command, RegisterMerchant)}
-        return self.accounts() | keys | names
+        return self.accounts() | self.key_names() | names
+
+    def key_names(self) -> frozenset[tuple[str, str]]:
+        """What its keys are called: each with the namespace that it is in."""
+        return frozenset((key.owner, key.key) for key in self.all_keys())
 
     def all_keys(self) -> list[Key]:
         """All keys, the envelope's first."""

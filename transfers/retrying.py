@@ -11,10 +11,12 @@ One deadline holds for all of this.
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -146,11 +148,19 @@ def post_reliably(jobs: Sequence[Job], *, deadline: float, is_wanted: Callable[[
     batch = _Batch(deadline, is_wanted)
     outcomes = batch.post(jobs, lock_wait_s=min(LOCK_WAIT_S, settings.LEDGER_IDEMPOTENCY_WAIT))
     # Among the locks that were taken are those of postings that are over by now.
-    held_up = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
-    again = batch.post([jobs[index] for index in held_up], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
-    for index, outcome in zip(held_up, again, strict=True):
-        outcomes[index] = outcome
+    _try_again(outcomes, jobs, _held_up(outcomes), lambda left: batch.post(left, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE))
     return outcomes
+
+
+def _held_up(outcomes: Sequence[Outcome]) -> list[int]:
+    """Return which jobs are deferred."""
+    return [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
+
+
+def _try_again(outcomes: list[Outcome], jobs: Sequence[Job], which: Sequence[int], attempt: Callable[[list[Job]], list[Outcome]]) -> None:
+    """Try some of the jobs again, and put their new outcomes in the place of the old ones."""
+    for index, outcome in zip(which, attempt([jobs[index] for index in which]), strict=True):
+        outcomes[index] = outcome
 
 
 def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Outcome]:
@@ -167,8 +177,7 @@ def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Ou
         blocker = random.choice(list(chosen.blockers)) if chosen.blockers else None  # noqa: S311 - no secret  # nosec B311
         group = [index for index, outcome in waiting if index == first or blocker in outcome.blockers]
         locking = Locking(frozenset([blocker] if isinstance(blocker, AccountKey) else []))
-        for index, outcome in zip(group, batch.post([jobs[index] for index in group], lock_wait_s=SLICE_S, locking=locking), strict=True):
-            outcomes[index] = outcome
+        _try_again(outcomes, jobs, group, lambda left: batch.post(left, lock_wait_s=SLICE_S, locking=locking))
     return outcomes
 
 
@@ -177,11 +186,11 @@ def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[JobResults | E
     give_up_at = time.monotonic() + wait_s
     deadline = time.monotonic() + settings.LEDGER_POSTING_TIMEOUT
     outcomes = post_reliably(jobs, deadline=deadline)
-    turn = 0
-    while (left := [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]) and time.monotonic() < give_up_at:
-        for index, outcome in zip(left, patient_round([jobs[index] for index in left], turn, deadline=deadline), strict=True):
-            outcomes[index] = outcome
-        turn += 1
+    for turn in itertools.count():
+        which = _held_up(outcomes)
+        if not which or time.monotonic() >= give_up_at:
+            break
+        _try_again(outcomes, jobs, which, partial(patient_round, turn=turn, deadline=deadline))
     return [outcome.error if isinstance(outcome, Deferred) else outcome for outcome in outcomes]
 
 
@@ -216,7 +225,7 @@ def _told(error: Exception) -> Exception:
 
 def _deferred(job: Job, error: Exception) -> Deferred:
     """Return a job that waits for a lock that cannot be skipped: of a key that another transaction has claimed, or of a name or a table."""
-    keys = frozenset((key.owner, key.key) for key in job.all_keys())
+    keys = job.key_names()
     if _waiting_for_key(sqlstates.driver_error(error)):
         return Deferred(keys, IdempotencyInProgress())
     waited_too_long = DatabaseUnavailable("Something that the posting needs is locked; repeat the request with the same Idempotency-Key.")

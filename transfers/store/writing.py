@@ -17,13 +17,11 @@ from transfers.domain.book import AccountState, HoldState, PostedEntry, PostedTr
 from transfers.domain.hashing import seal
 from transfers.domain.posting import Plan
 from transfers.jobs import Answer
+from transfers.models.journal import BatchPlace
 from transfers.store import sql
 from transfers.store.arrays import hexes, microseconds, plain, quoted, uuids, words
 from transfers.store.refusals import RefusalCounts, insert_refusals
 from transfers.store.session import Session
-
-_ALONE, _FIRST = 0, 1
-"""The ``batch_place`` of the transfer with the smallest id of a statement (``BatchPlace``)."""
 
 
 class Completion(Struct, frozen=True):
@@ -119,7 +117,7 @@ def _insert_transfers(session: Session, transfers: Sequence[PostedTransfer], now
         [
             now,
             min(t.id for t in transfers),
-            _ALONE if len(transfers) == 1 else _FIRST,
+            BatchPlace.ALONE if len(transfers) == 1 else BatchPlace.FIRST,
             uuids(t.id for t in transfers),
             words(t.kind for t in transfers),
             uuids(t.source_account_id for t in transfers),
