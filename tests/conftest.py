@@ -86,10 +86,8 @@ def serve(ledger: None) -> Iterator[Callable[..., Service]]:
 def service(ledger: None) -> Iterator[Service]:
     """A real server with two workers, for all tests that leave it as it was."""
     del ledger
-    running = Service(workers=2)
-    running.start()
-    yield running
-    running.stop()
+    with Service(workers=2) as running:
+        yield running
 
 
 @pytest.fixture

@@ -77,6 +77,14 @@ class Service:
         self.spawn()
         self.wait_ready()
 
+    def __enter__(self) -> Service:
+        """Have it run as long as the block."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def spawn(self, stderr: IO[bytes] | None = None) -> None:
         """Start it; what it says goes to a log that tests/log_secrets.py looks through in the end."""
         arguments = [

@@ -29,10 +29,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def site(ledger: None) -> Iterator[Service]:
     """The service, on a port of its own."""
     del ledger
-    running = Service(workers=1)
-    running.start()
-    yield running
-    running.stop()
+    with Service(workers=1) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -29,10 +29,8 @@ from transfers.services.fees_settlement import settle_fees
 @pytest.fixture(scope="module")
 def one_worker(ledger: None) -> Iterator[Service]:
     """A server with one worker, so with one queue, whose callers wait for a lock 0.8 seconds."""
-    running = Service(workers=1, env={"LEDGER_IDEMPOTENCY_WAIT": "0.8"})
-    running.start()
-    yield running
-    running.stop()
+    with Service(workers=1, env={"LEDGER_IDEMPOTENCY_WAIT": "0.8"}) as running:
+        yield running
 
 
 @pytest.fixture

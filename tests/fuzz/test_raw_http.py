@@ -156,10 +156,8 @@ def settled(service: Service, before: Condition) -> Condition:
 def besieged(ledger: None) -> Iterator[Service]:
     """A server as ``manage.py serve`` runs it."""
     del ledger
-    service = Service(workers=2)
-    service.start()
-    yield service
-    service.stop()
+    with Service(workers=2) as running:
+        yield running
 
 
 def forge_on(client: httpx.Client) -> Forge:

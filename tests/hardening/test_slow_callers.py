@@ -38,9 +38,8 @@ def strict(ledger: None) -> Iterator[Service]:
     names = ("LEDGER_HEAD_TIMEOUT", "LEDGER_BODY_TIMEOUT", "LEDGER_WRITE_TIMEOUT")
     running = Service(env={**dict.fromkeys(names, str(LIMIT_S)), "LEDGER_CONNECTIONS_MAX": str(MOST)})
     running.options = ["--timeout-keep-alive", "1"]
-    running.start()
-    yield running
-    running.stop()
+    with running:
+        yield running
 
 
 class Slow:

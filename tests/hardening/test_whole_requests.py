@@ -28,10 +28,8 @@ UPGRADES = {
 def server(ledger: None) -> Iterator[Service]:
     """A server as ``manage.py serve`` runs it."""
     del ledger
-    running = Service(workers=1)
-    running.start()
-    yield running
-    running.stop()
+    with Service(workers=1) as running:
+        yield running
 
 
 class Till:
