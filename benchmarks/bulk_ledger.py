@@ -15,8 +15,8 @@ import psycopg
 from fees.selectors import load_schedules
 from ledger_project.kernel.json import dumps_text
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from merchants.models import new_id
 from transfers.domain.book import AccountState, Book
 from transfers.domain.commands import AccountKey, Command, Deposit, Details, TransferFunds
 from transfers.domain.hashing import GENESIS, seal

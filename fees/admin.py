@@ -29,7 +29,8 @@ from ledger_project.admin_fields import JsonField, decimal_field, whole_number_f
 from ledger_project.kernel.days import moment_of
 from ledger_project.kernel.errors import ValidationFailed
 from ledger_project.kernel.money import Currency as Unit
-from merchants.models import Currency, Merchant, new_id
+from ledger_project.minor_units import new_id
+from merchants.models import Currency, Merchant
 from merchants.selectors import known_currency
 
 SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")

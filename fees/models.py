@@ -6,8 +6,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from fees.domain import EARLIEST, LATEST, MAX_PART_MINOR, Payer, Rounding, TierMode
-from ledger_project.minor_units import MinorUnitsField
-from merchants.models import Currency, Merchant, new_id
+from ledger_project.minor_units import IdField, MinorUnitsField, values
+from merchants.models import Currency, Merchant
 
 SCOPE_VERSION_UNIQUE = "fee_schedule_scope_version_unique"
 
@@ -19,7 +19,7 @@ class FeeSchedule(models.Model):
     come into force one after the other. The database refuses every change of a row.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    id = IdField()
     version = models.PositiveIntegerField(editable=False)
     merchant = models.ForeignKey(Merchant, models.PROTECT, null=True, blank=True, related_name="fee_schedules", db_index=False)
     currency = models.ForeignKey(Currency, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
@@ -80,11 +80,11 @@ class FeeSchedule(models.Model):
                 name="fee_schedule_minimum_below_maximum",
             ),
             models.CheckConstraint(
-                condition=Q(tier_mode__isnull=True, tiers=[]) | (Q(tier_mode__in=list(TierMode)) & ~Q(tiers=[])),
+                condition=Q(tier_mode__isnull=True, tiers=[]) | (Q(tier_mode__in=values(TierMode)) & ~Q(tiers=[])),
                 name="fee_schedule_tiers_have_mode",
             ),
-            models.CheckConstraint(condition=Q(rounding__in=list(Rounding)), name="fee_schedule_rounding_known"),
-            models.CheckConstraint(condition=Q(payer__in=list(Payer)), name="fee_schedule_payer_known"),
+            models.CheckConstraint(condition=Q(rounding__in=values(Rounding)), name="fee_schedule_rounding_known"),
+            models.CheckConstraint(condition=Q(payer__in=values(Payer)), name="fee_schedule_payer_known"),
             models.CheckConstraint(condition=Q(kind__isnull=True) | Q(kind__in=["transfer", "capture"]), name="fee_schedule_kind_known"),
         ]
         indexes = [models.Index(fields=["merchant", "currency", "kind", "-effective_from"], name="fee_schedule_lookup")]

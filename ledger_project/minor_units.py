@@ -1,8 +1,14 @@
-"""The column type of amounts: ``NUMERIC(38, 0)`` in the database, ``int`` in Python, minor units in both."""
+"""Column types that all apps share: amounts, ids, and the values of an enumeration.
 
+Migrations know them as Django's own fields, so that history does not depend on where these classes are.
+"""
+
+import uuid
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
+import uuid_utils
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -18,18 +24,40 @@ def readable(*columns: str) -> str:
     return " AND ".join(f"{column} <= {MAX_BALANCE_MINOR}" for column in columns)
 
 
+def new_id() -> uuid.UUID:
+    """Return a UUIDv7 for a row that callers will see."""
+    return uuid.UUID(int=uuid_utils.uuid7().int)
+
+
+def values(enumeration: type[StrEnum]) -> list[str]:
+    """Return the plain values of an enumeration, for a CHECK constraint."""
+    return [member.value for member in enumeration]
+
+
+class IdField(models.UUIDField):  # type: ignore[type-arg]
+    """The primary key of a row that callers see: a UUIDv7, made in Python."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"primary_key": True, "default": new_id, "editable": False} | kwargs)
+
+    def deconstruct(self) -> Any:
+        """Be a ``UUIDField`` without a default to migrations: the database makes no ids."""
+        name, _, args, kwargs = super().deconstruct()
+        del kwargs["default"]
+        return name, "django.db.models.UUIDField", args, kwargs
+
+
 class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]
-    """An amount in minor units. A ``DecimalField`` whose values are ``int``, so that no code meets a Decimal by accident."""
+    """An amount in minor units: ``NUMERIC(38, 0)`` in the database, ``int`` in Python, so that no code meets a Decimal by accident."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["max_digits"], kwargs["decimal_places"] = 38, 0
         super().__init__(*args, **kwargs)
 
     def deconstruct(self) -> Any:
-        """Leave out what is always the same."""
-        name, path, args, kwargs = super().deconstruct()
-        del kwargs["max_digits"], kwargs["decimal_places"]
-        return name, path, args, kwargs
+        """Be a ``DecimalField`` to migrations: the column is one."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DecimalField", args, kwargs
 
     def from_db_value(self, value: Decimal | None, _expression: object, _connection: object) -> int | None:
         """Return the stored amount as an integer."""

@@ -139,6 +139,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "ledger_project",
     "merchants",
+    "people",
     "fees",
     "transfers",
 ]

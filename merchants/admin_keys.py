@@ -18,10 +18,11 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from ledger_project.admin_base import Done, Question, ReadOnlyAdmin, ask
 from ledger_project.kernel.access import Scope
+from ledger_project.minor_units import new_id
 from merchants.credentials import KeyRefused, NewKey, create_key, revoke_key
 from merchants.domain import MerchantIdentity
-from merchants.models import ApiKey, new_id
 from merchants.selectors import identify_now
+from people.models import ApiKey
 
 
 class NewKeyForm(forms.Form):
@@ -85,12 +86,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may make keys."""
         del obj
-        return request.user.has_perm("merchants.add_apikey")
+        return request.user.has_perm("people.add_apikey")
 
     def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may revoke keys."""
         del object_id
-        return request.user.has_perm("merchants.revoke_apikey")
+        return request.user.has_perm("people.revoke_apikey")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Ask what the key is for, make it, and show its secret on the answer's page: no message, cookie or session ever holds it."""
@@ -113,7 +114,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             "form": form,
             "made": made,
             "opts": ApiKey._meta,
-            "back": reverse("admin:merchants_apikey_changelist"),
+            "back": reverse("admin:people_apikey_changelist"),
         }
         response = TemplateResponse(request, "ledger/new_key.html", context)
         add_never_cache_headers(response)
@@ -130,4 +131,4 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
         explanation = f"Whatever uses “{key.name}” is refused from a few seconds on, for good."
         question = Question(f"Revoke {key.prefix}", explanation, perform, did="Revoked")
-        return ask(self, request, key, question, reverse("admin:merchants_apikey_change", args=[object_id]))
+        return ask(self, request, key, question, reverse("admin:people_apikey_change", args=[object_id]))

@@ -20,8 +20,9 @@ from django.db.models import Q
 
 from ledger_project.kernel.access import MERCHANT_SCOPES, PLATFORM_SCOPES, Actor, Credential, Scope
 from ledger_project.kernel.errors import LedgerError
+from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
-from merchants.models import ApiKey, new_id
+from people.models import ApiKey
 
 log = structlog.get_logger(__name__)
 

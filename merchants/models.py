@@ -1,25 +1,15 @@
 """Who holds money: currencies, merchants, and their accounts."""
 
 import re
-import uuid
-from datetime import datetime
 from typing import Any
 
-import uuid_utils
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Collate, Lower, Now
 from django.db.models.lookups import Contains, EndsWith, Exact, IRegex, StartsWith
 
-from ledger_project.kernel.access import PLATFORM_SCOPES, Scope
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
-from ledger_project.minor_units import MinorUnitsField
+from ledger_project.minor_units import IdField, MinorUnitsField, values
 from merchants.domain import AccountKind, Status, fold
-
-
-def new_id() -> uuid.UUID:
-    """Return a UUIDv7 for a row that callers will see."""
-    return uuid.UUID(int=uuid_utils.uuid7().int)
 
 
 def folded_name(path: str = "name") -> Lower:
@@ -87,7 +77,7 @@ class Currency(models.Model):
 class Merchant(models.Model):
     """Somebody who holds money. The name never changes; it is unique and found regardless of case. ``display_name`` is for people."""
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    id = IdField()
     name = NameField(max_length=64)
     display_name = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - shown as it was given: null where there is none
     receipt_email = models.EmailField(null=True, blank=True)  # noqa: DJ001 - the same
@@ -102,7 +92,7 @@ class Merchant(models.Model):
         constraints = [
             models.UniqueConstraint(folded_name(), name="merchant_name_unique"),
             models.CheckConstraint(condition=models.Q(name__regex=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), name="merchant_name_format"),
-            models.CheckConstraint(condition=models.Q(status__in=list(Status)), name="merchant_status_known"),
+            models.CheckConstraint(condition=models.Q(status__in=values(Status)), name="merchant_status_known"),
             models.CheckConstraint(condition=~models.Q(display_name=""), name="merchant_display_name_not_empty"),
         ]
 
@@ -116,7 +106,7 @@ class Account(models.Model):
     ``overdraft_limit_minor`` is in minor units: how far below zero a wallet may go. Accounts are never deleted, they are closed.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    id = IdField()
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="accounts", db_index=False)
     currency = models.ForeignKey(Currency, on_delete=models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=8, choices=[(k.value, k.value) for k in AccountKind])
@@ -129,8 +119,8 @@ class Account(models.Model):
         permissions = [("set_overdraft", "Can set overdraft limits")]
         constraints = [
             models.UniqueConstraint(fields=["merchant", "currency", "kind"], name="account_merchant_currency_kind_unique"),
-            models.CheckConstraint(condition=models.Q(kind__in=list(AccountKind)), name="account_kind_known"),
-            models.CheckConstraint(condition=models.Q(status__in=list(Status)), name="account_status_known"),
+            models.CheckConstraint(condition=models.Q(kind__in=values(AccountKind)), name="account_kind_known"),
+            models.CheckConstraint(condition=models.Q(status__in=values(Status)), name="account_status_known"),
             models.CheckConstraint(
                 condition=models.Q(overdraft_limit_minor=0) | models.Q(overdraft_limit_minor__gt=0, kind=AccountKind.WALLET.value),
                 name="account_overdraft_of_wallets",
@@ -143,48 +133,3 @@ class Account(models.Model):
         # The name only where it was read with the account: a text must not cost a query.
         owner = self.merchant.name if Account.merchant.is_cached(self) else self.merchant_id
         return f"{owner} {self.currency_id} {self.kind}"
-
-
-class ApiKey(models.Model):
-    """A credential of the platform's (no merchant) or of one merchant's. Only the SHA-256 of its secret is kept.
-
-    A plain SHA-256 is enough here, and a slow hash would be waste: those protect passwords, which people choose and machines can
-    guess. This secret is 256 random bits, which nobody can try out, and its hash is looked up on the path of every request.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    name = models.CharField(max_length=100, help_text="What uses it, in your words.")
-    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    prefix = models.CharField(max_length=16, help_text="The beginning of the key, to tell keys apart.")
-    digest = models.BinaryField(max_length=32)
-    scopes = ArrayField(models.CharField(max_length=32))
-    created_at = models.DateTimeField(db_default=Now())
-    expires_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
-    revoked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-id"]
-        verbose_name = "API key"
-        permissions = [("revoke_apikey", "Can revoke API keys")]
-        constraints = [
-            models.UniqueConstraint(fields=["digest"], name="api_key_digest_unique"),
-            models.UniqueConstraint(fields=["prefix"], name="api_key_prefix_unique"),
-            models.CheckConstraint(
-                condition=models.Q(scopes__contained_by=[scope.value for scope in Scope]) & models.Q(scopes__len__gt=0),
-                name="api_key_scopes_known",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(merchant__isnull=True) | ~models.Q(scopes__overlap=sorted(PLATFORM_SCOPES)),
-                name="api_key_operations_of_platform",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.prefix}… ({self.name})"
-
-    def state(self, now: datetime) -> str:
-        """Return whether it works at a moment: valid, expired or revoked."""
-        if self.revoked_at is not None:
-            return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= now else "valid"

@@ -18,7 +18,7 @@ from ledger_project.kernel.access import PLATFORM_OWNER
 from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidAmount, LedgerError
 from ledger_project.kernel.json import dumps
 from ledger_project.kernel.money import Currency, parse_typed_major
-from merchants.models import new_id
+from ledger_project.minor_units import new_id
 from transfers.domain.commands import Command, Details, Original
 from transfers.domain.reversals import fee_share
 from transfers.jobs import Key

@@ -1,4 +1,4 @@
--- A fee schedule is never edited: transfers refer to the version that they were charged by. Read by migrations 0002 and 0003.
+-- A fee schedule is never edited: transfers refer to the version that they were charged by. Read by migration 0002.
 
 CREATE TRIGGER fee_schedule_append_only BEFORE UPDATE OR DELETE ON fees_feeschedule FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('append a new version instead');
@@ -60,3 +60,8 @@ $$;
 
 CREATE TRIGGER fee_schedule_guard AFTER INSERT ON fees_feeschedule
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_fee_schedules();
+
+-- Only the ledger's own schema is looked into: transfers/sql/guards.sql says why.
+DO $pin$ BEGIN
+    EXECUTE format('ALTER FUNCTION ledger_check_fee_schedules() SET search_path = %I, pg_temp', current_schema());
+END $pin$;

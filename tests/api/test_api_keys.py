@@ -19,7 +19,8 @@ from ledger_project.http.authentication import forget_credentials, use_key_looku
 from ledger_project.kernel.access import Credential, Scope
 from ledger_project.readers import in_reader
 from merchants.credentials import KeyRefused, create_key, find_key, revoke_key
-from merchants.models import ApiKey, Merchant
+from merchants.models import Merchant
+from people.models import ApiKey
 from tests.api.test_authorization import bearer, new_key
 from tests.factories import merchant, unique
 

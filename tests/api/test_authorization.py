@@ -21,8 +21,8 @@ from ledger_project.http.views import ApiView
 from ledger_project.kernel.access import MERCHANT_SCOPES, Scope
 from ledger_project.readers import in_reader
 from merchants.credentials import NewKey, create_key, revoke_key
-from merchants.models import ApiKey
 from merchants.selectors import identify
+from people.models import ApiKey
 from tests.factories import key, merchant, transfer, unique, wallet
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import httpx
 import pytest
-from django.apps import apps
 from django.contrib.admin.models import LogEntry
-from django.db import connection
 
 from ledger_project.operator_log import API_USER
 from ledger_project.readers import in_reader
@@ -160,13 +157,3 @@ async def test_the_treasury_is_there_from_the_first_migration_and_stays(api: htt
     assert (await api.get(f"/merchants/{TREASURY}")).json()["status"] == "active"
     assert await code(api, f"/merchants/{TREASURY}/close") == (403, "permission_denied")
     assert (await api.post("/merchants", json={"merchant_name": "Treasury"})).json()["code"] == "merchant_exists"
-
-
-def test_a_treasury_that_somebody_registered_is_the_treasury(ledger: None) -> None:
-    del ledger
-    install = import_module("merchants.migrations.0008_treasury").install_treasury
-    before = list(Merchant.objects.filter(name__iexact=TREASURY).values_list("id", "name"))
-    with connection.schema_editor() as editor:
-        install(apps, editor)
-    assert list(Merchant.objects.filter(name__iexact=TREASURY).values_list("id", "name")) == before
-    assert len(before) == 1

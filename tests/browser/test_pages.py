@@ -10,7 +10,8 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from fees.models import FeeSchedule
-from merchants.models import Account, Currency, Merchant, new_id
+from ledger_project.minor_units import new_id
+from merchants.models import Account, Currency, Merchant
 from tests.factories import unique
 from tests.services.test_admin import USD, change_page, new_merchant, post
 from tests.services.test_rollups import settle

@@ -20,9 +20,9 @@ from django.db import connection, connections
 from ledger_project.database import EmbeddedPostgres
 from ledger_project.forgetting import forget_all
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from ledger_project.poolers import REFUSAL, refused_pooler
 from merchants.domain import MerchantIdentity
-from merchants.models import new_id
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.servers import free_port

@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
-from merchants.models import new_id
 from tests.factories import unique
 from transfers.domain.commands import Deposit, Details, RegisterMerchant
 from transfers.services.posting_now import post_now

@@ -12,8 +12,9 @@ from django.db import connection, connections, transaction
 
 from ledger_project.connections import use_own_connection
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
-from merchants.models import Merchant, new_id
+from merchants.models import Merchant
 from tests.factories import unique
 from tests.service_role import owner_connection
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="nee
 PAGES = [
     "/admin/",
     "/admin/merchants/merchant/",
-    "/admin/merchants/apikey/",
-    "/admin/merchants/apikey/add/",
+    "/admin/people/apikey/",
+    "/admin/people/apikey/add/",
     "/admin/transfers/transfer/",
     "/admin/fees/feeschedule/",
     "/admin/auth/user/add/",

@@ -11,10 +11,11 @@ from django.test import Client
 from django.urls import reverse
 
 from merchants.credentials import find_key
-from merchants.models import ApiKey, Merchant
+from merchants.models import Merchant
+from people.models import ApiKey
 from tests.factories import unique
 
-ADD = "/admin/merchants/apikey/add/"
+ADD = "/admin/people/apikey/add/"
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_key_is_made_and_its_secret_shown_once(root: Client) -> None:
     key = ApiKey.objects.get(prefix=secret[:11])
     assert (key.merchant_id, key.scopes, key.state(key.created_at)) == (merchant.id, ["merchants:read", "transfers:write"], "valid")
     assert find_key(bytes(key.digest)) is not None
-    for page in (reverse("admin:merchants_apikey_changelist"), reverse("admin:merchants_apikey_change", args=[key.id])):
+    for page in (reverse("admin:people_apikey_changelist"), reverse("admin:people_apikey_change", args=[key.id])):
         text = root.get(page).content.decode()
         assert key.prefix in text
         assert secret not in text
@@ -70,13 +71,13 @@ def test_a_key_is_revoked_with_a_reason_and_stays_so(root: Client) -> None:
     root.post(ADD, form())
     key = ApiKey.objects.first()
     assert key is not None
-    page = reverse("admin:merchants_apikey_change", args=[key.id]).replace("/change/", "/revoke/")
+    page = reverse("admin:people_apikey_change", args=[key.id]).replace("/change/", "/revoke/")
     assert root.post(page, {"token": "t", "reason": ""}).status_code == 200
     assert find_key(bytes(key.digest)) is not None
     assert root.post(page, {"token": "t", "reason": "laptop lost"}).status_code == 302
     assert find_key(bytes(key.digest)) is None
     assert "revoked before" in root.post(page, {"token": "t", "reason": "again"}).content.decode()
-    assert "laptop lost" in root.get(reverse("admin:merchants_apikey_change", args=[key.id])).content.decode()
+    assert "laptop lost" in root.get(reverse("admin:people_apikey_change", args=[key.id])).content.decode()
 
 
 def test_who_may_only_look_makes_and_revokes_nothing(root: Client) -> None:
@@ -87,7 +88,7 @@ def test_who_may_only_look_makes_and_revokes_nothing(root: Client) -> None:
     user.user_permissions.set(Permission.objects.filter(codename="view_apikey"))
     viewer = Client()
     viewer.force_login(user)
-    change = reverse("admin:merchants_apikey_change", args=[key.id])
+    change = reverse("admin:people_apikey_change", args=[key.id])
     assert viewer.get(change).status_code == 200
     assert viewer.post(ADD, form()).status_code == 403
     assert viewer.post(change.replace("/change/", "/revoke/"), {"token": "t", "reason": "r"}).status_code == 403

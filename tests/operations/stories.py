@@ -11,8 +11,9 @@ import psycopg
 from django.db import connection
 
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
-from merchants.models import Account, new_id
+from merchants.models import Account
 from tests.factories import unique
 from transfers.domain.commands import (
     CaptureHold,

@@ -20,8 +20,8 @@ from django.utils import timezone
 from ledger_project.durability import Severity, examine_database, judge_settings
 from ledger_project.formats.spreadsheets import neutralised
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import TREASURY, MerchantIdentity
-from merchants.models import new_id
 from merchants.selectors import identify_now
 from tests.environment import ROOT
 from tests.factories import unique

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from typing import Any
@@ -20,14 +20,17 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import AddIndex
+from django.db.migrations.operations.base import Operation
+from django.db.models import Index
 
+from ledger_project.schema import expected_lines, schema_lines
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.own_servers import ask
 from tests.servers import database_url
 
-FIRST = {"merchants": "0003_api_keys", "fees": "0002_guards_and_default", "transfers": "0006_guard_search_path"}
-"""What stood when the ledger was first released: these make tables that are empty."""
+FIRST = {"merchants": "0002_guards", "people": "0001_tables", "fees": "0002_guards", "transfers": "0003_roles"}
+"""The squashed migrations: these make tables that are empty."""
 
 LARGE = (
     "merchants_account",
@@ -40,8 +43,6 @@ LARGE = (
 BLOCKING_INDEX = re.compile(rf'CREATE (UNIQUE )?INDEX (?!CONCURRENTLY)[^;]*ON "?({"|".join(LARGE)})"?', re.IGNORECASE)
 REWRITE = re.compile(rf'ALTER TABLE "?({"|".join(LARGE)})"?[^;]*(ALTER COLUMN[^;]*TYPE|SET NOT NULL)', re.IGNORECASE)
 UNIQUE = re.compile(rf'ALTER TABLE "?({"|".join(LARGE)})"?[^;]*ADD CONSTRAINT "?\w+"? UNIQUE \(', re.IGNORECASE)
-NEED_A_PAUSE = {("transfers", "0010_idempotency_owner")}
-"""Not compatible with the release before in any case: docs/operations.md has the service stopped for it."""
 
 
 def newer() -> list[tuple[str, str]]:
@@ -51,21 +52,46 @@ def newer() -> list[tuple[str, str]]:
     return sorted(node for node in loader.graph.nodes if node[0] in FIRST and node not in first)
 
 
-@pytest.mark.parametrize("node", newer(), ids=".".join)
-def test_no_migration_blocks_postings_for_as_long_as_a_table_is_large(node: tuple[str, str]) -> None:
-    app, name = node
-    out = StringIO()
-    call_command("sqlmigrate", app, name, stdout=out, no_color=True)
-    text = re.sub(r"--[^\n]*", "", out.getvalue())
-    assert not BLOCKING_INDEX.search(text), "make the index CONCURRENTLY (AddIndexConcurrently, atomic = False)"
-    assert node in NEED_A_PAUSE or not UNIQUE.search(text), "make a unique index CONCURRENTLY, then the constraint USING INDEX"
-    assert not REWRITE.search(text), "it reads or writes the whole table under a lock that stops everybody"
-    migration = MigrationLoader(None, ignore_no_migrations=True).get_migration(app, name)
-    plain = [operation for operation in migration.operations if type(operation) is AddIndex]
-    assert not [operation for operation in plain if apps.get_model(app, operation.model_name)._meta.db_table in LARGE]
+def blocking(statements: str, operations: Sequence[Operation], app: str) -> str:
+    """Return what a migration does that nobody can post beside; an empty text if there is nothing."""
+    text = re.sub(r"--[^\n]*", "", statements)
+    if BLOCKING_INDEX.search(text):
+        return "make the index CONCURRENTLY (AddIndexConcurrently, atomic = False)"
+    if UNIQUE.search(text):
+        return "make a unique index CONCURRENTLY, then the constraint USING INDEX"
+    if REWRITE.search(text):
+        return "it reads or writes the whole table under a lock that stops everybody"
+    plain = [operation for operation in operations if type(operation) is AddIndex]
+    if [operation for operation in plain if apps.get_model(app, operation.model_name)._meta.db_table in LARGE]:
+        return "make the index CONCURRENTLY"
+    return ""
 
 
-# --- the newest migrations, while money is posted ---------------------------------------------------------------------------
+def test_no_migration_blocks_postings_for_as_long_as_a_table_is_large() -> None:
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    for app, name in newer():
+        out = StringIO()
+        call_command("sqlmigrate", app, name, stdout=out, no_color=True)
+        assert not blocking(out.getvalue(), loader.get_migration(app, name).operations, app), f"{app}.{name}"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE INDEX slow ON transfers_transfer (memo)",
+        'CREATE UNIQUE INDEX "slow" ON "transfers_hold" ("memo")',
+        'ALTER TABLE "transfers_idempotencyrecord" ADD CONSTRAINT slow UNIQUE (key)',
+        "ALTER TABLE merchants_account ALTER COLUMN kind TYPE text",
+        "ALTER TABLE transfers_ledgerentry ALTER COLUMN hash SET NOT NULL",
+    ],
+)
+def test_what_would_block_them_is_seen(statement: str) -> None:
+    assert blocking(statement, [], "transfers")
+    assert blocking("", [AddIndex("transfer", Index(fields=["memo"], name="slow"))], "transfers")
+    assert not blocking(statement.replace("transfers_", "other_").replace("merchants_", "other_"), [], "transfers")
+
+
+# --- databases of before the squash, while money is posted ---------------------------------------------------------------------------
 
 # What every release must be able to do before, during and after a migration: the columns are those of the first one.
 OPENED = """
@@ -149,16 +175,36 @@ def migrate(url: str, *target: str) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_the_newest_migrations_run_while_money_is_posted(ledger: None) -> None:
-    """Back to the first release and on to the newest: no posting fails, and none waits for long."""
-    del ledger
+def manage(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "x"}
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def database_of_before() -> Iterator[str]:
+    """Have a database that the migrations of before the squash made."""
     with own_database() as url:
-        migrate(url, "transfers", FIRST["transfers"])
+        with psycopg.connect(url, autocommit=True) as raw:
+            raw.execute((ROOT / "tests/schemas/before_squash.sql").read_text())  # type: ignore[arg-type]
+            raw.execute("INSERT INTO public.merchants_currency VALUES ('USD', 2, 'US Dollar', true)")
+        yield url
+
+
+def test_an_earlier_database_is_adopted_while_money_is_posted_and_is_like_a_new_one(ledger: None) -> None:
+    del ledger
+    assert schema_lines() == expected_lines(), "write ledger_project/schema.txt again"
+    with database_of_before() as url:
+        early = manage(url, "migrate")
+        assert early.returncode
+        assert "run manage.py adopt_database once" in early.stderr
         postings = Postings(url)
         postings.start()
         try:
             while postings.count < 20 and postings.failed is None:
                 time.sleep(0.005)
+            adopted = manage(url, "adopt_database")
+            assert "recorded; go on with manage.py migrate" in adopted.stdout, adopted.stderr
             migrate(url)
             after = postings.count
             while postings.count < after + 20 and postings.failed is None:
@@ -169,4 +215,32 @@ def test_the_newest_migrations_run_while_money_is_posted(ledger: None) -> None:
         assert postings.failed is None, repr(postings.failed)
         assert after > 20, "nothing was posted meanwhile"
         assert postings.slowest_s < 2
-        assert ask(url, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
+        assert ask(url, "SELECT app_label FROM django_content_type WHERE model = 'apikey'") == [("people",)]
+        assert "nothing to do" in manage(url, "adopt_database").stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            "ALTER TABLE transfers_transfer DISABLE TRIGGER ALL; DROP TRIGGER transfer_guard ON transfers_transfer",
+            "- trigger CREATE TRIGGER transfer_guard",
+        ),
+        ("ALTER TABLE transfers_hold ADD COLUMN mine int", "+ column transfers_hold.mine integer"),
+        (
+            "DELETE FROM django_migrations WHERE name = '0015_overdraft_permission'",
+            "transfers.0015_overdraft_permission is not applied here",
+        ),
+    ],
+)
+def test_a_database_that_differs_is_not_adopted_and_stays_as_it_was(ledger: None, change: str, says: str) -> None:
+    del ledger
+    with database_of_before() as url:
+        recorded = "SELECT app, name FROM django_migrations ORDER BY id"
+        with psycopg.connect(url, autocommit=True) as raw:
+            raw.execute(change)  # type: ignore[arg-type]
+        before = ask(url, recorded)
+        refused = manage(url, "adopt_database")
+        assert refused.returncode == 1
+        assert says in refused.stderr
+        assert ask(url, recorded) == before

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from ledger_project.kernel.money import Currency
-from merchants.models import new_id
+from ledger_project.minor_units import new_id
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.operations.stories import USD, post, raw_connection, register

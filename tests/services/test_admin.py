@@ -13,8 +13,9 @@ from django.urls import reverse
 
 from fees.models import FeeSchedule
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
-from merchants.models import Account, Merchant, new_id
+from merchants.models import Account, Merchant
 from tests.factories import unique
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds
 from transfers.models import Hold, LedgerEntry, Transfer

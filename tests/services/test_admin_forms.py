@@ -21,9 +21,11 @@ from django.urls import reverse
 
 from fees.admin import DraftForm
 from fees.models import FeeSchedule
+from ledger_project.minor_units import new_id
 from merchants.domain import Status
-from merchants.models import Account, ApiKey, Currency, Merchant, new_id
+from merchants.models import Account, Currency, Merchant
 from merchants.services import set_merchant_status
+from people.models import ApiKey
 from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, draft, new_merchant, post
 from transfers.admin_posting import ReversalForm
@@ -212,7 +214,7 @@ def test_a_fee_form_that_was_refused_and_corrected_works(root: Client) -> None:
 
 
 def test_a_key_form_that_is_sent_twice_makes_one_key(root: Client) -> None:
-    page, name = reverse("admin:merchants_apikey_add"), unique("shop")
+    page, name = reverse("admin:people_apikey_add"), unique("shop")
     token = re.search(r'name="token" value="([^"]+)"', root.get(page).content.decode())
     assert token is not None
     form = {"token": token[1], "name": name, "merchant": "", "scopes": ["transfers:read"]}

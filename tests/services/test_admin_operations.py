@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from fees.models import FeeSchedule
-from merchants.models import Account, Currency, Merchant, new_id
+from ledger_project.minor_units import new_id
+from merchants.models import Account, Currency, Merchant
 from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, new_merchant, new_transfer, post
 from tests.services.test_rollups import settle

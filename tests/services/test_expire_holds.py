@@ -12,8 +12,8 @@ from uuid import UUID
 from django.db import connection
 
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
-from merchants.models import new_id
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.invariants import check_invariants

@@ -8,19 +8,13 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from urllib.parse import quote
 
 import httpx
-import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection
 
 from ledger_project.readers import in_reader
 from merchants.models import Account, Merchant, NameField
@@ -32,9 +26,6 @@ from tests.own_servers import manage
 from tests.servers import Service
 from tests.unit.test_names import DOTLESS, DOTTED, KELVIN, lookalikes
 from transfers.selectors import list_merchants
-
-search = import_module("merchants.migrations.0004_list_indexes")
-migration = import_module("merchants.migrations.0005_ascii_names")
 
 
 async def test_what_only_looks_like_a_name_finds_nobody_by_the_api(api: httpx.AsyncClient) -> None:
@@ -126,7 +117,7 @@ def test_no_code_of_ours_lowers_a_name_by_another_rule() -> None:
     python = re.compile(r"merchant\w*(?:\.name)?\.(?:lower|casefold|upper)\(")
     for folder in ("merchants", "fees", "transfers"):
         for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.sql")]:
-            if "migrations" in path.parts or path.name == "search.sql":
+            if "migrations" in path.parts:
                 continue
             text = path.read_text(encoding="utf-8")
             found = [match.group() for match in (*sql.finditer(text), *python.finditer(text)) if "Collate(" not in match.group()]
@@ -177,52 +168,6 @@ def _try_names(client: httpx.Client) -> None:
         2,
         0,
     ]
-
-
-@contextmanager
-def migrating(url: str) -> Iterator[tuple[SimpleNamespace, psycopg.Connection[Any]]]:
-    """Have a table of merchants as it was, and what a migration is given to work on it."""
-    own = connections.create_connection("default")
-    with connect(url) as raw:
-        owner = {"NAME": raw.info.dbname, "USER": raw.info.user, "PASSWORD": raw.info.password}
-        own.settings_dict = {**own.settings_dict, **owner, "OPTIONS": {}}
-        raw.execute("CREATE TABLE merchants_merchant (name varchar(64) NOT NULL)")
-        for statement in (search._FUNCTION, search._INDEX):
-            raw.execute(statement)
-        raw.execute("CREATE UNIQUE INDEX merchant_name_unique ON merchants_merchant (lower(name))")
-        try:
-            yield SimpleNamespace(connection=own), raw
-        finally:
-            own.close()
-
-
-def test_names_that_a_locale_let_in_twice_stop_the_migration_with_their_names(ledger: None) -> None:
-    del ledger
-    with foreign_database(TURKISH) as url, migrating(url) as (editor, raw):
-        raw.execute("DROP INDEX merchant_name_unique")  # so that the two names get in, whatever the locale is
-        raw.execute("INSERT INTO merchants_merchant VALUES ('ivan_shop'), ('IVAN_SHOP'), ('mira')")
-        with pytest.raises(ValueError, match="IVAN_SHOP, ivan_shop"):
-            migration.make_indexes(editor, 'name COLLATE "C"')
-        raw.execute("UPDATE merchants_merchant SET name = 'ivan_shop_2' WHERE name = 'IVAN_SHOP'")
-        migration.make_indexes(editor, 'name COLLATE "C"')
-        with pytest.raises(psycopg.errors.UniqueViolation, match="merchant_name_unique"):
-            raw.execute("INSERT INTO merchants_merchant VALUES ('Ivan_Shop')")
-
-
-def test_the_migration_can_be_cut_short_anywhere_repeated_and_taken_back(ledger: None) -> None:
-    del ledger
-    names = "SELECT indexname FROM pg_indexes WHERE tablename = 'merchants_merchant' ORDER BY 1"
-    with foreign_database(TURKISH) as url, migrating(url) as (editor, raw):
-        complete = raw.execute(names).fetchall()
-        for damage in (
-            "CREATE INDEX merchant_name_unique_new ON merchants_merchant (name)",
-            "ALTER INDEX merchant_name_unique RENAME TO merchant_name_unique_old",
-            "CREATE INDEX merchant_name_grams_old ON merchants_merchant (name)",
-        ):
-            for name in ('name COLLATE "C"', "name"):
-                raw.execute(damage)
-                migration.make_indexes(editor, name)
-                assert raw.execute(names).fetchall() == complete
 
 
 def test_the_service_does_not_start_on_a_database_of_another_encoding(ledger: None) -> None:

@@ -13,8 +13,8 @@ from django.db.utils import Error as DatabaseFailure
 
 from ledger_project.kernel.ids import first_uuid7_at
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import TREASURY, MerchantIdentity
-from merchants.models import new_id
 from merchants.selectors import identify_now
 from tests.factories import unique
 from transfers import store

@@ -5,7 +5,7 @@ from django.db.models import F, Q
 
 from fees.models import FeeSchedule
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
-from ledger_project.minor_units import MinorUnitsField
+from ledger_project.minor_units import MinorUnitsField, values
 from merchants.models import Account, Currency
 from transfers.domain.holds import HoldStatus
 
@@ -55,7 +55,7 @@ class Hold(models.Model):
             models.CheckConstraint(
                 condition=Q(captured_minor__gte=0, captured_minor__lte=F("amount_minor")), name="hold_captured_within_amount"
             ),
-            models.CheckConstraint(condition=Q(status__in=list(HoldStatus)), name="hold_status_known"),
+            models.CheckConstraint(condition=Q(status__in=values(HoldStatus)), name="hold_status_known"),
             models.CheckConstraint(
                 condition=Q(status=HoldStatus.CAPTURED.value, captured_minor__gt=0, capture__isnull=False)
                 | (~Q(status=HoldStatus.CAPTURED.value) & Q(captured_minor=0, capture__isnull=True)),

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from merchants.models import new_id
+from ledger_project.minor_units import IdField
 
 
 class ReconciliationRun(models.Model):
@@ -14,7 +14,7 @@ class ReconciliationRun(models.Model):
         CLEAN = "clean"
         DAMAGED = "damaged"
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    id = IdField()
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField()
     verdict = models.CharField(max_length=8, choices=Verdict.choices)

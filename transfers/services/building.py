@@ -21,8 +21,8 @@ from ledger_project.kernel.errors import (
     ValidationFailed,
 )
 from ledger_project.kernel.money import Currency, parse_major
+from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity, fold, own
-from merchants.models import new_id
 from merchants.selectors import Identities
 from transfers.domain.commands import Command, PlaceHold, Refuse, RegisterMerchant, TransferFunds
 from transfers.services.requests import HoldRequest, RegistrationRequest, TransferRequest

@@ -3,7 +3,7 @@
 -- One check per INSERT statement, not per row: a batch of 1,000 transfers pays once. Rows that were inserted are seen as the
 -- transition table new_rows. The planner has no statistics on it, and a plan made when the journal was small must not turn into
 -- a scan of the whole journal later: hence nested loops over index look-ups, by the SET clauses.
--- Read by migrations 0002 and 0013. Needs no extension; PostgreSQL 15 or newer.
+-- Read by migration 0002. Needs no extension; PostgreSQL 15 or newer.
 
 -- Entries: each continues its account's chain, later than the posting before it, and stays above the floor; and those of a transfer are exactly
 -- what the transfer says: its accounts, its amount, its fee, its kind, its time.
@@ -308,7 +308,7 @@ CREATE TRIGGER hold_not_truncated BEFORE TRUNCATE ON transfers_hold FOR EACH STA
 -- Room on each page for the completed row beside the claimed one, so that completing a key writes no index.
 ALTER TABLE transfers_idempotencyrecord SET (fillfactor = 45);
 
--- Since migration 0013: what can be seen at the commit only, since its parts come one after the other.
+-- What can be seen at the commit only, since its parts come one after the other.
 --
 -- A transfer has its entries; a movement of a hold has its hold, and has begun or ended it; reversals of one original together are not more
 -- than it, whoever else wrote one meanwhile. (Both reversals are lines of one account's chain. Whoever comes second in it has seen the
@@ -401,3 +401,13 @@ CREATE CONSTRAINT TRIGGER hold_is_placed AFTER INSERT ON transfers_hold DEFERRAB
 CREATE CONSTRAINT TRIGGER hold_is_moved_on AFTER UPDATE ON transfers_hold DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN ((OLD.status, OLD.captured_minor, OLD.capture_id) IS DISTINCT FROM (NEW.status, NEW.captured_minor, NEW.capture_id))
     EXECUTE FUNCTION ledger_check_hold();
+
+-- A temporary table comes before every schema in the search for a name. Without this, a role that may make one could lay an account of its own,
+-- with a boundless overdraft, over the real one and have the guard read that.
+DO $pin$ DECLARE
+    guard text;
+BEGIN
+    FOREACH guard IN ARRAY ARRAY['ledger_check_entries', 'ledger_check_transfers', 'ledger_check_commit', 'ledger_check_hold'] LOOP
+        EXECUTE format('ALTER FUNCTION %I() SET search_path = %I, pg_temp', guard, current_schema());
+    END LOOP;
+END $pin$;

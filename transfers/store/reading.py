@@ -16,8 +16,8 @@ from fees.domain import Payer, Schedule
 from fees.selectors import CANDIDATES, load_by_ids
 from ledger_project import metrics
 from ledger_project.forgetting import identities_lost
+from ledger_project.minor_units import new_id
 from merchants.domain import AccountKind, Status
-from merchants.models import new_id
 from transfers.domain import commands as c
 from transfers.domain.book import AccountState, Book, HoldState
 from transfers.domain.commands import AccountKey, HoldTerms

@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from ledger_project.kernel.errors import Refusal
 from ledger_project.kernel.money import Currency
-from merchants.models import new_id
+from ledger_project.minor_units import new_id
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.jobs import Item, Job

@@ -14,8 +14,8 @@ from ledger_project.management.arguments import whole
 from ledger_project.management.running import IMPOSSIBLE
 from merchants.credentials import KeyRefused, create_key, revoke_key
 from merchants.domain import MerchantIdentity
-from merchants.models import ApiKey
 from merchants.selectors import identify_now
+from people.models import ApiKey
 
 
 class Command(BaseCommand):

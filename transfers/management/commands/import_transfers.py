@@ -25,7 +25,7 @@ from rich.progress import Progress
 from ledger_project.formats.spreadsheets import neutralised
 from ledger_project.kernel.errors import DatabaseUnavailable
 from ledger_project.management.running import IMPOSSIBLE, INTERRUPTED
-from merchants.models import new_id
+from ledger_project.minor_units import new_id
 from transfers.import_files import FileUnreadable, Line, Survey, line_item, read_lines, renderer, survey
 from transfers.jobs import Result
 from transfers.services.importing import post_transfers_now

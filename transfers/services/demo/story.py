@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
-from merchants.models import new_id
 from transfers.domain import commands as c
 from transfers.domain.book import HoldState
 from transfers.domain.outcome import Outcome

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ledger_project.kernel.money import Currency
+from ledger_project.minor_units import new_id
 from merchants.domain import TREASURY, MerchantIdentity
-from merchants.models import new_id
 from merchants.selectors import active_currencies_now, identify_now
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome

@@ -17,6 +17,7 @@ VIEW = [(app, model, f"view_{model}", f"Can view {name}") for app, model, name i
     ("transfers", "transfer", "transfer"),
 )]
 OPERATE = [
+    ("merchants", "account", "set_overdraft", "Can set overdraft limits"),
     ("merchants", "merchant", "freeze_merchant", "Can freeze, unfreeze and close merchants and accounts"),
     ("transfers", "hold", "void_hold", "Can void holds"),
     ("transfers", "transfer", "reverse_transfer", "Can reverse transfers"),
@@ -42,9 +43,7 @@ def install_roles(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("transfers", "0003_rollups"),
-        ("fees", "0002_guards_and_default"),
-        ("merchants", "0002_guards_and_currencies"),
+        ("transfers", "0002_journal_guards"),
         ("admin", "0003_logentry_add_action_flag_choices"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
