@@ -38,7 +38,8 @@ class IdField(models.UUIDField):  # type: ignore[type-arg]
     """The primary key of a row that callers see: a UUIDv7, made in Python."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"primary_key": True, "default": new_id, "editable": False} | kwargs)
+        defaults: dict[str, Any] = {"primary_key": True, "default": new_id, "editable": False}
+        super().__init__(**defaults | kwargs)
 
     def deconstruct(self) -> Any:
         """Be a ``UUIDField`` without a default to migrations: the database makes no ids."""
