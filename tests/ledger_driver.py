@@ -30,7 +30,7 @@ from transfers.services.building import build_transfer, check_addressing
 from transfers.services.expiry import sweep_due_holds
 from transfers.services.posting_now import post_now
 from transfers.services.requests import RegistrationRequest
-from transfers.store import JobResults
+from transfers.store.posting import JobResults
 
 T = TypeVar("T")
 PAGE = 25

@@ -24,7 +24,7 @@ from ledger_project.connections import use_own_connection
 from ledger_project.kernel.errors import AccountBusy, Unavailable
 from transfers.jobs import Blocker, Job
 from transfers.retrying import Deferred, Outcome, patient_round
-from transfers.store import JobResults
+from transfers.store.posting import JobResults
 
 _REMEMBERED = 10_000
 """Locks that are remembered as taken; the oldest are forgotten first. Whoever forgets one waits for it once more."""

@@ -26,7 +26,7 @@ from transfers.deferred_jobs import DeferredJobs
 from transfers.jobs import Job
 from transfers.reporting import report_batch
 from transfers.retrying import Deferred, Outcome, post_patiently, post_reliably
-from transfers.store import JobResults
+from transfers.store.posting import JobResults
 
 
 @dataclass(slots=True, eq=False)

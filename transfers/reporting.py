@@ -10,7 +10,7 @@ import structlog
 
 from ledger_project import metrics
 from ledger_project.log_writer import LineLogger
-from transfers.store import JobResults
+from transfers.store.posting import JobResults
 
 log = LineLogger(__name__)
 failures = structlog.get_logger(__name__)

@@ -29,7 +29,8 @@ from ledger_project.connections import drop_connection
 from ledger_project.forgetting import identities_lost
 from ledger_project.kernel.errors import AccountBusy, ClocksDiffer, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
 from transfers.domain.commands import AccountKey
-from transfers.store import ONLY_FREE, WAIT, Busy, Contention, JobResults, Locking, post
+from transfers.store.posting import Contention, JobResults, post
+from transfers.store.reading import ONLY_FREE, WAIT, Busy, Locking
 
 if TYPE_CHECKING:
     from transfers.jobs import Blocker, Job

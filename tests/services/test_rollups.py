@@ -17,7 +17,6 @@ from ledger_project.minor_units import new_id
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
 from tests.factories import unique
-from transfers import store
 from transfers.domain.commands import (
     CaptureHold,
     Command,
@@ -36,6 +35,7 @@ from transfers.selectors import find_hold_terms, find_original
 from transfers.services import rollup_statements as sql
 from transfers.services.posting_now import bare, post_now
 from transfers.services.rollups import rebuild_rollups, refresh_rollups, rollup_differences
+from transfers.store import posting
 
 CHF = Currency("CHF", 2)
 SEK = Currency("SEK", 2)
@@ -145,7 +145,7 @@ def test_a_transfer_that_is_decided_early_and_committed_late_is_not_missed() -> 
 
     def post_and_dawdle() -> None:
         with transaction.atomic():
-            store.post([Job([Item(TransferFunds(slow, other, CHF, 111, Details()), bare)])], lock_wait_s=1)
+            posting.post([Job([Item(TransferFunds(slow, other, CHF, 111, Details()), bare)])], lock_wait_s=1)
             posted.set()
             assert commit.wait(20)
 

@@ -12,7 +12,7 @@ from transfers.domain.commands import Details, ExpireHold, HoldTerms
 from transfers.domain.holds import HoldStatus
 from transfers.jobs import Answer, Item, Job
 from transfers.selectors.holds import due_holds, unreadable_due_holds
-from transfers.store import JobResults
+from transfers.store.posting import JobResults
 
 log = structlog.get_logger(__name__)
 
