@@ -13,7 +13,9 @@ COPY --from=build /venv /venv
 WORKDIR /app
 COPY manage.py ./
 COPY ledger_project ledger_project
+COPY console console
 COPY merchants merchants
+COPY people people
 COPY fees fees
 COPY transfers transfers
 USER ledger

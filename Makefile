@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: help run test browser screenshots check lint format typecheck lock bench compare soak chaos fuzz audit clean
 
 # What it warns of on standard error is its own bookkeeping of exceptions.
-BANDIT = $(BIN)/bandit -q -r -c pyproject.toml ledger_project merchants fees transfers manage.py
+BANDIT = $(BIN)/bandit -q -r -c pyproject.toml ledger_project merchants people fees transfers console manage.py
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

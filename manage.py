@@ -30,8 +30,8 @@ def execute(arguments: Sequence[str]) -> None:
     from django.conf import settings  # noqa: PLC0415 - the settings module must be named first
     from django.core.management import execute_from_command_line  # noqa: PLC0415
 
-    from ledger_project.connections import use_own_connection  # noqa: PLC0415
-    from ledger_project.database import EmbeddedPostgres  # noqa: PLC0415
+    from ledger_project.database.connections import use_own_connection  # noqa: PLC0415
+    from ledger_project.database.embedded import EmbeddedPostgres  # noqa: PLC0415
 
     command = arguments[1] if len(arguments) > 1 else "help"
     embedded = settings.LEDGER_EMBEDDED and command not in WITHOUT_DATABASE and "--help" not in arguments

@@ -85,7 +85,7 @@ def measure() -> int:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    from transfers.services.operations import read_summary
+    from transfers.figures.read import read_summary
 
     client = Client()
     client.force_login(User.objects.create_superuser(f"bench-{time.time_ns()}"))
@@ -120,8 +120,8 @@ def run(entries: int, merchants: int) -> int:
     from django.db import connection
 
     from benchmarks.fill import fill
-    from ledger_project.database import EmbeddedPostgres
-    from transfers.services.rollups import refresh_rollups, rollup_differences
+    from ledger_project.database.embedded import EmbeddedPostgres
+    from transfers.figures.refresh import refresh_rollups, rollup_differences
 
     with EmbeddedPostgres(settings.LEDGER_DATA_DIR).running():
         call_command("migrate", verbosity=0)

@@ -13,14 +13,14 @@ from uuid import UUID
 import psycopg
 
 from fees.selectors import load_schedules
-from ledger_project.kernel.json import dumps_text
+from ledger_project.database.fields import new_id
+from ledger_project.kernel.exact_json import dumps_text
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from transfers.domain.book import AccountState, Book
 from transfers.domain.commands import AccountKey, Command, Deposit, Details, TransferFunds
 from transfers.domain.hashing import GENESIS, seal
-from transfers.domain.posting import Group, Plan, plan
+from transfers.domain.ledger import AccountState, Book
+from transfers.domain.plan import Group, Plan, plan
 
 CURRENCIES = (Currency("USD", 2), Currency("EUR", 2), Currency("BTC", 8))
 CHUNK = 5_000

@@ -18,7 +18,7 @@ import psutil
 import psycopg
 
 from benchmarks.requests import MERCHANTS
-from ledger_project.database import EmbeddedPostgres
+from ledger_project.database.embedded import EmbeddedPostgres
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

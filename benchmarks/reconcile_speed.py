@@ -39,7 +39,7 @@ def main(entries: int) -> None:
         from django.conf import settings
         from django.core.management import call_command
 
-        from ledger_project.database import EmbeddedPostgres
+        from ledger_project.database.embedded import EmbeddedPostgres
 
         server = EmbeddedPostgres(settings.LEDGER_DATA_DIR)
         with server.running():
@@ -52,7 +52,7 @@ def _measure(socket_dir: str, entries: int) -> None:
     from django.db import connections
 
     from benchmarks.bulk_ledger import fill
-    from transfers.services.reconciliation import Reconciliation, reconcile
+    from transfers.reconciliation.run import Reconciliation, reconcile
 
     with psycopg.connect(host=socket_dir, user="postgres", dbname="ledger", autocommit=True) as raw:
         count = fill(raw, entries=entries)

@@ -19,17 +19,17 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from console.amounts import shown
+from console.form_fields import JsonField, decimal_field, whole_number_field
+from console.pages import Cell, Panel, ReadOnlyAdmin
 from fees.domain import Payer, Rounding
 from fees.models import FeeSchedule
 from fees.selectors import in_force, time_line
 from fees.services import VersionExists, append_schedule, check_draft, preview
-from ledger_project.admin_amounts import shown
-from ledger_project.admin_base import Cell, Panel, ReadOnlyAdmin
-from ledger_project.admin_fields import JsonField, decimal_field, whole_number_field
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.days import moment_of
 from ledger_project.kernel.errors import ValidationFailed
 from ledger_project.kernel.money import Currency as Unit
-from ledger_project.minor_units import new_id
 from merchants.models import Currency, Merchant
 from merchants.selectors import known_currency
 

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from fees.domain import EARLIEST, LATEST, MAX_PART_MINOR, Payer, Rounding, TierMode
-from ledger_project.minor_units import IdField, MinorUnitsField, values
+from ledger_project.database.fields import IdField, MinorUnitsField, values
 from merchants.models import Currency, Merchant
 
 SCOPE_VERSION_UNIQUE = "fee_schedule_scope_version_unique"

@@ -13,7 +13,7 @@ from django.db import connection
 
 from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
 from fees.models import FeeSchedule
-from ledger_project.forgetting import on_forgetting
+from ledger_project.database.lost_rows import on_forgetting
 from merchants.models import Currency
 
 CANDIDATES = """

@@ -14,12 +14,12 @@ class LedgerProjectConfig(AppConfig):
         from django.db.backends.signals import connection_created  # noqa: PLC0415
 
         from ledger_project import checks  # noqa: F401, PLC0415 - importing registers
-        from ledger_project.connections import refuse_other_encodings, serve_with_limits  # noqa: PLC0415
-        from ledger_project.health import refuse_what_cannot_work  # noqa: PLC0415 - settings are read now, not before
-        from ledger_project.http.authentication import use_token_check  # noqa: PLC0415
-        from ledger_project.lifecycle import on_startup  # noqa: PLC0415
-        from ledger_project.orphans import watch_supervisor  # noqa: PLC0415
-        from ledger_project.tokens import check_access_token  # noqa: PLC0415
+        from ledger_project.database.connections import refuse_other_encodings, serve_with_limits  # noqa: PLC0415
+        from ledger_project.http.health import refuse_what_cannot_work  # noqa: PLC0415 - settings are read now, not before
+        from ledger_project.process.lifecycle import on_startup  # noqa: PLC0415
+        from ledger_project.process.supervisor import watch_supervisor  # noqa: PLC0415
+        from people.access.authentication import use_token_check  # noqa: PLC0415
+        from people.access.tokens import check_access_token  # noqa: PLC0415
 
         use_token_check(check_access_token)
         connection_created.connect(refuse_other_encodings)

@@ -14,17 +14,17 @@ django.setup()
 import structlog  # noqa: E402 - Django must be set up first
 from django.conf import settings  # noqa: E402
 
-from ledger_project import lifecycle  # noqa: E402
+from ledger_project.database.poolers import StartRefused  # noqa: E402
 from ledger_project.http.bodies import Receive  # noqa: E402
 from ledger_project.http.full_stack import FullStack  # noqa: E402
 from ledger_project.http.handler import ApiHandler, Scope, Send  # noqa: E402
-from ledger_project.poolers import StartRefused  # noqa: E402
+from ledger_project.process import lifecycle  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
 _api: Any = ApiHandler()
 if settings.LEDGER_TRACING:
-    from ledger_project import tracing
+    from ledger_project.observability import tracing
 
     _api = tracing.current().application(_api)
     lifecycle.on_shutdown(tracing.current().stop)

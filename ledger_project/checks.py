@@ -44,7 +44,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         for name in positive
         if getattr(settings, name) <= 0
     ]
-    if settings.DATABASES["default"]["ENGINE"] != "ledger_project.backend":
+    if settings.DATABASES["default"]["ENGINE"] != "ledger_project.database.backend":
         errors.append(Error("The ledger needs PostgreSQL: its promises rest on row locks.", id="ledger.E002"))
     if settings.LEDGER_POSTING_TIMEOUT < settings.LEDGER_IDEMPOTENCY_WAIT:
         errors.append(Error("LEDGER_POSTING_TIMEOUT must not be below LEDGER_IDEMPOTENCY_WAIT.", id="ledger.E003"))

@@ -9,10 +9,10 @@ from typing import Literal
 
 from environs import Env
 
-from ledger_project import admin_navigation
+from console import navigation as admin_navigation
 from ledger_project.configuration import authentication_mode, environment_secret, periodic_mode, second_factor_mode, secret_key
-from ledger_project.database import connection_settings
-from ledger_project.observability import configure_logging
+from ledger_project.database.embedded import connection_settings
+from ledger_project.observability.logging import configure_logging
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -140,6 +140,7 @@ INSTALLED_APPS = [
     "ledger_project",
     "merchants",
     "people",
+    "console",
     "fees",
     "transfers",
 ]
@@ -149,13 +150,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
-    "ledger_project.unusable_values.UnusableValuesMiddleware",  # before whatever looks up a cookie
+    "console.unusable_values.UnusableValuesMiddleware",  # before whatever looks up a cookie
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
-    "ledger_project.second_factor.SecondFactorMiddleware",
+    "console.second_factor.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -167,7 +168,7 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "ledger_project" / "templates"],  # before unfold's own, some of which it replaces
+        "DIRS": [BASE_DIR / "console" / "templates"],  # before unfold's own, some of which it replaces
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -236,7 +237,7 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
-FORMAT_MODULE_PATH = ["ledger_project.formats"]
+FORMAT_MODULE_PATH = ["console.formats"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")

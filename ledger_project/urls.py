@@ -3,10 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from ledger_project.docs import DocsView, SchemaView
-from ledger_project.health import HealthView, MetricsView, ReadinessView
-from ledger_project.http.token_views import TokenRefreshView, TokenView
-from ledger_project.second_factor import PATH, second_factor
+from console.second_factor import PATH, second_factor
+from ledger_project.http.documentation import DocsView, SchemaView
+from ledger_project.http.health import HealthView, MetricsView, ReadinessView
+from people.views import TokenRefreshView, TokenView
 
 urlpatterns = [
     path("", include("merchants.urls")),

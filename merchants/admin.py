@@ -19,22 +19,22 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from console.amounts import shown
+from console.form_fields import whole_number_field
+from console.pages import Cell, Done, Panel, Question, ReadOnlyAdmin, ReasonForm, ask
+from console.panels import StatementFilters, balances_panel, movements_panel, open_holds_panel, statement_panel
 from fees.services import waive
-from ledger_project.admin_amounts import shown
-from ledger_project.admin_base import Cell, Done, Panel, Question, ReadOnlyAdmin, ReasonForm, ask
-from ledger_project.admin_fields import whole_number_field
 from ledger_project.kernel import money
 from ledger_project.kernel.errors import InvalidAmount, LedgerError
 from ledger_project.kernel.money import parse_major
-from merchants.admin_keys import ApiKeyAdmin
 from merchants.domain import AccountKind, Status
 from merchants.models import Account, Currency, Merchant
 from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit
-from transfers.admin_panels import StatementFilters, balances_panel, movements_panel, open_holds_panel, statement_panel
+from people.admin import ApiKeyAdmin
 from transfers.selectors.balances import last_balance
-from transfers.services.closing import close_merchant
-from transfers.views.statement_files import csv_response
+from transfers.services.account_states import close_merchant
+from transfers.statements.csv import csv_response
 
 __all__ = ["AccountAdmin", "ApiKeyAdmin", "CurrencyAdmin", "MerchantAdmin"]
 

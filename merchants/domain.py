@@ -6,7 +6,7 @@ from enum import StrEnum
 from string import ascii_lowercase, ascii_uppercase
 from uuid import UUID
 
-from ledger_project.kernel.access import Actor
+from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.money import Currency
 
 

@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models.functions import Collate, Lower, Now
 from django.db.models.lookups import Contains, EndsWith, Exact, IRegex, StartsWith
 
+from ledger_project.database.fields import IdField, MinorUnitsField, values
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
-from ledger_project.minor_units import IdField, MinorUnitsField, values
 from merchants.domain import AccountKind, Status, fold
 
 

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger_project.forgetting import on_forgetting
+from ledger_project.database.lost_rows import on_forgetting
+from ledger_project.database.readers import in_reader
 from ledger_project.kernel import money
-from ledger_project.kernel.remembered import Remembered
-from ledger_project.readers import in_reader
+from ledger_project.kernel.bounded_cache import Remembered
 from merchants.domain import AccountKind, MerchantIdentity, WalletIdentity, fold, is_name
 from merchants.models import Account, Currency, Merchant, folded_name
 

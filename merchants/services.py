@@ -20,7 +20,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models.expressions import RawSQL
 from psycopg.errors import LockNotAvailable
 
-from ledger_project.kernel.access import PermissionDenied
+from ledger_project.kernel.actors import PermissionDenied
 from ledger_project.kernel.errors import AccountBusy, AccountClosed
 from ledger_project.kernel.metadata import stored_json
 from merchants.domain import TREASURY, Status, fold

@@ -5,14 +5,14 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
+from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_json, page_request
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
-from ledger_project.kernel.access import Actor, Scope
+from ledger_project.kernel.actors import Actor, Scope
 from ledger_project.kernel.errors import MerchantNotFound
-from ledger_project.readers import in_reader
 from merchants.domain import MerchantIdentity, own
 from merchants.selectors import find_currency, identify
 from merchants.serializers import (
@@ -28,12 +28,12 @@ from merchants.serializers import (
 from merchants.services import change_merchant
 from transfers import selectors
 from transfers.domain.outcome import Outcome
-from transfers.representations import account_json, balance_json, merchant_json, registered_json, timestamp
+from transfers.selectors.shown import account_json, balance_json, merchant_json, registered_json, timestamp
 from transfers.serializers import AccountJson
-from transfers.services import moving
+from transfers.services import transfers as moving
 from transfers.services.building import required_currency
 from transfers.services.requests import RegistrationRequest
-from transfers.views.answers import actor_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.posting_calls import actor_of, answer, details_of, path_uuid, renderer, request_key
 
 KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
 

@@ -10,7 +10,7 @@ class PeopleConfig(AppConfig):
 
     def ready(self) -> None:
         """Have callers authenticated by the API keys that are kept here."""
-        from ledger_project.http.authentication import use_key_lookup  # noqa: PLC0415 - models are loaded now, not before
-        from merchants.credentials import find_key  # noqa: PLC0415
+        from people.access.authentication import use_key_lookup  # noqa: PLC0415 - models are loaded now, not before
+        from people.credentials import find_key  # noqa: PLC0415
 
         use_key_lookup(find_key)

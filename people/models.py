@@ -6,8 +6,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from ledger_project.kernel.access import PLATFORM_SCOPES, Scope
-from ledger_project.minor_units import IdField
+from ledger_project.database.fields import IdField
+from ledger_project.kernel.actors import PLATFORM_SCOPES, Scope
 from merchants.models import Merchant
 
 

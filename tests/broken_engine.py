@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger_project.asgi import application
-from transfers.engine import Engine
+from transfers.posting.engine import Engine
 
 BREAK = "break the posting engine"
 

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 
-from ledger_project import lifecycle
-from ledger_project.connections import close_own_connections, use_own_connection
-from ledger_project.database import EmbeddedPostgres
+from ledger_project.database.connections import close_own_connections, use_own_connection
+from ledger_project.database.embedded import EmbeddedPostgres
+from ledger_project.process import lifecycle
 from tests.environment import LANE
 from tests.foreign_databases import turkish_locale
 from tests.invariants import check_invariants

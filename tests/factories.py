@@ -15,9 +15,9 @@ from fees.domain import Payer, Rounding, Schedule
 from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.log_secrets import PLANTED
-from transfers.domain.book import AccountState, Book
 from transfers.domain.commands import AccountKey
 from transfers.domain.hashing import GENESIS
+from transfers.domain.ledger import AccountState, Book
 
 _RUN = secrets.token_hex(3)
 _numbers = itertools.count(1)

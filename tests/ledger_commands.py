@@ -10,19 +10,19 @@ from uuid import UUID
 
 from fees.models import FeeSchedule
 from fees.services import append_schedule
-from ledger_project.kernel.access import ANONYMOUS
-from ledger_project.kernel.amounts import AmountInput
+from ledger_project.kernel.actors import ANONYMOUS
+from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import InvalidRequest, SameAccount
-from ledger_project.kernel.json import dumps
+from ledger_project.kernel.exact_json import dumps
 from merchants.selectors import find_currency_now, identify_now
 from tests.factories import unique
 from tests.ledger_model import Model, Sent, Tariff, Wallet
 from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
-from transfers.jobs import Answer, Key, Result
-from transfers.representations import account_json, hold_json, posted_transfer_json
+from transfers.posting.jobs import Answer, Key, Result
 from transfers.selectors import get_balances
-from transfers.services import moving
+from transfers.selectors.shown import account_json, hold_json, posted_transfer_json
+from transfers.services import transfers as moving
 from transfers.services.requests import HoldRequest, RegistrationRequest, TransferRequest
 
 CURRENCIES = {"JPY": 0, "USD": 2, "KWD": 3, "BTC": 8, "ETH": 18}

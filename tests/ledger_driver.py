@@ -14,23 +14,23 @@ from typing import Any, TypeVar
 import pytest
 from django.db import connection
 
-from ledger_project.kernel.access import ANONYMOUS
-from ledger_project.kernel.json import dumps
+from ledger_project.kernel.actors import ANONYMOUS
+from ledger_project.kernel.exact_json import dumps
 from merchants.selectors import find_currency_now, identify_now
 from tests.ledger_commands import PRINCIPAL, Ask, Commands, render
 from tests.ledger_model import Line, Refused, Sent, Wallet
-from transfers import engine
 from transfers.domain.commands import Details, SettleFees
-from transfers.jobs import Answer, Envelope, Item, Job, Key, Result
+from transfers.posting import engine
+from transfers.posting.jobs import Answer, Envelope, Item, Job, Key, Result
+from transfers.posting.synchronous import post_now
+from transfers.posting.transaction import JobResults
 from transfers.selectors import get_balances
 from transfers.selectors.statements import Period, find_wallet_account, get_period, period_lines
-from transfers.services import moving
+from transfers.services import transfers as moving
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
 from transfers.services.building import build_transfer, check_addressing
-from transfers.services.expiry import sweep_due_holds
-from transfers.services.posting_now import post_now
+from transfers.services.hold_expiry import sweep_due_holds
 from transfers.services.requests import RegistrationRequest
-from transfers.store.posting import JobResults
 
 T = TypeVar("T")
 PAGE = 25

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from ledger_project.database import EmbeddedPostgres
+from ledger_project.database.embedded import EmbeddedPostgres
 from tests.environment import ROOT
 
 

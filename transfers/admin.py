@@ -15,16 +15,16 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 
-from ledger_project.admin_amounts import shown
-from ledger_project.admin_base import Cell, Done, Panel, Question, ReadOnlyAdmin, ask
+from console.amounts import shown
+from console.find import find_view
+from console.pages import Cell, Done, Panel, Question, ReadOnlyAdmin, ask
+from console.panels import entries_panel
+from console.postings import ReversalForm, details_for, post_for, understood_reversal
 from merchants.domain import TREASURY
 from merchants.models import Merchant
 from merchants.selectors import identify_now, known_currency
-from transfers.admin_find import find_view
-from transfers.admin_panels import entries_panel
-from transfers.admin_posting import ReversalForm, details_for, post_for, understood_reversal
 from transfers.domain.commands import ReverseTransfer, VoidHold
-from transfers.domain.holds import HoldStatus
+from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import REVERSIBLE_KINDS
 from transfers.models import Hold, IdempotencyRecord, Transfer
 from transfers.selectors import find_hold_terms, find_original

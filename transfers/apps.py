@@ -11,12 +11,14 @@ class TransfersConfig(AppConfig):
 
     def ready(self) -> None:
         """Tie the engine and the periodic work to the life of a serving process."""
-        from ledger_project.health import on_readiness  # noqa: PLC0415
-        from ledger_project.lifecycle import on_shutdown, on_startup  # noqa: PLC0415 - models are loaded now, not before
-        from transfers import engine, periodic, reporting  # noqa: PLC0415
-        from transfers.roles import missing_rights  # noqa: PLC0415
-        from transfers.services.reconciliation import EXTRA_CHECKS  # noqa: PLC0415
-        from transfers.services.rollups import rollup_differences  # noqa: PLC0415
+        from ledger_project.http.health import on_readiness  # noqa: PLC0415
+        from ledger_project.process.lifecycle import on_shutdown, on_startup  # noqa: PLC0415 - models are loaded now, not before
+        from transfers.figures.refresh import rollup_differences  # noqa: PLC0415
+        from transfers.posting import engine  # noqa: PLC0415
+        from transfers.posting import reports as reporting  # noqa: PLC0415
+        from transfers.reconciliation.run import EXTRA_CHECKS  # noqa: PLC0415
+        from transfers.upkeep import periodic  # noqa: PLC0415
+        from transfers.upkeep.roles import missing_rights  # noqa: PLC0415
 
         EXTRA_CHECKS.append(("rollups", rollup_differences))
         on_readiness(missing_rights)
@@ -24,6 +26,6 @@ class TransfersConfig(AppConfig):
         on_shutdown(engine.drain_engine)
         on_shutdown(periodic.stop)
         if settings.LEDGER_TRACING:
-            from ledger_project import tracing  # noqa: PLC0415
+            from ledger_project.observability import tracing  # noqa: PLC0415
 
             reporting.observers.append(tracing.current().batch)

@@ -29,14 +29,14 @@ from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver, set_script_prefix
 from structlog.contextvars import bind_contextvars
 
-from ledger_project import metrics
 from ledger_project.http.bodies import Disconnected, Receive, receive_body
 from ledger_project.http.headers import joined, refusal_of_second
 from ledger_project.http.problems import exception_response
 from ledger_project.http.protocol import ANSWER, Answer
 from ledger_project.http.responses import HSTS, STANDARD_HEADERS, header_lines
 from ledger_project.kernel.errors import LedgerError, MalformedJson
-from ledger_project.log_writer import LineLogger
+from ledger_project.observability import metrics
+from ledger_project.observability.log_lines import LineLogger
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]

@@ -11,9 +11,10 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
+from ledger_project.database.sqlstates import meaning_of, sqlstate_of
 from ledger_project.http.responses import raw_response
-from ledger_project.kernel.access import AccessRefused
-from ledger_project.kernel.access import PermissionDenied as AccessDenied
+from ledger_project.kernel.actors import AccessRefused
+from ledger_project.kernel.actors import PermissionDenied as AccessDenied
 from ledger_project.kernel.errors import (
     DatabaseUnavailable,
     LedgerError,
@@ -24,9 +25,8 @@ from ledger_project.kernel.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from ledger_project.kernel.json import dumps
+from ledger_project.kernel.exact_json import dumps
 from ledger_project.kernel.money import Money
-from ledger_project.sqlstates import meaning_of, sqlstate_of
 
 log = structlog.get_logger(__name__)
 

@@ -25,12 +25,12 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from ledger_project import metrics
 from ledger_project.http.limits import NEVER, Limits, looks
 from ledger_project.http.problems import BadRequest, error_headers, problem
 from ledger_project.http.responses import HSTS, PROBLEM, STANDARD_HEADERS, header_lines
 from ledger_project.kernel.errors import InvalidRequest, LedgerError, MalformedJson, Unavailable
-from ledger_project.log_writer import LineLogger
+from ledger_project.observability import metrics
+from ledger_project.observability.log_lines import LineLogger
 
 log = LineLogger("ledger.connection")
 

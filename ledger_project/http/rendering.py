@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rest_framework.renderers import BaseRenderer
 
-from ledger_project.kernel.json import dumps
+from ledger_project.kernel.exact_json import dumps
 
 
 class JSONRenderer(BaseRenderer):

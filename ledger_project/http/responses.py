@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django.http import HttpResponse
 
-from ledger_project.kernel.json import dumps
+from ledger_project.kernel.exact_json import dumps
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"

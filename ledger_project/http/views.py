@@ -16,16 +16,16 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions, serializers
 
-from ledger_project.forgetting import IdentitiesLost, forget_all, generation
-from ledger_project.http.authentication import authenticate
+from ledger_project.database.lost_rows import IdentitiesLost, forget_all, generation
+from ledger_project.database.readers import in_reader
 from ledger_project.http.negotiation import JSON_ONLY, negotiate
-from ledger_project.http.operators import session_actor
 from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
-from ledger_project.http.throttling import brake_address, brake_credential, brake_stranger, count_failure
 from ledger_project.http.validation import NoQuery, Query, read_query
-from ledger_project.kernel.access import ANONYMOUS, PLATFORM_SCOPES, Actor, InvalidToken, NotAuthenticated, PermissionDenied, Scope
-from ledger_project.readers import in_reader
+from ledger_project.kernel.actors import ANONYMOUS, PLATFORM_SCOPES, Actor, InvalidToken, NotAuthenticated, PermissionDenied, Scope
+from people.access.authentication import authenticate
+from people.access.operators import session_actor
+from people.access.rate_limits import brake_address, brake_credential, brake_stranger, count_failure
 
 _NO_QUERY = Query(NoQuery, {}, {})
 

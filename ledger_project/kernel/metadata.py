@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from decimal import Decimal
 
-from ledger_project.kernel.json import dumps_text
+from ledger_project.kernel.exact_json import dumps_text
 
 MAX_BYTES = 16 * 1024
 """The largest metadata, as compact JSON in UTF-8 with numbers written out."""

@@ -21,9 +21,9 @@ from django.core.management.base import CommandError
 from environs import EnvError
 
 from ledger_project.configuration import ConfigurationError
-from ledger_project.database import EmbeddedPostgresError
+from ledger_project.database.embedded import EmbeddedPostgresError
+from ledger_project.database.sqlstates import meaning_of, sqlstate_of
 from ledger_project.kernel.errors import Unavailable
-from ledger_project.sqlstates import meaning_of, sqlstate_of
 
 FOUND = 1
 """The command was carried out, and not all is well: what it says stands on standard output, or on standard error in one line."""

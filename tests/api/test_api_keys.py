@@ -14,12 +14,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 
-from ledger_project.http import authentication
-from ledger_project.http.authentication import forget_credentials, use_key_lookup
-from ledger_project.kernel.access import Credential, Scope
-from ledger_project.readers import in_reader
-from merchants.credentials import KeyRefused, create_key, find_key, revoke_key
+from ledger_project.database.readers import in_reader
+from ledger_project.kernel.actors import Credential, Scope
 from merchants.models import Merchant
+from people.access import authentication
+from people.access.authentication import forget_credentials, use_key_lookup
+from people.credentials import KeyRefused, create_key, find_key, revoke_key
 from people.models import ApiKey
 from tests.api.test_authorization import bearer, new_key
 from tests.factories import merchant, unique

@@ -16,12 +16,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from fees.models import FeeSchedule
 from fees.services import append_schedule
-from ledger_project.http.authentication import forget_credentials
+from ledger_project.database.readers import in_reader
 from ledger_project.http.views import ApiView
-from ledger_project.kernel.access import MERCHANT_SCOPES, Scope
-from ledger_project.readers import in_reader
-from merchants.credentials import NewKey, create_key, revoke_key
+from ledger_project.kernel.actors import MERCHANT_SCOPES, Scope
 from merchants.selectors import identify
+from people.access.authentication import forget_credentials
+from people.credentials import NewKey, create_key, revoke_key
 from people.models import ApiKey
 from tests.factories import key, merchant, transfer, unique, wallet
 

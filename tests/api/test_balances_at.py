@@ -14,23 +14,23 @@ import httpx
 import pytest
 from django.db import connection, transaction
 
+from ledger_project.database.readers import in_reader
 from ledger_project.kernel.money import Currency
-from ledger_project.readers import in_reader
 from merchants.domain import AccountKind, MerchantIdentity
 from merchants.models import Account
 from merchants.selectors import identify
 from tests.api.test_statements import busy, statement
 from tests.factories import key, merchant, transfer, wallet
 from tests.servers import Service
-from transfers.domain.book import Book
 from transfers.domain.commands import AccountKey, Deposit, Details
-from transfers.domain.posting import Group, plan
+from transfers.domain.ledger import Book
+from transfers.domain.plan import Group, plan
 from transfers.models import LedgerEntry
+from transfers.posting.pipeline import Session
+from transfers.posting.reads import read_facts
+from transfers.posting.synchronous import post_now
+from transfers.posting.writes import write_plan
 from transfers.selectors.balances import balances_statement
-from transfers.services.posting_now import post_now
-from transfers.store.reading import read_facts
-from transfers.store.session import Session
-from transfers.store.writing import write_plan
 
 MICROSECOND = timedelta(microseconds=1)
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from tests.factories import balance_minor, key, merchant, transfer, wallet
 from transfers.models import IdempotencyRecord
 

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from django.core import checks
 
-from ledger_project.http import throttling
-from ledger_project.http.authentication import forget_credentials
-from ledger_project.kernel.access import RateLimited
+from ledger_project.kernel.actors import RateLimited
+from people.access import rate_limits as throttling
+from people.access.authentication import forget_credentials
 from tests.api.test_authorization import bearer, new_key
 from tests.environment import ROOT
 from tests.servers import Service

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from django.db import connection
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 from transfers.models import IdempotencyRecord
-from transfers.store import sql
+from transfers.posting import sql
 
 UNKNOWN = "01a1fc35-d5a5-775d-b78f-46dff00cbdd2"
 

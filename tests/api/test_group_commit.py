@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.factories import merchant, transfer
-from transfers import reporting
-from transfers.reporting import BatchReport
+from transfers.posting import reports as reporting
+from transfers.posting.reports import BatchReport
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from fees.models import FeeSchedule
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 from tests.service_role import owner_connection

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from tests.factories import key, merchant, transfer, unique, wallet
 from tests.service_role import owner_connection
 from transfers.models import IdempotencyRecord, Transfer

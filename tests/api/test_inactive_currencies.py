@@ -15,7 +15,7 @@ from django.core.management import call_command
 
 from fees.models import FeeSchedule
 from fees.services import append_schedule
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from merchants.domain import Status
 from merchants.models import Currency, Merchant
 from merchants.services import set_merchant_status

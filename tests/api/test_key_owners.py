@@ -11,11 +11,11 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger_project import tokens
-from ledger_project.http.authentication import forget_credentials
-from ledger_project.kernel.access import Scope
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
+from ledger_project.kernel.actors import Scope
 from merchants.selectors import identify
+from people.access import tokens
+from people.access.authentication import forget_credentials
 from tests.api.test_authorization import CURRENCIES, bearer, new_key
 from tests.api.test_tokens import minted, use
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet

@@ -15,8 +15,8 @@ import pytest
 from asgiref.sync import SyncToAsync
 
 from tests import factories
-from transfers import periodic
-from transfers.store.session import Session
+from transfers.posting.pipeline import Session
+from transfers.upkeep import periodic
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger_project.database.readers import in_reader
 from ledger_project.http.parsing import parse_json
 from ledger_project.kernel.errors import MalformedJson
-from ledger_project.kernel.json import dumps
+from ledger_project.kernel.exact_json import dumps
 from ledger_project.kernel.metadata import MAX_BYTES, MetadataRefused, keep_metadata
-from ledger_project.readers import in_reader
 from merchants.models import Merchant
 from tests.factories import key, merchant, transfer, unique, wallet
 

@@ -17,8 +17,8 @@ import pytest
 from rest_framework import serializers
 
 from ledger_project.http.fields import Timestamp
-from ledger_project.http.token_views import RefreshBody, TokenBody
 from merchants.serializers import AccountBody, MerchantChangeBody, RegistrationBody
+from people.views import RefreshBody, TokenBody
 from tests.api_routes import ApiRoute, api_routes
 from tests.factories import key, merchant, transfer, unique, wallet
 from transfers.serializers import (

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from tests.factories import key, merchant, transfer, unique
 from tests.services.test_rollups import settle
 

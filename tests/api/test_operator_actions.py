@@ -8,10 +8,10 @@ import httpx
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from ledger_project.operator_log import API_USER
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from merchants.domain import TREASURY
 from merchants.models import Merchant
+from people.operator_log import API_USER
 from tests.factories import key, merchant, transfer, wallet
 
 REASON = {"reason": "court order 7"}

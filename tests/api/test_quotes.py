@@ -8,7 +8,7 @@ from decimal import Decimal
 import httpx
 
 from fees.models import FeeSchedule
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from merchants.models import Merchant
 from tests.factories import merchant, wallet
 

@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from fees.models import FeeSchedule
+from ledger_project.database.readers import in_reader
 from ledger_project.kernel.money import Currency
-from ledger_project.readers import in_reader
 from merchants.domain import TREASURY
 from merchants.models import Merchant
 from merchants.selectors import identify
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 from transfers.domain.commands import Details, SettleFees
-from transfers.services.posting_now import post_now
+from transfers.posting.synchronous import post_now
 
 UNKNOWN = "01a1fc35-d5a5-775d-b78f-46dff00cbdd2"
 

@@ -9,7 +9,7 @@ import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from ledger_project.docs import schema_bytes
+from ledger_project.http.documentation import schema_bytes
 from ledger_project.http.problems import STATUS
 
 

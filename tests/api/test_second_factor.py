@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from ledger_project.http.token_views import release_attempts
-from ledger_project.kernel.access import Scope
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
+from ledger_project.kernel.actors import Scope
+from people.views import release_attempts
 from tests.api.test_authorization import bearer, new_key
 from tests.api.test_operations import cookie_of, login
 from tests.api.test_tokens import PASSWORD, required, user

@@ -14,19 +14,19 @@ import httpx
 import pytest
 import xmlschema
 
-from ledger_project.formats.spreadsheets import neutralised
+from ledger_project.database.readers import in_reader
 from ledger_project.kernel.money import Currency
-from ledger_project.readers import in_reader
 from merchants.models import Account
 from merchants.selectors import identify
 from tests.api.test_statements import busy, signed, statement
 from tests.factories import key, merchant, transfer, unique, wallet
 from transfers.domain.commands import Deposit, Details
 from transfers.domain.kinds import EntryType
+from transfers.posting.synchronous import post_now
 from transfers.selectors.statements import get_period
-from transfers.services.posting_now import post_now
-from transfers.views.camt053 import BOOKING_TEXTS
-from transfers.views.statement_files import csv_response
+from transfers.statements.camt053 import BOOKING_TEXTS
+from transfers.statements.csv import csv_response
+from transfers.statements.spreadsheets import neutralised
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parent.parent / "schemas" / "camt.053.001.08.excerpt.xsd")
 NS = {"c": "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"}

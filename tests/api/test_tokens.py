@@ -18,14 +18,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from django.contrib.auth.models import Permission, User
 
-from ledger_project import tokens
 from ledger_project.checks import check_settings
 from ledger_project.configuration import ConfigurationError, environment_secret
-from ledger_project.http.authentication import forget_credentials
-from ledger_project.http.token_views import release_attempts
-from ledger_project.kernel.access import Scope
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
+from ledger_project.kernel.actors import Scope
 from merchants.selectors import identify
+from people.access import tokens
+from people.access.authentication import forget_credentials
+from people.views import release_attempts
 from tests.factories import key, merchant, transfer, unique
 from transfers.models import Transfer
 
@@ -293,7 +293,7 @@ def refusals() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             said.append(record.msg["claim"])  # type: ignore[index]
 
-    logger, listener = logging.getLogger("ledger_project.tokens"), Listener()
+    logger, listener = logging.getLogger("people.access.tokens"), Listener()
     level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(listener)

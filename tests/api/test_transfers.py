@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import httpx
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from merchants.models import Account
 from tests.factories import balance_minor, key, merchant, wallet
 

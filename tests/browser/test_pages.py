@@ -10,15 +10,15 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from fees.models import FeeSchedule
-from ledger_project.minor_units import new_id
+from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
 from tests.factories import unique
 from tests.services.test_admin import USD, change_page, new_merchant, post
 from tests.services.test_rollups import settle
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
-from transfers.jobs import Key
 from transfers.models import Hold, IdempotencyRecord, Transfer
-from transfers.services.posting_now import post_now
+from transfers.posting.jobs import Key
+from transfers.posting.synchronous import post_now
 
 
 def every_page() -> dict[str, str]:

@@ -9,7 +9,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from fees.models import FeeSchedule
-from ledger_project.minor_units import new_id
+from ledger_project.database.fields import new_id
 from merchants.models import Merchant
 from tests.factories import key, unique
 from tests.servers import Service

@@ -14,16 +14,16 @@ import psycopg
 import pytest
 from django.db import transaction
 
+from ledger_project.database.readers import in_reader
 from ledger_project.kernel.errors import AccountBusy, AccountNotEmpty
-from ledger_project.readers import in_reader
 from merchants.domain import Status
 from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 from tests.servers import Service, database_url
-from transfers.services.closing import close_merchant
-from transfers.services.expiry import sweep_due_holds
-from transfers.services.fees_settlement import settle_fees
+from transfers.services.account_states import close_merchant
+from transfers.services.fee_settlement import settle_fees
+from transfers.services.hold_expiry import sweep_due_holds
 
 
 @pytest.fixture(scope="module")

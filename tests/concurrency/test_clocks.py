@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger_project import metrics
 from ledger_project.checks import check_settings
+from ledger_project.observability import metrics
 from tests.factories import balance_minor, key, merchant, transfer, wallet
 from tests.service_role import owner_connection
-from transfers.store import sql
+from transfers.posting import sql
 
 
 def test_a_tolerance_beyond_what_the_database_takes_is_told_at_the_start(settings: Any) -> None:

@@ -16,12 +16,12 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from tests.factories import balance_minor, key, merchant, transfer, wallet
 from tests.invariants import check_invariants
 from tests.servers import Service
 from transfers.models import Transfer
-from transfers.services.expiry import sweep_due_holds
+from transfers.services.hold_expiry import sweep_due_holds
 
 NS = {"c": "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"}
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from tests.factories import balance_minor, key, merchant, transfer, wallet
 from tests.invariants import check_invariants
 from tests.servers import Service

@@ -10,13 +10,13 @@ import httpx
 import psutil
 import pytest
 
-from ledger_project import lifecycle
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
+from ledger_project.process import lifecycle
 from tests.broken_engine import BREAK
 from tests.factories import merchant, transfer
 from tests.servers import Service
-from transfers import reporting
-from transfers.reporting import BatchReport
+from transfers.posting import reports as reporting
+from transfers.posting.reports import BatchReport
 
 
 @pytest.fixture

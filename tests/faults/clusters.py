@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from ledger_project.database import EmbeddedPostgres
+from ledger_project.database.embedded import EmbeddedPostgres
 from tests.own_servers import ask, manage, run_as_owner
 from tests.servers import free_port, with_suppressed_kill
 

@@ -15,16 +15,16 @@ from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 
-from ledger_project import sqlstates
-from ledger_project.connections import use_own_connection
-from ledger_project.health import check_readiness
-from ledger_project.readers import in_reader
+from ledger_project.database import sqlstates
+from ledger_project.database.connections import use_own_connection
+from ledger_project.database.readers import in_reader
+from ledger_project.http.health import check_readiness
 from tests.environment import ROOT
 from tests.factories import balance_minor, key, merchant, transfer, unique
 from tests.operations.stories import raw_connection
 from tests.servers import database_url
 from tests.service_role import owner_connection
-from transfers.roles import missing_rights
+from transfers.upkeep.roles import missing_rights
 
 NOT_NOW = [
     "08006", "25006", "25P03", "25P04", "26000", "0A000", "40001", "40P01", "40003", "42P05", "53000", "53100", "53200", "53300", "53400",
@@ -92,7 +92,7 @@ def _backend() -> int:
 def one_reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have all reads be on one thread, so that a test knows whose connection it meets."""
     with ThreadPoolExecutor(1, initializer=use_own_connection) as executor:
-        monkeypatch.setattr("ledger_project.readers._executor", executor)
+        monkeypatch.setattr("ledger_project.database.readers._executor", executor)
         yield
         executor.submit(connections.close_all).result()
 

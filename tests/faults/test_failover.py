@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from ledger_project.health import check_readiness
+from ledger_project.http.health import check_readiness
 from tests.faults.clusters import Cluster
 from tests.faults.load import Load, merchants
 from tests.servers import Service

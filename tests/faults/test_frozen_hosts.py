@@ -16,17 +16,17 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
-from ledger_project.connections import serve_with_limits
-from ledger_project.durability import Severity, examine_database, judge_settings
-from ledger_project.sqlstates import is_connection_loss
+from ledger_project.database.connections import serve_with_limits
+from ledger_project.database.durability import Severity, examine_database, judge_settings
+from ledger_project.database.sqlstates import is_connection_loss
 from merchants.models import Account
 from tests.factories import balance_minor, key, merchant, transfer
 from tests.operations.stories import raw_connection, register
 from tests.operations.test_commands import SAFE
 from tests.servers import Service
-from transfers.store import sql
-from transfers.store.posting import _limits
-from transfers.store.session import Session
+from transfers.posting import sql
+from transfers.posting.pipeline import Session
+from transfers.posting.transaction import _limits
 
 HOLDS_LOCKS = "SELECT state FROM pg_stat_activity WHERE application_name = %s AND backend_xid IS NOT NULL"
 

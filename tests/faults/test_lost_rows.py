@@ -9,7 +9,7 @@ import httpx
 import pytest
 from django.db import connections
 
-from ledger_project import forgetting
+from ledger_project.database import lost_rows as forgetting
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 from tests.operations.stories import raw_connection
 from tests.service_role import owner_connection

@@ -17,18 +17,18 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from ledger_project.database import EmbeddedPostgres
-from ledger_project.forgetting import forget_all
+from ledger_project.database.embedded import EmbeddedPostgres
+from ledger_project.database.fields import new_id
+from ledger_project.database.lost_rows import forget_all
+from ledger_project.database.poolers import REFUSAL, refused_pooler
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
-from ledger_project.poolers import REFUSAL, refused_pooler
 from merchants.domain import MerchantIdentity
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.servers import free_port
 from transfers.domain.commands import Deposit, Details, RegisterMerchant
-from transfers.services.posting_now import post_now
-from transfers.store.session import _name
+from transfers.posting.pipeline import _name
+from transfers.posting.synchronous import post_now
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 USD = Currency("USD", 2)

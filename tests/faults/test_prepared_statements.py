@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
 from tests.factories import unique
 from transfers.domain.commands import Deposit, Details, RegisterMerchant
-from transfers.services.posting_now import post_now
+from transfers.posting.synchronous import post_now
 
 USD = Currency("USD", 2)
 

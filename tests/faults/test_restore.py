@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger_project.database import EmbeddedPostgres
+from ledger_project.database.embedded import EmbeddedPostgres
 from tests.invariants import INVARIANTS
 from tests.own_servers import ask, manage, run_as_owner
 

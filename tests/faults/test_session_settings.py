@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-from ledger_project.connections import use_own_connection
+from ledger_project.database.connections import use_own_connection
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
 from merchants.models import Merchant
 from tests.factories import unique
 from tests.service_role import owner_connection
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
+from transfers.posting.pipeline import Session
+from transfers.posting.synchronous import post_now
 from transfers.selectors import get_balances
-from transfers.services.posting_now import post_now
-from transfers.store.session import Session
 
 ROLE = "ledger_odd_settings"
 USD = Currency("USD", 2)

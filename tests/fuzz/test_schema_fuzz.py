@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger_project.kernel.access import Scope
-from merchants.credentials import create_key
+from ledger_project.kernel.actors import Scope
+from people.credentials import create_key
 from tests.api.test_tokens import private_pem
 from tests.fuzz.schema_run import Report, fuzz, seeds
 from tests.servers import Service

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from ledger_project.docs import schema_bytes
+from ledger_project.http.documentation import schema_bytes
 from ledger_project.http.examples import Things
 from tests.factories import key, unique
 from tests.generators import BIN, MISSING, have_generators

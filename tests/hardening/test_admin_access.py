@@ -15,8 +15,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from ledger_project.kernel.access import Scope
-from merchants.credentials import create_key
+from ledger_project.kernel.actors import Scope
+from people.credentials import create_key
 from tests.factories import unique
 
 PASSWORD = "correct horse battery staple"

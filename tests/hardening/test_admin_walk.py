@@ -23,11 +23,11 @@ from django.template.response import TemplateResponse
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
-from ledger_project.kernel.access import Scope
-from ledger_project.minor_units import new_id
-from ledger_project.unusable_values import UnusableValuesMiddleware
-from merchants.credentials import create_key
+from console.unusable_values import UnusableValuesMiddleware
+from ledger_project.database.fields import new_id
+from ledger_project.kernel.actors import Scope
 from merchants.models import Account
+from people.credentials import create_key
 from tests.factories import unique
 from tests.services.test_admin import USD, new_transfer, post
 from transfers.domain.commands import Details, PlaceHold

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.async_api import BrowserContext, Page, Route, async_playwright
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from tests.factories import unique
 from tests.servers import Service
 

@@ -17,9 +17,9 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger_project.http.authentication import forget_credentials
-from ledger_project.kernel.access import Scope
-from merchants.credentials import create_key
+from ledger_project.kernel.actors import Scope
+from people.access.authentication import forget_credentials
+from people.credentials import create_key
 from tests.api.test_tokens import private_pem
 from tests.environment import ROOT
 from tests.factories import unique
@@ -68,7 +68,7 @@ def test_a_wrong_secret_file_is_told_without_its_content(tmp_path: Path) -> None
     (tmp_path / "key.pem").write_text("planted-not-a-key")
     environment = production(tmp_path) | {"LEDGER_JWT_SIGNING_KEY_FILE": str(tmp_path / "key.pem")}
     found = subprocess.run(
-        [sys.executable, "-c", "import django; django.setup(); from ledger_project.tokens import ring; ring()"],
+        [sys.executable, "-c", "import django; django.setup(); from people.access.tokens import ring; ring()"],
         cwd=ROOT, env=environment | {"DJANGO_SETTINGS_MODULE": "ledger_project.settings"}, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip

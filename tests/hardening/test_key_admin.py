@@ -10,8 +10,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from merchants.credentials import find_key
 from merchants.models import Merchant
+from people.credentials import find_key
 from people.models import ApiKey
 from tests.factories import unique
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import psycopg
 from django.db import connection
 
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
 from merchants.models import Account
 from tests.factories import unique
@@ -26,9 +26,9 @@ from transfers.domain.commands import (
     TransferFunds,
     VoidHold,
 )
-from transfers.jobs import Key, Result
+from transfers.posting.jobs import Key, Result
+from transfers.posting.synchronous import post_now
 from transfers.selectors.facts import find_hold_terms, find_original
-from transfers.services.posting_now import post_now
 
 USD = Currency("USD", 2)
 

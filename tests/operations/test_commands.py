@@ -17,10 +17,9 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
 
-from ledger_project.durability import Severity, examine_database, judge_settings
-from ledger_project.formats.spreadsheets import neutralised
+from ledger_project.database.durability import Severity, examine_database, judge_settings
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
 from tests.environment import ROOT
@@ -30,7 +29,8 @@ from tests.servers import database_url
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
 from transfers.models import IdempotencyRecord
 from transfers.selectors import get_balances
-from transfers.services import purging
+from transfers.statements.spreadsheets import neutralised
+from transfers.upkeep import purging
 
 OMR = Currency("OMR", 3)
 

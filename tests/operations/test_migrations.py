@@ -23,7 +23,7 @@ from django.db.migrations.operations import AddIndex
 from django.db.migrations.operations.base import Operation
 from django.db.models import Index
 
-from ledger_project.schema import expected_lines, schema_lines
+from ledger_project.database.schema import expected_lines, schema_lines
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.own_servers import ask

@@ -17,8 +17,8 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.operations.stories import USD, post, raw_connection, register
@@ -26,7 +26,7 @@ from tests.operations.test_commands import balance, treasury
 from tests.servers import database_url
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyRecord, ReconciliationRun, Transfer
-from transfers.periodic import _Stopped, _unless, purging, settling
+from transfers.upkeep.periodic import _Stopped, _unless, purging, settling
 
 BHD = Currency("BHD", 3)
 

@@ -16,9 +16,9 @@ from django.core.management import CommandError, call_command
 from tests.operations.stories import Story, raw_connection, tell
 from transfers.domain.hashing import GENESIS, entry_hash, posting_bytes
 from transfers.models import ReconciliationRun
-from transfers.selectors.reconciliation.anchors import AnchorUnreadable, broken_anchors, write_anchor
-from transfers.services import reconciliation
-from transfers.services.reconciliation import Scope, prove
+from transfers.reconciliation import run as reconciliation
+from transfers.reconciliation.anchors import AnchorUnreadable, broken_anchors, write_anchor
+from transfers.reconciliation.run import Scope, prove
 
 
 @pytest.fixture(scope="module")

@@ -13,20 +13,20 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger_project.database import EmbeddedPostgres
+from ledger_project.database.embedded import EmbeddedPostgres
 from tests.environment import ROOT
 from tests.invariants import INVARIANTS
 from tests.operations.stories import USD, post, register
 from tests.own_servers import ask, manage
+from transfers.demo.days import busy_moments
+from transfers.demo.people import CAST, USD_PER_UNIT
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds, Withdraw
 from transfers.models import LedgerEntry, RollupMark, Transfer
+from transfers.posting import sql
+from transfers.posting.pipeline import Session
 from transfers.selectors.clock import database_now
 from transfers.services import backdating
 from transfers.services.backdating import NotAfterHistory, end_of_history, post_then
-from transfers.services.demo.days import busy_moments
-from transfers.services.demo.people import CAST, USD_PER_UNIT
-from transfers.store import sql
-from transfers.store.session import Session
 
 DAY = timedelta(days=1)
 
@@ -213,7 +213,7 @@ def test_only_the_demo_can_say_when_something_happened() -> None:
     }
     assert {user for user in users if "/store/" not in user and "/domain/" not in user} == {
         "transfers/services/backdating.py",
-        "transfers/services/demo/telling.py",
+        "transfers/demo/telling.py",
     }
     assert backdating.__name__ == "transfers.services.backdating"
 

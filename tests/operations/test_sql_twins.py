@@ -9,8 +9,8 @@ from fees.domain import Rounding, calculate_fee
 from tests.factories import schedule
 from tests.operations.stories import raw_connection, tell
 from transfers.domain.hashing import GENESIS, entry_hash, posting_bytes
-from transfers.selectors.reconciliation.entries import HASH
-from transfers.selectors.reconciliation.fees import FEE
+from transfers.reconciliation.entries import HASH
+from transfers.reconciliation.fees import FEE
 
 
 def test_the_fee_in_sql_is_the_domains_fee(ledger: None) -> None:

@@ -12,15 +12,15 @@ from django.test import Client
 from django.urls import reverse
 
 from fees.models import FeeSchedule
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
 from merchants.models import Account, Merchant
 from tests.factories import unique
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds
 from transfers.models import Hold, LedgerEntry, Transfer
+from transfers.posting.synchronous import post_now
 from transfers.selectors import get_balances
-from transfers.services.posting_now import post_now
 
 USD = Currency("USD", 2)
 

@@ -19,16 +19,16 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
+from console.postings import ReversalForm
 from fees.admin import DraftForm
 from fees.models import FeeSchedule
-from ledger_project.minor_units import new_id
+from ledger_project.database.fields import new_id
 from merchants.domain import Status
 from merchants.models import Account, Currency, Merchant
 from merchants.services import set_merchant_status
 from people.models import ApiKey
 from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, draft, new_merchant, post
-from transfers.admin_posting import ReversalForm
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, Transfer
 

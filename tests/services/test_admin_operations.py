@@ -12,16 +12,16 @@ from django.test import Client
 from django.urls import reverse
 
 from fees.models import FeeSchedule
-from ledger_project.minor_units import new_id
+from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
 from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, new_merchant, new_transfer, post
 from tests.services.test_rollups import settle
 from transfers import models
 from transfers.domain.commands import Deposit, Details, PlaceHold, TransferFunds
-from transfers.jobs import Key
 from transfers.models import Hold, IdempotencyRecord, LedgerEntry, Transfer
-from transfers.services.posting_now import post_now
+from transfers.posting.jobs import Key
+from transfers.posting.synchronous import post_now
 
 LEDGER = [Transfer, Hold, IdempotencyRecord, Account, Merchant, FeeSchedule, LogEntry]
 

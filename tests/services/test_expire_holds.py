@@ -11,8 +11,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
-from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity
 from tests.environment import ROOT
 from tests.factories import unique
@@ -20,10 +20,10 @@ from tests.invariants import check_invariants
 from tests.servers import database_url, free_port
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds, Withdraw
 from transfers.models import Hold, Transfer
+from transfers.posting.synchronous import post_now
 from transfers.selectors import get_balances
 from transfers.selectors.holds import due_holds
-from transfers.services.expiry import SWEEP_SIZE, sweep_due_holds
-from transfers.services.posting_now import post_now
+from transfers.services.hold_expiry import SWEEP_SIZE, sweep_due_holds
 
 USD = Currency("USD", 2)
 FEE = 1

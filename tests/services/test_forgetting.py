@@ -11,7 +11,7 @@ import pytest
 from fees import selectors as fees
 from merchants import selectors as merchants
 from tests.factories import balance_minor, key, merchant, transfer, wallet
-from transfers.store import directory
+from transfers.posting import account_ids as directory
 
 
 class Forgetful(dict[Any, Any]):

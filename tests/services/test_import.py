@@ -23,7 +23,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from tests.environment import ROOT
 from tests.factories import balance_minor, key, merchant, transfer
 from tests.servers import database_url

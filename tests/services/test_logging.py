@@ -10,7 +10,7 @@ import queue
 
 import pytest
 
-from ledger_project.log_writer import CoalescingListener, LineLogger, dumps_line
+from ledger_project.observability.log_lines import CoalescingListener, LineLogger, dumps_line
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_whichever_worker_is_asked_tells_the_figures_of_all(serve: Callable[...,
 
 def published() -> set[str]:
     """Return the names of all series that the service can tell."""
-    from ledger_project import metrics
+    from ledger_project.observability import metrics
 
     names = set()
     for collector in vars(metrics).values():

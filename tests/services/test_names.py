@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from ledger_project.readers import in_reader
+from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant, NameField
 from merchants.selectors import forget_identities
 from tests.environment import ROOT

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, connections, transaction
 from django.db.utils import Error as DatabaseFailure
 
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.ids import first_uuid7_at
 from ledger_project.kernel.money import Currency
-from ledger_project.minor_units import new_id
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
 from tests.factories import unique
@@ -29,13 +29,13 @@ from transfers.domain.commands import (
     VoidHold,
     Withdraw,
 )
-from transfers.jobs import Item, Job, Key
+from transfers.figures import sql
+from transfers.figures.refresh import rebuild_rollups, refresh_rollups, rollup_differences
 from transfers.models import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, RollupMark
+from transfers.posting import transaction as posting
+from transfers.posting.jobs import Item, Job, Key
+from transfers.posting.synchronous import bare, post_now
 from transfers.selectors import find_hold_terms, find_original
-from transfers.services import rollup_statements as sql
-from transfers.services.posting_now import bare, post_now
-from transfers.services.rollups import rebuild_rollups, refresh_rollups, rollup_differences
-from transfers.store import posting
 
 CHF = Currency("CHF", 2)
 SEK = Currency("SEK", 2)

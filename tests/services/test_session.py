@@ -15,7 +15,7 @@ from psycopg import errors as pg
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from tests.operations.stories import raw_connection
-from transfers.store.session import Session
+from transfers.posting.pipeline import Session
 
 LARGE = 3_000_000
 """Bytes: far beyond what a socket takes at once, in either direction."""

@@ -210,7 +210,7 @@ def run(runs: int, seed: int) -> None:
 @pytest.fixture
 def loop() -> Iterator[None]:
     """An event loop, and so a posting engine, for the machine: Hypothesis is synchronous."""
-    from transfers.engine import drain_engine
+    from transfers.posting.engine import drain_engine
 
     LedgerMachine.loop = asyncio.new_event_loop()
     yield

@@ -9,9 +9,9 @@ import pytest
 from django.db import connection, transaction
 
 from tests.operations.stories import Story, tell
+from transfers.figures.refresh import rebuild_rollups, rollup_differences
 from transfers.selectors import TransferFilters, list_transfers
 from transfers.selectors.holds import due_holds, list_holds, unreadable_due_holds
-from transfers.services.rollups import rebuild_rollups, rollup_differences
 
 
 class RolledBack(Exception):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from ledger_project.kernel.access import (
+from ledger_project.kernel.actors import (
     ANONYMOUS,
     MERCHANT_SCOPES,
     AccessRefused,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfers.csv_records import MAX_RECORD_BYTES, Extent, FileUnreadable, check_separators, read_records
+from ledger_project.kernel.csv_records import MAX_RECORD_BYTES, Extent, FileUnreadable, check_separators, read_records
 
 
 def cells(content: bytes, *, multiline: bool = False) -> list[list[str]]:

@@ -14,15 +14,13 @@ from django.test import RequestFactory, override_settings
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from ledger_project import tokens
-from ledger_project.http.authentication import authenticate
 from ledger_project.http.cursors import PageQuery, decode_cursor, encode_cursor, page_request
 from ledger_project.http.idempotency import fingerprint, parse_key
 from ledger_project.http.negotiation import negotiate
 from ledger_project.http.parsing import MAX_DEPTH, check_content_type, parse_json
 from ledger_project.http.validation import read_query, validate
-from ledger_project.kernel.access import InvalidToken, NotAuthenticated
-from ledger_project.kernel.amounts import AmountInput
+from ledger_project.kernel.actors import InvalidToken, NotAuthenticated
+from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import (
     IdempotencyKeyInvalid,
     InvalidAmount,
@@ -34,6 +32,8 @@ from ledger_project.kernel.errors import (
 )
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, format_minor, parse_major
 from merchants.serializers import BalanceQuery, RegistrationBody, StatementQuery
+from people.access import tokens
+from people.access.authentication import authenticate
 from transfers.serializers import BatchBody, HoldBody, MovementBody, ReverseBody, TransferBody, TransferQuery
 from transfers.views.accounts import CSV, JSON, XML
 

@@ -14,11 +14,11 @@ from fees.domain import Payer, Schedule, Tier, TierMode
 from ledger_project.kernel.errors import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, HoldExpired, InsufficientFunds, Refusal
 from merchants.domain import AccountKind, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
-from transfers.domain.book import Book, HoldState
 from transfers.domain.commands import AccountKey, CaptureHold, Command, Details, ExpireHold, HoldTerms, PlaceHold, VoidHold
-from transfers.domain.holds import HOLD_OUTCOMES, HoldAction, HoldPhase, HoldStatus, phase_of
+from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldPhase, HoldStatus, phase_of
+from transfers.domain.ledger import Book, HoldState
 from transfers.domain.outcome import Outcome
-from transfers.domain.posting import Group, Plan, plan
+from transfers.domain.plan import Group, Plan, plan
 
 ANN, BEN = identity("ann"), identity("ben")
 AMOUNT, FEE = 1000, 10

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_project.kernel import errors
-from ledger_project.kernel.amounts import AmountInput
-from ledger_project.kernel.json import dumps, dumps_text
+from ledger_project.kernel.amount_input import AmountInput
+from ledger_project.kernel.exact_json import dumps, dumps_text
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, Money
 
 USD = Currency("USD", 2)

@@ -21,7 +21,6 @@ from ledger_project.kernel.errors import (
 from ledger_project.kernel.money import Money
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import NOW, USD, book, full_book, identity, schedule, state
-from transfers.domain.book import AccountState, Book
 from transfers.domain.commands import (
     AccountKey,
     Command,
@@ -36,8 +35,9 @@ from transfers.domain.commands import (
     Withdraw,
 )
 from transfers.domain.kinds import TransferKind
+from transfers.domain.ledger import AccountState, Book
 from transfers.domain.outcome import Outcome
-from transfers.domain.posting import Group, plan
+from transfers.domain.plan import Group, plan
 
 ANN, BEN, TREASURY = identity("ann"), identity("ben"), identity("treasury")
 

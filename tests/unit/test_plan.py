@@ -25,10 +25,10 @@ from ledger_project.kernel.errors import (
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
-from transfers.domain.book import Book
 from transfers.domain.commands import AccountKey, Deposit, Details, TransferFunds, Withdraw
 from transfers.domain.hashing import entry_hash, posting_bytes, seal
-from transfers.domain.posting import Group, Plan, plan
+from transfers.domain.ledger import Book
+from transfers.domain.plan import Group, Plan, plan
 
 MERCHANTS = [identity(name) for name in ("ann", "ben", "cleo", "dan")]
 ANN, BEN, CLEO, _ = MERCHANTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from ledger_project.kernel.remembered import Remembered
+from ledger_project.kernel.bounded_cache import Remembered
 from merchants.domain import AccountKind
 from transfers.domain.commands import AccountKey
 

@@ -13,11 +13,11 @@ from fees.domain import Payer
 from ledger_project.kernel.errors import AccountFrozen, InsufficientFunds, NotReversible
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import USD, full_book, identity
-from transfers.domain.book import AccountState, Book
 from transfers.domain.commands import AccountKey, Details, Original, ReverseTransfer
 from transfers.domain.kinds import REVERSIBLE_KINDS, TransferKind
+from transfers.domain.ledger import AccountState, Book
 from transfers.domain.outcome import Outcome
-from transfers.domain.posting import Group, plan
+from transfers.domain.plan import Group, plan
 from transfers.domain.reversals import REVERSAL_OUTCOMES, OriginalPhase, ReversalRequest, fee_share, original_phase
 
 ANN, BEN, TREASURY = identity("ann"), identity("ben"), identity("treasury")

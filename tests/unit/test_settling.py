@@ -21,7 +21,6 @@ from ledger_project.kernel.errors import (
 )
 from merchants.domain import AccountKind, Status
 from tests.factories import USD, full_book, identity, schedule
-from transfers.domain.book import Book, HoldState
 from transfers.domain.commands import (
     AccountKey,
     CaptureHold,
@@ -34,10 +33,11 @@ from transfers.domain.commands import (
     SettleFees,
     TransferFunds,
 )
-from transfers.domain.holds import HoldStatus
+from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import TransferKind
+from transfers.domain.ledger import Book, HoldState
 from transfers.domain.outcome import Outcome
-from transfers.domain.posting import Group, plan
+from transfers.domain.plan import Group, plan
 from transfers.domain.reversals import fee_share
 
 ANN, BEN, TREASURY = identity("ann"), identity("ben"), identity("treasury")

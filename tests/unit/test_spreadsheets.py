@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger_project.formats.spreadsheets import neutralised
+from transfers.statements.spreadsheets import neutralised
 
 SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫"
 

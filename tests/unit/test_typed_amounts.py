@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger_project.admin_amounts import shown_number
+from console.amounts import shown_number
 from ledger_project.kernel.errors import InvalidAmount
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, format_minor, parse_typed_major
 

@@ -20,7 +20,7 @@ from transfers.domain.kinds import Direction, EntryType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from transfers.domain.book import PostedEntry
+    from transfers.domain.ledger import PostedEntry
 
 GENESIS = bytes(32)
 """What the first entry of an account is chained to."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from ledger_project.kernel.errors import LedgerError
 from merchants.domain import MerchantIdentity
-from transfers.domain.book import AccountSnapshot, HoldState, PostedTransfer
+from transfers.domain.ledger import AccountSnapshot, HoldState, PostedTransfer
 
 
 class RegisteredMerchant(Struct, frozen=True):

@@ -18,13 +18,13 @@ from ledger_project.kernel.errors import (
 )
 from ledger_project.kernel.money import Currency, Money
 from merchants.domain import AccountKind, MerchantIdentity
-from transfers.domain.book import HoldState, Ledger, Leg, PostedTransfer
 from transfers.domain.commands import Details, HoldTerms
-from transfers.domain.holds import HOLD_OUTCOMES, HoldAction, HoldStatus, phase_of
+from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldStatus, phase_of
 from transfers.domain.kinds import EntryType, TransferKind
-from transfers.domain.moves import Draft, charge_by, charge_for, fee_legs, post_draft
+from transfers.domain.ledger import HoldState, Ledger, Leg, PostedTransfer
 from transfers.domain.outcome import Outcome
 from transfers.domain.reversals import REVERSAL_OUTCOMES, ReversalRequest, fee_share, original_phase
+from transfers.domain.transfers import Draft, charge_by, charge_for, fee_legs, post_draft
 
 if TYPE_CHECKING:
     from uuid import UUID

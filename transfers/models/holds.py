@@ -4,10 +4,10 @@ from django.db import models
 from django.db.models import F, Q
 
 from fees.models import FeeSchedule
+from ledger_project.database.fields import MinorUnitsField, values
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
-from ledger_project.minor_units import MinorUnitsField, values
 from merchants.models import Account, Currency
-from transfers.domain.holds import HoldStatus
+from transfers.domain.hold_outcomes import HoldStatus
 
 
 class Hold(models.Model):

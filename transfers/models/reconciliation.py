@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from ledger_project.minor_units import IdField
+from ledger_project.database.fields import IdField
 
 
 class ReconciliationRun(models.Model):

@@ -16,10 +16,10 @@ from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, Status, search_grams
 from merchants.models import Account, Merchant, folded_name
 from merchants.selectors import known_currency
-from transfers.domain.book import AccountSnapshot
+from transfers.domain.ledger import AccountSnapshot
 from transfers.models import LedgerEntry
-from transfers.representations import BalanceRow, MerchantView
 from transfers.selectors.clock import database_now
+from transfers.selectors.shown import BalanceRow, MerchantView
 
 _BALANCES = """
 SELECT a.merchant_id, a.currency_id, a.id, a.kind, e.balance_after_minor, e.created_at

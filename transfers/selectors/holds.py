@@ -10,11 +10,11 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from msgspec.structs import replace
 
+from ledger_project.database.fields import readable
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
-from ledger_project.minor_units import readable
-from transfers.domain.book import HoldState
 from transfers.domain.commands import HoldTerms
-from transfers.domain.holds import HoldStatus
+from transfers.domain.hold_outcomes import HoldStatus
+from transfers.domain.ledger import HoldState
 from transfers.models import Hold
 from transfers.selectors.facts import hold_state
 

@@ -13,8 +13,8 @@ from ledger_project.kernel.money import Currency
 from merchants.models import Account
 from merchants.selectors import known_currency
 from transfers.models.journal import LONG_AMOUNT_MINOR
-from transfers.representations import EntryView
 from transfers.selectors.clock import database_now
+from transfers.selectors.shown import EntryView
 from transfers.selectors.transfers import entry_id
 
 _LAST = """

@@ -10,11 +10,11 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from django.db import connection
 
+from ledger_project.database.fields import readable
 from ledger_project.kernel.ids import first_uuid7_at
-from ledger_project.minor_units import readable
 from merchants.selectors import identify_now, known_currency
 from transfers.models import LedgerEntry, Transfer
-from transfers.representations import EntryView, TransferView
+from transfers.selectors.shown import EntryView, TransferView
 
 _COLUMNS = """
 SELECT t.id, t.kind, CASE WHEN s.kind = 'external' THEN NULL ELSE s.name END, CASE WHEN g.kind = 'external' THEN NULL ELSE g.name END,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from transfers import engine
 from transfers.domain.commands import Command
-from transfers.jobs import UNREAD, Item, Job, Result
-from transfers.services.posting_now import bare
-from transfers.store.backdating import NotAfterHistory, end_of_history
+from transfers.posting import engine
+from transfers.posting.backdating import NotAfterHistory, end_of_history
+from transfers.posting.jobs import UNREAD, Item, Job, Result
+from transfers.posting.synchronous import bare
 
 __all__ = ["NotAfterHistory", "end_of_history", "post_then"]
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from ledger_project.kernel.access import Actor
+from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidRequest, LedgerError
-from ledger_project.slices import map_in_slices
+from ledger_project.process.fair_loop import map_in_slices
 from merchants.selectors import Identities, find_currency, identify
-from transfers import engine
 from transfers.domain.commands import Command, Refuse
-from transfers.jobs import Envelope, Item, Job, Key, Render, Result
+from transfers.posting import engine
+from transfers.posting.jobs import Envelope, Item, Job, Key, Render, Result
 from transfers.services.building import build_transfer, check_addressing
 from transfers.services.requests import TransferRequest
 

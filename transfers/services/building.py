@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from ledger_project.kernel.access import Actor
+from ledger_project.database.fields import new_id
+from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.errors import (
     AccountNotFound,
     CurrencyMismatch,
@@ -21,7 +22,6 @@ from ledger_project.kernel.errors import (
     ValidationFailed,
 )
 from ledger_project.kernel.money import Currency, parse_major
-from ledger_project.minor_units import new_id
 from merchants.domain import MerchantIdentity, fold, own
 from merchants.selectors import Identities
 from transfers.domain.commands import Command, PlaceHold, Refuse, RegisterMerchant, TransferFunds

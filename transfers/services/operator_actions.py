@@ -11,18 +11,18 @@ from uuid import UUID
 from django.db import transaction
 from msgspec import Struct
 
-from ledger_project.kernel.access import Actor
+from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.errors import AccountNotFound, FieldError, InvalidAmount, MerchantNotFound, Refusal, ValidationFailed
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR, parse_major
-from ledger_project.operator_log import keep_api_change
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit, state_change
-from transfers.jobs import Answer, Key, Result
-from transfers.services.closing import close_merchant
-from transfers.store.keys import answer_key, claim_key
-from transfers.store.session import Session
+from people.operator_log import keep_api_change
+from transfers.posting.idempotency import answer_key, claim_key
+from transfers.posting.jobs import Answer, Key, Result
+from transfers.posting.pipeline import Session
+from transfers.services.account_states import close_merchant
 
 Changed = tuple[Merchant | Account, str, bool]
 """What an action was about, what it did in words, and whether it changed anything."""

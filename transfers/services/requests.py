@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from ledger_project.kernel.amounts import AmountInput
+from ledger_project.kernel.amount_input import AmountInput
 from transfers.domain.commands import Details
 
 

@@ -9,25 +9,25 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 
+from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import PageRequest, page_json, page_request
 from ledger_project.http.responses import JSON, json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
-from ledger_project.kernel.access import Actor, Scope
+from ledger_project.kernel.actors import Actor, Scope
 from ledger_project.kernel.errors import AccountNotFound, NotAcceptable
-from ledger_project.readers import in_reader
 from merchants.serializers import StatementQuery
 from transfers import selectors
 from transfers.domain.outcome import Outcome
-from transfers.jobs import Result
-from transfers.representations import EntryView, account_json, entry_json, money, posted_transfer_json
+from transfers.posting.jobs import Result
+from transfers.selectors.shown import EntryView, account_json, entry_json, money, posted_transfer_json
 from transfers.selectors.statements import Period, get_period, period_lines
 from transfers.serializers import AccountJson, MovementBody, MovementJson, StatementJson
-from transfers.services import moving
-from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
-from transfers.views.camt053 import NotRepresentable, camt053_response, check_representable
-from transfers.views.statement_files import csv_response
+from transfers.services import transfers as moving
+from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
+from transfers.statements.csv import csv_response
+from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
 from transfers.views.transfers import KEY_CODES
 
 CSV = "text/csv"

@@ -15,14 +15,14 @@ from ledger_project.http.responses import raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
-from ledger_project.kernel.access import Scope
+from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.errors import IdempotencyKeyInvalid, InvalidRequest, LedgerError, ValidationFailed
-from ledger_project.kernel.json import dumps
-from ledger_project.slices import map_in_slices
-from transfers.jobs import Answer, Envelope, Key, Result
+from ledger_project.kernel.exact_json import dumps
+from ledger_project.process.fair_loop import map_in_slices
+from transfers.posting.jobs import Answer, Envelope, Key, Result
 from transfers.serializers import BatchBody, BatchItemBody, BatchJson, BatchSchemaBody
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
-from transfers.views.answers import actor_of, answer, renderer, request_key, transfer_request
+from transfers.views.posting_calls import actor_of, answer, renderer, request_key, transfer_request
 from transfers.views.transfers import KEY_CODES, posted
 
 SINGLE_PATH = "/transfers"

@@ -5,22 +5,22 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
+from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_json, page_request
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
-from ledger_project.kernel.access import Scope
+from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.errors import HoldNotFound
-from ledger_project.readers import in_reader
 from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome
-from transfers.representations import hold_json
+from transfers.selectors.shown import hold_json
 from transfers.serializers import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson, VoidBody
-from transfers.services import moving
+from transfers.services import transfers as moving
 from transfers.services.requests import HoldRequest
-from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
 from transfers.views.transfers import FEE_CODES, KEY_CODES, MOVE_CODES, posted
 
 END_CODES = ("hold_not_found", "hold_not_open", "hold_expired")

@@ -8,15 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
+from ledger_project.database.readers import in_reader
 from ledger_project.http.fields import StrictString
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import problem_responses
 from ledger_project.http.views import ApiView
-from ledger_project.kernel.access import Scope
-from ledger_project.readers import in_reader
-from transfers.representations import Json, money, timestamp
-from transfers.selectors.operations import Summary
-from transfers.services.operations import read_summary
+from ledger_project.kernel.actors import Scope
+from transfers.figures.read import read_summary
+from transfers.figures.summary import Summary
+from transfers.selectors.shown import Json, money, timestamp
 
 
 class SummaryQuery(serializers.Serializer[Any]):

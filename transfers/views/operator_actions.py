@@ -8,24 +8,24 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
+from ledger_project.database.readers import in_reader
 from ledger_project.http.problems import problem
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
-from ledger_project.kernel.access import Scope
+from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.errors import AccountNotFound, Refusal
-from ledger_project.kernel.json import dumps
-from ledger_project.readers import in_reader
+from ledger_project.kernel.exact_json import dumps
 from merchants.domain import MerchantIdentity, Status
 from merchants.selectors import identify
 from merchants.serializers import MerchantJson
 from transfers import selectors
-from transfers.jobs import Answer
-from transfers.representations import account_json, merchant_json
+from transfers.posting.jobs import Answer
+from transfers.selectors.shown import account_json, merchant_json
 from transfers.serializers import AccountJson, OverdraftBody, ReasonBody
 from transfers.services import operator_actions
 from transfers.services.operator_actions import Change
-from transfers.views.answers import actor_of, answer, path_uuid, request_key
+from transfers.views.posting_calls import actor_of, answer, path_uuid, request_key
 
 KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
 SCOPES = {"POST": Scope.OPERATIONS_WRITE}

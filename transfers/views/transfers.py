@@ -7,19 +7,19 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
+from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_json, page_request
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
-from ledger_project.kernel.access import Scope
+from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.errors import TransferNotFound
-from ledger_project.readers import in_reader
 from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome
-from transfers.representations import entry_json, money, posted_transfer_json, transfer_json
 from transfers.selectors import TransferFilters
+from transfers.selectors.shown import entry_json, money, posted_transfer_json, transfer_json
 from transfers.serializers import (
     QuoteJson,
     ReverseBody,
@@ -29,8 +29,8 @@ from transfers.serializers import (
     TransferPageJson,
     TransferQuery,
 )
-from transfers.services import moving
-from transfers.views.answers import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request
+from transfers.services import transfers as moving
+from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request
 
 KEY_CODES = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
 MOVE_CODES = ("insufficient_funds", "account_frozen", "account_closed", "balance_limit_exceeded", "duplicate_external_reference")

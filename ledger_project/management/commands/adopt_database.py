@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
-from ledger_project.schema import differences
+from ledger_project.database.schema import differences
 
 LAST_BEFORE = {("merchants", "0008_treasury"), ("fees", "0003_bounds"), ("transfers", "0015_overdraft_permission")}
 """The last migrations that a database must have had."""

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from ledger_project.management.running import IMPOSSIBLE
-from transfers.roles import create_role, grants
+from transfers.upkeep.roles import create_role, grants
 
 PASSWORD_VARIABLE = "LEDGER_SERVICE_PASSWORD"  # noqa: S105 - the name of a variable  # nosec B105
 

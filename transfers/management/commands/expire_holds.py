@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError
 
-from transfers.services.expiry import SWEEP_SIZE, sweep_due_holds
+from transfers.services.hold_expiry import SWEEP_SIZE, sweep_due_holds
 
 
 class Command(BaseCommand):

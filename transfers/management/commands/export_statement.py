@@ -15,14 +15,14 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.http import StreamingHttpResponse
 
-from ledger_project.kernel.json import dumps_text
+from ledger_project.kernel.exact_json import dumps_text
 from ledger_project.management.arguments import moment
 from ledger_project.management.output import ReportingCommand, steps
 from merchants.domain import AccountKind
 from merchants.models import Account
 from transfers.selectors.statements import Period, get_period
-from transfers.views.camt053 import NotRepresentable, camt053_response, check_representable
-from transfers.views.statement_files import csv_response
+from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
+from transfers.statements.csv import csv_response
 
 
 class Command(ReportingCommand):

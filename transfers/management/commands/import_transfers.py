@@ -22,13 +22,13 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from ledger_project.formats.spreadsheets import neutralised
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.errors import DatabaseUnavailable
 from ledger_project.management.running import IMPOSSIBLE, INTERRUPTED
-from ledger_project.minor_units import new_id
-from transfers.import_files import FileUnreadable, Line, Survey, line_item, read_lines, renderer, survey
-from transfers.jobs import Result
-from transfers.services.importing import post_transfers_now
+from transfers.management.import_files import FileUnreadable, Line, Survey, line_item, read_lines, renderer, survey
+from transfers.posting.jobs import Result
+from transfers.services.payment_files import post_transfers_now
+from transfers.statements.spreadsheets import neutralised
 
 MAX_BATCH = 1000
 RESULT_COLUMNS = ("line", "key", "status", "transfer_id", "code", "detail")

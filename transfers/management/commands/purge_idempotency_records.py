@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ledger_project.kernel.json import dumps_text
+from ledger_project.kernel.exact_json import dumps_text
 from ledger_project.management.output import ReportingCommand, steps
-from transfers.services.purging import count_expired_keys, purge_expired_keys
+from transfers.upkeep.purging import count_expired_keys, purge_expired_keys
 
 
 class Command(ReportingCommand):

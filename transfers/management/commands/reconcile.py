@@ -8,14 +8,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ledger_project.kernel.json import dumps_text
+from ledger_project.kernel.exact_json import dumps_text
 from ledger_project.management.arguments import identifier, moment
 from ledger_project.management.output import ReportingCommand, steps
 from merchants.models import Account
 from transfers.models import ReconciliationRun
-from transfers.selectors.reconciliation import CHECKS, Scope
-from transfers.selectors.reconciliation.anchors import AnchorUnreadable
-from transfers.services.reconciliation import EXTRA_CHECKS, FINDINGS_PER_CHECK, Reconciliation, reconcile
+from transfers.reconciliation.anchors import AnchorUnreadable
+from transfers.reconciliation.checks import CHECKS, Scope
+from transfers.reconciliation.run import EXTRA_CHECKS, FINDINGS_PER_CHECK, Reconciliation, reconcile
 
 DAMAGED = 1
 USAGE = 2

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ledger_project.poolers import refused_pooler
-from transfers import periodic
+from ledger_project.database.poolers import refused_pooler
+from transfers.upkeep import periodic
 
 DAY_S = 24 * 3600
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ledger_project.kernel.json import dumps_text
+from ledger_project.kernel.exact_json import dumps_text
 from ledger_project.management.output import ReportingCommand, steps
 from merchants.models import Merchant
-from transfers.services.demo.people import CAST
-from transfers.services.demo.telling import Plan, Telling, Told
+from transfers.demo.people import CAST
+from transfers.demo.telling import Plan, Telling, Told
 
 
 class Command(ReportingCommand):

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ledger_project.kernel.json import dumps_text
+from ledger_project.kernel.exact_json import dumps_text
 from ledger_project.kernel.money import format_minor
 from ledger_project.management.output import ReportingCommand, steps
 from merchants.selectors import find_currency_now, known_currency
-from transfers.services.fees_settlement import NoTreasury, Settlement, count_fee_accounts, settle_fees
+from transfers.services.fee_settlement import NoTreasury, Settlement, count_fee_accounts, settle_fees
 
 
 class Command(ReportingCommand):

@@ -1,0 +1,1 @@
+"""Operators' pages that cross apps: dashboard, search, navigation, second factor."""

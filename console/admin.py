@@ -1,0 +1,74 @@
+"""People and what they did: users and roles in the admin's own looks, and the record of changes, which nobody edits."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from console.pages import ReadOnlyAdmin
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg,misc]  # unfold has no types
+    """Users and the roles they have."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    filter_horizontal = ()  # the widget of two lists is wider than many a screen
+    list_display = ("username", "is_staff", "is_superuser", "is_active", "last_login")
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Nobody: with a user the record of what they did would go. Who leaves is made inactive."""
+        del request, obj
+        return False
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Roles: viewer, operator and fee manager are there from the start."""
+
+    filter_horizontal = ()
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnlyAdmin):
+    """Every change that was made in the admin: who, when, to what, what and why."""
+
+    list_display = ("action_time", "user", "content_type", "link", "message")
+    list_filter = ("content_type",)
+    list_select_related = ("user", "content_type")
+    search_fields = ("object_id",)
+    search_help_text = "The whole id of what was changed."
+    ordering = ("-action_time", "-id")
+    fields = ("action_time", "user", "content_type", "link", "message")
+    readonly_fields = fields
+
+    @display(description="What")
+    def link(self, obj: LogEntry) -> str:
+        """The changed object, linked where it has a page."""
+        model = obj.content_type.model_class() if obj.content_type else None
+        if model is None or not obj.object_id:
+            return obj.object_repr
+        try:
+            url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[obj.object_id])
+        except NoReverseMatch:
+            return obj.object_repr
+        return format_html('<a href="{}">{}</a>', url, obj.object_repr)
+
+    @display(description="What was done, and why")
+    def message(self, obj: LogEntry) -> str:
+        """In words."""
+        return obj.get_change_message() or obj.get_action_flag_display()

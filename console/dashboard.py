@@ -1,0 +1,181 @@
+"""The front page of the admin: what an operator wants to know in the morning, of one currency over some days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from console.amounts import shown, shown_short
+from console.charts import Bar, Sparkline, column_chart, line_chart, percent_of
+from console.pages import Cell, Panel
+from ledger_project.kernel.days import day_of
+from ledger_project.kernel.errors import LedgerError
+from people.access.operators import OPERATOR_PERMISSION
+from transfers.figures.read import read_summary
+from transfers.figures.summary import INTERNAL_KINDS, Reconciliation, Summary, currencies_in_use
+
+PERIODS = (7, 30, 90, 365)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One headline: a title, its figure (``exact`` when pointed at), and a line below. ``tone`` is good, bad or none."""
+
+    title: str
+    figure: str
+    note: str = ""
+    exact: str = ""
+    tone: str = ""
+    url: str = ""
+
+
+def _ago(moment: datetime) -> str:
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _reconciliation_card(run: Reconciliation | None) -> Card:
+    if run is None:
+        return Card("Last reconciliation", "never reconciled", "run manage.py reconcile", tone="bad")
+    clean = run.verdict == "clean"
+    note = f"{run.finished_at:%Y-%m-%d %H:%M} UTC, {run.entries_checked:,} entries" + ("" if clean else f", {run.findings} findings")
+    return Card("Last reconciliation", run.verdict, note, _ago(run.finished_at), "good" if clean else "bad")
+
+
+def _cards(summary: Summary) -> list[Card]:
+    unit = summary.currency
+    income = summary.fees_minor - summary.fee_refunds_minor
+    moved = [kind for kind in summary.kinds if kind.kind not in INTERNAL_KINDS]
+    refused = sum(row.refusals for row in summary.refusals)
+    posted = sum(kind.transfers for kind in summary.kinds)
+    share = f"{refused / (refused + posted):.1%} of all" if refused + posted else "nothing was asked for"
+    return [
+        Card(
+            "Value held by merchants",
+            f"{shown_short(summary.value_minor, unit)} {unit.code}",
+            f"{shown_short(summary.available_minor, unit)} available, {shown_short(summary.held_minor, unit)} held",
+            shown(summary.value_minor, unit),
+            url=reverse("admin:merchants_merchant_changelist"),
+        ),
+        Card(
+            "Fee income",
+            f"{shown_short(income, unit)} {unit.code}",
+            f"{shown_short(summary.fees_minor, unit)} charged, {shown_short(summary.fee_refunds_minor, unit)} given back",
+            shown(income, unit),
+        ),
+        Card(
+            "Movements",
+            f"{sum(kind.transfers for kind in moved):,}",
+            f"volume {shown_short(sum(kind.volume_minor for kind in moved), unit)} {unit.code}",
+            url=reverse("admin:transfers_transfer_changelist"),
+        ),
+        Card("Refused postings", f"{refused:,}", share),
+        Card(
+            "Open holds",
+            f"{summary.open_holds:,}",
+            f"{shown_short(summary.open_holds_minor, unit)} {unit.code} reserved",
+            url=reverse("admin:transfers_hold_changelist") + "?status__exact=open",
+        ),
+        _reconciliation_card(summary.reconciliation),
+    ]
+
+
+def _kind_bars(summary: Summary) -> list[Bar]:
+    top = max((kind.volume_minor for kind in summary.kinds), default=0)
+    changelist = reverse("admin:transfers_transfer_changelist")
+    return [
+        Bar(
+            kind.kind.replace("_", " "),
+            (f"{kind.transfers:,}", shown_short(kind.volume_minor, summary.currency)),
+            percent_of(kind.volume_minor, top),
+            f"{changelist}?kind__exact={kind.kind}",
+        )
+        for kind in summary.kinds
+    ]
+
+
+def _refusal_bars(summary: Summary) -> list[Bar]:
+    top = max((row.refusals for row in summary.refusals), default=0)
+    return [
+        Bar(row.code + ("" if row.currency else " (no currency)"), (f"{row.refusals:,}",), percent_of(row.refusals, top))
+        for row in summary.refusals
+    ]
+
+
+def _sparklines(summary: Summary) -> list[Sparkline]:
+    unit, days = summary.currency, summary.days
+    first, last = f"{summary.first:%d %b}", f"{summary.last:%d %b}"
+    charts = []
+    for title, figures in (
+        ("Movements by day", [(day.transfers, f"{day.transfers:,}") for day in days]),
+        ("Volume by day", [(day.volume_minor, shown(day.volume_minor, unit)) for day in days]),
+        ("Fee income by day", [(day.fee_income_minor, shown(day.fee_income_minor, unit)) for day in days]),
+    ):
+        titles = [f"{day.day:%a %d %b %Y}: {words}" for day, (_, words) in zip(days, figures, strict=True)]
+        charts.append(
+            Sparkline(title, figures[-1][1] + " on the last day", column_chart([v for v, _ in figures], titles), first=first, last=last)
+        )
+    values = [day.value_minor for day in days]
+    between = f"between {shown(min(values), unit)} and {shown(max(values), unit)}"
+    line, area = line_chart(values)
+    charts.append(Sparkline("Value at the end of each day", between, (), line, area, first, last))
+    return charts
+
+
+def _top_panel(summary: Summary) -> Panel:
+    unit = summary.currency
+    rows = [
+        [
+            Cell(row.name, reverse("admin:merchants_merchant_change", args=[row.id])),
+            Cell(f"{row.entries:,}", is_number=True),
+            Cell(shown(row.sent_minor, unit), is_number=True),
+            Cell(shown(row.received_minor, unit), is_number=True),
+        ]
+        for row in summary.top_merchants
+    ]
+    return Panel("Top merchants", ("Merchant", "Movements", "Sent", "Received"), rows, empty="Nobody moved anything in this period.")
+
+
+def _periods(summary: Summary) -> list[Cell]:
+    today = datetime.now(UTC).date()
+    code = summary.currency.code
+    return [
+        Cell(f"{days} days", "?" + urlencode({"currency": code, "from": today - timedelta(days=days - 1), "to": today})) for days in PERIODS
+    ]
+
+
+def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Return the index page's context with the dashboard in it, for those who may see figures."""
+    context["title"] = "Dashboard"
+    if not request.user.has_perm(OPERATOR_PERMISSION):
+        return context
+    days = {name: day_of(request.GET.get(name)) for name in ("from", "to")}
+    wrong = [f"{name} is no day: {request.GET[name][:40]!r}" for name, day in days.items() if day is None and request.GET.get(name)]
+    problem = f"{'; '.join(wrong)}. A day as in 2026-01-31 is expected; without it these are the usual days." if wrong else ""
+    wanted = (request.GET.get("currency") or None, days["from"], days["to"])
+    try:
+        summary = read_summary(*wanted)
+    except LedgerError as error:
+        problem = f"{error.title}: {error}"
+        summary = read_summary(None, None, None)
+    in_use = currencies_in_use(date(2000, 1, 1))
+    return context | {
+        "summary": summary,
+        "problem": problem,
+        "currencies": sorted({*in_use, summary.currency.code}),
+        "cards": _cards(summary),
+        "kind_bars": _kind_bars(summary),
+        "refusal_bars": _refusal_bars(summary),
+        "sparklines": _sparklines(summary),
+        "panels": [_top_panel(summary)],
+        "periods": _periods(summary),
+        "fresh_ago": _ago(summary.as_of),
+    }

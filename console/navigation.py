@@ -1,0 +1,84 @@
+"""How the admin is laid out: unfold's settings. Read by settings.py, so nothing here may need an app that is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _styles(_request: HttpRequest) -> str:
+    return static("console/admin.css")
+
+
+def _icon(_request: HttpRequest) -> str:
+    return static("console/icon.svg")
+
+
+def _item(title: str, icon: str, name: str, permission: str | None = None) -> dict[str, Any]:
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+    if permission is not None:
+        item["permission"] = lambda request: request.user.has_perm(permission)
+    return item
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Ledger",
+    "SITE_HEADER": "Ledger",
+    "SITE_SYMBOL": "account_balance",
+    "SITE_URL": reverse_lazy("admin:index"),
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
+    "STYLES": [_styles],
+    "DASHBOARD_CALLBACK": "console.dashboard.dashboard_context",
+    "COMMAND": {"search_callback": "console.find.search_command"},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "navigation": [
+            {
+                "items": [
+                    _item("Dashboard", "monitoring", "index"),
+                    _item("Find anything", "search", "ledger_find"),
+                ],
+            },
+            {
+                "title": "Money",
+                "separator": True,
+                "items": [
+                    _item("Merchants", "storefront", "merchants_merchant_changelist", "merchants.view_merchant"),
+                    _item("Accounts", "account_balance_wallet", "merchants_account_changelist", "merchants.view_account"),
+                    _item("Transfers", "swap_horiz", "transfers_transfer_changelist", "transfers.view_transfer"),
+                    _item("Holds", "lock_clock", "transfers_hold_changelist", "transfers.view_hold"),
+                ],
+            },
+            {
+                "title": "Rules",
+                "separator": True,
+                "items": [
+                    _item("Fee schedules", "percent", "fees_feeschedule_changelist", "fees.view_feeschedule"),
+                    _item("Currencies", "currency_exchange", "merchants_currency_changelist", "merchants.view_currency"),
+                ],
+            },
+            {
+                "title": "Records",
+                "separator": True,
+                "items": [
+                    _item("Idempotency keys", "key", "transfers_idempotencyrecord_changelist", "transfers.view_idempotencyrecord"),
+                    _item("What operators did", "history", "admin_logentry_changelist", "admin.view_logentry"),
+                ],
+            },
+            {
+                "title": "People",
+                "separator": True,
+                "items": [
+                    _item("Users", "person", "auth_user_changelist", "auth.view_user"),
+                    _item("Roles", "group", "auth_group_changelist", "auth.view_group"),
+                ],
+            },
+        ],
+    },
+}

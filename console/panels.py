@@ -1,0 +1,156 @@
+"""Lines of the journal as rows of admin panels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from console.amounts import shown
+from console.pages import Cell, Filter, Panel
+from ledger_project.kernel.days import day_of
+from merchants.models import Account, Merchant
+from merchants.selectors import known_currency
+from transfers.domain.kinds import EntryType
+from transfers.models import Hold
+from transfers.selectors import get_balances, get_transfer
+from transfers.selectors.shown import EntryView
+from transfers.selectors.statements import Period, get_period, period_lines
+
+PAGE = 50
+RECENT = 20
+
+_HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Memo")
+# The money before the words: on a narrow screen the rest is reached by scrolling.
+
+
+def entry_row(line: EntryView) -> list[Cell]:
+    """Return a line: when, what (linked to its transfer), with whom, how much, and what there was after it."""
+    sign = "" if line.direction == "CREDIT" else "-"
+    return [
+        Cell(f"{line.created_at:%Y-%m-%d %H:%M:%S}"),
+        Cell(line.type.replace("_", " "), reverse("admin:transfers_transfer_change", args=[line.transfer_id])),
+        Cell(f"{sign}{shown(line.amount_minor, line.currency)}", is_number=True),
+        Cell(shown(line.balance_after_minor, line.currency), is_number=True),
+        Cell(line.counterparty or "—"),
+        Cell(line.memo or ""),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFilters:
+    """What a statement is narrowed to: days (UTC, both included) and a type of entry."""
+
+    first: date | None
+    last: date | None
+    entry_type: str
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> StatementFilters:
+        """Read them from the page's address; what makes no sense is left out."""
+        wanted = request.GET.get("type", "")
+        return cls(day_of(request.GET.get("from")), day_of(request.GET.get("to")), wanted if wanted in set(EntryType) else "")
+
+    def period(self, account: Account) -> Period:
+        """Return the part of the account's chain."""
+        end = None if self.last is None else _midnight(self.last + timedelta(days=1))
+        return get_period(account, start=None if self.first is None else _midnight(self.first), end=end)
+
+    def query(self, **more: object) -> str:
+        """Return them as the query of an address."""
+        values = {"from": self.first or "", "to": self.last or "", "type": self.entry_type, **more}
+        return urlencode({name: value for name, value in values.items() if value != ""})
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def statement_panel(request: HttpRequest, account: Account) -> Panel:
+    """Return one page of an account's statement, newest first: filters, the running balance, the older page, and the export of it all."""
+    filters = StatementFilters.of(request)
+    text = request.GET.get("before", "")
+    before = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+    period = filters.period(account)
+    lines = period_lines(period, before=before, limit=PAGE, entry_type=filters.entry_type or None)
+    export = reverse("admin:account_export", args=[account.id])
+    links = [Cell("Export as CSV", f"{export}?{filters.query()}")]
+    if before is not None:
+        links.append(Cell("Newest", f"?{filters.query()}"))
+    if len(lines) == PAGE:
+        links.append(Cell("Older", f"?{filters.query(before=lines[-1].sequence)}"))
+    unit = period.currency
+    title = f"Statement: opening {shown(period.opening_minor, unit)}, closing {shown(period.closing_minor, unit)}"
+    fields = (
+        Filter("from", "From", str(filters.first or ""), "date"),
+        Filter("to", "To", str(filters.last or ""), "date"),
+        Filter("type", "Type", filters.entry_type, "select", ("", *(t.value for t in EntryType))),
+    )
+    return Panel(title, _HEADERS, [entry_row(line) for line in lines], "Nothing in this period.", links, fields)
+
+
+def balances_panel(merchant: Merchant) -> Panel:
+    """Return what a merchant has, a row a currency."""
+    _, balances = get_balances(merchant.id, currency=None, at=None)
+    rows = [
+        [
+            Cell(b.currency.code, reverse("admin:merchants_account_change", args=[b.account_id])),
+            Cell(shown(b.available_minor, b.currency), is_number=True),
+            Cell(shown(b.held_minor, b.currency), is_number=True),
+            Cell(shown(b.available_minor + b.held_minor, b.currency), is_number=True),
+        ]
+        for b in balances
+    ]
+    return Panel("Balances", ("Currency", "Available", "Held", "Balance"), rows)
+
+
+def movements_panel(merchant: Merchant) -> Panel:
+    """Return the newest lines of all wallets of a merchant."""
+    found = [
+        line
+        for account in Account.objects.filter(merchant=merchant, kind="wallet").select_related("merchant")
+        for line in period_lines(get_period(account, start=None, end=None), before=None, limit=RECENT)
+    ]
+    newest = sorted(found, key=lambda line: line.created_at, reverse=True)[:RECENT]
+    return Panel("Recent movements", _HEADERS, [entry_row(line) for line in newest])
+
+
+def open_holds_panel(merchant: Merchant) -> list[Panel]:
+    """Return the newest open holds that a merchant pays, if there are any."""
+    holds = Hold.objects.filter(source_merchant=merchant, status="open").select_related("target_merchant")[:RECENT]
+    rows = [
+        [
+            Cell(str(hold.id), reverse("admin:transfers_hold_change", args=[hold.id])),
+            Cell(hold.target_merchant.name, reverse("admin:merchants_merchant_change", args=[hold.target_merchant_id])),
+            Cell(shown(hold.amount_minor, known_currency(hold.currency_id)), is_number=True),
+            Cell(f"{hold.expires_at:%Y-%m-%d %H:%M:%S}"),
+        ]
+        for hold in holds
+    ]
+    return [Panel("Open holds", ("Hold", "For", "Amount", "Expires (UTC)"), rows)] if rows else []
+
+
+def entries_panel(transfer_id: UUID) -> Panel:
+    """Return all entries of a transfer, with whose account each is in."""
+    found = get_transfer(transfer_id)
+    entries = found[1] if found else []
+    accounts = Account.objects.select_related("merchant").in_bulk({entry.account_id for entry in entries})
+    rows = [
+        [
+            Cell(
+                f"{accounts[entry.account_id].merchant.name} {entry.account_kind}",
+                reverse("admin:merchants_account_change", args=[entry.account_id]),
+            ),
+            Cell(entry.direction),
+            Cell(shown(entry.amount_minor, entry.currency), is_number=True),
+            Cell(shown(entry.balance_after_minor, entry.currency), is_number=True),
+            Cell(entry.type.replace("_", " ")),
+            Cell(str(entry.sequence), is_number=True),
+        ]
+        for entry in entries
+    ]
+    return Panel("Entries", ("Account", "Direction", "Amount", "Balance after", "Type", "Sequence"), rows)

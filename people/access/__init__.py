@@ -1,0 +1,1 @@
+"""Who calls: authentication, tokens, rate limits, operators."""

@@ -1,0 +1,305 @@
+"""The facts a plan decides on, and the working copy it posts to.
+
+``Book`` is what the store has read under lock. ``Ledger`` applies postings to it one after the other, so that each command sees what
+the earlier ones of the batch did, and can take a group of them back again. Nothing here reads a clock or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from fees.domain import Schedule
+from ledger_project.kernel.errors import AccountAheadOfClock, AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
+from ledger_project.kernel.ids import uuid7_at
+from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
+from merchants.domain import AccountKind, MerchantIdentity, Status
+from transfers.domain.commands import AccountKey, Details, HoldTerms
+from transfers.domain.hold_outcomes import HoldStatus
+from transfers.domain.kinds import Direction, EntryType, TransferKind
+
+
+@dataclass(slots=True)
+class AccountState:
+    """An account as it stands: the last entry of its chain, and what guards it. Changes while a batch is planned.
+
+    ``exists`` is false for an account that the first credit will open; ``overdraft_minor`` is how far below zero it may go.
+    ``last_hash`` moves on when the plan is sealed (hashing.py), all else while it is made.
+    """
+
+    id: UUID
+    key: AccountKey
+    merchant_name: str
+    status: Status
+    overdraft_minor: int
+    created_at: datetime | None
+    sequence: int
+    balance_minor: int
+    last_hash: bytes
+    last_at: datetime | None
+    exists: bool
+    packed_id: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the id's 16 bytes: each entry needs them."""
+        self.packed_id = self.id.bytes
+
+
+class PostedTransfer(Struct, frozen=True):
+    """A transfer as it will be stored. ``source`` and ``target`` are None where the money comes from or goes outside."""
+
+    id: UUID
+    kind: TransferKind
+    source: MerchantIdentity | None
+    target: MerchantIdentity | None
+    source_account_id: UUID
+    target_account_id: UUID
+    currency: Currency
+    amount_minor: int
+    fee_minor: int
+    total_debit_minor: int
+    schedule_id: UUID | None
+    schedule_version: int | None
+    reverses: UUID | None
+    hold_id: UUID | None
+    reference_account_id: UUID
+    details: Details
+    created_at: datetime
+
+
+class PostedEntry(Struct, frozen=True):
+    """One line of the journal, as it will be stored with its transfer's id and time, and its hash."""
+
+    account: AccountState
+    sequence: int
+    transfer: PostedTransfer
+    direction: Direction
+    type: EntryType
+    amount_minor: int
+    balance_after_minor: int
+
+
+class HoldState(Struct, frozen=True):
+    """A hold's terms and what has become of it so far."""
+
+    terms: HoldTerms
+    status: HoldStatus
+    captured_minor: int
+    transfer_id: UUID | None
+
+
+class AccountSnapshot(Struct, frozen=True):
+    """What an answer shows of a wallet, right after the command. What is available does not contain the overdraft."""
+
+    id: UUID
+    merchant_name: str
+    currency: Currency
+    status: Status
+    available_minor: int
+    held_minor: int
+    overdraft_minor: int
+    created_at: datetime
+
+
+class Book(Struct, frozen=True):
+    """What the store has read under lock, for all commands of a batch at once.
+
+    ``now`` is the database's clock, read after the locks; ``entropy`` makes ids unique; ``references`` holds the external references
+    that are taken, ``reversals`` the amounts of earlier reversals by original. ``registered`` says of the new merchants when they got
+    their name; None: they did not, since their currency is switched off; not there: the name was taken. ``inactive`` are the codes of
+    currencies that are switched off. ``clock_tolerance`` is how far an account's last entry may be ahead of ``now``.
+    """
+
+    now: datetime
+    entropy: int
+    accounts: Mapping[AccountKey, AccountState]
+    schedules: Sequence[Schedule] = ()
+    references: Mapping[tuple[UUID, str], UUID] = msgspec.field(default_factory=dict)
+    reversals: Mapping[UUID, Sequence[int]] = msgspec.field(default_factory=dict)
+    holds: Mapping[UUID, HoldState] = msgspec.field(default_factory=dict)
+    registered: Mapping[UUID, datetime | None] = msgspec.field(default_factory=dict)
+    inactive: Collection[str] = frozenset()
+    clock_tolerance: timedelta = timedelta(seconds=5)
+
+
+_MICROSECOND = timedelta(microseconds=1)
+_CREDIT, _DEBIT = Direction.CREDIT, Direction.DEBIT  # looked up once; a member of an Enum is found by a call
+
+
+class Leg(NamedTuple):
+    """One movement of a posting: into an account if ``amount_minor`` is positive, out of it if negative."""
+
+    account: AccountState
+    type: EntryType
+    amount_minor: int
+
+
+class Shortfall(Exception):
+    """A leg would take an account below what it may hold."""
+
+    def __init__(self, account: AccountState) -> None:
+        super().__init__()
+        self.account = account
+
+
+_Undo = tuple[AccountState, tuple[int, int, "datetime | None", bool]]
+
+
+class Ledger:
+    """The working copy: account states move on, and the rows to be written pile up.
+
+    ``now`` is the book's, except while a command is decided that says itself when it happened.
+    """
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.now = book.now
+        self.transfers: list[PostedTransfer] = []
+        self.entries: list[PostedEntry] = []
+        self.opened: list[AccountState] = []
+        self.holds = dict(book.holds)
+        self.changed_holds: dict[UUID, None] = {}
+        self.references = dict(book.references)
+        self.reversals = {original: list(amounts) for original, amounts in book.reversals.items()}
+        self._undo: list[_Undo] | None = None
+
+    def account(self, merchant: MerchantIdentity, currency: Currency, kind: AccountKind) -> AccountState:
+        """Return an account's state; it is in the book, since the command named it."""
+        return self.book.accounts[AccountKey(merchant.id.int, currency.code, kind)]
+
+    def check_open(self, *accounts: AccountState) -> None:
+        """Raise ``AccountClosed`` or ``AccountFrozen`` for the first of the accounts in which no money may move."""
+        for account in accounts:
+            if account.status is Status.CLOSED:
+                raise AccountClosed(account.merchant_name, account.key.currency)
+            if account.status is Status.FROZEN:
+                raise AccountFrozen(account.merchant_name, account.key.currency)
+
+    def check_in_use(self, currency: Currency) -> None:
+        """Raise ``CurrencyInactive`` for a currency that is switched off, where a command would bring something new into it."""
+        if currency.code in self.book.inactive:
+            raise CurrencyInactive(currency.code)
+
+    def open(self, account: AccountState, moment: datetime) -> None:
+        """Have an account made that does not exist yet."""
+        self._remember(account)
+        account.exists = True
+        account.created_at = moment
+        self.opened.append(account)
+
+    def check_legs(self, legs: Sequence[Leg]) -> None:
+        """Raise ``Shortfall`` or ``BalanceLimitExceeded`` if a leg, in this order, would pass what its account may hold."""
+        balances: dict[int, int] = {}
+        for account, _, amount_minor in legs:
+            balance = balances.get(id(account), account.balance_minor)
+            after = balance + amount_minor
+            if amount_minor < 0 and after < -account.overdraft_minor and account.key.kind is not AccountKind.EXTERNAL:
+                raise Shortfall(account)
+            if not -MAX_BALANCE_MINOR <= after <= MAX_BALANCE_MINOR:
+                raise BalanceLimitExceeded(account.merchant_name, account.key.currency)
+            balances[id(account)] = after
+
+    def moment(self, legs: Sequence[Leg]) -> datetime:
+        """Return the posting's time: what the ledger says is now, and a microsecond after the last entry of each account that it touches.
+
+        So ids, which are made of times, follow the sequence of each account. Raises ``AccountAheadOfClock`` for an account whose last
+        entry is too far in the future: every account that it pays would be there next.
+        """
+        moment = self.now
+        for account, _, _ in legs:
+            last_at = account.last_at
+            if last_at is not None and last_at >= moment:
+                if last_at - self.now > self.book.clock_tolerance:
+                    raise AccountAheadOfClock(account.id, last_at.isoformat())
+                moment = last_at + _MICROSECOND
+        return moment
+
+    def next_id(self, moment: datetime) -> UUID:
+        """Return the id of the next transfer: in the order of times, and of their posting within a microsecond."""
+        return uuid7_at(moment, position=len(self.transfers), entropy=self.book.entropy)
+
+    def post(self, transfer: PostedTransfer, legs: Sequence[Leg]) -> None:
+        """Append a transfer and its entries. The legs were checked."""
+        moment = transfer.created_at
+        for account, kind, amount_minor in legs:
+            if not account.exists:
+                self.open(account, moment)
+            self._remember(account)
+            account.sequence += 1
+            account.balance_minor += amount_minor
+            account.last_at = moment
+            direction, moved_minor = (_CREDIT, amount_minor) if amount_minor > 0 else (_DEBIT, -amount_minor)
+            self.entries.append(PostedEntry(account, account.sequence, transfer, direction, kind, moved_minor, account.balance_minor))
+        self.transfers.append(transfer)
+        if transfer.details.external_reference is not None:
+            self.references[transfer.reference_account_id, transfer.details.external_reference] = transfer.id
+
+    def set_hold(self, hold: HoldState) -> None:
+        """Record a new hold or what became of one."""
+        self.holds[hold.terms.id] = hold
+        self.changed_holds[hold.terms.id] = None
+
+    def snapshot(self, wallet: AccountState, held: AccountState, currency: Currency) -> AccountSnapshot:
+        """Return what an answer shows of a wallet now."""
+        return AccountSnapshot(
+            id=wallet.id,
+            merchant_name=wallet.merchant_name,
+            currency=currency,
+            status=wallet.status,
+            available_minor=wallet.balance_minor,
+            held_minor=held.balance_minor,
+            overdraft_minor=wallet.overdraft_minor,
+            created_at=wallet.created_at or self.now,
+        )
+
+    # --- taking a group back ------------------------------------------------------------------------------------------------
+
+    def savepoint(self) -> Savepoint:
+        """Return a mark to which ``rollback`` can take the ledger back, until ``release``. One at a time."""
+        self._undo = []
+        return Savepoint(
+            transfers=len(self.transfers),
+            entries=len(self.entries),
+            opened=len(self.opened),
+            holds=dict(self.holds),
+            changed_holds=dict(self.changed_holds),
+            references=dict(self.references),
+            reversals={original: list(amounts) for original, amounts in self.reversals.items()},
+        )
+
+    def rollback(self, mark: Savepoint) -> None:
+        """Undo everything since the mark, and release it."""
+        for account, state in reversed(self._undo or []):
+            account.sequence, account.balance_minor, account.last_at, account.exists = state
+        self.release()
+        del self.transfers[mark.transfers :]
+        del self.entries[mark.entries :]
+        del self.opened[mark.opened :]
+        self.holds, self.changed_holds = mark.holds, mark.changed_holds
+        self.references, self.reversals = mark.references, mark.reversals
+
+    def release(self) -> None:
+        """Keep what was done since the mark."""
+        self._undo = None
+
+    def _remember(self, account: AccountState) -> None:
+        if self._undo is not None:
+            self._undo.append((account, (account.sequence, account.balance_minor, account.last_at, account.exists)))
+
+
+class Savepoint(Struct, frozen=True):
+    """Where a ledger stood."""
+
+    transfers: int
+    entries: int
+    opened: int
+    holds: dict[UUID, HoldState]
+    changed_holds: dict[UUID, None]
+    references: dict[tuple[UUID, str], UUID]
+    reversals: dict[UUID, list[int]]

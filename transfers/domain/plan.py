@@ -1,0 +1,117 @@
+"""``plan``: from commands and facts to entries or refusals. Pure: no Django, no clock, no I/O.
+
+The order in which refusals win, for every command: existence, state (closed, frozen), currency, terms (hold, reversal), fee, external
+reference, funds, balance limit. What is wrong with the request itself never gets here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger_project.kernel.errors import AccountAheadOfClock, LedgerError, Refusal
+from transfers.domain import commands as c
+from transfers.domain.ledger import AccountSnapshot, AccountState, Book, HoldState, Ledger, PostedEntry, PostedTransfer
+from transfers.domain.outcome import Outcome
+from transfers.domain.settling import capture_hold, expire_hold, place_hold, reverse_transfer, void_hold
+from transfers.domain.transfers import deposit, open_account, register_merchant, settle_fees, transfer_funds, withdraw
+
+__all__ = ["AccountSnapshot", "Group", "Outcome", "Plan", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that belong together: with ``atomic`` all of them post or none.
+
+    ``moments`` says for each command when it happened, in order; usually it is empty, and all of them happen now.
+    """
+
+    commands: Sequence[c.Command]
+    atomic: bool = False
+    moments: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be written (the entries' hashes come from ``seal``), and each group's outcomes in its commands' order.
+
+    In an atomic group that failed, the first refused command's outcome carries the refusal and all others are None.
+    """
+
+    outcomes: Sequence[Sequence[Outcome | None]]
+    transfers: Sequence[PostedTransfer]
+    entries: Sequence[PostedEntry]
+    opened: Sequence[AccountState]
+    holds: Sequence[HoldState]
+
+
+def _refuse(command: c.Refuse, _ledger: Ledger) -> Outcome:
+    raise command.error
+
+
+_HANDLERS: dict[type, Callable[..., Outcome]] = {
+    c.RegisterMerchant: register_merchant,
+    c.OpenAccount: open_account,
+    c.TransferFunds: transfer_funds,
+    c.Deposit: deposit,
+    c.Withdraw: withdraw,
+    c.PlaceHold: place_hold,
+    c.CaptureHold: capture_hold,
+    c.VoidHold: void_hold,
+    c.ExpireHold: expire_hold,
+    c.ReverseTransfer: reverse_transfer,
+    c.SettleFees: settle_fees,
+    c.Refuse: _refuse,
+}
+
+
+def plan(groups: Sequence[Group], book: Book) -> Plan:
+    """Decide every command, in order, each seeing what the earlier ones did.
+
+    A refused command changes nothing and takes no neighbour down, except within its own atomic group.
+    """
+    ledger = Ledger(book)
+    outcomes = [_plan_group(group, ledger) for group in groups]
+    return Plan(
+        outcomes=outcomes,
+        transfers=ledger.transfers,
+        entries=ledger.entries,
+        opened=ledger.opened,
+        holds=[ledger.holds[hold_id] for hold_id in ledger.changed_holds],
+    )
+
+
+def _plan_group(group: Group, ledger: Ledger) -> list[Outcome | None]:
+    if group.atomic:
+        return _plan_atomic(group, ledger)
+    if not group.moments:
+        return [_decide(command, ledger) for command in group.commands]
+    outcomes: list[Outcome | None] = []
+    for command, moment in zip(group.commands, group.moments, strict=True):
+        ledger.now = moment
+        outcomes.append(_decide(command, ledger))
+    ledger.now = ledger.book.now
+    return outcomes
+
+
+def _plan_atomic(group: Group, ledger: Ledger) -> list[Outcome | None]:
+    mark = ledger.savepoint()
+    outcomes: list[Outcome | None] = []
+    for index, command in enumerate(group.commands):
+        outcome = _decide(command, ledger)
+        if outcome.refusal is not None:
+            ledger.rollback(mark)
+            return [None] * index + [outcome] + [None] * (len(group.commands) - index - 1)
+        outcomes.append(outcome)
+    ledger.release()
+    return outcomes
+
+
+def _decide(command: c.Command, ledger: Ledger) -> Outcome:
+    try:
+        return _HANDLERS[type(command)](command, ledger)
+    except LedgerError as error:
+        if not isinstance(error, Refusal | AccountAheadOfClock) and not isinstance(command, c.Refuse):
+            raise
+        return Outcome(refusal=error.with_traceback(None))  # the frames would keep the whole batch alive, in a circle

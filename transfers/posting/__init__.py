@@ -1,0 +1,1 @@
+"""Posting: the only door to the journal's rows."""

@@ -1,0 +1,56 @@
+"""Which id an account has. Identities never change and accounts are never deleted, so what was once read stays true.
+
+But for a database that lost its newest rows (a failover, a restore): ``forgetting`` has all of it forgotten then.
+
+Only what is committed is remembered, and only that an account exists, never that it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+from uuid import UUID
+
+from ledger_project.database.lost_rows import on_forgetting
+from ledger_project.kernel.bounded_cache import Remembered
+from merchants.domain import AccountKind
+from transfers.domain.commands import AccountKey
+from transfers.posting import sql
+from transfers.posting.arrays import plain
+from transfers.posting.pipeline import Session
+
+_CAPACITY = 100_000
+_ids: Remembered[AccountKey, UUID] = Remembered(_CAPACITY)
+
+
+def find_accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountKey, UUID]:
+    """Return the ids of those accounts that exist; asks the database only about what is not known yet."""
+    found: dict[AccountKey, UUID] = {}
+    unknown = []
+    for key in keys:
+        account_id = _ids.get(key)
+        if account_id is None:
+            unknown.append(key)
+        else:
+            found[key] = account_id
+    if unknown:
+        wanted = frozenset(unknown)
+        rows = session.send(sql.FIND_ACCOUNTS, [plain({key.merchant_id for key in unknown})]).fetchall()
+        for account_id, merchant_id, currency, kind in cast("list[tuple[UUID, UUID, str, str]]", rows):
+            key = AccountKey(merchant_id.int, currency, AccountKind(kind))
+            if key in wanted:
+                found[key] = account_id
+    return found
+
+
+def remember_accounts(accounts: dict[AccountKey, UUID]) -> None:
+    """Keep what a committed transaction has seen or made."""
+    _ids.remember(accounts)
+
+
+def forget_accounts() -> None:
+    """Start afresh: the database may have lost the newest rows."""
+    _ids.clear()
+
+
+on_forgetting(forget_accounts)

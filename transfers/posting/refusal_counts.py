@@ -1,0 +1,51 @@
+"""How often postings are refused, and why: counted in the transaction that stores the refusal, so that no answer is counted twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import zip_longest
+
+from ledger_project.database.fields import new_id
+from ledger_project.kernel.errors import Refusal
+from ledger_project.kernel.money import Currency
+from transfers.domain import commands as c
+from transfers.domain.outcome import Outcome
+from transfers.posting import sql
+from transfers.posting.arrays import plain, quoted
+from transfers.posting.jobs import Item, Job
+from transfers.posting.pipeline import Session
+
+RefusalCounts = Mapping[tuple[str, str, datetime | None], int]
+"""Times by (currency, code, moment); the currency is empty where a request named none that exists, the moment is None for now."""
+
+
+def _currency(command: c.Command) -> str:
+    facts = getattr(command, "original", None) or getattr(command, "terms", None) or command
+    currency = getattr(facts, "currency", None)
+    return currency.code if isinstance(currency, Currency) else ""
+
+
+def count_refusals(jobs: Iterable[Job], groups: Sequence[Sequence[Item]], outcomes: Iterable[Sequence[Outcome | None]]) -> RefusalCounts:
+    """Return how often which refusal was decided now; replays of earlier ones are not among them."""
+    return Counter(
+        (_currency(item.command), outcome.refusal.code, moment)
+        for job, items, decided in zip(jobs, groups, outcomes, strict=True)
+        for item, outcome, moment in zip_longest(items, decided, job.moments)
+        if outcome is not None and isinstance(outcome.refusal, Refusal)
+    )
+
+
+def insert_refusals(session: Session, counts: RefusalCounts) -> None:
+    """Store the counts as rows of their own: no row that all workers would wait for."""
+    session.send(
+        sql.COUNT_REFUSALS,
+        [
+            plain(new_id() for _ in counts),
+            quoted(currency for currency, _, _ in counts),
+            quoted(code for _, code, _ in counts),
+            quoted(None if moment is None else str(moment) for _, _, moment in counts),
+            plain(counts.values()),
+        ],
+    )

@@ -1,0 +1,240 @@
+"""Posting that does not give up easily: what is worth another try, how often, and who is to be told that it failed.
+
+A batch that fails for a passing reason (deadlock, serialization failure, lost connection) is tried again with backoff. If it fails for
+another reason, or too often, its jobs are tried one by one, so that a poisonous job fails alone; without a database all of them fail at
+once.
+
+A lock that somebody else holds takes nobody else down: the batch waits for it ``LOCK_WAIT_S`` at most, then posts what it can without
+waiting. A job that could not be posted for a lock alone comes back as ``Deferred``: nothing of it has happened, and it may be tried again.
+One deadline holds for all of this.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import psycopg
+import structlog
+from django.conf import settings
+from psycopg import errors as pg
+
+from ledger_project.database import sqlstates
+from ledger_project.database.connections import drop_connection
+from ledger_project.database.lost_rows import identities_lost
+from ledger_project.kernel.errors import AccountBusy, ClocksDiffer, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
+from ledger_project.observability import metrics
+from transfers.domain.commands import AccountKey
+from transfers.posting.reads import ONLY_FREE, WAIT, Busy, Locking
+from transfers.posting.transaction import Contention, JobResults, post
+
+if TYPE_CHECKING:
+    from transfers.posting.jobs import Blocker, Job
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 5
+"""How often a batch, and then each of its jobs, is tried."""
+
+LOCK_WAIT_S = 0.25
+"""How long a batch waits for a lock. Another posting holds its locks for some milliseconds, a held-up one for some tens of them."""
+
+FREE_WAIT_S = 0.01
+"""How long a batch that takes free accounts only waits for the locks that cannot be skipped (keys, names)."""
+
+SLICE_S = 0.1
+"""How long a round of ``patient_round`` waits for one taken lock, in the queue of those who want it."""
+
+_RACED_CONSTRAINTS = frozenset({"account_merchant_currency_kind_unique"})
+"""Unique constraints whose violation means that another worker opened the same account a moment earlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A job of which nothing has happened, since somebody else holds a lock that it needs.
+
+    ``blockers`` are what may be locked, ``error`` what its caller is told if it cannot wait any longer.
+    """
+
+    blockers: frozenset[Blocker]
+    error: Unavailable
+
+
+Outcome = JobResults | Exception | Deferred
+
+
+def _always(_job: Job) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """How a list of jobs is posted: until when (``time.monotonic()``), and whether a job's caller still waits for it."""
+
+    deadline: float
+    is_wanted: Callable[[Job], bool]
+
+    def post(self, jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) -> list[Outcome]:
+        """Return for each job its results, the error that it alone is to be told, or that it is deferred."""
+        if not jobs:
+            return []
+        try:
+            posted = self._attempt(jobs, lock_wait_s=lock_wait_s, locking=locking)
+            return [_outcome(job, results) for job, results in zip(jobs, posted, strict=True)]
+        except Busy as busy:
+            return self._post_others(jobs, busy)
+        except Exception as error:  # noqa: BLE001 - each job gets its own answer below; nothing is swallowed
+            return self._after_failure(jobs, error, lock_wait_s=lock_wait_s, locking=locking)
+
+    def _after_failure(self, jobs: Sequence[Job], error: Exception, *, lock_wait_s: float, locking: Locking) -> list[Outcome]:
+        if sqlstates.meaning_of(error) is sqlstates.LOCKED:
+            return self._after_lock_timeout(jobs, error, locking=locking)
+        strikes_all = sqlstates.strikes_all(error) or isinstance(error, ClocksDiffer)
+        if len(jobs) == 1 or strikes_all or time.monotonic() >= self.deadline:
+            return [_told(error)] * len(jobs)
+        log.warning("posting.batch_split", size=len(jobs), error=type(error).__name__)
+        return [outcome for job in jobs for outcome in self._post_one(job, lock_wait_s=lock_wait_s, locking=locking)]
+
+    def _post_one(self, job: Job, *, lock_wait_s: float, locking: Locking) -> list[Outcome]:
+        """Post one job of a batch that failed, unless nobody waits for it any more or the time of the batch is over."""
+        if time.monotonic() >= self.deadline or not self.is_wanted(job):
+            return [DatabaseUnavailable("The posting takes too long; repeat the request with the same Idempotency-Key.")]
+        return self.post([job], lock_wait_s=lock_wait_s, locking=locking)
+
+    def _post_others(self, jobs: Sequence[Job], busy: Busy) -> list[Outcome]:
+        """Post the jobs that need none of the busy accounts; the rest is deferred."""
+        blockers = [busy.accounts & job.accounts() for job in jobs]
+        free = iter(
+            self.post([job for job, found in zip(jobs, blockers, strict=True) if not found], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
+        )
+        return [Deferred(frozenset(found), AccountBusy()) if found else next(free) for found in blockers]
+
+    def _after_lock_timeout(self, jobs: Sequence[Job], error: Exception, *, locking: Locking) -> list[Outcome]:
+        """Find who is held up: with account locks that are free only, and then, for locks that cannot be skipped, by halves."""
+        if locking != ONLY_FREE:
+            return self.post(jobs, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
+        if len(jobs) == 1:
+            return [_deferred(jobs[0], error)]
+        middle = len(jobs) // 2
+        return [
+            *self.post(jobs[:middle], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE),
+            *self.post(jobs[middle:], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE),
+        ]
+
+    def _attempt(self, jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking) -> list[JobResults]:
+        for attempt in range(ATTEMPTS):
+            try:
+                return post(jobs, lock_wait_s=lock_wait_s, locking=locking)
+            except Exception as error:
+                if sqlstates.drops_connection(error):
+                    drop_connection()
+                if not is_passing(error) or attempt == ATTEMPTS - 1 or time.monotonic() >= self.deadline:
+                    raise
+                reason = type(sqlstates.driver_error(error)).__name__
+                metrics.RETRIES.labels(reason).inc()
+                log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=reason)
+                _pause(attempt)
+        raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
+
+
+def post_reliably(jobs: Sequence[Job], *, deadline: float, is_wanted: Callable[[Job], bool] = _always) -> list[Outcome]:
+    """Post all jobs; return for each its results, the error that it alone is to be told, or that it is deferred.
+
+    ``deadline`` is of ``time.monotonic()``: after it nothing more is tried. A job that is no longer wanted is not tried by itself.
+    """
+    batch = _Batch(deadline, is_wanted)
+    outcomes = batch.post(jobs, lock_wait_s=min(LOCK_WAIT_S, settings.LEDGER_IDEMPOTENCY_WAIT))
+    # Among the locks that were taken are those of postings that are over by now.
+    _try_again(outcomes, jobs, _held_up(outcomes), lambda left: batch.post(left, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE))
+    return outcomes
+
+
+def _held_up(outcomes: Sequence[Outcome]) -> list[int]:
+    """Return which jobs are deferred."""
+    return [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
+
+
+def _try_again(outcomes: list[Outcome], jobs: Sequence[Job], which: Sequence[int], attempt: Callable[[list[Job]], list[Outcome]]) -> None:
+    """Try some of the jobs again, and put their new outcomes in the place of the old ones."""
+    for index, outcome in zip(which, attempt([jobs[index] for index in which]), strict=True):
+        outcomes[index] = outcome
+
+
+def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Outcome]:
+    """Try deferred jobs once more: all of those whose locks are free now, then ``SLICE_S`` long those that wait for one lock.
+
+    ``turn`` counts the rounds: each waits for another of the taken locks, so that everybody comes to stand in the queue of theirs. Nothing
+    that others need is held meanwhile: one account is waited for, and it is locked before all others.
+    """
+    batch = _Batch(deadline, _always)
+    outcomes = batch.post(jobs, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
+    waiting = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
+    if waiting:
+        first, chosen = waiting[turn % len(waiting)]
+        blocker = random.choice(list(chosen.blockers)) if chosen.blockers else None  # noqa: S311 - no secret  # nosec B311
+        group = [index for index, outcome in waiting if index == first or blocker in outcome.blockers]
+        locking = Locking(frozenset([blocker] if isinstance(blocker, AccountKey) else []))
+        _try_again(outcomes, jobs, group, lambda left: batch.post(left, lock_wait_s=SLICE_S, locking=locking))
+    return outcomes
+
+
+def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[JobResults | Exception]:
+    """Post jobs from synchronous code; those whose locks cannot be had within ``wait_s`` get what ``Deferred`` says."""
+    give_up_at = time.monotonic() + wait_s
+    deadline = time.monotonic() + settings.LEDGER_POSTING_TIMEOUT
+    outcomes = post_reliably(jobs, deadline=deadline)
+    for turn in itertools.count():
+        which = _held_up(outcomes)
+        if not which or time.monotonic() >= give_up_at:
+            break
+        _try_again(outcomes, jobs, which, partial(patient_round, turn=turn, deadline=deadline))
+    return [outcome.error if isinstance(outcome, Deferred) else outcome for outcome in outcomes]
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same transaction may well succeed when it is tried again."""
+    cause = sqlstates.driver_error(error)
+    if isinstance(cause, pg.UniqueViolation):
+        return cause.diag.constraint_name in _RACED_CONSTRAINTS
+    return isinstance(error, Contention) or sqlstates.is_passing(error)
+
+
+def _pause(attempt: int) -> None:
+    """Back off: 5 ms doubling, with jitter so that two workers do not meet again."""
+    time.sleep(0.005 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret  # nosec B311
+
+
+def _outcome(job: Job, results: JobResults) -> JobResults | Unavailable:
+    """Return what a job's caller is told: for a single command that cannot be decided now, the error itself."""
+    refusal = results.result.outcome.refusal if results.result.outcome is not None else None
+    return refusal if job.envelope is None and isinstance(refusal, Unavailable) else results
+
+
+def _told(error: Exception) -> Exception:
+    """Return what the caller of a single job is told."""
+    if isinstance(error, LedgerError):
+        return error
+    if sqlstates.names_missing_row(error):
+        return identities_lost()
+    meaning = sqlstates.meaning_of(error) or (sqlstates.CONFLICT if is_passing(error) else None)
+    return error if meaning is None else DatabaseUnavailable(f"{meaning.words} Repeat the request with the same Idempotency-Key.")
+
+
+def _deferred(job: Job, error: Exception) -> Deferred:
+    """Return a job that waits for a lock that cannot be skipped: of a key that another transaction has claimed, or of a name or a table."""
+    keys = job.key_names()
+    if _waiting_for_key(sqlstates.driver_error(error)):
+        return Deferred(keys, IdempotencyInProgress())
+    waited_too_long = DatabaseUnavailable("Something that the posting needs is locked; repeat the request with the same Idempotency-Key.")
+    return Deferred(frozenset(job.needs() - keys), waited_too_long)
+
+
+def _waiting_for_key(error: BaseException) -> bool:
+    """Whether the lock that took too long was a key that another transaction had claimed."""
+    context = (error.diag.context or "") if isinstance(error, psycopg.Error) else ""
+    return "transfers_idempotencyrecord" in context or "transfers_idempotencyrecord" in str(error)

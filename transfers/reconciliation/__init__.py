@@ -1,0 +1,1 @@
+"""The proof of the whole ledger from the rows that it keeps."""

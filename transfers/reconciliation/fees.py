@@ -1,0 +1,144 @@
+"""Fees against the version of the schedule that each transfer has recorded.
+
+Plain schedules are checked by the database; what it finds, and every transfer by tiers, is calculated again by the domain, which has the
+last word. These rows come through a server-side cursor, so that any number of them takes the memory of one fetch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from fees.domain import Payer, Rounding, Schedule, TierMode, calculate_fee
+from fees.selectors import parse_tiers
+from ledger_project.database.fields import readable
+
+FEE = """
+least(greatest(CASE rounding
+    WHEN 'half_even' THEN CASE WHEN exact - trunc(exact) = 0.5 AND mod(trunc(exact), 2) = 0 THEN trunc(exact) ELSE round(exact) END
+    WHEN 'half_up' THEN round(exact)
+    WHEN 'half_down' THEN CASE WHEN exact - trunc(exact) = 0.5 THEN trunc(exact) ELSE round(exact) END
+    WHEN 'up' THEN ceil(exact)
+    WHEN 'ceiling' THEN ceil(exact)
+    ELSE floor(exact) END, minimum_minor), maximum_minor)
+"""
+"""``fees.domain.calculate_fee`` without tiers, in SQL; a test compares the two."""
+
+_VERSION = """
+v.id AS schedule, v.merchant_id AS schedule_merchant, v.currency_id AS schedule_currency, v.kind AS schedule_kind, v.effective_from,
+    v.superseded_at, v.tier_mode, v.rounding, v.minimum_minor, v.maximum_minor
+"""
+
+_SUSPECTS = f"""
+WITH versions AS (
+    -- A version counts from the later of the moment it names and the moment it was written.
+    SELECT f.*, lead(greatest(f.effective_from, f.created_at)) OVER (PARTITION BY f.merchant_id, f.currency_id, f.kind ORDER BY f.version)
+        AS superseded_at
+    FROM fees_feeschedule f
+)
+SELECT subject, fee_minor, amount_minor, fee_schedule_id, CASE
+    WHEN schedule IS NULL AND fee_schedule_id IS NOT NULL THEN 'its fee schedule ' || fee_schedule_id || ' does not exist'
+    WHEN schedule IS NULL THEN 'it names no fee schedule'
+    WHEN schedule_merchant <> merchant_id OR schedule_currency <> currency_id OR schedule_kind <> kind
+        THEN 'its fee schedule ' || schedule || ' is not for it'
+    WHEN effective_from > priced_at THEN 'its fee schedule ' || schedule || ' was not yet in force'
+    -- Schedules are read before the locks and times after them, hence the minute.
+    WHEN superseded_at <= priced_at - interval '1 minute' THEN 'its fee schedule ' || schedule || ' was superseded before it'
+END AS reason
+FROM (
+    SELECT 'transfer ' || t.id AS subject, t.kind, t.fee_minor, t.amount_minor, t.fee_schedule_id, t.currency_id, a.merchant_id,
+        coalesce(h.created_at, t.created_at) AS priced_at, v.flat_minor + v.rate * t.amount_minor AS exact, {_VERSION}
+    FROM transfers_transfer t
+    JOIN merchants_account a ON a.id = t.source_id
+    LEFT JOIN versions v ON v.id = t.fee_schedule_id
+    LEFT JOIN transfers_hold h ON h.id = t.hold_id
+    WHERE (t.fee_schedule_id IS NOT NULL OR t.kind IN ('transfer', 'capture')) AND /*transfers*/
+        AND {readable("t.amount_minor", "t.fee_minor")}
+    UNION ALL
+    SELECT 'hold ' || h.id, 'capture', h.reserved_minor - h.amount_minor, h.amount_minor, h.fee_schedule_id, h.currency_id,
+        h.source_merchant_id, h.created_at, v.flat_minor + v.rate * h.amount_minor, {_VERSION}
+    FROM transfers_hold h JOIN versions v ON v.id = h.fee_schedule_id
+    WHERE v.payer = 'sender' AND {readable("h.amount_minor", "h.reserved_minor")} AND /*holds*/
+) priced
+WHERE schedule IS NULL OR tier_mode IS NOT NULL
+    OR schedule_merchant <> merchant_id OR schedule_currency <> currency_id OR schedule_kind <> kind
+    OR effective_from > priced_at OR superseded_at <= priced_at - interval '1 minute'
+    OR fee_minor <> {FEE}
+"""  # noqa: S608 - constants  # nosec B608
+
+_SCHEDULE = """
+SELECT id, version, merchant_id, currency_id, kind, rate, flat_minor, minimum_minor, maximum_minor, tier_mode, tiers, rounding, payer,
+    effective_from
+FROM fees_feeschedule WHERE id = %s
+"""
+
+_PAGE = 2_000
+
+
+def wrong_fees(
+    raw: psycopg.Connection[Any], bind: Callable[[str], str], parameters: dict[str, object], limit: int
+) -> Iterator[tuple[str, str]]:
+    """Return the transfers whose fee is not what the recorded version says, or whose version cannot have applied."""
+    schedules: dict[UUID, Schedule | None] = {}
+    found = 0
+    with raw.cursor("suspect_fees") as cursor:
+        cursor.itersize = _PAGE
+        cursor.execute(bind(_SUSPECTS), parameters)
+        for subject, fee, amount, schedule_id, reason in cursor:
+            if reason is None:
+                if schedule_id not in schedules:
+                    schedules[schedule_id] = _schedule(raw, schedule_id)
+                reason = _wrong_fee(schedules[schedule_id], schedule_id, int(amount), int(fee))  # noqa: PLW2901
+                if reason is None:
+                    continue
+            yield subject, reason
+            found += 1
+            if found == limit:
+                return
+
+
+def _wrong_fee(schedule: Schedule | None, schedule_id: UUID, amount_minor: int, fee_minor: int) -> str | None:
+    """Return what is wrong about a fee, if anything is."""
+    if schedule is None:
+        return f"its fee schedule {schedule_id} has amounts or tiers that are no numbers"
+    expected = calculate_fee(schedule, amount_minor)
+    if expected == fee_minor:
+        return None
+    return f"its fee is {fee_minor}, version {schedule.version} of schedule {schedule_id} says {expected}"
+
+
+def _schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule | None:
+    """Return a version of a schedule; None for one with amounts or tiers that are no numbers."""
+    try:
+        return _parsed_schedule(raw, schedule_id)
+    except (ValueError, ArithmeticError):  # an int of NaN, an int of Infinity or a Decimal of other text
+        return None
+
+
+def _parsed_schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule:
+    cursor = psycopg.Cursor(raw)
+    row = cursor.execute(_SCHEDULE, [schedule_id]).fetchone()
+    assert row is not None  # noqa: S101 - the same snapshot just named it  # nosec B101
+    _, version, merchant_id, currency, kind, rate, flat, minimum, maximum, mode, tiers, rounding, payer, effective_from = row
+    return Schedule(
+        id=schedule_id,
+        version=version,
+        merchant_id=merchant_id,
+        currency=currency,
+        kind=kind,
+        rate=Decimal(rate),
+        flat_minor=int(flat),
+        minimum_minor=None if minimum is None else int(minimum),
+        maximum_minor=None if maximum is None else int(maximum),
+        tier_mode=TierMode(mode) if mode else None,
+        # This connection is Django's, which leaves jsonb as the text it is.
+        tiers=tuple(parse_tiers(json.loads(tiers) if isinstance(tiers, str) else tiers)),
+        rounding=Rounding(rounding),
+        payer=Payer(payer),
+        effective_from=effective_from,
+    )

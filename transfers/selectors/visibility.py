@@ -1,0 +1,73 @@
+"""What a caller may see, by the rules of ``docs/authorization.md``. Views read through these; the admin sees everything.
+
+Each returns None, or leaves out, what is another merchant's, just as what does not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from ledger_project.kernel.actors import Actor
+from merchants.domain import own
+from merchants.models import Account
+from transfers.domain.ledger import AccountSnapshot, HoldState
+from transfers.selectors.balances import get_account, list_merchants
+from transfers.selectors.holds import get_hold, list_holds
+from transfers.selectors.shown import EntryView, MerchantView, TransferView
+from transfers.selectors.statements import find_wallet_account
+from transfers.selectors.transfers import TransferFilters, get_transfer, list_transfers
+
+
+def visible_account(account_id: UUID, *, actor: Actor) -> AccountSnapshot | None:
+    """Return a wallet of the caller's."""
+    return get_account(account_id, only=actor.merchant_id)
+
+
+def visible_wallet(account_id: UUID, *, actor: Actor) -> Account | None:
+    """Return the row of a wallet of the caller's, with its merchant."""
+    account = find_wallet_account(account_id)
+    return account if account is not None and actor.acts_for(account.merchant_id) else None
+
+
+def visible_merchants(*, search: str | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[MerchantView]:
+    """Return all merchants to the platform, to a merchant itself; newest first."""
+    return list_merchants(search=search, status=status, before=before, limit=limit, only=actor.merchant_id)
+
+
+def visible_transfer(transfer_id: UUID, *, actor: Actor) -> tuple[TransferView, list[EntryView]] | None:
+    """Return a transfer that the caller sent or received, with its entries; those of the other side's accounts are the other side's."""
+    return get_transfer(transfer_id, party=actor.merchant_id)
+
+
+def visible_transfers(filters: TransferFilters, *, before: UUID | None, limit: int, actor: Actor) -> list[TransferView]:
+    """Return those of the transfers asked for that the caller sent or received, newest first."""
+    narrowed = filters if actor.merchant_id is None else _to_party(filters, actor.merchant_id)
+    return [] if narrowed is None else list_transfers(narrowed, before=before, limit=limit)
+
+
+def _to_party(filters: TransferFilters, party: UUID) -> TransferFilters | None:
+    """Return filters that let through only what this merchant sent or received; None if nothing can be both."""
+    if party in {filters.from_merchant, filters.to_merchant}:
+        return filters
+    if filters.from_merchant is not None and filters.to_merchant is not None:
+        return None
+    if filters.from_merchant is not None:
+        return replace(filters, to_merchant=party)
+    if filters.to_merchant is not None:
+        return replace(filters, from_merchant=party)
+    return replace(filters, parties=(party, *(other for other in filters.parties if other != party)))
+
+
+def visible_hold(hold_id: UUID, *, actor: Actor) -> HoldState | None:
+    """Return a hold that the caller pays or is to receive."""
+    hold = get_hold(hold_id)
+    return hold if hold is not None and (own(actor, hold.terms.source) or own(actor, hold.terms.target)) else None
+
+
+def visible_holds(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[HoldState]:
+    """Return those of the holds asked for that the caller pays or is to receive, newest first."""
+    mine = actor.merchant_id
+    if mine is None or merchant_id in {None, mine}:
+        return list_holds(merchant_id=merchant_id or mine, status=status, before=before, limit=limit)
+    return list_holds(merchant_id=merchant_id, other_id=mine, status=status, before=before, limit=limit)

@@ -1,0 +1,36 @@
+"""Closing what is empty."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ledger_project.kernel.errors import AccountNotEmpty
+from merchants.domain import Status
+from merchants.services import check_closable, lock_accounts, lock_merchant, set_merchant_status, state_change
+from transfers.domain.hold_outcomes import HoldStatus
+from transfers.models import Hold
+from transfers.selectors import get_balances
+
+
+def close_merchant(merchant_id: UUID) -> bool:
+    """Close a merchant that holds nothing, owes nothing and awaits nothing; return whether it was open.
+
+    Raises ``AccountNotEmpty`` while it has money (spendable, held or overdrawn) in any currency, or is a party of an open hold, and
+    ``AccountBusy`` as a freeze does.
+    """
+    with state_change():
+        # The locks first: what is empty under them stays empty until the state is written.
+        merchant = lock_merchant(merchant_id)
+        lock_accounts(merchant_id)
+        check_closable(merchant)
+        if merchant.status != Status.CLOSED:
+            _, rows = get_balances(merchant_id, currency=None, at=None)
+            currencies = [row.currency.code for row in rows if row.available_minor or row.held_minor]
+            parties = Q(source_merchant_id=merchant_id) | Q(target_merchant_id=merchant_id)
+            open_holds = Hold.objects.filter(parties, status=HoldStatus.OPEN.value, expires_at__gt=Now()).count()
+            if currencies or open_holds:
+                raise AccountNotEmpty(merchant.name, currencies=currencies, open_holds=open_holds)
+        return set_merchant_status(merchant_id, Status.CLOSED)

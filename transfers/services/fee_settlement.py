@@ -1,0 +1,79 @@
+"""Sweeping what merchants have paid in fees into the treasury's wallets."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from merchants.domain import TREASURY, AccountKind, MerchantIdentity
+from merchants.models import Account
+from merchants.selectors import identify_now, known_currency
+from transfers.domain.commands import Details, SettleFees
+from transfers.posting.synchronous import post_each_now
+
+BATCH = 200
+
+LOCK_WAIT_S = 1.0
+"""How long a batch waits for accounts that somebody else has locked; the next sweep tries them again."""
+
+
+class NoTreasury(Exception):
+    """There is no merchant of the treasury's name to sweep into: its migration was not applied."""
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What a sweep did: minor units by currency, how many accounts, and whose money could not be moved, with the code that says why."""
+
+    swept_minor: dict[str, int] = field(default_factory=dict)
+    settled: int = 0
+    refused: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def fee_accounts(currency: str | None = None) -> Iterator[tuple[MerchantIdentity, str]]:
+    """Return whose fees accounts there are, in id order, page by page; what each holds is decided under its lock."""
+    last = None
+    while True:
+        rows = Account.objects.filter(kind=AccountKind.FEES.value).exclude(merchant__name__iexact=TREASURY).order_by("id")
+        rows = rows.filter(currency_id=currency) if currency else rows
+        rows = rows.filter(id__gt=last) if last else rows
+        page = list(rows.values_list("id", "merchant_id", "merchant__name", "currency_id")[:1000])
+        for account_id, merchant_id, name, code in page:
+            last = account_id
+            yield MerchantIdentity(merchant_id, name), code
+        if not page:
+            return
+
+
+def count_fee_accounts(currency: str | None = None) -> int:
+    """Return how many accounts a sweep will look at."""
+    rows = Account.objects.filter(kind=AccountKind.FEES.value).exclude(merchant__name__iexact=TREASURY)
+    return (rows.filter(currency_id=currency) if currency else rows).count()
+
+
+def settle_fees(*, currency: str | None = None, progress: Callable[[int], None] | None = None) -> Settlement:
+    """Move everything that fees accounts hold into the treasury. Raises ``NoTreasury``.
+
+    A sweep takes all there is under the account's lock, so it can be repeated at any time, also by two at once or after it was killed
+    half-way: what was swept is not there any more, and what is not there is not swept.
+    """
+    treasury = identify_now(names=[TREASURY]).merchant(TREASURY)
+    if treasury is None:
+        raise NoTreasury(f"There is no merchant {TREASURY!r} to sweep fees into; manage.py migrate makes it.")
+    settlement = Settlement()
+    details = Details(memo="fee settlement", principal="settle_fees", request_id=f"settle-{secrets.token_hex(8)}")
+    accounts = fee_accounts(currency)
+    while batch := list(itertools.islice(accounts, BATCH)):
+        commands = [SettleFees(merchant, treasury, known_currency(code), details) for merchant, code in batch]
+        for (merchant, code), result in zip(batch, post_each_now(commands, wait_s=LOCK_WAIT_S), strict=True):
+            outcome = result.outcome
+            if outcome is not None and outcome.refusal is not None:
+                settlement.refused.append((merchant.name, code, outcome.refusal.code))
+            elif outcome is not None and outcome.transfer is not None:
+                settlement.swept_minor[code] = settlement.swept_minor.get(code, 0) + outcome.transfer.amount_minor
+                settlement.settled += 1
+        if progress is not None:
+            progress(len(batch))
+    return settlement

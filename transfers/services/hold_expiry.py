@@ -1,0 +1,76 @@
+"""Giving back the money of holds whose time ran out, in batches, safely from several processes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from transfers.domain.commands import Details, ExpireHold, HoldTerms
+from transfers.domain.hold_outcomes import HoldStatus
+from transfers.posting import engine
+from transfers.posting.jobs import Answer, Item, Job
+from transfers.posting.transaction import JobResults
+from transfers.selectors.holds import due_holds, unreadable_due_holds
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SIZE = 200
+"""Holds that one posting releases at most."""
+
+LOCK_WAIT_S = 1.0
+"""How long a batch waits for accounts that somebody else has locked: longer than another sweep's batch, which is such a somebody."""
+
+_NOTHING = Answer(200, b"")
+_DETAILS = Details(principal="expiry")
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What became of one batch of holds: how many were due, how many were released here, how many could not be."""
+
+    due: int
+    released: int
+    failed: int
+
+
+def _release(terms: list[HoldTerms]) -> Sweep:
+    """Release each in its own right: one posting for all, and if one fails, it fails alone.
+
+    Two processes that sweep the same hold meet at its accounts' locks: the second finds it expired and leaves it. A hold whose accounts
+    somebody else has locked for longer is left for the next sweep.
+    """
+    outcomes = engine.submit_all_now(
+        [Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms], wait_s=LOCK_WAIT_S
+    )
+    released = failed = 0
+    for term, outcome in zip(terms, outcomes, strict=True):
+        if not isinstance(outcome, JobResults):
+            failed += 1
+            log.error("hold.expiry_failed", hold_id=str(term.id), error=type(outcome).__name__, detail=str(outcome)[:200])
+            continue
+        decided = outcome.result.outcome
+        assert decided is not None  # noqa: S101 - without a key nothing is a replay  # nosec B101
+        if decided.transfer is not None and decided.hold is not None and decided.hold.status is HoldStatus.EXPIRED:
+            released += 1
+        elif decided.refusal is not None and decided.refusal.code not in {"hold_expired", "hold_not_open"}:
+            failed += 1
+            log.error("hold.expiry_refused", hold_id=str(term.id), code=decided.refusal.code)
+    return Sweep(len(terms), released, failed)
+
+
+def sweep_due_holds() -> Iterator[Sweep]:
+    """Go once through all holds that are due, longest overdue first, a batch at a time. Synchronous.
+
+    A hold that cannot be released is passed over, so that those behind it do not wait for it; the next round tries it again. One whose
+    amounts are no numbers is named in the log, and counts as failed.
+    """
+    after = None
+    while terms := due_holds(after=after, limit=SWEEP_SIZE):
+        yield _release(terms)
+        after = terms[-1]
+    if unreadable := unreadable_due_holds(limit=SWEEP_SIZE):
+        for hold_id in unreadable:
+            log.error("hold.unreadable", hold_id=str(hold_id), detail="its amounts are no numbers; see reconcile")
+        yield Sweep(len(unreadable), 0, len(unreadable))

@@ -1,0 +1,1 @@
+"""Statements as files: CSV and camt.053."""

@@ -1,0 +1,206 @@
+"""What has to be done again and again: giving back the money of holds whose time ran out, summing up the days, and housekeeping.
+
+Each web process does the first two by itself, unless LEDGER_PERIODIC leaves them to ``manage.py run_periodic``, which does all of it. All
+of it is safe from several processes at once, and safe to be killed: it is done in transactions that each leave something whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+
+from ledger_project.database.connections import measure_pools
+from ledger_project.database.readers import in_reader
+from ledger_project.kernel.ids import first_uuid7_at
+from transfers.domain.kinds import TransferKind
+from transfers.figures.refresh import refresh_rollups
+from transfers.models import ReconciliationRun, Transfer
+from transfers.reconciliation.checks import Scope
+from transfers.selectors.clock import database_now
+from transfers.services.fee_settlement import settle_fees
+from transfers.services.hold_expiry import sweep_due_holds
+from transfers.upkeep.purging import purge_expired_keys
+
+log = structlog.get_logger(__name__)
+
+ROLLUP_STEPS = 10
+"""Steps of one turn, so that a long history does not keep a reader thread for minutes."""
+
+PURGE_BATCH = 500
+ASK_S = 60.0
+"""How often it is asked whether what is done once a day or so is due."""
+
+Facts = Mapping[str, object]
+Stopping = Callable[[], bool]
+
+
+class _Stopped(Exception):
+    """The process is to end; what was committed so far stays."""
+
+
+def _unless(stopping: Stopping) -> Callable[[int], None]:
+    """Return what is called after each committed batch, and stops there when the process is to end."""
+
+    def after_batch(_count: int) -> None:
+        if stopping():
+            raise _Stopped
+
+    return after_batch
+
+
+def _expire(stopping: Stopping) -> Facts:
+    released = 0
+    for sweep in sweep_due_holds():
+        released += sweep.released
+        if stopping():
+            break
+    return {"released": released} if released else {}
+
+
+def _roll_up(_stopping: Stopping) -> Facts:
+    refresh_rollups(steps=ROLLUP_STEPS)
+    return {}
+
+
+def _purge(stopping: Stopping) -> Facts:
+    purged = purge_expired_keys(batch=PURGE_BATCH, progress=_unless(stopping))
+    return {"purged": purged} if purged else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something to be done every so many seconds, a fifth more or less, so that processes do not do it in step.
+
+    ``do`` says in words what it did, nothing if there was nothing to do.
+    """
+
+    name: str
+    every_s: float
+    do: Callable[[Stopping], Facts]
+
+
+SERVING = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _roll_up))
+"""What web processes do too: expired money is promised back within 5 s; reading the daily figures refreshes them as well."""
+
+
+def settling(every_s: float) -> Work:
+    """Return the work of sweeping fees into the treasury, when the last sweep that moved anything is ``every_s`` ago."""
+
+    def settle(stopping: Stopping) -> Facts:
+        since = first_uuid7_at(database_now() - timedelta(seconds=every_s))
+        if Transfer.objects.filter(kind=TransferKind.FEE_SETTLEMENT.value, id__gte=since).exists():
+            return {}
+        settlement = settle_fees(progress=_unless(stopping))
+        return {"settled": settlement.settled, "refused": len(settlement.refused)} if settlement.settled or settlement.refused else {}
+
+    return Work("fees", min(every_s, ASK_S), settle)
+
+
+def purging(every_s: float) -> Work:
+    """Return the work of forgetting idempotency keys whose time is over."""
+    return Work("keys", every_s, _purge)
+
+
+def _reconciliation_is_due(every_s: float) -> bool:
+    since = database_now() - timedelta(seconds=every_s)
+    return not ReconciliationRun.objects.filter(scope=str(Scope()), started_at__gte=since).exists()
+
+
+async def _reconcile(stopping: asyncio.Event) -> None:
+    """Prove the ledger in a process of its own, which can be ended at any moment: it only reads until it stores its verdict."""
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile", "--json"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    finished = asyncio.ensure_future(process.communicate())
+    stopped = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({finished, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not finished.done():
+        process.terminate()
+        await finished
+        return
+    output, _ = await finished
+    if process.returncode not in {0, 1}:
+        log.warning("periodic.failed", work="reconciliation", code=process.returncode)
+        return
+    run = json.loads(output)
+    tell = log.info if run["verdict"] == ReconciliationRun.Verdict.CLEAN else log.error
+    tell("periodic.done", work="reconciliation", verdict=run["verdict"], findings=len(run["findings"]), entries=run["entries_checked"])
+
+
+# --- loops --------------------------------------------------------------------------------------------------------------------------
+
+
+async def _pause(seconds: float, stopping: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret  # nosec B311
+
+
+async def _again_and_again(work: Work, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        try:
+            facts = await in_reader(work.do, stopping.is_set)
+            if facts:
+                log.info("periodic.done", work=work.name, **facts)
+        except _Stopped:
+            return
+        except Exception as error:  # noqa: BLE001 - said in the log; the next round tries again
+            log.warning("periodic.failed", work=work.name, error=type(error).__name__, detail=str(error)[:200])
+        await _pause(work.every_s, stopping)
+
+
+async def _reconcile_again_and_again(every_s: float, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        try:
+            if await in_reader(_reconciliation_is_due, every_s):
+                await _reconcile(stopping)
+        except Exception as error:  # noqa: BLE001 - as above
+            log.warning("periodic.failed", work="reconciliation", error=type(error).__name__, detail=str(error)[:200])
+        await _pause(min(every_s, ASK_S), stopping)
+
+
+async def run(works: tuple[Work, ...], *, reconcile_every_s: float, stopping: asyncio.Event) -> None:
+    """Do all of it until ``stopping`` is set; then end each at its next commit. Without ``reconcile_every_s`` nothing is reconciled."""
+    loops = [_again_and_again(work, stopping) for work in works]
+    if reconcile_every_s:
+        loops.append(_reconcile_again_and_again(reconcile_every_s, stopping))
+    await asyncio.gather(*loops)
+
+
+# --- beside requests ----------------------------------------------------------------------------------------------------------------
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+async def _measure_forever() -> None:
+    while True:
+        try:
+            measure_pools()
+        except Exception as error:  # noqa: BLE001 - said in the log; the next round tries again
+            log.warning("periodic.failed", work="pools", error=type(error).__name__, detail=str(error)[:200])
+        await asyncio.sleep(2.0)
+
+
+async def start() -> None:
+    """Start what a web process does by itself, in the running event loop."""
+    _tasks.add(asyncio.create_task(_measure_forever(), name="pools"))
+    if settings.LEDGER_PERIODIC == "web":
+        stopping = asyncio.Event()
+        _tasks.update(asyncio.create_task(_again_and_again(work, stopping), name=work.name) for work in SERVING)
+
+
+async def stop() -> None:
+    """Stop it."""
+    while _tasks:
+        task = _tasks.pop()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

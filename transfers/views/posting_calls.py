@@ -1,0 +1,102 @@
+"""What all views of the transfers app share: keys, details, and how outcomes become answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+
+from ledger_project.http.fields import StrictUUID
+from ledger_project.http.idempotency import fingerprint, read_key
+from ledger_project.http.problems import problem
+from ledger_project.http.responses import raw_response
+from ledger_project.kernel.actors import Actor
+from ledger_project.kernel.amount_input import AmountInput
+from ledger_project.kernel.errors import LedgerError, Unavailable
+from ledger_project.kernel.exact_json import dumps
+from transfers.domain.commands import Details
+from transfers.domain.outcome import Outcome
+from transfers.posting.jobs import Answer, Key, Render, Result
+from transfers.services.requests import TransferRequest
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return who calls."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    return actor
+
+
+def request_key(request: HttpRequest, body: object, *, required: bool = True) -> Key | None:
+    """Return the key of a request, with its fingerprint. Raises ``IdempotencyKeyMissing`` and ``IdempotencyKeyInvalid``."""
+    text = read_key(request, required=required)
+    if text is None:
+        return None
+    return Key(actor_of(request).owner, text, fingerprint(request.method or "", request.path, body))
+
+
+def details_of(request: HttpRequest, body: Mapping[str, Any]) -> Details:
+    """Return what the caller wrote beside the money, and who they are."""
+    return Details(
+        memo=body.get("memo"),
+        metadata=body.get("metadata") or {},
+        external_reference=body.get("external_reference"),
+        principal=request.principal,  # type: ignore[attr-defined]
+        request_id=request.request_id,  # type: ignore[attr-defined]
+    )
+
+
+def amount_of(body: Mapping[str, Any], *, optional: bool = False) -> AmountInput:
+    """Return the amount as the caller spelt it. Raises ``ValidationFailed`` for what is none in any currency."""
+    return AmountInput(body.get("amount"), body.get("amount_minor")).checked(optional=optional)
+
+
+def transfer_request(request: HttpRequest, body: Mapping[str, Any]) -> TransferRequest:
+    """Return a transfer as it was asked for."""
+    return TransferRequest(
+        amount=amount_of(body),
+        details=details_of(request, body),
+        from_merchant=body.get("from_merchant"),
+        to_merchant=body.get("to_merchant"),
+        currency=body.get("currency"),
+        source_account_id=body.get("source_account_id"),
+        dest_account_id=body.get("dest_account_id"),
+    )
+
+
+def renderer(request: HttpRequest, status: int, represent: Callable[[Outcome], object]) -> Render:
+    """Return what writes the answer inside the posting transaction: the problem of a refusal, or the thing itself."""
+    request_id: str = request.request_id  # type: ignore[attr-defined]
+
+    def render(outcome: Outcome) -> Answer:
+        if outcome.refusal is not None:
+            return Answer(*problem(outcome.refusal, request_id=request_id))
+        return Answer(status, dumps(represent(outcome)))
+
+    return render
+
+
+def answer(request: HttpRequest, result: Result) -> HttpResponse:
+    """Return the response for a result, and note for the log what it was."""
+    outcome = result.outcome
+    note: dict[str, object] = {}
+    if result.replayed:
+        note["replayed"] = True
+    if outcome is not None and outcome.refusal is not None:
+        note["code"] = outcome.refusal.code
+    if result.transfer_id is not None:
+        note["transfer_id"] = str(result.transfer_id)
+    request.log = note  # type: ignore[attr-defined]
+    headers = {"Idempotent-Replayed": "true"} if result.replayed else {}
+    if outcome is not None and isinstance(outcome.refusal, Unavailable):
+        headers["Retry-After"] = str(outcome.refusal.retry_after_s)
+    return raw_response(result.answer.status_code, result.answer.body, headers=headers)
+
+
+def path_uuid(text: str, error: type[LedgerError]) -> UUID:
+    """Return an id from the path; what is no UUID is the id of nothing. Raises ``error``."""
+    try:
+        return StrictUUID().to_internal_value(text)
+    except Exception:  # noqa: BLE001 - DRF's ValidationError, said in the contract's words
+        raise error(text) from None
