@@ -12,9 +12,9 @@ from datetime import datetime
 
 from ledger_project.kernel.errors import AccountAheadOfClock, LedgerError, Refusal
 from transfers.domain import commands as c
+from transfers.domain.holds import capture_hold, expire_hold, place_hold, reverse_transfer, void_hold
 from transfers.domain.ledger import AccountSnapshot, AccountState, Book, HoldState, Ledger, PostedEntry, PostedTransfer
 from transfers.domain.outcome import Outcome
-from transfers.domain.settling import capture_hold, expire_hold, place_hold, reverse_transfer, void_hold
 from transfers.domain.transfers import deposit, open_account, register_merchant, settle_fees, transfer_funds, withdraw
 
 __all__ = ["AccountSnapshot", "Group", "Outcome", "Plan", "plan"]
