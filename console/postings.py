@@ -16,9 +16,9 @@ from console.pages import ReasonForm
 from fees.domain import Payer
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import PLATFORM_OWNER
-from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidAmount, LedgerError
+from ledger_project.kernel.errors import IdempotencyKeyReused, LedgerError
 from ledger_project.kernel.exact_json import dumps
-from ledger_project.kernel.money import Currency, parse_typed_major
+from ledger_project.kernel.money import Currency, InvalidAmount, parse_typed_major
 from transfers.domain.commands import Command, Details, Original
 from transfers.domain.reversals import fee_share
 from transfers.models import IdempotencyRecord

@@ -25,8 +25,8 @@ from console.pages import Cell, Done, Panel, Question, ReadOnlyAdmin, ReasonForm
 from console.panels import StatementFilters, balances_panel, movements_panel, open_holds_panel, statement_panel
 from fees.services import waive
 from ledger_project.kernel import money
-from ledger_project.kernel.errors import InvalidAmount, LedgerError
-from ledger_project.kernel.money import parse_major
+from ledger_project.kernel.errors import LedgerError
+from ledger_project.kernel.money import InvalidAmount, parse_major
 from merchants.domain import AccountKind, Status
 from merchants.models import Account, Currency, Merchant
 from merchants.selectors import known_currency

@@ -21,8 +21,9 @@ from django.db.models.expressions import RawSQL
 from psycopg.errors import LockNotAvailable
 
 from ledger_project.kernel.actors import PermissionDenied
-from ledger_project.kernel.errors import AccountBusy, AccountClosed
+from ledger_project.kernel.errors import AccountBusy
 from ledger_project.kernel.metadata import stored_json
+from ledger_project.kernel.refusals import AccountClosed
 from merchants.domain import TREASURY, Status, fold
 from merchants.models import Account, Merchant
 

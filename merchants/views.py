@@ -12,7 +12,7 @@ from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, proble
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Actor, Scope
-from ledger_project.kernel.errors import MerchantNotFound
+from ledger_project.kernel.refusals import MerchantNotFound
 from merchants.domain import MerchantIdentity, own
 from merchants.selectors import find_currency, identify
 from merchants.serializers import (

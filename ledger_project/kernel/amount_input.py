@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from ledger_project.kernel.errors import InvalidAmount, ValidationFailed
-from ledger_project.kernel.money import Currency, check_decimal, check_minor, parse_positive_major
+from ledger_project.kernel.errors import ValidationFailed
+from ledger_project.kernel.money import Currency, InvalidAmount, check_decimal, check_minor, parse_positive_major
 
 T = TypeVar("T")
 

@@ -7,8 +7,6 @@ only on the wire. Floats are never involved. The exponent says how many decimals
 import re
 from dataclasses import dataclass
 
-from ledger_project.kernel.errors import InvalidAmount
-
 MAX_AMOUNT_MINOR = 10**30
 """The largest amount one movement may carry, in minor units."""
 
@@ -20,6 +18,14 @@ MAJOR_UNITS = r"^(0|[1-9][0-9]{0,38})(?:\.([0-9]{1,38}))?$"
 
 _DECIMAL = re.compile(MAJOR_UNITS, re.ASCII)
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
+
+
+class InvalidAmount(ValueError):
+    """An amount that cannot be moved: the message says what would be right, ``code`` is the field error's code."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ import pytest
 from django.db import transaction
 
 from ledger_project.database.readers import in_reader
-from ledger_project.kernel.errors import AccountBusy, AccountNotEmpty
+from ledger_project.kernel.errors import AccountBusy
+from ledger_project.kernel.refusals import AccountNotEmpty
 from merchants.domain import Status
 from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status

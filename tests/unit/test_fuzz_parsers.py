@@ -23,14 +23,13 @@ from ledger_project.kernel.actors import InvalidToken, NotAuthenticated
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import (
     IdempotencyKeyInvalid,
-    InvalidAmount,
     InvalidCursor,
     MalformedJson,
     NotAcceptable,
     UnsupportedMediaType,
     ValidationFailed,
 )
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, format_minor, parse_major
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, InvalidAmount, format_minor, parse_major
 from merchants.serializers import BalanceQuery, RegistrationBody, StatementQuery
 from people.access import tokens
 from people.access.authentication import authenticate

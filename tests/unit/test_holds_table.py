@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from fees.domain import Payer, Schedule, Tier, TierMode
-from ledger_project.kernel.errors import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, HoldExpired, InsufficientFunds, Refusal
+from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, HoldExpired, InsufficientFunds, Refusal
 from merchants.domain import AccountKind, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
 from transfers.domain.commands import AccountKey, CaptureHold, Command, Details, ExpireHold, HoldTerms, PlaceHold, VoidHold

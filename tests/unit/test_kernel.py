@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger_project.kernel import errors
+from ledger_project.kernel import errors, refusals
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.exact_json import dumps, dumps_text
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, Money
@@ -83,33 +83,33 @@ ERRORS: dict[str, tuple[errors.LedgerError, dict[str, object]]] = {
     "unsupported_media_type": (errors.UnsupportedMediaType("x"), {}),
     "method_not_allowed": (errors.MethodNotAllowed("PUT"), {}),
     "not_found": (errors.RouteNotFound("/x"), {}),
-    "merchant_not_found": (errors.MerchantNotFound("x"), {"merchant_name": "x"}),
-    "account_not_found": (errors.AccountNotFound(SOME_ID), {"account_id": str(SOME_ID)}),
-    "transfer_not_found": (errors.TransferNotFound(SOME_ID), {"transfer_id": str(SOME_ID)}),
-    "hold_not_found": (errors.HoldNotFound(SOME_ID), {"hold_id": str(SOME_ID)}),
-    "merchant_exists": (errors.MerchantExists("x"), {}),
-    "account_exists": (errors.AccountExists("x", "USD", SOME_ID), {"account_id": str(SOME_ID)}),
-    "account_frozen": (errors.AccountFrozen("x", "USD"), {"merchant_name": "x", "currency": "USD"}),
-    "account_closed": (errors.AccountClosed("x", "USD"), {"merchant_name": "x", "currency": "USD"}),
-    "currency_inactive": (errors.CurrencyInactive("EUR"), {"currency": "EUR"}),
-    "currency_mismatch": (errors.CurrencyMismatch("USD", "EUR"), {}),
-    "fee_not_configured": (errors.FeeNotConfigured("x", "USD"), {}),
-    "fee_exceeds_amount": (errors.FeeExceedsAmount(MONEY, MONEY), {"currency": "USD", "amount": MONEY, "fee": MONEY}),
+    "merchant_not_found": (refusals.MerchantNotFound("x"), {"merchant_name": "x"}),
+    "account_not_found": (refusals.AccountNotFound(SOME_ID), {"account_id": str(SOME_ID)}),
+    "transfer_not_found": (refusals.TransferNotFound(SOME_ID), {"transfer_id": str(SOME_ID)}),
+    "hold_not_found": (refusals.HoldNotFound(SOME_ID), {"hold_id": str(SOME_ID)}),
+    "merchant_exists": (refusals.MerchantExists("x"), {}),
+    "account_exists": (refusals.AccountExists("x", "USD", SOME_ID), {"account_id": str(SOME_ID)}),
+    "account_frozen": (refusals.AccountFrozen("x", "USD"), {"merchant_name": "x", "currency": "USD"}),
+    "account_closed": (refusals.AccountClosed("x", "USD"), {"merchant_name": "x", "currency": "USD"}),
+    "currency_inactive": (refusals.CurrencyInactive("EUR"), {"currency": "EUR"}),
+    "currency_mismatch": (refusals.CurrencyMismatch("USD", "EUR"), {}),
+    "fee_not_configured": (refusals.FeeNotConfigured("x", "USD"), {}),
+    "fee_exceeds_amount": (refusals.FeeExceedsAmount(MONEY, MONEY), {"currency": "USD", "amount": MONEY, "fee": MONEY}),
     "duplicate_external_reference": (
-        errors.DuplicateExternalReference("r", SOME_ID),
+        refusals.DuplicateExternalReference("r", SOME_ID),
         {"external_reference": "r", "transfer_id": str(SOME_ID)},
     ),
-    "balance_limit_exceeded": (errors.BalanceLimitExceeded("x", "USD"), {}),
-    "already_reversed": (errors.AlreadyReversed(SOME_ID), {}),
-    "not_reversible": (errors.NotReversible("deposit"), {}),
+    "balance_limit_exceeded": (refusals.BalanceLimitExceeded("x", "USD"), {}),
+    "already_reversed": (refusals.AlreadyReversed(SOME_ID), {}),
+    "not_reversible": (refusals.NotReversible("deposit"), {}),
     "reversal_exceeds_original": (
-        errors.ReversalExceedsOriginal(remaining=MONEY, requested=MONEY),
+        refusals.ReversalExceedsOriginal(remaining=MONEY, requested=MONEY),
         {"currency": "USD", "remaining": MONEY, "requested": MONEY},
     ),
-    "hold_not_open": (errors.HoldNotOpen(SOME_ID, "voided"), {"hold_status": "voided"}),
-    "hold_expired": (errors.HoldExpired(SOME_ID, "2026"), {}),
+    "hold_not_open": (refusals.HoldNotOpen(SOME_ID, "voided"), {"hold_status": "voided"}),
+    "hold_expired": (refusals.HoldExpired(SOME_ID, "2026"), {}),
     "capture_exceeds_hold": (
-        errors.CaptureExceedsHold(held=MONEY, requested=MONEY),
+        refusals.CaptureExceedsHold(held=MONEY, requested=MONEY),
         {"currency": "USD", "held": MONEY, "requested": MONEY},
     ),
     "validation_error": (
@@ -143,7 +143,7 @@ def test_an_encoding_that_is_not_read_is_named() -> None:
     [(["EUR", "USD"], 0, "money in EUR, USD;"), ([], 1, "1 open hold;"), (["EUR"], 2, "money in EUR and 2 open holds;")],
 )
 def test_what_keeps_a_merchant_from_being_closed_is_named(currencies: list[str], open_holds: int, words: str) -> None:
-    refusal = errors.AccountNotEmpty("alice", currencies=currencies, open_holds=open_holds)
+    refusal = refusals.AccountNotEmpty("alice", currencies=currencies, open_holds=open_holds)
     assert words in str(refusal)
     assert refusal.extra() == {"merchant_name": "alice", "currencies": currencies, "open_holds": open_holds}
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger_project.kernel.errors import InvalidAmount
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, format_minor, parse_major, parse_positive_major
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, InvalidAmount, format_minor, parse_major, parse_positive_major
 
 BTC = Currency("BTC", 8)
 USD = Currency("USD", 2)

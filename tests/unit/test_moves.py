@@ -7,18 +7,16 @@ from uuid import uuid4
 import pytest
 
 from fees.domain import Payer
-from ledger_project.kernel.errors import (
+from ledger_project.kernel.errors import InvalidCursor, LedgerError, UnknownCurrency
+from ledger_project.kernel.money import Money
+from ledger_project.kernel.refusals import (
     AccountExists,
     AccountFrozen,
     CurrencyInactive,
     InsufficientFunds,
-    InvalidCursor,
-    LedgerError,
     MerchantExists,
     MerchantNotFound,
-    UnknownCurrency,
 )
-from ledger_project.kernel.money import Money
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import NOW, USD, book, full_book, identity, schedule, state
 from transfers.domain.commands import (

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fees.domain import Payer
-from ledger_project.kernel.errors import (
-    AccountAheadOfClock,
+from ledger_project.kernel.errors import AccountAheadOfClock
+from ledger_project.kernel.money import MAX_BALANCE_MINOR
+from ledger_project.kernel.refusals import (
     AccountClosed,
     AccountFrozen,
     BalanceLimitExceeded,
@@ -22,7 +23,6 @@ from ledger_project.kernel.errors import (
     FeeNotConfigured,
     InsufficientFunds,
 )
-from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
 from transfers.domain.commands import AccountKey, Deposit, Details, TransferFunds, Withdraw

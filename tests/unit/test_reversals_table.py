@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fees.domain import Payer
-from ledger_project.kernel.errors import AccountFrozen, InsufficientFunds, NotReversible
+from ledger_project.kernel.refusals import AccountFrozen, InsufficientFunds, NotReversible
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import USD, full_book, identity
 from transfers.domain.commands import AccountKey, Details, Original, ReverseTransfer

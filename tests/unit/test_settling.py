@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fees.domain import Payer, Schedule
-from ledger_project.kernel.errors import (
-    AccountFrozen,
-    CaptureExceedsHold,
-    FeeExceedsAmount,
-    InsufficientFunds,
-)
+from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, InsufficientFunds
 from merchants.domain import AccountKind, Status
 from tests.factories import USD, full_book, identity, schedule
 from transfers.domain.commands import (

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.amounts import shown_number
-from ledger_project.kernel.errors import InvalidAmount
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, format_minor, parse_typed_major
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, InvalidAmount, format_minor, parse_typed_major
 
 EUR, JPY, KWD, BTC = Currency("EUR", 2), Currency("JPY", 0), Currency("KWD", 3), Currency("BTC", 8)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from ledger_project.kernel.errors import HoldExpired, HoldNotOpen, Refusal
+from ledger_project.kernel.refusals import HoldExpired, HoldNotOpen, Refusal
 
 
 class HoldStatus(StrEnum):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from fees.domain import Payer
-from ledger_project.kernel.errors import (
+from ledger_project.kernel.money import Currency, Money
+from ledger_project.kernel.refusals import (
     AlreadyReversed,
     CaptureExceedsHold,
     HoldExpired,
@@ -16,7 +17,6 @@ from ledger_project.kernel.errors import (
     NotReversible,
     ReversalExceedsOriginal,
 )
-from ledger_project.kernel.money import Currency, Money
 from merchants.domain import AccountKind, MerchantIdentity
 from transfers.domain.commands import Details, HoldTerms
 from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldStatus, phase_of

@@ -16,9 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from fees.domain import Schedule
-from ledger_project.kernel.errors import AccountAheadOfClock, AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
+from ledger_project.kernel.errors import AccountAheadOfClock
 from ledger_project.kernel.ids import uuid7_at
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
+from ledger_project.kernel.refusals import AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from transfers.domain.commands import AccountKey, Details, HoldTerms
 from transfers.domain.hold_outcomes import HoldStatus

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger_project.kernel.errors import AccountAheadOfClock, LedgerError, Refusal
+from ledger_project.kernel.errors import AccountAheadOfClock, LedgerError
+from ledger_project.kernel.refusals import Refusal
 from transfers.domain import commands as c
 from transfers.domain.holds import capture_hold, expire_hold, place_hold, reverse_transfer, void_hold
 from transfers.domain.ledger import AccountSnapshot, AccountState, Book, HoldState, Ledger, PostedEntry, PostedTransfer

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from ledger_project.kernel.errors import AlreadyReversed, NotReversible, Refusal, ReversalExceedsOriginal
+from ledger_project.kernel.refusals import AlreadyReversed, NotReversible, Refusal, ReversalExceedsOriginal
 from transfers.domain.kinds import REVERSIBLE_KINDS
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from fees.domain import Payer, Schedule, calculate_fee, choose_schedule
-from ledger_project.kernel.errors import (
+from ledger_project.kernel.money import Currency, Money
+from ledger_project.kernel.refusals import (
     AccountExists,
     CurrencyInactive,
     CurrencyMismatch,
@@ -17,7 +18,6 @@ from ledger_project.kernel.errors import (
     InsufficientFunds,
     MerchantExists,
 )
-from ledger_project.kernel.money import Currency, Money
 from merchants.domain import AccountKind, MerchantIdentity
 from transfers.domain.kinds import EntryType, TransferKind
 from transfers.domain.ledger import AccountState, Ledger, Leg, PostedTransfer, Shortfall

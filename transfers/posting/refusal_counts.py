@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import zip_longest
 
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.errors import Refusal
 from ledger_project.kernel.money import Currency
+from ledger_project.kernel.refusals import Refusal
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.posting import sql

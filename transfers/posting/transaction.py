@@ -17,8 +17,9 @@ from django.conf import settings
 from django.db import transaction
 from uuid_utils import uuid7
 
-from ledger_project.kernel.errors import AccountAheadOfClock, IdempotencyInProgress, IdempotencyKeyReused, LedgerError, Refusal
+from ledger_project.kernel.errors import AccountAheadOfClock, IdempotencyInProgress, IdempotencyKeyReused, LedgerError
 from ledger_project.kernel.metadata import stored_json
+from ledger_project.kernel.refusals import Refusal
 from ledger_project.observability import metrics
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ledger_project.kernel.errors import AccountNotEmpty
+from ledger_project.kernel.refusals import AccountNotEmpty
 from merchants.domain import Status
 from merchants.services import check_closable, lock_accounts, lock_merchant, set_merchant_status, state_change
 from transfers.domain.hold_outcomes import HoldStatus

@@ -11,17 +11,9 @@ from uuid import UUID
 
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import Actor
-from ledger_project.kernel.errors import (
-    AccountNotFound,
-    CurrencyMismatch,
-    FieldError,
-    InvalidAmount,
-    MerchantNotFound,
-    SameAccount,
-    UnknownCurrency,
-    ValidationFailed,
-)
-from ledger_project.kernel.money import Currency, parse_major
+from ledger_project.kernel.errors import FieldError, SameAccount, UnknownCurrency, ValidationFailed
+from ledger_project.kernel.money import Currency, InvalidAmount, parse_major
+from ledger_project.kernel.refusals import AccountNotFound, CurrencyMismatch, MerchantNotFound
 from merchants.domain import MerchantIdentity, fold, own
 from merchants.selectors import Identities
 from transfers.domain.commands import Command, PlaceHold, Refuse, RegisterMerchant, TransferFunds

@@ -12,8 +12,9 @@ from django.db import transaction
 from msgspec import Struct
 
 from ledger_project.kernel.actors import Actor
-from ledger_project.kernel.errors import AccountNotFound, FieldError, InvalidAmount, MerchantNotFound, Refusal, ValidationFailed
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, parse_major
+from ledger_project.kernel.errors import FieldError, ValidationFailed
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, InvalidAmount, parse_major
+from ledger_project.kernel.refusals import AccountNotFound, MerchantNotFound, Refusal
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency

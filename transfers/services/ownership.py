@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ledger_project.kernel.actors import Actor, PermissionDenied
-from ledger_project.kernel.errors import InsufficientFunds, Refusal
+from ledger_project.kernel.refusals import InsufficientFunds, Refusal
 from merchants.domain import MerchantIdentity, own
 from transfers.domain.commands import HoldTerms, Original
 from transfers.domain.outcome import Outcome

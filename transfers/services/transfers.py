@@ -9,7 +9,8 @@ from fees.domain import Payer, Schedule
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.amount_input import AmountInput
-from ledger_project.kernel.errors import (
+from ledger_project.kernel.money import Currency
+from ledger_project.kernel.refusals import (
     AccountNotFound,
     CurrencyInactive,
     CurrencyMismatch,
@@ -18,7 +19,6 @@ from ledger_project.kernel.errors import (
     MerchantNotFound,
     TransferNotFound,
 )
-from ledger_project.kernel.money import Currency
 from merchants.domain import TREASURY, own
 from merchants.selectors import find_currency, identify, is_active_now
 from transfers import selectors

@@ -16,7 +16,8 @@ from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, proble
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Actor, Scope
-from ledger_project.kernel.errors import AccountNotFound, NotAcceptable
+from ledger_project.kernel.errors import NotAcceptable
+from ledger_project.kernel.refusals import AccountNotFound
 from merchants.serializers import StatementQuery
 from transfers import selectors
 from transfers.domain.outcome import Outcome

@@ -12,7 +12,7 @@ from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, proble
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope
-from ledger_project.kernel.errors import HoldNotFound
+from ledger_project.kernel.refusals import HoldNotFound
 from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome

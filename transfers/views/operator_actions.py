@@ -14,8 +14,8 @@ from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, proble
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope
-from ledger_project.kernel.errors import AccountNotFound, Refusal
 from ledger_project.kernel.exact_json import dumps
+from ledger_project.kernel.refusals import AccountNotFound, Refusal
 from merchants.domain import MerchantIdentity, Status
 from merchants.selectors import identify
 from merchants.serializers import MerchantJson

@@ -14,7 +14,7 @@ from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, proble
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope
-from ledger_project.kernel.errors import TransferNotFound
+from ledger_project.kernel.refusals import TransferNotFound
 from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome
