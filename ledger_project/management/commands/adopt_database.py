@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     help = (
         "Once, before the first `migrate` of this release, for a database that was made by migrations of before their squash: compare its "
-        "schema with the one that today's migrations make, and record these as applied. Nothing is changed if anything differs. "
+        "schema with the one that the squashed migrations make, and record these as applied. Nothing is changed if anything differs. "
         "Exit code 0: done, or done before; 1: refused."
     )
 
