@@ -193,7 +193,7 @@ def database_of_before() -> Iterator[str]:
 
 def test_the_schema_of_the_squashed_migrations_is_the_one_that_is_kept(ledger: None) -> None:
     del ledger
-    assert {app: name for app, name in adopt_database.SQUASHED} == FIRST  # the last one of each app
+    assert dict(adopt_database.SQUASHED) == FIRST  # the last one of each app
     with own_database() as url:
         for app in ("transfers", "people"):  # they need the others'
             migrate(url, app, FIRST[app])
