@@ -18,8 +18,8 @@ from ledger_project.kernel.exact_json import dumps_text
 from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from transfers.domain.commands import AccountKey, Command, Deposit, Details, TransferFunds
+from transfers.domain.facts import AccountState, Book
 from transfers.domain.hashing import GENESIS, seal
-from transfers.domain.ledger import AccountState, Book
 from transfers.domain.plan import Group, Plan, plan
 
 CURRENCIES = (Currency("USD", 2), Currency("EUR", 2), Currency("BTC", 8))

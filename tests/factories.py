@@ -16,8 +16,8 @@ from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.log_secrets import PLANTED
 from transfers.domain.commands import AccountKey
+from transfers.domain.facts import AccountState, Book
 from transfers.domain.hashing import GENESIS
-from transfers.domain.ledger import AccountState, Book
 
 _RUN = secrets.token_hex(3)
 _numbers = itertools.count(1)

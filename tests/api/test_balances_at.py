@@ -23,7 +23,7 @@ from tests.api.test_statements import busy, statement
 from tests.factories import key, merchant, transfer, wallet
 from tests.servers import Service
 from transfers.domain.commands import AccountKey, Deposit, Details
-from transfers.domain.ledger import Book
+from transfers.domain.facts import Book
 from transfers.domain.plan import Group, plan
 from transfers.models import LedgerEntry
 from transfers.posting.pipeline import Session

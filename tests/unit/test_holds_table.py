@@ -15,8 +15,8 @@ from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, Fe
 from merchants.domain import AccountKind, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
 from transfers.domain.commands import AccountKey, CaptureHold, Command, Details, ExpireHold, HoldTerms, PlaceHold, VoidHold
+from transfers.domain.facts import Book, HoldState
 from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldPhase, HoldStatus, phase_of
-from transfers.domain.ledger import Book, HoldState
 from transfers.domain.outcome import Outcome
 from transfers.domain.plan import Group, Plan, plan
 

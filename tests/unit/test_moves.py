@@ -32,8 +32,8 @@ from transfers.domain.commands import (
     TransferFunds,
     Withdraw,
 )
+from transfers.domain.facts import AccountState, Book
 from transfers.domain.kinds import TransferKind
-from transfers.domain.ledger import AccountState, Book
 from transfers.domain.outcome import Outcome
 from transfers.domain.plan import Group, plan
 

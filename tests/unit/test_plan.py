@@ -26,8 +26,8 @@ from ledger_project.kernel.refusals import (
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
 from transfers.domain.commands import AccountKey, Deposit, Details, TransferFunds, Withdraw
+from transfers.domain.facts import Book
 from transfers.domain.hashing import entry_hash, posting_bytes, seal
-from transfers.domain.ledger import Book
 from transfers.domain.plan import Group, Plan, plan
 
 MERCHANTS = [identity(name) for name in ("ann", "ben", "cleo", "dan")]

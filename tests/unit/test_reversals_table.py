@@ -14,8 +14,8 @@ from ledger_project.kernel.refusals import AccountFrozen, InsufficientFunds, Not
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.factories import USD, full_book, identity
 from transfers.domain.commands import AccountKey, Details, Original, ReverseTransfer
+from transfers.domain.facts import AccountState, Book
 from transfers.domain.kinds import REVERSIBLE_KINDS, TransferKind
-from transfers.domain.ledger import AccountState, Book
 from transfers.domain.outcome import Outcome
 from transfers.domain.plan import Group, plan
 from transfers.domain.reversals import REVERSAL_OUTCOMES, OriginalPhase, ReversalRequest, fee_share, original_phase

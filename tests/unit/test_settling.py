@@ -28,9 +28,9 @@ from transfers.domain.commands import (
     SettleFees,
     TransferFunds,
 )
+from transfers.domain.facts import Book, HoldState
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import TransferKind
-from transfers.domain.ledger import Book, HoldState
 from transfers.domain.outcome import Outcome
 from transfers.domain.plan import Group, plan
 from transfers.domain.reversals import fee_share

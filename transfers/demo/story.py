@@ -16,7 +16,7 @@ from ledger_project.kernel.money import Currency
 from merchants.domain import MerchantIdentity
 from transfers.demo.people import Person, price
 from transfers.domain import commands as c
-from transfers.domain.ledger import HoldState
+from transfers.domain.facts import HoldState
 from transfers.domain.outcome import Outcome
 from transfers.selectors.facts import find_original
 

@@ -1,55 +1,26 @@
-"""The facts a plan decides on, and the working copy it posts to.
+"""The working copy of the book that a plan posts to.
 
-``Book`` is what the store has read under lock. ``Ledger`` applies postings to it one after the other, so that each command sees what
-the earlier ones of the batch did, and can take a group of them back again. Nothing here reads a clock or a database.
+``Ledger`` applies postings one after the other, so that each command sees the effects of the earlier commands of the batch.
+It can take a group of postings back. Nothing here reads a clock or a database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
-from fees.domain import Schedule
 from ledger_project.kernel.errors import AccountAheadOfClock
 from ledger_project.kernel.ids import uuid7_at
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
 from ledger_project.kernel.refusals import AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from transfers.domain.commands import AccountKey, Details, HoldTerms
-from transfers.domain.hold_outcomes import HoldStatus
+from transfers.domain.commands import AccountKey, Details
+from transfers.domain.facts import AccountState, Book, HoldState
 from transfers.domain.kinds import Direction, EntryType, TransferKind
-
-
-@dataclass(slots=True)
-class AccountState:
-    """An account as it stands: the last entry of its chain, and what guards it. Changes while a batch is planned.
-
-    ``exists`` is false for an account that the first credit will open; ``overdraft_minor`` is how far below zero it may go.
-    ``last_hash`` moves on when the plan is sealed (hashing.py), all else while it is made.
-    """
-
-    id: UUID
-    key: AccountKey
-    merchant_name: str
-    status: Status
-    overdraft_minor: int
-    created_at: datetime | None
-    sequence: int
-    balance_minor: int
-    last_hash: bytes
-    last_at: datetime | None
-    exists: bool
-    packed_id: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Keep the id's 16 bytes: each entry needs them."""
-        self.packed_id = self.id.bytes
 
 
 class PostedTransfer(Struct, frozen=True):
@@ -86,15 +57,6 @@ class PostedEntry(Struct, frozen=True):
     balance_after_minor: int
 
 
-class HoldState(Struct, frozen=True):
-    """A hold's terms and what has become of it so far."""
-
-    terms: HoldTerms
-    status: HoldStatus
-    captured_minor: int
-    transfer_id: UUID | None
-
-
 class AccountSnapshot(Struct, frozen=True):
     """What an answer shows of a wallet, right after the command. What is available does not contain the overdraft."""
 
@@ -106,27 +68,6 @@ class AccountSnapshot(Struct, frozen=True):
     held_minor: int
     overdraft_minor: int
     created_at: datetime
-
-
-class Book(Struct, frozen=True):
-    """What the store has read under lock, for all commands of a batch at once.
-
-    ``now`` is the database's clock, read after the locks; ``entropy`` makes ids unique; ``references`` holds the external references
-    that are taken, ``reversals`` the amounts of earlier reversals by original. ``registered`` says of the new merchants when they got
-    their name; None: they did not, since their currency is switched off; not there: the name was taken. ``inactive`` are the codes of
-    currencies that are switched off. ``clock_tolerance`` is how far an account's last entry may be ahead of ``now``.
-    """
-
-    now: datetime
-    entropy: int
-    accounts: Mapping[AccountKey, AccountState]
-    schedules: Sequence[Schedule] = ()
-    references: Mapping[tuple[UUID, str], UUID] = msgspec.field(default_factory=dict)
-    reversals: Mapping[UUID, Sequence[int]] = msgspec.field(default_factory=dict)
-    holds: Mapping[UUID, HoldState] = msgspec.field(default_factory=dict)
-    registered: Mapping[UUID, datetime | None] = msgspec.field(default_factory=dict)
-    inactive: Collection[str] = frozenset()
-    clock_tolerance: timedelta = timedelta(seconds=5)
 
 
 _MICROSECOND = timedelta(microseconds=1)

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from ledger_project.kernel.errors import LedgerError
 from merchants.domain import MerchantIdentity
-from transfers.domain.ledger import AccountSnapshot, HoldState, PostedTransfer
+from transfers.domain.facts import HoldState
+from transfers.domain.ledger import AccountSnapshot, PostedTransfer
 
 
 class RegisteredMerchant(Struct, frozen=True):

@@ -13,10 +13,15 @@ from datetime import datetime
 from ledger_project.kernel.errors import AccountAheadOfClock, LedgerError
 from ledger_project.kernel.refusals import Refusal
 from transfers.domain import commands as c
-from transfers.domain.holds import capture_hold, expire_hold, place_hold, reverse_transfer, void_hold
-from transfers.domain.ledger import AccountSnapshot, AccountState, Book, HoldState, Ledger, PostedEntry, PostedTransfer
+from transfers.domain.cash import deposit, withdraw
+from transfers.domain.facts import AccountState, Book, HoldState
+from transfers.domain.fee_settlement import settle_fees
+from transfers.domain.holds import capture_hold, expire_hold, place_hold, void_hold
+from transfers.domain.ledger import AccountSnapshot, Ledger, PostedEntry, PostedTransfer
 from transfers.domain.outcome import Outcome
-from transfers.domain.transfers import deposit, open_account, register_merchant, settle_fees, transfer_funds, withdraw
+from transfers.domain.registration import open_account, register_merchant
+from transfers.domain.reversals import reverse_transfer
+from transfers.domain.transfers import transfer_funds
 
 __all__ = ["AccountSnapshot", "Group", "Outcome", "Plan", "plan"]
 

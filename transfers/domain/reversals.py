@@ -1,10 +1,19 @@
-"""How much of a transfer can still be reversed, and how much of its fee comes back, as data and arithmetic."""
+"""Reversals: how much of a transfer can still go back, and how much of its fee comes back with it, as data and arithmetic."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from fees.domain import Payer
+from ledger_project.kernel.money import Money
 from ledger_project.kernel.refusals import AlreadyReversed, NotReversible, Refusal, ReversalExceedsOriginal
-from transfers.domain.kinds import REVERSIBLE_KINDS
+from merchants.domain import AccountKind
+from transfers.domain.commands import ReverseTransfer
+from transfers.domain.drafts import Draft, post_draft
+from transfers.domain.kinds import REVERSIBLE_KINDS, EntryType, TransferKind
+from transfers.domain.ledger import Ledger, Leg
+from transfers.domain.outcome import Outcome
 
 
 class OriginalPhase(StrEnum):
@@ -54,3 +63,60 @@ def fee_share(*, fee_minor: int, original_minor: int, amount_minor: int, earlier
     if sum(earlier_minor) + amount_minor == original_minor:
         return fee_minor - sum(fee_minor * earlier // original_minor for earlier in earlier_minor)
     return fee_minor * amount_minor // original_minor
+
+
+def reverse_transfer(command: ReverseTransfer, ledger: Ledger) -> Outcome:
+    """Receiver DEBIT amount, sender CREDIT amount; with a refund first the fee's share back to who paid it."""
+    original = command.original
+    earlier_minor = ledger.reversals.get(original.id, [])
+    remaining_minor = original.amount_minor - sum(earlier_minor)
+    amount_minor = remaining_minor if command.amount_minor is None else command.amount_minor
+    request = ReversalRequest.BEYOND if amount_minor > remaining_minor else ReversalRequest.WITHIN
+    outcome = REVERSAL_OUTCOMES[original_phase(original.kind, original.amount_minor, earlier_minor), request]
+    if outcome is NotReversible or original.source is None or original.target is None:
+        raise NotReversible(original.kind)
+    currency = original.currency
+    giver = ledger.account(original.target, currency, AccountKind.WALLET)
+    taker = ledger.account(original.source, currency, AccountKind.WALLET)
+    ledger.check_open(giver, taker)
+    if outcome is AlreadyReversed:
+        raise AlreadyReversed(original.id)
+    if outcome is ReversalExceedsOriginal:
+        raise ReversalExceedsOriginal(remaining=Money(remaining_minor, currency), requested=Money(amount_minor, currency))
+    legs = _refund_legs(command, ledger, amount_minor, earlier_minor) if command.refund_fee else []
+    legs += [Leg(giver, EntryType.REVERSAL, -amount_minor), Leg(taker, EntryType.REVERSAL, amount_minor)]
+    draft = Draft(
+        TransferKind.REVERSAL,
+        original.target,
+        original.source,
+        giver,
+        taker,
+        currency,
+        amount_minor,
+        command.details,
+        reverses=original.id,
+    )
+    transfer = post_draft(ledger, draft, legs)
+    ledger.reversals.setdefault(original.id, []).append(amount_minor)
+    return Outcome(transfer=transfer)
+
+
+def _refund_legs(command: ReverseTransfer, ledger: Ledger, amount_minor: int, earlier_minor: list[int]) -> list[Leg]:
+    """Return the fee's way back: from the payer's fees account, and what was swept from there already out of the treasury."""
+    original, currency = command.original, command.original.currency
+    payer = original.source if original.payer is Payer.SENDER else original.target
+    share_minor = fee_share(
+        fee_minor=original.fee_minor, original_minor=original.amount_minor, amount_minor=amount_minor, earlier_minor=earlier_minor
+    )
+    if share_minor == 0 or payer is None:
+        return []
+    fees = ledger.account(payer, currency, AccountKind.FEES)
+    wallet = ledger.account(payer, currency, AccountKind.WALLET)
+    from_fees_minor = share_minor if command.treasury is None else min(share_minor, fees.balance_minor)
+    legs = []
+    if from_fees_minor:
+        legs.append(Leg(fees, EntryType.FEE_REFUND, -from_fees_minor))
+    if share_minor > from_fees_minor and command.treasury is not None:
+        treasury = ledger.account(command.treasury, currency, AccountKind.WALLET)
+        legs.append(Leg(treasury, EntryType.FEE_REFUND, from_fees_minor - share_minor))
+    return [*legs, Leg(wallet, EntryType.FEE_REFUND, share_minor)]

@@ -20,9 +20,9 @@ from ledger_project.observability import metrics
 from merchants.domain import AccountKind, Status
 from transfers.domain import commands as c
 from transfers.domain.commands import AccountKey, HoldTerms
+from transfers.domain.facts import AccountState, Book, HoldState
 from transfers.domain.hashing import GENESIS
 from transfers.domain.hold_outcomes import HoldStatus
-from transfers.domain.ledger import AccountState, Book, HoldState
 from transfers.posting import sql
 from transfers.posting.account_ids import find_accounts
 from transfers.posting.arrays import plain, quoted, uuids, words

@@ -13,8 +13,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger_project.kernel.metadata import stored_json
+from transfers.domain.facts import AccountState, HoldState
 from transfers.domain.hashing import seal
-from transfers.domain.ledger import AccountState, HoldState, PostedEntry, PostedTransfer
+from transfers.domain.ledger import PostedEntry, PostedTransfer
 from transfers.domain.plan import Plan
 from transfers.models.journal import BatchPlace
 from transfers.posting import sql

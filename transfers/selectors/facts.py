@@ -10,9 +10,9 @@ from fees.selectors import get_schedule, load_schedules
 from merchants.domain import AccountKind, MerchantIdentity
 from merchants.selectors import known_currency
 from transfers.domain.commands import HoldTerms, Original
+from transfers.domain.facts import HoldState
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import TransferKind
-from transfers.domain.ledger import HoldState
 from transfers.models import Hold, Transfer
 
 

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from ledger_project.database.fields import readable
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from transfers.domain.commands import HoldTerms
+from transfers.domain.facts import HoldState
 from transfers.domain.hold_outcomes import HoldStatus
-from transfers.domain.ledger import HoldState
 from transfers.models import Hold
 from transfers.selectors.facts import hold_state
 

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from ledger_project.kernel.money import Currency, format_minor
 from merchants.domain import MerchantIdentity, Status
-from transfers.domain.ledger import AccountSnapshot, HoldState, PostedTransfer
+from transfers.domain.facts import HoldState
+from transfers.domain.ledger import AccountSnapshot, PostedTransfer
 from transfers.domain.outcome import RegisteredMerchant
 
 Json = dict[str, object]

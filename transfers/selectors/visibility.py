@@ -11,7 +11,8 @@ from uuid import UUID
 from ledger_project.kernel.actors import Actor
 from merchants.domain import own
 from merchants.models import Account
-from transfers.domain.ledger import AccountSnapshot, HoldState
+from transfers.domain.facts import HoldState
+from transfers.domain.ledger import AccountSnapshot
 from transfers.selectors.balances import get_account, list_merchants
 from transfers.selectors.holds import get_hold, list_holds
 from transfers.selectors.shown import EntryView, MerchantView, TransferView

@@ -22,6 +22,7 @@ from ledger_project.kernel.refusals import (
 from merchants.domain import TREASURY, own
 from merchants.selectors import find_currency, identify, is_active_now
 from transfers import selectors
+from transfers.domain.charges import charge_by
 from transfers.domain.commands import (
     CaptureHold,
     Command,
@@ -34,7 +35,6 @@ from transfers.domain.commands import (
     VoidHold,
     Withdraw,
 )
-from transfers.domain.transfers import charge_by
 from transfers.posting import engine
 from transfers.posting.jobs import Item, Job, Key, Render, Result
 from transfers.services import ownership as access

@@ -1,0 +1,48 @@
+"""What a movement costs, and the two legs by which its fee is paid."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from fees.domain import Payer, Schedule, calculate_fee, choose_schedule
+from ledger_project.kernel.money import Currency, Money
+from ledger_project.kernel.refusals import FeeExceedsAmount, FeeNotConfigured
+from merchants.domain import MerchantIdentity
+from transfers.domain.facts import AccountState
+from transfers.domain.kinds import EntryType, TransferKind
+from transfers.domain.ledger import Ledger, Leg
+
+
+class Charge(Struct, frozen=True):
+    """A fee that applies, in minor units, and the schedule that says so."""
+
+    schedule: Schedule
+    fee_minor: int
+
+    @property
+    def payer(self) -> Payer:
+        """Who pays."""
+        return self.schedule.payer
+
+
+def charge_for(ledger: Ledger, source: MerchantIdentity, currency: Currency, kind: TransferKind, amount_minor: int) -> Charge:
+    """Return what a movement costs by the schedule in force. Raises ``FeeNotConfigured``, ``FeeExceedsAmount``."""
+    schedule = choose_schedule(ledger.book.schedules, merchant_id=source.id, currency=currency.code, kind=kind, at=ledger.now)
+    if schedule is None:
+        raise FeeNotConfigured(source.name, currency.code)
+    return charge_by(schedule, currency, amount_minor)
+
+
+def charge_by(schedule: Schedule, currency: Currency, amount_minor: int) -> Charge:
+    """Return what a movement costs by this schedule. Raises ``FeeExceedsAmount`` if its receiver would pay more than they get."""
+    fee_minor = calculate_fee(schedule, amount_minor)
+    if schedule.payer is Payer.RECEIVER and fee_minor > amount_minor:
+        raise FeeExceedsAmount(Money(amount_minor, currency), Money(fee_minor, currency))
+    return Charge(schedule, fee_minor)
+
+
+def fee_legs(payer: AccountState, fees: AccountState, fee_minor: int) -> list[Leg]:
+    """Return the two legs of a fee; none for a fee of zero."""
+    if fee_minor == 0:
+        return []
+    return [Leg(payer, EntryType.FEE, -fee_minor), Leg(fees, EntryType.FEE, fee_minor)]

@@ -1,0 +1,73 @@
+"""Merchants and their accounts come into being."""
+
+from __future__ import annotations
+
+from ledger_project.kernel.refusals import AccountExists, CurrencyInactive, MerchantExists
+from merchants.domain import AccountKind
+from transfers.domain.commands import OpenAccount, RegisterMerchant
+from transfers.domain.drafts import Draft, post_draft
+from transfers.domain.facts import AccountState
+from transfers.domain.kinds import EntryType, TransferKind
+from transfers.domain.ledger import Ledger, Leg
+from transfers.domain.outcome import Outcome, RegisteredMerchant
+
+
+def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
+    """Outside DEBIT opening balance, wallet CREDIT opening balance, if there is one."""
+    merchant, currency = command.merchant, command.currency
+    if merchant.id not in ledger.book.registered:
+        raise MerchantExists(merchant.name)
+    registered_at = ledger.book.registered[merchant.id]
+    if registered_at is None:
+        raise CurrencyInactive(currency.code if currency else "")
+    registered = RegisteredMerchant(merchant, command.metadata, registered_at, command.display_name, command.receipt_email)
+    if currency is None:
+        return Outcome(merchant=registered)
+    wallet = ledger.account(merchant, currency, AccountKind.WALLET)
+    ledger.open(wallet, ledger.now)
+    transfer = None
+    if command.opening_minor:
+        external = ledger.account(merchant, currency, AccountKind.EXTERNAL)
+        legs = [Leg(external, EntryType.OPENING, -command.opening_minor), Leg(wallet, EntryType.OPENING, command.opening_minor)]
+        draft = Draft(
+            TransferKind.OPENING,
+            None,
+            merchant,
+            external,
+            wallet,
+            currency,
+            command.opening_minor,
+            command.details,
+            reference_account=wallet,
+        )
+        transfer = post_draft(ledger, draft, legs)
+    return Outcome(merchant=registered, transfer=transfer, account=ledger.snapshot(wallet, _nothing_held(wallet), currency))
+
+
+def _nothing_held(wallet: AccountState) -> AccountState:
+    """Return what stands for the held account of a wallet that has none yet."""
+    return AccountState(
+        wallet.id,
+        wallet.key,
+        wallet.merchant_name,
+        wallet.status,
+        0,
+        None,
+        sequence=0,
+        balance_minor=0,
+        last_hash=b"",
+        last_at=None,
+        exists=False,
+    )
+
+
+def open_account(command: OpenAccount, ledger: Ledger) -> Outcome:
+    """No money moves; the wallet comes into being."""
+    wallet = ledger.account(command.merchant, command.currency, AccountKind.WALLET)
+    if wallet.exists:
+        raise AccountExists(wallet.merchant_name, command.currency.code, wallet.id)
+    ledger.check_open(wallet)
+    ledger.check_in_use(command.currency)
+    ledger.open(wallet, ledger.now)
+    held = ledger.account(command.merchant, command.currency, AccountKind.HELD)
+    return Outcome(account=ledger.snapshot(wallet, held, command.currency))
