@@ -15,6 +15,7 @@ from ledger_project.database.lost_rows import on_forgetting
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel import money
 from ledger_project.kernel.bounded_cache import Remembered
+from ledger_project.kernel.errors import UnknownCurrency
 from merchants.domain import AccountKind, MerchantIdentity, WalletIdentity, fold, is_name
 from merchants.models import Account, Currency, Merchant, folded_name
 
@@ -58,6 +59,13 @@ def find_currency_now(code: str) -> money.Currency | None:
     """The same from synchronous code."""
     known = _currencies.get(code)
     return known if known is not None or not _CODE.fullmatch(code) else _load_currency(code)
+
+
+def required_currency(code: str, currency: money.Currency | None) -> money.Currency:
+    """Return the currency. Raises ``UnknownCurrency`` if there never was one of that code."""
+    if currency is None:
+        raise UnknownCurrency(code)
+    return currency
 
 
 def known_currency(code: str) -> money.Currency:

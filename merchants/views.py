@@ -14,7 +14,7 @@ from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Actor, Scope
 from ledger_project.kernel.refusals import MerchantNotFound
 from merchants.domain import MerchantIdentity, own
-from merchants.selectors import find_currency, identify
+from merchants.selectors import find_currency, identify, required_currency
 from merchants.serializers import (
     AccountBody,
     BalanceQuery,
@@ -30,9 +30,8 @@ from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.selectors.shown import account_json, balance_json, merchant_json, registered_json, timestamp
 from transfers.serializers import AccountJson
-from transfers.services import transfers as moving
-from transfers.services.building import required_currency
-from transfers.services.requests import RegistrationRequest
+from transfers.services import registration
+from transfers.services.registration import RegistrationRequest
 from transfers.views.posting_calls import actor_of, answer, details_of, path_uuid, renderer, request_key
 
 KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
@@ -83,7 +82,7 @@ class MerchantsView(ApiView):
             display_name=values["display_name"],
             receipt_email=values["receipt_email"],
         )
-        result = await moving.register_merchant(wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _registered))
+        result = await registration.register_merchant(wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _registered))
         return answer(request, result)
 
     @extend_schema(
@@ -191,7 +190,7 @@ class MerchantAccountsView(ApiView):
         body = read_body(request)
         values = validate(AccountBody, body)
         key = request_key(request, body, required=False)
-        result = await moving.open_account(
+        result = await registration.open_account(
             name, values["currency"], actor=actor_of(request), key=key, render=renderer(request, 201, _opened)
         )
         return answer(request, result)

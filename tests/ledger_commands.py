@@ -22,8 +22,10 @@ from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Answer, Key, Result
 from transfers.selectors import get_balances
 from transfers.selectors.shown import account_json, hold_json, posted_transfer_json
-from transfers.services import transfers as moving
-from transfers.services.requests import HoldRequest, RegistrationRequest, TransferRequest
+from transfers.services import cash, holds, registration, reversals, transfers
+from transfers.services.holds import HoldRequest
+from transfers.services.registration import RegistrationRequest
+from transfers.services.transfers import TransferRequest
 
 CURRENCIES = {"JPY": 0, "USD": 2, "KWD": 3, "BTC": 8, "ETH": 18}
 PRINCIPAL = "state-machine"
@@ -113,7 +115,7 @@ class Commands:
         request = RegistrationRequest(name, currency, balance)
         return Ask(
             ("register", name, currency, opening),
-            lambda key: moving.register_merchant(request, actor=ANONYMOUS, key=key, render=render),
+            lambda key: registration.register_merchant(request, actor=ANONYMOUS, key=key, render=render),
             lambda body: self.model.register((body.get("transfer") or {}).get("id"), name, currency, opening),
         )
 
@@ -121,7 +123,7 @@ class Commands:
         name = self.name(who)
         return Ask(
             ("open", name, currency),
-            lambda key: moving.open_account(name, currency, actor=ANONYMOUS, key=key, render=render),
+            lambda key: registration.open_account(name, currency, actor=ANONYMOUS, key=key, render=render),
             lambda _body: self.model.open_account(name, currency),
         )
 
@@ -129,7 +131,7 @@ class Commands:
         wallet = self.wallet(which)
         amount = self.amount(wallet, size)
         account_id = self.wallet_id(*wallet)
-        service = moving.deposit if kind == "deposit" else moving.withdraw
+        service = cash.deposit if kind == "deposit" else cash.withdraw
         details = Details(external_reference=reference, principal=PRINCIPAL)
 
         def expect(body: dict[str, Any]) -> None:
@@ -159,7 +161,7 @@ class Commands:
 
         return Ask(
             ("transfer", source, to, amount, reference),
-            lambda key: moving.execute_transfer(request, actor=ANONYMOUS, key=key, render=render),
+            lambda key: transfers.execute_transfer(request, actor=ANONYMOUS, key=key, render=render),
             expect,
             invalid=SameAccount if source == to else None,
             request=request,
@@ -179,7 +181,7 @@ class Commands:
 
         return Ask(
             ("hold", source, to, amount, expires_in_s),
-            lambda key: moving.place_hold(request, actor=ANONYMOUS, key=key, render=render),
+            lambda key: holds.place_hold(request, actor=ANONYMOUS, key=key, render=render),
             expect,
             invalid=SameAccount if source == to else None,
         )
@@ -196,7 +198,7 @@ class Commands:
 
         return Ask(
             ("capture", hold_id, amount),
-            lambda key: moving.capture_hold(
+            lambda key: holds.capture_hold(
                 UUID(hold_id), AmountInput(minor=amount), Details(principal=PRINCIPAL), actor=ANONYMOUS, key=key, render=render
             ),
             expect,
@@ -206,7 +208,7 @@ class Commands:
         hold_id = old(self.model.holds, which, lambda hold: hold.status == "open" and not hold.lapsed)
         return Ask(
             ("void", hold_id),
-            lambda key: moving.void_hold(UUID(hold_id), Details(principal=PRINCIPAL), actor=ANONYMOUS, key=key, render=render),
+            lambda key: holds.void_hold(UUID(hold_id), Details(principal=PRINCIPAL), actor=ANONYMOUS, key=key, render=render),
             lambda _body: self.model.void(hold_id),
         )
 
@@ -216,7 +218,7 @@ class Commands:
         amount = None if share is None or known is None else max(1, known.amount * share // 100)
         return Ask(
             ("reverse", original_id, amount, refund),
-            lambda key: moving.reverse_transfer(
+            lambda key: reversals.reverse_transfer(
                 UUID(original_id),
                 AmountInput(minor=amount),
                 Details(principal=PRINCIPAL),

@@ -26,11 +26,11 @@ from transfers.posting.synchronous import post_now
 from transfers.posting.transaction import JobResults
 from transfers.selectors import get_balances
 from transfers.selectors.statements import Period, find_wallet_account, get_period, period_lines
-from transfers.services import transfers as moving
+from transfers.services import registration
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
-from transfers.services.building import build_transfer, check_addressing
 from transfers.services.hold_expiry import sweep_due_holds
-from transfers.services.requests import RegistrationRequest
+from transfers.services.registration import RegistrationRequest
+from transfers.services.transfers import build_transfer, check_addressing
 
 T = TypeVar("T")
 PAGE = 25
@@ -76,7 +76,7 @@ class Driver(Commands):
         self.keys: dict[str, Remembered] = {}
         self.checked: dict[Wallet, int] = {}
         if identify_now(names=[treasury]).merchant(treasury) is None:
-            self.wait(moving.register_merchant(RegistrationRequest(treasury, None, "0"), actor=ANONYMOUS, key=None, render=render))
+            self.wait(registration.register_merchant(RegistrationRequest(treasury, None, "0"), actor=ANONYMOUS, key=None, render=render))
         self.treasury = identify_now(names=[treasury]).merchant(treasury)
         self.treasury_before = self.treasury_now()
 

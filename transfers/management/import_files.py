@@ -22,15 +22,14 @@ from ledger_project.kernel.errors import IdempotencyKeyInvalid, IdempotencyKeyMi
 from ledger_project.kernel.exact_json import dumps
 from ledger_project.kernel.money import format_minor
 from merchants.domain import fold
-from merchants.selectors import find_currency_now, known_currency
+from merchants.selectors import find_currency_now, known_currency, required_currency
 from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Answer, Key, Render
 from transfers.selectors.shown import posted_transfer_json
 from transfers.serializers import TransferBody
 from transfers.services.batches import BatchItem
-from transfers.services.building import check_addressing, required_currency
-from transfers.services.requests import TransferRequest
+from transfers.services.transfers import TransferRequest, check_addressing
 
 REQUIRED = ("key", "from", "to", "currency", "amount")
 OPTIONAL = ("memo", "external_reference")

@@ -22,8 +22,9 @@ from django.db import connections
 from ledger_project.database.connections import use_own_connection
 from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress
 from ledger_project.process.lifecycle import must_live
+from transfers.domain.commands import Command
 from transfers.posting.deferred_jobs import DeferredJobs
-from transfers.posting.jobs import Job
+from transfers.posting.jobs import Item, Job, Key, Render, Result
 from transfers.posting.reports import report_batch
 from transfers.posting.retries import Deferred, Outcome, post_patiently, post_reliably
 from transfers.posting.transaction import JobResults
@@ -271,6 +272,11 @@ async def drain_engine() -> None:
 async def submit(job: Job) -> JobResults:
     """Post a job from the event loop, together with whatever else is waiting."""
     return await current_engine().submit(job)
+
+
+async def submit_one(command: Command, key: Key | None, render: Render) -> Result:
+    """Post one command from the event loop and return its answer."""
+    return (await submit(Job([Item(command, render, key)]))).result
 
 
 def submit_now(job: Job) -> JobResults:

@@ -13,8 +13,7 @@ from merchants.selectors import Identities, find_currency, identify
 from transfers.domain.commands import Command, Refuse
 from transfers.posting import engine
 from transfers.posting.jobs import Envelope, Item, Job, Key, Render, Result
-from transfers.services.building import build_transfer, check_addressing
-from transfers.services.requests import TransferRequest
+from transfers.services.transfers import TransferRequest, build_transfer, check_addressing
 
 
 class BatchItem(Struct, frozen=True):

@@ -13,7 +13,7 @@ from transfers.domain.outcome import Outcome
 from transfers.posting import engine
 from transfers.posting.jobs import UNREAD, Item, Job, Key, Render, Result
 from transfers.services.batches import BatchItem
-from transfers.services.building import build_transfer, check_addressing
+from transfers.services.transfers import build_transfer, check_addressing
 
 
 def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Result]:

@@ -1,49 +1,52 @@
-"""Use cases of one command each. All of them await the engine; none writes anything itself."""
+"""Transfers between merchants, and quotes: what a transfer would cost.
+
+A builder turns a request into a command: names become identities, amounts become minor units. It raises ``InvalidRequest`` for
+a fault of the request itself: nothing is stored under its key. A fault that depends on stored things which callers can change
+(an unknown merchant, say) becomes a ``Refuse`` command, so that its key gives the same answer for good. A source that the caller
+may not debit is treated as one that does not exist, in the answer, in the order of checks and under the key.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
+
 from fees.domain import Payer, Schedule
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.amount_input import AmountInput
+from ledger_project.kernel.errors import FieldError, SameAccount, ValidationFailed
 from ledger_project.kernel.money import Currency
-from ledger_project.kernel.refusals import (
-    AccountNotFound,
-    CurrencyInactive,
-    CurrencyMismatch,
-    FeeNotConfigured,
-    HoldNotFound,
-    MerchantNotFound,
-    TransferNotFound,
-)
-from merchants.domain import TREASURY, own
-from merchants.selectors import find_currency, identify, is_active_now
+from ledger_project.kernel.refusals import AccountNotFound, CurrencyInactive, CurrencyMismatch, FeeNotConfigured, MerchantNotFound
+from merchants.domain import fold, own
+from merchants.selectors import Identities, find_currency, identify, is_active_now, required_currency
 from transfers import selectors
 from transfers.domain.charges import charge_by
-from transfers.domain.commands import (
-    CaptureHold,
-    Command,
-    Deposit,
-    Details,
-    OpenAccount,
-    Refuse,
-    ReverseTransfer,
-    TransferFunds,
-    VoidHold,
-    Withdraw,
-)
-from transfers.posting import engine
-from transfers.posting.jobs import Item, Job, Key, Render, Result
-from transfers.services import ownership as access
-from transfers.services.building import build_hold, build_registration, build_transfer, check_addressing, required_currency
-from transfers.services.requests import HoldRequest, RegistrationRequest, TransferRequest
+from transfers.domain.commands import Command, Details, Refuse, TransferFunds
+from transfers.posting.engine import submit_one
+from transfers.posting.jobs import Key, Render, Result
 
 
-async def _submit(command: Command, key: Key | None, render: Render) -> Result:
-    return (await engine.submit(Job([Item(command, render, key)]))).result
+class TransferRequest(Struct, frozen=True):
+    """Move money between two merchants (by name, with a currency) or two wallets (by id); one addressing or the other."""
+
+    amount: AmountInput
+    details: Details
+    from_merchant: str | None = None
+    to_merchant: str | None = None
+    currency: str | None = None
+    source_account_id: UUID | None = None
+    dest_account_id: UUID | None = None
+
+
+async def execute_transfer(request: TransferRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
+    """Move money from one merchant to another with the fee that applies.
+
+    Raises ``ValidationFailed``, ``SameAccount``, ``UnknownCurrency`` (nothing stored); all other refusals come as the result.
+    """
+    return await submit_one(await _transfer_command(request, actor), key, render)
 
 
 async def _transfer_command(request: TransferRequest, actor: Actor) -> Command:
@@ -54,12 +57,50 @@ async def _transfer_command(request: TransferRequest, actor: Actor) -> Command:
     return build_transfer(request, await identify(names=names, wallet_ids=wallet_ids), currency, actor=actor)
 
 
-async def execute_transfer(request: TransferRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Move money from one merchant to another with the fee that applies.
+def check_addressing(request: TransferRequest) -> None:
+    """Raise ``ValidationFailed`` unless the request names two merchants and a currency, or two accounts; ``SameAccount`` if equal."""
+    if request.from_merchant and request.to_merchant and request.currency and not (request.source_account_id or request.dest_account_id):
+        if fold(request.from_merchant) == fold(request.to_merchant):
+            raise SameAccount
+        return
+    by_name = {"from_merchant": request.from_merchant, "to_merchant": request.to_merchant}
+    by_account = {"source_account_id": request.source_account_id, "dest_account_id": request.dest_account_id}
+    if any(by_account.values()) and any(by_name.values()):
+        detail = "name two merchants and a currency, or two accounts, not both"
+        raise ValidationFailed([FieldError(name, "conflict", detail) for name, value in by_account.items() if value])
+    wanted: dict[str, object] = dict(by_account) if any(by_account.values()) else {**by_name, "currency": request.currency}
+    missing = [FieldError(name, "required", "this field is required") for name, value in wanted.items() if value is None]
+    if missing:
+        raise ValidationFailed(missing)
+    if request.source_account_id is not None and request.source_account_id == request.dest_account_id:
+        raise SameAccount
 
-    Raises ``ValidationFailed``, ``SameAccount``, ``UnknownCurrency`` (nothing stored); all other refusals come as the result.
-    """
-    return await _submit(await _transfer_command(request, actor), key, render)
+
+def build_transfer(request: TransferRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> Command:
+    """Return the command of a transfer request whose addressing was checked. ``currency`` is that of ``request.currency``, if any."""
+    if request.source_account_id is not None and request.dest_account_id is not None:
+        return _between_accounts(request, (request.source_account_id, request.dest_account_id), identities, actor)
+    in_currency = required_currency(request.currency or "", currency)
+    amount_minor = request.amount.resolve(in_currency)
+    source = own(actor, identities.merchant(request.from_merchant or ""))
+    target = identities.merchant(request.to_merchant or "")
+    if source is None or target is None:
+        return Refuse(MerchantNotFound(request.from_merchant or "" if source is None else request.to_merchant or ""))
+    return TransferFunds(source, target, in_currency, amount_minor, request.details)
+
+
+def _between_accounts(request: TransferRequest, wallet_ids: tuple[UUID, UUID], identities: Identities, actor: Actor) -> Command:
+    source_id, target_id = wallet_ids
+    source, target = identities.wallets.get(source_id), identities.wallets.get(target_id)
+    if source is None or not actor.acts_for(source.merchant.id):
+        return Refuse(AccountNotFound(source_id))
+    currency = source.currency
+    amount_minor = request.amount.resolve(currency)
+    if target is None:
+        return Refuse(AccountNotFound(target_id))
+    if request.currency is not None and request.currency != currency.code:
+        return Refuse(CurrencyMismatch(currency.code, request.currency))
+    return TransferFunds(source.merchant, target.merchant, currency, amount_minor, request.details, target_currency=target.currency.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +113,6 @@ class Quote:
     total_debit_minor: int
     receiver_gets_minor: int
     schedule: Schedule
-
-
-def _terms(merchant_id: UUID, code: str) -> tuple[bool, Schedule | None]:
-    return is_active_now(code), selectors.applicable_schedule(merchant_id, code)
 
 
 async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
@@ -106,73 +143,5 @@ async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
     )
 
 
-async def register_merchant(request: RegistrationRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Register a merchant, with an opening balance if one is asked for, in one transaction. Raises ``PermissionDenied``."""
-    actor.require_platform("Registering a merchant")
-    currency = await find_currency(request.currency) if request.currency is not None else None
-    return await _submit(build_registration(request, currency), key, render)
-
-
-async def open_account(merchant_name: str, currency_code: str, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Open a merchant's wallet in a currency. Raises ``UnknownCurrency``."""
-    currency = required_currency(currency_code, await find_currency(currency_code))
-    merchant = own(actor, (await identify(names=[merchant_name])).merchant(merchant_name))
-    command: Command = Refuse(MerchantNotFound(merchant_name)) if merchant is None else OpenAccount(merchant, currency)
-    return await _submit(command, key, render)
-
-
-async def deposit(account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Bring money from outside into a wallet. Raises ``PermissionDenied``: that money came is the platform's to say."""
-    actor.require_platform("A deposit")
-    return await _submit(await _cross_border(Deposit, account_id, amount, details, actor), key, render)
-
-
-async def withdraw(account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Send money from a wallet outside."""
-    return await _submit(await _cross_border(Withdraw, account_id, amount, details, actor), key, render)
-
-
-async def _cross_border(
-    command: type[Deposit] | type[Withdraw], account_id: UUID, amount: AmountInput, details: Details, actor: Actor
-) -> Command:
-    wallet = (await identify(wallet_ids=[account_id])).wallets.get(account_id)
-    if wallet is None or not actor.acts_for(wallet.merchant.id):
-        return Refuse(AccountNotFound(account_id))
-    return command(wallet.merchant, wallet.currency, amount.resolve(wallet.currency), details)
-
-
-async def reverse_transfer(
-    transfer_id: UUID, amount: AmountInput, details: Details, *, refund_fee: bool, actor: Actor, key: Key | None, render: Render
-) -> Result:
-    """Send the money of a transfer or capture back: all that is not yet reversed, or an amount of it.
-
-    Raises ``PermissionDenied`` for a merchant that did not receive the money, or that would give back the platform's fee.
-    """
-    original = access.original_for(actor, await in_reader(selectors.find_original, transfer_id), refund_fee=refund_fee)
-    if original is None:
-        return await _submit(Refuse(TransferNotFound(transfer_id)), key, render)
-    amount_minor = amount.resolve_optional(original.currency)
-    treasury = (await identify(names=[TREASURY])).merchant(TREASURY) if refund_fee else None
-    return await _submit(ReverseTransfer(original, amount_minor, refund_fee, treasury, details), key, render)
-
-
-async def place_hold(request: HoldRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Reserve an amount and the fee of its capture."""
-    currency = await find_currency(request.currency)
-    identities = await identify(names=[request.from_merchant, request.to_merchant])
-    return await _submit(build_hold(request, identities, currency, actor=actor), key, render)
-
-
-async def capture_hold(hold_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Pay out of a hold: all of it, or an amount; the rest is released. Raises ``PermissionDenied`` for who is not to receive it."""
-    terms = access.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
-    if terms is None:
-        return await _submit(Refuse(HoldNotFound(hold_id)), key, render)
-    command = CaptureHold(terms, amount.resolve_optional(terms.currency), details)
-    return await _submit(command, key, access.discreet(render, actor, terms.source))
-
-
-async def void_hold(hold_id: UUID, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Give a hold's money back. Raises ``PermissionDenied`` for the payer: what it can take back at will would be no promise."""
-    terms = access.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
-    return await _submit(Refuse(HoldNotFound(hold_id)) if terms is None else VoidHold(terms, details), key, render)
+def _terms(merchant_id: UUID, code: str) -> tuple[bool, Schedule | None]:
+    return is_active_now(code), selectors.applicable_schedule(merchant_id, code)

@@ -25,7 +25,7 @@ from transfers.posting.jobs import Result
 from transfers.selectors.shown import EntryView, account_json, entry_json, money, posted_transfer_json
 from transfers.selectors.statements import Period, get_period, period_lines
 from transfers.serializers import AccountJson, MovementBody, MovementJson, StatementJson
-from transfers.services import transfers as moving
+from transfers.services import cash
 from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
 from transfers.statements.csv import csv_response
 from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
@@ -101,7 +101,7 @@ class DepositView(ApiView):
     )
     async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Bring money from outside into a wallet."""
-        return await _cross(request, account_id, moving.deposit)
+        return await _cross(request, account_id, cash.deposit)
 
 
 class WithdrawView(ApiView):
@@ -118,7 +118,7 @@ class WithdrawView(ApiView):
     )
     async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Send money from a wallet outside."""
-        return await _cross(request, account_id, moving.withdraw)
+        return await _cross(request, account_id, cash.withdraw)
 
 
 def _read_page(

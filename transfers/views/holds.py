@@ -18,8 +18,8 @@ from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.selectors.shown import hold_json
 from transfers.serializers import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson, VoidBody
-from transfers.services import transfers as moving
-from transfers.services.requests import HoldRequest
+from transfers.services import holds
+from transfers.services.holds import HoldRequest
 from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
 from transfers.views.transfers import FEE_CODES, KEY_CODES, MOVE_CODES, posted
 
@@ -63,7 +63,7 @@ class HoldsView(ApiView):
             values["expires_in"],
             details_of(request, values),
         )
-        return answer(request, await moving.place_hold(wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _hold)))
+        return answer(request, await holds.place_hold(wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _hold)))
 
     @extend_schema(
         operation_id="list_holds",
@@ -129,7 +129,7 @@ class CaptureView(ApiView):
         values = validate(CaptureBody, body)
         amount = amount_of(values, optional=True)
         key = request_key(request, body)
-        result = await moving.capture_hold(
+        result = await holds.capture_hold(
             path_uuid(hold_id, HoldNotFound),
             amount,
             details_of(request, values),
@@ -157,7 +157,7 @@ class VoidView(ApiView):
         body = read_body(request)
         values = validate(VoidBody, body)
         key = request_key(request, body)
-        result = await moving.void_hold(
+        result = await holds.void_hold(
             path_uuid(hold_id, HoldNotFound),
             details_of(request, values),
             actor=actor_of(request),

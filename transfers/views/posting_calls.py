@@ -19,7 +19,7 @@ from ledger_project.kernel.exact_json import dumps
 from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Answer, Key, Render, Result
-from transfers.services.requests import TransferRequest
+from transfers.services.transfers import TransferRequest
 
 
 def actor_of(request: HttpRequest) -> Actor:

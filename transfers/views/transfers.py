@@ -29,7 +29,7 @@ from transfers.serializers import (
     TransferPageJson,
     TransferQuery,
 )
-from transfers.services import transfers as moving
+from transfers.services import reversals, transfers
 from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request
 
 KEY_CODES = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
@@ -74,7 +74,7 @@ class TransfersView(ApiView):
         """Move money from one merchant to another, with the fee that applies."""
         body = read_body(request)
         values = validate(TransferBody, body)
-        result = await moving.execute_transfer(
+        result = await transfers.execute_transfer(
             transfer_request(request, values),
             actor=actor_of(request),
             key=request_key(request, body),
@@ -167,7 +167,7 @@ class QuoteView(ApiView):
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Say what a transfer would cost now; moves nothing and needs no key."""
         values = validate(TransferBody, read_body(request))
-        quote = await moving.quote_transfer(transfer_request(request, values), actor=actor_of(request))
+        quote = await transfers.quote_transfer(transfer_request(request, values), actor=actor_of(request))
         currency = quote.currency
         return json_response(
             {
@@ -210,7 +210,7 @@ class ReverseView(ApiView):
         values = validate(ReverseBody, body)
         amount = amount_of(values, optional=True)
         key = request_key(request, body)
-        result = await moving.reverse_transfer(
+        result = await reversals.reverse_transfer(
             path_uuid(transfer_id, TransferNotFound),
             amount,
             details_of(request, values),

@@ -1,0 +1,33 @@
+"""Deposits and withdrawals."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from ledger_project.kernel.actors import Actor
+from ledger_project.kernel.amount_input import AmountInput
+from ledger_project.kernel.refusals import AccountNotFound
+from merchants.selectors import identify
+from transfers.domain.commands import Command, Deposit, Details, Refuse, Withdraw
+from transfers.posting.engine import submit_one
+from transfers.posting.jobs import Key, Render, Result
+
+
+async def deposit(account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
+    """Bring money from outside into a wallet. Raises ``PermissionDenied``: that money came is the platform's to say."""
+    actor.require_platform("A deposit")
+    return await submit_one(await _cross_border(Deposit, account_id, amount, details, actor), key, render)
+
+
+async def withdraw(account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
+    """Send money from a wallet outside."""
+    return await submit_one(await _cross_border(Withdraw, account_id, amount, details, actor), key, render)
+
+
+async def _cross_border(
+    command: type[Deposit] | type[Withdraw], account_id: UUID, amount: AmountInput, details: Details, actor: Actor
+) -> Command:
+    wallet = (await identify(wallet_ids=[account_id])).wallets.get(account_id)
+    if wallet is None or not actor.acts_for(wallet.merchant.id):
+        return Refuse(AccountNotFound(account_id))
+    return command(wallet.merchant, wallet.currency, amount.resolve(wallet.currency), details)

@@ -1,0 +1,66 @@
+"""Registering merchants and opening accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from ledger_project.database.fields import new_id
+from ledger_project.kernel.actors import Actor
+from ledger_project.kernel.errors import ValidationFailed
+from ledger_project.kernel.money import Currency, InvalidAmount, parse_major
+from ledger_project.kernel.refusals import MerchantNotFound
+from merchants.domain import MerchantIdentity, own
+from merchants.selectors import find_currency, identify, required_currency
+from transfers.domain.commands import Command, Details, OpenAccount, Refuse, RegisterMerchant
+from transfers.posting.engine import submit_one
+from transfers.posting.jobs import Key, Render, Result
+
+
+class RegistrationRequest(Struct, frozen=True):
+    """Register a merchant. ``initial_balance`` is a decimal string in major units of ``currency``."""
+
+    merchant_name: str
+    currency: str | None
+    initial_balance: str
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    details: Details = field(default_factory=Details)
+    display_name: str | None = None
+    receipt_email: str | None = None
+
+
+async def register_merchant(request: RegistrationRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
+    """Register a merchant, with an opening balance if one is asked for, in one transaction. Raises ``PermissionDenied``."""
+    actor.require_platform("Registering a merchant")
+    currency = await find_currency(request.currency) if request.currency is not None else None
+    return await submit_one(build_registration(request, currency), key, render)
+
+
+def build_registration(request: RegistrationRequest, currency: Currency | None) -> RegisterMerchant:
+    """Return the command of a registration. Raises ``UnknownCurrency`` and ``ValidationFailed``."""
+    if request.currency is not None:
+        currency = required_currency(request.currency, currency)
+    try:
+        opening_minor = parse_major(request.initial_balance, currency or Currency("", 8))
+    except InvalidAmount as error:
+        raise ValidationFailed.of("initial_balance", error.code, str(error)) from None
+    if opening_minor and currency is None:
+        raise ValidationFailed.of("currency", "required", "an initial balance needs a currency")
+    return RegisterMerchant(
+        MerchantIdentity(new_id(), request.merchant_name),
+        request.metadata,
+        currency,
+        opening_minor,
+        request.details,
+        display_name=request.display_name,
+        receipt_email=request.receipt_email,
+    )
+
+
+async def open_account(merchant_name: str, currency_code: str, *, actor: Actor, key: Key | None, render: Render) -> Result:
+    """Open a merchant's wallet in a currency. Raises ``UnknownCurrency``."""
+    currency = required_currency(currency_code, await find_currency(currency_code))
+    merchant = own(actor, (await identify(names=[merchant_name])).merchant(merchant_name))
+    command: Command = Refuse(MerchantNotFound(merchant_name)) if merchant is None else OpenAccount(merchant, currency)
+    return await submit_one(command, key, render)

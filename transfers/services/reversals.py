@@ -1,0 +1,32 @@
+"""Reversals of transfers and captures."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from ledger_project.database.readers import in_reader
+from ledger_project.kernel.actors import Actor
+from ledger_project.kernel.amount_input import AmountInput
+from ledger_project.kernel.refusals import TransferNotFound
+from merchants.domain import TREASURY
+from merchants.selectors import identify
+from transfers import selectors
+from transfers.domain.commands import Details, Refuse, ReverseTransfer
+from transfers.posting.engine import submit_one
+from transfers.posting.jobs import Key, Render, Result
+from transfers.services import ownership as access
+
+
+async def reverse_transfer(
+    transfer_id: UUID, amount: AmountInput, details: Details, *, refund_fee: bool, actor: Actor, key: Key | None, render: Render
+) -> Result:
+    """Send the money of a transfer or capture back: all that is not yet reversed, or an amount of it.
+
+    Raises ``PermissionDenied`` for a merchant that did not receive the money, or that would give back the platform's fee.
+    """
+    original = access.original_for(actor, await in_reader(selectors.find_original, transfer_id), refund_fee=refund_fee)
+    if original is None:
+        return await submit_one(Refuse(TransferNotFound(transfer_id)), key, render)
+    amount_minor = amount.resolve_optional(original.currency)
+    treasury = (await identify(names=[TREASURY])).merchant(TREASURY) if refund_fee else None
+    return await submit_one(ReverseTransfer(original, amount_minor, refund_fee, treasury, details), key, render)
