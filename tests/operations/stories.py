@@ -28,7 +28,7 @@ from transfers.domain.commands import (
 )
 from transfers.posting.jobs import Key, Result
 from transfers.posting.synchronous import post_now
-from transfers.selectors.facts import find_hold_terms, find_original
+from transfers.selectors import find_hold_terms, find_original
 
 USD = Currency("USD", 2)
 

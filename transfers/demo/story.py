@@ -18,7 +18,7 @@ from transfers.demo.people import Person, price
 from transfers.domain import commands as c
 from transfers.domain.facts import HoldState
 from transfers.domain.outcome import Outcome
-from transfers.selectors.facts import find_original
+from transfers.selectors.transfers import find_original
 
 PRINCIPAL = "seed_demo"
 _HOLD_S = 7 * 24 * 3600

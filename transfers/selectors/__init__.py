@@ -1,9 +1,10 @@
 """Queries: the only way to read for a view. Synchronous, run on reader threads; each is one round trip or says why not."""
 
 from transfers.selectors.balances import get_account, get_balances, get_merchant, list_merchants
-from transfers.selectors.facts import applicable_schedule, find_hold_terms, find_original
+from transfers.selectors.fees import applicable_schedule
+from transfers.selectors.holds import find_hold_terms
 from transfers.selectors.shown import BalanceRow, EntryView, MerchantView
-from transfers.selectors.transfers import TransferFilters, get_transfer, list_transfers
+from transfers.selectors.transfers import TransferFilters, find_original, get_transfer, list_transfers
 from transfers.selectors.visibility import (
     visible_account,
     visible_hold,

@@ -10,16 +10,40 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from msgspec.structs import replace
 
+from fees.selectors import get_schedule
 from ledger_project.database.fields import readable
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
+from merchants.domain import MerchantIdentity
+from merchants.selectors import known_currency
 from transfers.domain.commands import HoldTerms
 from transfers.domain.facts import HoldState
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.models import Hold
-from transfers.selectors.facts import hold_state
 
 _MERCHANTS = ("source_merchant", "target_merchant")
 """Fetched by their ids in a query of their own: joined, the planner may merge a page of 50 with a walk along all merchants."""
+
+
+def hold_state(hold: Hold) -> HoldState:
+    """Return a stored hold (with its merchants selected) as the domain knows it."""
+    return HoldState(
+        terms=HoldTerms(
+            id=hold.id,
+            source=MerchantIdentity(hold.source_merchant_id, hold.source_merchant.name),
+            target=MerchantIdentity(hold.target_merchant_id, hold.target_merchant.name),
+            currency=known_currency(hold.currency_id),
+            amount_minor=hold.amount_minor,
+            reserved_minor=hold.reserved_minor,
+            schedule=get_schedule(hold.fee_schedule_id),
+            expires_at=hold.expires_at,
+            memo=hold.memo,
+            metadata=hold.metadata,
+            created_at=hold.created_at,
+        ),
+        status=HoldStatus(hold.status),
+        captured_minor=hold.captured_minor,
+        transfer_id=hold.capture_id,
+    )
 
 
 def _shown(holds: QuerySet[Hold]) -> list[HoldState]:
@@ -38,6 +62,12 @@ def _shown(holds: QuerySet[Hold]) -> list[HoldState]:
 def get_hold(hold_id: UUID) -> HoldState | None:
     """Return a hold as it stands now."""
     return next(iter(_shown(Hold.objects.filter(id=hold_id))), None)
+
+
+def find_hold_terms(hold_id: UUID) -> HoldTerms | None:
+    """Return what was agreed when a hold was placed."""
+    hold = Hold.objects.select_related("source_merchant", "target_merchant").filter(id=hold_id).first()
+    return None if hold is None else hold_state(hold).terms
 
 
 def page_statement(

@@ -10,9 +10,12 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from django.db import connection
 
+from fees.domain import Payer
 from ledger_project.database.fields import readable
 from ledger_project.kernel.ids import first_uuid7_at
+from merchants.domain import AccountKind, MerchantIdentity
 from merchants.selectors import identify_now, known_currency
+from transfers.domain.commands import Original
 from transfers.models import LedgerEntry, Transfer
 from transfers.selectors.shown import EntryView, TransferView
 
@@ -221,6 +224,27 @@ def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[Trans
         )
         for entry in entries
     ]
+
+
+def find_original(transfer_id: UUID) -> Original | None:
+    """Return a posted transfer that somebody wants reversed."""
+    transfer = Transfer.objects.select_related("source__merchant", "target__merchant", "fee_schedule").filter(id=transfer_id).first()
+    if transfer is None:
+        return None
+    source, target = (
+        None if account.kind == AccountKind.EXTERNAL else MerchantIdentity(account.merchant_id, account.merchant.name)
+        for account in (transfer.source, transfer.target)
+    )
+    return Original(
+        id=transfer.id,
+        kind=transfer.kind,
+        source=source,
+        target=target,
+        currency=known_currency(transfer.currency_id),
+        amount_minor=transfer.amount_minor,
+        fee_minor=transfer.fee_minor,
+        payer=Payer.SENDER if transfer.fee_schedule is None else Payer(transfer.fee_schedule.payer),
+    )
 
 
 _WITHOUT_COUNTERPARTY = frozenset({"fee", "fee_refund"})

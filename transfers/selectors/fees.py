@@ -1,0 +1,16 @@
+"""Which fee schedule a movement is charged by."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from fees.domain import Schedule, choose_schedule
+from fees.selectors import load_schedules
+from transfers.domain.kinds import TransferKind
+
+
+def applicable_schedule(merchant_id: UUID, currency: str, kind: TransferKind = TransferKind.TRANSFER) -> Schedule | None:
+    """Return the fee schedule that a movement of this merchant would be charged by now."""
+    schedules = load_schedules(merchant_ids=[merchant_id], currencies=[currency])
+    return choose_schedule(schedules, merchant_id=merchant_id, currency=currency, kind=kind.value, at=datetime.now(UTC))
