@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test browser screenshots check lint format typecheck lock bench compare soak chaos fuzz audit clean
+.PHONY: help run test browser screenshots docs check lint format typecheck lock bench compare soak chaos fuzz audit clean
 
 # What it warns of on standard error is its own bookkeeping of exceptions.
 BANDIT = $(BIN)/bandit -q -r -c pyproject.toml ledger_project merchants people fees transfers console manage.py
@@ -32,6 +32,9 @@ browser: $(VENV)/.installed-dev ## Click through the admin in a real Chromium (i
 
 screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/screenshots again, of a demo ledger
 	$(BIN)/python -m tests.browser.screenshots
+
+docs: $(VENV)/.installed-dev ## Write docs/errors.md again, from the errors of the code
+	$(BIN)/python -m tests.examples.error_document
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
 	$(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from console.second_factor import PATH, second_factor
-from ledger_project.http.documentation import DocsView, SchemaView
+from ledger_project.http.documentation import DocsView, ErrorView, SchemaView
 from ledger_project.http.health import HealthView, MetricsView, ReadinessView
 from people.views import TokenRefreshView, TokenView
 
@@ -18,6 +18,7 @@ urlpatterns = [
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("openapi.json", SchemaView.as_view(), name="openapi"),
     path("docs", DocsView.as_view(), name="docs"),
+    path("errors/<str:code>", ErrorView.as_view(), name="error"),
     path(PATH, second_factor, name="second-factor"),
     path("admin/", admin.site.urls),
 ]

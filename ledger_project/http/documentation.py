@@ -1,4 +1,6 @@
-"""The contract as the service itself tells it: OpenAPI at /openapi.json, a page to browse it at /docs. All assets are local."""
+"""The contract as the service itself tells it: OpenAPI at /openapi.json, a page to browse it at /docs, a page for each error at
+/errors/<code>. All assets are local.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,20 @@ from functools import cache
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
+from django.utils.html import escape
 from django.utils.module_loading import import_string
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
+from ledger_project.http.error_catalogue import error_cases
 from ledger_project.http.examples import Things, about
-from ledger_project.http.responses import JSON
+from ledger_project.http.responses import JSON, json_response
 from ledger_project.http.views import ApiView
+from ledger_project.kernel.errors import RouteNotFound
 from ledger_project.kernel.exact_json import dumps
+
+HTML = "text/html"
 
 
 @cache
@@ -60,7 +67,7 @@ class DocsView(ApiView):
     """The page that shows the OpenAPI document."""
 
     is_public = True
-    offers = {"GET": ("text/html",)}
+    offers = {"GET": (HTML,)}
 
     @extend_schema(exclude=True)
     async def get(self, request: HttpRequest) -> HttpResponse:
@@ -74,3 +81,31 @@ class DocsView(ApiView):
             start=static("ledger_project/docs.js"),
         )
         return HttpResponse(page, headers={"Content-Security-Policy": _SECURITY})
+
+
+_ERROR_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>{title} ({code})</title></head>
+<body><h1>{title}</h1><p><code>{status} {code}</code></p>
+<h2>When</h2><p>{when}</p>
+<h2>What to do</h2><p>{remedy}</p>
+<p><a href="/docs">All calls</a></p></body></html>
+"""
+
+
+class ErrorView(ApiView):
+    """What the ``type`` of a problem document points to: one error, when it comes and what to do."""
+
+    is_public = True
+    offers = {"GET": (JSON, HTML)}
+
+    @extend_schema(exclude=True)
+    async def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        """Return it as JSON, or as a page for whoever prefers one. Raises ``RouteNotFound`` for a code that no call answers."""
+        case = error_cases().get(code)
+        if case is None:
+            raise RouteNotFound(request.path)
+        shown = {"code": case.code, "title": case.title, "status": case.status, "when": case.when, "remedy": case.remedy}
+        if self.accepted[0] == JSON:
+            return json_response(shown)
+        return HttpResponse(_ERROR_PAGE.format(**{name: escape(value) for name, value in shown.items()}))

@@ -111,7 +111,7 @@ class Route:
         names = {
             "alice": world.alice, "bob": world.bob, "carol": world.carol, "transfer": world.transfer, "hold": world.hold,
             "wallet": world.wallets[world.bob], "payer_wallet": world.wallets[world.alice], "unique": unique(), "currency": next(CURRENCIES),
-            "idle": world.idle, "idle_wallet": world.wallets[world.idle],
+            "idle": world.idle, "idle_wallet": world.wallets[world.idle], "code": "not_found",
         } | missing  # fmt: skip
         arguments: dict[str, Any] = {"method": self.method, "url": self.path.format(**names)}
         if self.body is not None:
@@ -169,6 +169,7 @@ ROUTES = [
     Route("GET", "/readyz", None, 200, 200, 200, 200),
     Route("GET", "/openapi.json", None, 200, 200, 200, 200),
     Route("GET", "/docs", None, 200, 200, 200, 200),
+    Route("GET", "/errors/{code}", None, 200, 200, 200, 200),
 ]  # fmt: skip
 
 IDS = [f"{route.method} {route.path} {next(iter(route.body or {}), '')}".strip() for route in ROUTES]

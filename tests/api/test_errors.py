@@ -38,6 +38,7 @@ ROUTES = {
     "/readyz": {"GET", "HEAD"},
     "/openapi.json": {"GET", "HEAD"},
     "/docs": {"GET", "HEAD"},
+    "/errors/not_found": {"GET", "HEAD"},
 }
 
 

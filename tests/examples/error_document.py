@@ -1,0 +1,40 @@
+"""``python -m tests.examples.error_document``: write docs/errors.md again, from the errors of the code."""
+
+from __future__ import annotations
+
+from textwrap import fill
+
+from tests.environment import ROOT
+
+FILE = ROOT / "docs" / "errors.md"
+
+HEAD = """# Errors
+
+<!-- Made by `make docs` from the error classes and `ledger_project/http/error_catalogue.py`. -->
+
+Every refusal is a problem document (RFC 9457, `application/problem+json`). Programs decide by
+`code`; `detail` is a sentence for people, and other members carry the numbers of the case. A running
+service shows each error at `/errors/<code>`, as JSON or as a page. The `type` of a problem document
+is `LEDGER_ERROR_BASE_URL` and the code: set it to the public address of `/errors/`.
+
+"The key" below is the `Idempotency-Key`. A refusal that is decided where the money is (404 of a
+thing in the body or path, 409, 422 of fees and currencies) is kept under the key: the same request
+with the same key gets the same answer, so a corrected request needs a new key. All other errors
+leave the key free.
+"""
+
+
+def text() -> str:
+    """Return what docs/errors.md has to say."""
+    import ledger_project.asgi  # noqa: F401 - all errors are known then
+    from ledger_project.http.error_catalogue import error_cases
+
+    parts = [HEAD]
+    for case in error_cases().values():
+        when, remedy = (fill(f"*{name}:* {words}", 100) for name, words in (("When", case.when), ("What to do", case.remedy)))
+        parts.append(f"\n## {case.code}\n\n{case.status} {case.title}\n\n{when}\n\n{remedy}\n")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())
