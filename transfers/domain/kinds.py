@@ -1,6 +1,6 @@
-"""The words of the journal: kinds of transfers, types of entries, directions."""
+"""The words of the journal: kinds of transfers, types of entries, directions, places in a batch."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class TransferKind(StrEnum):
@@ -38,6 +38,17 @@ class Direction(StrEnum):
 
     DEBIT = "DEBIT"
     CREDIT = "CREDIT"
+
+
+class BatchPlace(IntEnum):
+    """Which of the transfers of one statement has the others checked at the commit (``sql/guards.sql``)."""
+
+    ALONE = 0
+    """It is the only one."""
+    FIRST = 1
+    """It has all further ones checked with it."""
+    FURTHER = 2
+    """It is checked with the first one."""
 
 
 REVERSIBLE_KINDS = frozenset({TransferKind.TRANSFER, TransferKind.CAPTURE})

@@ -11,18 +11,16 @@ from fees.models import FeeSchedule
 from ledger_project.database.fields import MinorUnitsField, values
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from merchants.models import Account, Currency
-from transfers.domain.kinds import Direction, EntryType, TransferKind
+from transfers.domain.kinds import BatchPlace, Direction, EntryType, TransferKind
 
 LONG_AMOUNT_MINOR = 10**18
 """The smallest amount of more than 18 digits: what statements in the formats of banks cannot hold."""
 
-
-class BatchPlace(models.IntegerChoices):
-    """Which of the transfers that one statement writes has the others looked at when it commits (``sql/guards.sql``)."""
-
-    ALONE = 0, "looked at by itself"
-    FIRST = 1, "looked at together with all further ones"
-    FURTHER = 2, "looked at with the first one"
+_BATCH_PLACES = [
+    (BatchPlace.ALONE.value, "looked at by itself"),
+    (BatchPlace.FIRST.value, "looked at together with all further ones"),
+    (BatchPlace.FURTHER.value, "looked at with the first one"),
+]
 
 
 class Transfer(models.Model):
@@ -50,7 +48,7 @@ class Transfer(models.Model):
     principal = models.CharField(max_length=255)
     request_id = models.CharField(max_length=128)
     created_at = models.DateTimeField()
-    batch_place = models.SmallIntegerField(choices=BatchPlace.choices, db_default=BatchPlace.ALONE, editable=False)
+    batch_place = models.SmallIntegerField(choices=_BATCH_PLACES, db_default=BatchPlace.ALONE.value, editable=False)
 
     class Meta:
         ordering = ["-id"]

@@ -15,9 +15,9 @@ from msgspec import Struct
 from ledger_project.kernel.metadata import stored_json
 from transfers.domain.facts import AccountState, HoldState
 from transfers.domain.hashing import seal
+from transfers.domain.kinds import BatchPlace
 from transfers.domain.ledger import PostedEntry, PostedTransfer
 from transfers.domain.plan import Plan
-from transfers.models.journal import BatchPlace
 from transfers.posting import sql
 from transfers.posting.arrays import hexes, microseconds, plain, quoted, uuids, words
 from transfers.posting.jobs import Answer
