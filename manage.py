@@ -19,7 +19,7 @@ def main() -> None:
         if not os.environ.get("LEDGER_AUTH"):
             os.environ["LEDGER_AUTH"] = "open"
     try:
-        from ledger_project.management.running import run  # noqa: PLC0415 - the settings module must be named first
+        from ledger_project.command_line.runner import run  # noqa: PLC0415 - the settings module must be named first
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(run(sys.argv, execute))

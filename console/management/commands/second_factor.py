@@ -11,7 +11,7 @@ from django.core.management import CommandError
 from django.core.management.base import BaseCommand
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from ledger_project.management.running import IMPOSSIBLE
+from ledger_project.command_line.runner import IMPOSSIBLE
 
 log = structlog.get_logger(__name__)
 

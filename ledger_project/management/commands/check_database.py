@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import DatabaseError
 
+from ledger_project.command_line.output import ReportingCommand
 from ledger_project.database.durability import Severity, examine_database
 from ledger_project.kernel.exact_json import dumps_text
-from ledger_project.management.output import ReportingCommand
 
 
 class Command(ReportingCommand):

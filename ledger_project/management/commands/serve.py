@@ -19,9 +19,9 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from uvicorn.supervisors import Multiprocess
 
+from ledger_project.command_line.runner import IMPOSSIBLE
 from ledger_project.database.embedded import EmbeddedPostgres
 from ledger_project.database.poolers import refused_pooler
-from ledger_project.management.running import IMPOSSIBLE
 from ledger_project.observability.metrics import prepare_multiprocess
 from ledger_project.process.supervisor import SUPERVISOR
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management import CommandError
 from django.core.management.base import BaseCommand
 
+from ledger_project.command_line.arguments import whole
+from ledger_project.command_line.runner import IMPOSSIBLE
 from ledger_project.kernel.actors import MERCHANT_SCOPES, Scope
-from ledger_project.management.arguments import whole
-from ledger_project.management.running import IMPOSSIBLE
 from merchants.domain import MerchantIdentity
 from merchants.selectors import identify_now
 from people.credentials import KeyRefused, create_key, revoke_key

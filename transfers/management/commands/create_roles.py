@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, transaction
 from psycopg import sql
 
-from ledger_project.management.running import IMPOSSIBLE
+from ledger_project.command_line.runner import IMPOSSIBLE
 from transfers.upkeep.roles import create_role, grants
 
 PASSWORD_VARIABLE = "LEDGER_SERVICE_PASSWORD"  # noqa: S105 - the name of a variable  # nosec B105

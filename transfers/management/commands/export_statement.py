@@ -15,9 +15,9 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.http import StreamingHttpResponse
 
+from ledger_project.command_line.arguments import moment
+from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
-from ledger_project.management.arguments import moment
-from ledger_project.management.output import ReportingCommand, steps
 from merchants.domain import AccountKind
 from merchants.models import Account
 from transfers.selectors.statements import Period, get_period

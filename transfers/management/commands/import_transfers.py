@@ -22,9 +22,9 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
+from ledger_project.command_line.runner import IMPOSSIBLE, INTERRUPTED
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.errors import DatabaseUnavailable
-from ledger_project.management.running import IMPOSSIBLE, INTERRUPTED
 from transfers.management.import_files import FileUnreadable, Line, Survey, line_item, read_lines, renderer, survey
 from transfers.posting.jobs import Result
 from transfers.services.payment_files import post_transfers_now

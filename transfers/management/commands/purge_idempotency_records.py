@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
-from ledger_project.management.output import ReportingCommand, steps
 from transfers.upkeep.purging import count_expired_keys, purge_expired_keys
 
 

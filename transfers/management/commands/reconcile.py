@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from ledger_project.command_line.arguments import identifier, moment
+from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
-from ledger_project.management.arguments import identifier, moment
-from ledger_project.management.output import ReportingCommand, steps
 from merchants.models import Account
 from transfers.models import ReconciliationRun
 from transfers.reconciliation.anchors import AnchorUnreadable

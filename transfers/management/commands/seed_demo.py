@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
-from ledger_project.management.output import ReportingCommand, steps
 from merchants.models import Merchant
 from transfers.demo.people import CAST
 from transfers.demo.telling import Plan, Telling, Told

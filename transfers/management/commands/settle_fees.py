@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
 from ledger_project.kernel.money import format_minor
-from ledger_project.management.output import ReportingCommand, steps
 from merchants.selectors import find_currency_now, known_currency
 from transfers.services.fee_settlement import NoTreasury, Settlement, count_fee_accounts, settle_fees
 
