@@ -5,9 +5,8 @@ import secrets
 from pathlib import Path
 from typing import Literal, cast
 
-
-class ConfigurationError(ValueError):
-    """A setting from the environment is wrong; the message says which and what would be right."""
+from ledger_project.kernel.configuration import ConfigurationError
+from ledger_project.process.private_files import kept_value
 
 
 def authentication_mode(text: str) -> Literal["open", "required"]:
@@ -60,22 +59,3 @@ def secret_key(configured: str, *, data_dir: Path, embedded: bool, debug: bool) 
     if not embedded and not debug:
         raise ConfigurationError("SECRET_KEY is not set; with DATABASE_URL a long random one is required")
     return kept_value(data_dir / "secret_key", secrets.token_urlsafe(50))
-
-
-def kept_value(path: Path, new: str) -> str:
-    """Return what a private file holds; the first call puts ``new`` there, whoever else calls at the same time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        return path.read_text()
-    # Written whole under another name first: who finds the file must not find it empty.
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(new)
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return path.read_text()
-    finally:
-        draft.unlink()
-    return new

@@ -20,9 +20,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from environs import EnvError
 
-from ledger_project.configuration import ConfigurationError
 from ledger_project.database.embedded import EmbeddedPostgresError
 from ledger_project.database.sqlstates import meaning_of, sqlstate_of
+from ledger_project.kernel.configuration import ConfigurationError
 from ledger_project.kernel.errors import Unavailable
 
 FOUND = 1

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from ledger_project.configuration import ConfigurationError, kept_value
+from ledger_project.kernel.configuration import ConfigurationError
+from ledger_project.process.private_files import kept_value
 
 SYSTEM_USER = "ledger-postgres"
 """The unprivileged user that the embedded server runs as when we are root; made if it can be, else ``nobody`` serves."""

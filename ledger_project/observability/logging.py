@@ -14,7 +14,7 @@ from typing import Literal, TextIO
 
 import structlog
 
-from ledger_project.configuration import ConfigurationError
+from ledger_project.kernel.configuration import ConfigurationError
 from ledger_project.observability.log_lines import CoalescingListener, dumps_line
 
 _listener: CoalescingListener | None = None

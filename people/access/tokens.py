@@ -33,8 +33,9 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.tokens import Token
 
-from ledger_project.configuration import ConfigurationError, kept_value
 from ledger_project.kernel.actors import MERCHANT_SCOPES, Actor, Credential, InvalidToken, Scope
+from ledger_project.kernel.configuration import ConfigurationError
+from ledger_project.process.private_files import kept_value
 
 log = structlog.get_logger(__name__)
 

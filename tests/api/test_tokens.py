@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from django.contrib.auth.models import Permission, User
 
 from ledger_project.checks import check_settings
-from ledger_project.configuration import ConfigurationError, environment_secret
+from ledger_project.configuration import environment_secret
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Scope
+from ledger_project.kernel.configuration import ConfigurationError
 from merchants.selectors import identify
 from people.access import tokens
 from people.access.authentication import forget_credentials
