@@ -1,6 +1,6 @@
-"""The second factor: a time-based code (TOTP, django-otp). Whose first password login to the admin it is enrols a device, once.
+"""The page of the second factor: it asks for the code, and enrols a device at a user's first login, once.
 
-Where it is required, a password alone opens no page of the admin, gets no token, and makes no session that the API believes.
+``people/access/second_factor.py`` has the rule.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ from typing import Any, cast
 import qrcode
 import qrcode.image.svg
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import AbstractUser
-from django.contrib.sessions.backends.base import SessionBase
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -22,19 +19,19 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
-from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp import login as otp_login
-from django_otp.models import Device
 from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from people.access.second_factor import accepts, confirmed_device, is_required
 
 PATH = "admin/second-factor/"
 
 
 class SecondFactorMiddleware(MiddlewareMixin):
-    """Sends whoever has shown only a password to the page that asks for the code, from every page of the admin."""
+    """Redirects users who have shown only a password from every page of the admin to the page that asks for the code."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        """Let through the pages that lead in and out."""
+        """Redirect to the page of the code, except from that page, the login and the logout."""
         if not is_required() or not request.path.startswith("/admin"):
             return None
         own = reverse("second-factor")
@@ -71,45 +68,9 @@ def _picture(device: TOTPDevice) -> str:
     return mark_safe(drawing)  # noqa: S308 - drawn here, of squares  # nosec B308, B703
 
 
-def is_required() -> bool:
-    """Whether members of the staff must show a second factor."""
-    return settings.LEDGER_ADMIN_TOTP == "required"
-
-
-def accepts(device: TOTPDevice, code: str) -> bool:
-    """Whether a code is right. After wrong ones django-otp takes none for a while that doubles each time; used ones never again.
-
-    Under the device's lock, so that of two who show one code at once, one is refused.
-    """
-    if not (code.isascii() and code.isdigit()):
-        return False
-    with transaction.atomic():
-        locked = TOTPDevice.objects.select_for_update().filter(pk=device.pk).first()
-        if locked is None:
-            return False
-        allowed, _ = locked.verify_is_allowed()
-        return bool(allowed and locked.verify_token(code))
-
-
-def confirmed_device(user: AbstractUser) -> TOTPDevice | None:
-    """Return the device that a user has enrolled."""
-    return TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk").first()
-
-
-def is_device_of(user: AbstractUser, persistent_id: object) -> bool:
-    """Whether a session or token that names this device may still be believed: the user has it, and it was not reset."""
-    device = Device.from_persistent_id(persistent_id) if isinstance(persistent_id, str) else None
-    return device is not None and device.confirmed and device.user_id == user.pk
-
-
-def session_shows_it(session: SessionBase, user: AbstractUser) -> bool:
-    """Whether the second factor was shown in this session. For calls that do without the admin's middleware."""
-    return is_device_of(user, session.get(DEVICE_ID_SESSION_KEY))
-
-
 @never_cache
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """Ask for the code; show the QR code first to who has no device yet."""
+    """Ask for the code. A user without a device is shown the QR code as well."""
     if not request.user.is_authenticated or not request.user.is_staff:
         return HttpResponseRedirect(reverse("admin:login"))
     user = cast("AbstractUser", request.user)

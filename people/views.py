@@ -15,7 +15,6 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
-from console import second_factor
 from ledger_project.database.readers import in_reader
 from ledger_project.http.fields import StrictString
 from ledger_project.http.responses import json_response
@@ -24,6 +23,7 @@ from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import InvalidToken, NotAuthenticated, Scope
 from ledger_project.kernel.errors import RouteNotFound
+from people.access import second_factor
 from people.access.rate_limits import Brake, address_of
 from people.access.tokens import LedgerAccessToken, LedgerRefreshToken, read_claims, ring
 

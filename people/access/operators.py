@@ -8,8 +8,8 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 
-from console import second_factor
 from ledger_project.kernel.actors import Actor, NotAuthenticated, PermissionDenied, Scope
+from people.access import second_factor
 
 OPERATOR_PERMISSION = "transfers.view_transfer"
 """What a member of the staff needs to see figures: the viewers' role has it, and so have all others."""
