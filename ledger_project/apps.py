@@ -18,10 +18,7 @@ class LedgerProjectConfig(AppConfig):
         from ledger_project.http.health import refuse_what_cannot_work  # noqa: PLC0415 - settings are read now, not before
         from ledger_project.process.lifecycle import on_startup  # noqa: PLC0415
         from ledger_project.process.supervisor import watch_supervisor  # noqa: PLC0415
-        from people.access.authentication import use_token_check  # noqa: PLC0415
-        from people.access.tokens import check_access_token  # noqa: PLC0415
 
-        use_token_check(check_access_token)
         connection_created.connect(refuse_other_encodings)
         on_startup(serve_with_limits)
         on_startup(refuse_what_cannot_work)

@@ -88,6 +88,9 @@ FORWARDED_ALLOW_IPS: list[str] = [proxy.strip() for proxy in env.list("FORWARDED
 LEDGER_AUTH: Literal["open", "required"] = authentication_mode(env.str("LEDGER_AUTH", "required"))
 """`required`: every call but health and documentation needs a credential. `open`: none does; for trying out, on loopback only."""
 
+LEDGER_AUTHENTICATION = "people.access.admission.admit"
+"""The function that finds out who calls the API, and refuses who calls too often."""
+
 LEDGER_BIND: str = env.str("LEDGER_BIND", "")
 """The address that the service listens on, said by whatever starts it (`manage.py serve` does): open mode is refused without."""
 
@@ -274,6 +277,9 @@ SPECTACULAR_SETTINGS = {
         "TransferStatusEnum": ["posted"],
     },
 }
+
+LEDGER_READINESS_CHECKS = ["transfers.upkeep.roles.missing_rights"]
+"""Functions that `/readyz` calls besides its own checks: each returns what keeps postings from working, or None."""
 
 LEDGER_EXAMPLE_THINGS = "transfers.selectors.example_things.find_things"
 """What finds the things that the OpenAPI document's examples are about, in open mode."""

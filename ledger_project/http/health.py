@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import structlog
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.connections import EncodingRefused, drop_connection
@@ -45,17 +48,6 @@ class HealthView(ApiView):
         return json_response({"status": "ok"})
 
 
-Check = Callable[[], str | None]
-"""Returns what keeps postings from working, in a sentence; None if nothing does. Synchronous, run on a reader thread."""
-
-_checks: list[Check] = []
-
-
-def on_readiness(check: Check) -> None:
-    """Have readiness depend on this too."""
-    _checks.append(check)
-
-
 def _takes_writes() -> str | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean")
@@ -90,9 +82,16 @@ def _is_migrated() -> str | None:
     return None
 
 
+@cache
+def _checks() -> tuple[Callable[[], str | None], ...]:
+    """Return the checks in their order: each returns what keeps postings from working, in a sentence, or None."""
+    further = [import_string(name) for name in settings.LEDGER_READINESS_CHECKS]
+    return (refused_pooler, _takes_writes, _is_migrated, *further)
+
+
 def check_readiness() -> str | None:
     """Return the first thing that is not ready; None if postings can be made."""
-    for check in (refused_pooler, _takes_writes, _is_migrated, *_checks):
+    for check in _checks():
         missing = check()
         if missing is not None:
             return missing

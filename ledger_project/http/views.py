@@ -8,53 +8,37 @@ an ``HttpResponse`` whose bytes are ready, so nothing is rendered later in a thr
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, Protocol
 
 from adrf.views import APIView
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from rest_framework import exceptions, serializers
 
 from ledger_project.database.lost_rows import IdentitiesLost, forget_all, generation
-from ledger_project.database.readers import in_reader
 from ledger_project.http.negotiation import JSON_ONLY, negotiate
 from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
 from ledger_project.http.validation import NoQuery, Query, read_query
-from ledger_project.kernel.actors import ANONYMOUS, PLATFORM_SCOPES, Actor, InvalidToken, NotAuthenticated, PermissionDenied, Scope
-from people.access.authentication import authenticate
-from people.access.operators import session_actor
-from people.access.rate_limits import brake_address, brake_credential, brake_stranger, count_failure
+from ledger_project.kernel.actors import ANONYMOUS, PLATFORM_SCOPES, Actor, PermissionDenied, Scope
 
 _NO_QUERY = Query(NoQuery, {}, {})
 
 
-async def _admit(request: HttpRequest, *, takes_session: bool) -> Actor:
-    """Return who calls, unless they call too often. Raises ``AccessRefused``."""
-    try:
-        actor = await authenticate(request, before_check=brake_stranger)
-    except InvalidToken:
-        count_failure(request)
-        raise
-    except NotAuthenticated:
-        brake_stranger(request)
-        if not takes_session:
-            raise
-        actor = await _admit_session(request)
-    brake_address(request)
-    brake_credential(f"{actor.owner} {actor.principal}")
-    return actor
+class Authentication(Protocol):
+    """Finds out who calls. Raises ``AccessRefused``. ``takes_session``: the session of an operator is accepted as well."""
+
+    async def __call__(self, request: HttpRequest, *, takes_session: bool) -> Actor: ...
 
 
-async def _admit_session(request: HttpRequest) -> Actor:
-    """Return the operator whose session a request without a credential carries. Raises ``AccessRefused``."""
-    try:
-        return await in_reader(session_actor, request)
-    except NotAuthenticated:
-        if settings.SESSION_COOKIE_NAME in request.COOKIES:
-            count_failure(request)
-        raise
+@cache
+def _authentication() -> Authentication:
+    """Return the function that the setting ``LEDGER_AUTHENTICATION`` names."""
+    found: Authentication = import_string(settings.LEDGER_AUTHENTICATION)
+    return found
 
 
 class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
@@ -89,7 +73,7 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         """Authenticate, check the scope, call the handler, and turn every exception into a problem document."""
         self.args, self.kwargs, self.request = args, kwargs, request
         try:
-            actor = ANONYMOUS if self.is_public else await _admit(request, takes_session=self.takes_session)
+            actor = ANONYMOUS if self.is_public else await _authentication()(request, takes_session=self.takes_session)
             request.actor, request.principal = actor, actor.principal  # type: ignore[attr-defined]
             if request.method not in self._methods:
                 raise exceptions.MethodNotAllowed(str(request.method))

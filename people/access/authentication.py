@@ -12,7 +12,6 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -25,6 +24,8 @@ from django.http.request import split_domain_port, validate_host
 from ledger_project.database.lost_rows import generation
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import ANONYMOUS, Actor, Credential, InvalidToken, NotAuthenticated, PermissionDenied
+from people.access.tokens import check_access_token
+from people.credentials import find_key
 
 log = structlog.get_logger(__name__)
 
@@ -32,35 +33,8 @@ _CAPACITY = 10_000
 _KEY = re.compile(r"lk_[A-Za-z0-9]{8}_[A-Za-z0-9_-]{43}", re.ASCII)
 _MAX_CREDENTIAL = 4096
 
-
-KeyLookup = Callable[[bytes], Credential | None]
-"""Find a valid API key by the SHA-256 of the whole key. Synchronous, run on a reader thread."""
-
-TokenCheck = Callable[[str], Credential]
-"""Check an access token; raises ``InvalidToken``. CPU only, run on the event loop."""
-
-
-@dataclass(slots=True)
-class _Checks:
-    """How credentials are checked; apps above this one bring their parts along when they are ready."""
-
-    find_key: KeyLookup | None = None
-    check_token: TokenCheck | None = None
-
-
-_checks = _Checks()
 _known: LRUCache[bytes, tuple[Actor, float, int]] = LRUCache(_CAPACITY)
 _under_way: dict[bytes, asyncio.Future[Credential | None]] = {}
-
-
-def use_key_lookup(find_key: KeyLookup) -> None:
-    """Have API keys found by this function."""
-    _checks.find_key = find_key
-
-
-def use_token_check(check_token: TokenCheck) -> None:
-    """Have access tokens checked by this function."""
-    _checks.check_token = check_token
 
 
 def forget_credentials() -> None:
@@ -116,14 +90,14 @@ def _sent(request: HttpRequest) -> str | None:
 
 async def _check(text: str, digest: bytes) -> Credential | None:
     if not text.startswith("lk_"):
-        return None if _checks.check_token is None else _checks.check_token(text)
+        return check_access_token(text)
     # What is not of a key's form is not worth a question to the database.
-    if _checks.find_key is None or not _KEY.fullmatch(text):
+    if not _KEY.fullmatch(text):
         return None
     # One question for all who ask at the same time.
     future = _under_way.get(digest)
     if future is None:
-        future = asyncio.ensure_future(in_reader(_checks.find_key, digest))
+        future = asyncio.ensure_future(in_reader(find_key, digest))
         _under_way[digest] = future
         future.add_done_callback(lambda _: _under_way.pop(digest, None))
     return await asyncio.shield(future)

@@ -18,7 +18,7 @@ from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Credential, Scope
 from merchants.models import Merchant
 from people.access import authentication
-from people.access.authentication import forget_credentials, use_key_lookup
+from people.access.authentication import forget_credentials
 from people.credentials import KeyRefused, create_key, find_key, revoke_key
 from people.models import ApiKey
 from tests.api.test_authorization import bearer, new_key
@@ -30,7 +30,6 @@ def required(settings: Any) -> Iterator[Any]:
     settings.LEDGER_AUTH = "required"
     forget_credentials()
     yield settings
-    use_key_lookup(find_key)
     forget_credentials()
 
 
@@ -67,14 +66,16 @@ async def test_a_key_is_not_believed_past_its_end(api: httpx.AsyncClient, requir
     assert (await api.get("/merchants", headers=bearer(made.secret))).status_code == 401
 
 
-async def test_the_database_is_asked_once_for_all_who_come_at_once_and_then_not_again(api: httpx.AsyncClient, required: Any) -> None:
+async def test_the_database_is_asked_once_for_all_who_come_at_once_and_then_not_again(
+    api: httpx.AsyncClient, required: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[bytes] = []
 
     def counting(digest: bytes) -> Credential | None:
         asked.append(digest)
         return find_key(digest)
 
-    use_key_lookup(counting)
+    monkeypatch.setattr(authentication, "find_key", counting)
     secret = (await new_key()).secret
     answers = await asyncio.gather(*[api.get("/merchants", headers=bearer(secret)) for _ in range(20)])
     assert {answer.status_code for answer in answers} == {200}
