@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledger_project.settings")
 
@@ -15,23 +14,24 @@ import structlog  # noqa: E402 - Django must be set up first
 from django.conf import settings  # noqa: E402
 
 from ledger_project.database.poolers import StartRefused  # noqa: E402
-from ledger_project.http.bodies import Receive  # noqa: E402
+from ledger_project.http.asgi import Application, AsgiScope, Receive, Send  # noqa: E402
 from ledger_project.http.full_stack import FullStack  # noqa: E402
-from ledger_project.http.handler import ApiHandler, Scope, Send  # noqa: E402
+from ledger_project.http.handler import ApiHandler  # noqa: E402
 from ledger_project.process import lifecycle  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
-_api: Any = ApiHandler()
+_api: Application = ApiHandler()
 if settings.LEDGER_TRACING:
+    from ledger_project.http.tracing import traced
     from ledger_project.observability import tracing
 
-    _api = tracing.current().application(_api)
+    _api = traced(_api)
     lifecycle.on_shutdown(tracing.current().stop)
 _full_stack = FullStack()
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
+async def application(scope: AsgiScope, receive: Receive, send: Send) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
         is_for_people = scope["path"].startswith(settings.LEDGER_FULL_STACK_PREFIXES)

@@ -1,7 +1,6 @@
 """The transfers app: how money moves."""
 
 from django.apps import AppConfig
-from django.conf import settings
 
 
 class TransfersConfig(AppConfig):
@@ -14,7 +13,6 @@ class TransfersConfig(AppConfig):
         from ledger_project.process.lifecycle import on_shutdown, on_startup  # noqa: PLC0415 - models are loaded now, not before
         from transfers.figures.refresh import rollup_differences  # noqa: PLC0415
         from transfers.posting import engine  # noqa: PLC0415
-        from transfers.posting import reports as reporting  # noqa: PLC0415
         from transfers.reconciliation.run import EXTRA_CHECKS  # noqa: PLC0415
         from transfers.upkeep import periodic  # noqa: PLC0415
 
@@ -22,7 +20,3 @@ class TransfersConfig(AppConfig):
         on_startup(periodic.start)
         on_shutdown(engine.drain_engine)
         on_shutdown(periodic.stop)
-        if settings.LEDGER_TRACING:
-            from ledger_project.observability import tracing  # noqa: PLC0415
-
-            reporting.observers.append(tracing.current().batch)

@@ -6,15 +6,11 @@ so a body that was lost on the way must never look like one that was not sent.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
 from django.conf import settings
 
+from ledger_project.http.asgi import Receive
 from ledger_project.http.problems import BadRequest
 from ledger_project.kernel.errors import MalformedJson, PayloadTooLarge
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Disconnected(Exception):

@@ -17,8 +17,8 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 
-from ledger_project.http.bodies import Disconnected, Receive, receive_body
-from ledger_project.http.handler import Scope, Send
+from ledger_project.http.asgi import AsgiScope, Receive, Send
+from ledger_project.http.bodies import Disconnected, receive_body
 from ledger_project.http.headers import read_headers
 from ledger_project.http.parsing import check_encoding
 from ledger_project.http.problems import problem
@@ -51,7 +51,7 @@ class _Static(_Refusing, ASGIStaticFilesHandler):  # type: ignore[misc]  # both 
             raise Http404 from None
 
 
-async def _whole_body(scope: Scope, receive: Receive) -> bytes:
+async def _whole_body(scope: AsgiScope, receive: Receive) -> bytes:
     """Return a request's body. Raises ``LedgerError`` for a request that is not whole, or not in order."""
     headers, refusal = read_headers(scope["headers"])
     body = await receive_body(receive, length=headers.get(b"content-length"), coding=headers.get(b"transfer-encoding"))
@@ -78,7 +78,7 @@ class FullStack:
     def __init__(self) -> None:
         self._django = _Static(_Refusing())
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
             body = await _whole_body(scope, receive)

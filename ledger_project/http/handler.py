@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -29,7 +29,8 @@ from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver, set_script_prefix
 from structlog.contextvars import bind_contextvars
 
-from ledger_project.http.bodies import Disconnected, Receive, receive_body
+from ledger_project.http.asgi import AsgiScope, Receive, Send
+from ledger_project.http.bodies import Disconnected, receive_body
 from ledger_project.http.headers import joined, refusal_of_second
 from ledger_project.http.problems import exception_response
 from ledger_project.http.protocol import ANSWER, Answer
@@ -37,9 +38,6 @@ from ledger_project.http.responses import HSTS, STANDARD_HEADERS, header_lines
 from ledger_project.kernel.errors import LedgerError, MalformedJson
 from ledger_project.observability import metrics
 from ledger_project.observability.log_lines import LineLogger
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = LineLogger("ledger.request")
 
@@ -72,7 +70,7 @@ class _Request(ASGIRequest):
     body_fault: LedgerError | None = None
     """Why the body is not there: it is too large, or did not come whole. Said by the view, once it knows that the caller may know."""
 
-    def __init__(self, scope: Scope, script_name: str) -> None:
+    def __init__(self, scope: AsgiScope, script_name: str) -> None:
         self.scope = scope
         self._post_parse_error = self._read_started = False
         self.resolver_match = None
@@ -135,7 +133,7 @@ class ApiHandler(ASGIHandler):
         request.resolver_match = match
         return match
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Answer one request."""
         started = time.perf_counter()
         prefix = get_script_prefix(scope)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
+from django.conf import settings
 
 from ledger_project.observability import metrics
 from ledger_project.observability.log_lines import LineLogger
@@ -95,4 +96,15 @@ def measure_batch(report: BatchReport) -> None:
 
 
 observers: list[BatchObserver] = [log_batch, measure_batch]
-"""Who is told about each batch."""
+"""Functions that are called with the report of each batch."""
+
+if settings.LEDGER_TRACING:
+    from ledger_project.observability import tracing
+
+    def trace_batch(report: BatchReport) -> None:
+        """Record a span for each posting transaction."""
+        figures = {"size": report.size, "posted": report.posted, "refused": report.refused, "failed": report.failed}
+        attributes = {f"ledger.{name}": count for name, count in figures.items()}
+        tracing.current().record("posting", duration_s=report.duration_s, attributes=attributes)
+
+    observers.append(trace_batch)
