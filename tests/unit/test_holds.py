@@ -1,18 +1,14 @@
-"""Holds, captures and reversals: every state meets every command, and no part of a fee is lost or paid twice."""
+"""Holds and their captures: what is reserved is paid out or goes back, and no part of a fee is lost or paid twice."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fees.domain import Payer, Schedule
+from fees.domain import Payer
 from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, InsufficientFunds
 from merchants.domain import AccountKind, Status
 from tests.factories import USD, full_book, identity, schedule
@@ -22,18 +18,13 @@ from transfers.domain.commands import (
     Command,
     Details,
     HoldTerms,
-    Original,
     PlaceHold,
-    ReverseTransfer,
-    SettleFees,
-    TransferFunds,
 )
 from transfers.domain.facts import Book, HoldState
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import TransferKind
 from transfers.domain.outcome import Outcome
 from transfers.domain.plan import Group, plan
-from transfers.domain.reversals import fee_share
 
 ANN, BEN, TREASURY = identity("ann"), identity("ben"), identity("treasury")
 
@@ -141,65 +132,3 @@ def test_a_frozen_party_stops_a_hold_and_its_capture() -> None:
     book.accounts[AccountKey(BEN.id.int, "USD", AccountKind.WALLET)].status = Status.FROZEN
     assert isinstance(decide(with_hold(book, terms), CaptureHold(terms, None, Details())).refusal, AccountFrozen)
     assert isinstance(decide(book, PlaceHold(uuid4(), ANN, BEN, USD, 1, 60, Details())).refusal, AccountFrozen)
-
-
-# --- reversals --------------------------------------------------------------------------------------------------------------
-
-
-def original(kind: str = "transfer", amount_minor: int = 1000, fee_minor: int = 10, payer: Payer = Payer.SENDER) -> Original:
-    outside = kind in {"deposit", "opening"}
-    return Original(uuid4(), kind, None if outside else ANN, BEN, USD, amount_minor, fee_minor, payer)
-
-
-def back(what: Original, amount_minor: int | None = None, *, refund_fee: bool = False) -> ReverseTransfer:
-    return ReverseTransfer(what, amount_minor, refund_fee, TREASURY if refund_fee else None, Details())
-
-
-def test_a_receiver_who_spent_the_money_cannot_give_it_back() -> None:
-    assert isinstance(decide(ledger(0, 999), back(original())).refusal, InsufficientFunds)
-
-
-@given(amount=st.integers(1, 10**6), fee=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 10**6), max_size=8))
-def test_a_full_reversal_in_parts_gives_back_exactly_the_fee(amount: int, fee: int, cuts: list[int]) -> None:
-    edges = sorted({cut % amount for cut in cuts} | {0, amount})
-    parts = [high - low for low, high in pairwise(edges)]
-    shares = [fee_share(fee_minor=fee, original_minor=amount, amount_minor=p, earlier_minor=parts[:i]) for i, p in enumerate(parts)]
-    assert sum(shares) == fee
-    assert all(share >= 0 for share in shares)
-
-
-@pytest.mark.parametrize("payer", Payer)
-def test_a_fee_goes_back_to_who_paid_it(payer: Payer) -> None:
-    book = ledger(1010, schedules=[schedule(payer=payer)])
-    moved = decide(book, TransferFunds(ANN, BEN, USD, 1000, Details())).transfer
-    assert moved is not None
-    what = replace(original(payer=payer), id=moved.id, fee_minor=moved.fee_minor)
-    assert decide(book, back(what, refund_fee=True)).refusal is None
-    assert (has(book), has(book, BEN)) == (1010, 0)
-    assert {has(book, m, AccountKind.FEES) for m in (ANN, BEN)} == {0}
-
-
-def test_a_fee_that_was_swept_comes_out_of_the_treasury() -> None:
-    book = ledger(1010)
-    moved = decide(book, TransferFunds(ANN, BEN, USD, 1000, Details())).transfer
-    assert moved is not None
-    decide(book, SettleFees(ANN, TREASURY, USD, Details()))
-    assert has(book, TREASURY) == 10
-    assert decide(book, back(replace(original(), id=moved.id), refund_fee=True)).refusal is None
-    assert (has(book), has(book, TREASURY)) == (1010, 0)
-
-
-def test_without_a_treasury_the_payers_own_fees_must_suffice() -> None:
-    book = ledger(1010)
-    decide(book, TransferFunds(ANN, BEN, USD, 1000, Details()))
-    command = replace(back(original(), refund_fee=True), treasury=None)
-    assert decide(book, command).refusal is None
-    assert (has(book), has(book, kind=AccountKind.FEES)) == (1010, 0)
-
-
-def test_a_fee_of_nothing_needs_no_way_back() -> None:
-    free: Schedule = schedule(rate=schedule().rate * 0)
-    book = ledger(1000, schedules=[free])
-    decide(book, TransferFunds(ANN, BEN, USD, 1000, Details()))
-    assert decide(book, back(original(fee_minor=0), refund_fee=True)).refusal is None
-    assert has(book) == 1000

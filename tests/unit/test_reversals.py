@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from fees.domain import Payer
+from fees.domain import Payer, Schedule
 from ledger_project.kernel.refusals import AccountFrozen, InsufficientFunds, NotReversible
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from tests.factories import USD, full_book, identity
-from transfers.domain.commands import AccountKey, Details, Original, ReverseTransfer
+from tests.factories import USD, full_book, identity, schedule
+from transfers.domain.commands import AccountKey, Command, Details, Original, ReverseTransfer, SettleFees, TransferFunds
 from transfers.domain.facts import AccountState, Book
 from transfers.domain.kinds import REVERSIBLE_KINDS, TransferKind
 from transfers.domain.outcome import Outcome
@@ -179,3 +181,78 @@ def test_parts_without_refund_keep_their_share(parts: list[int], fee: int, data:
     refunded = sum(share for share, refund in zip(shares, asked, strict=True) if refund)
     assert account(book, ANN).balance_minor == AMOUNT + refunded
     assert account(book, ANN, AccountKind.FEES).balance_minor == fee - refunded
+
+
+# --- reversals of what was posted by a plan ---------------------------------------------------------------------------------
+
+
+def ledger(ann: int = 10_000, ben: int = 0, **changes: Any) -> Book:
+    return full_book([ANN, BEN, TREASURY], [ann, ben, 0], **changes)
+
+
+def decide(book: Book, command: Command) -> Outcome:
+    assert set(command.accounts()) <= set(book.accounts), "a command names every account that it may touch"
+    before = sum(account.balance_minor for account in book.accounts.values())
+    planned = plan([Group([command])], book)
+    assert sum(account.balance_minor for account in book.accounts.values()) == before
+    ((outcome,),) = planned.outcomes
+    assert outcome is not None
+    return outcome
+
+
+def has(book: Book, merchant: Any = ANN, kind: AccountKind = AccountKind.WALLET) -> int:
+    return book.accounts[AccountKey(merchant.id.int, "USD", kind)].balance_minor
+
+
+def back(what: Original, amount_minor: int | None = None, *, refund_fee: bool = False) -> ReverseTransfer:
+    return ReverseTransfer(what, amount_minor, refund_fee, TREASURY if refund_fee else None, Details())
+
+
+def test_a_receiver_who_spent_the_money_cannot_give_it_back() -> None:
+    assert isinstance(decide(ledger(0, 999), back(original())).refusal, InsufficientFunds)
+
+
+@given(amount=st.integers(1, 10**6), fee=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 10**6), max_size=8))
+def test_a_full_reversal_in_parts_gives_back_exactly_the_fee(amount: int, fee: int, cuts: list[int]) -> None:
+    edges = sorted({cut % amount for cut in cuts} | {0, amount})
+    parts = [high - low for low, high in itertools.pairwise(edges)]
+    shares = [fee_share(fee_minor=fee, original_minor=amount, amount_minor=p, earlier_minor=parts[:i]) for i, p in enumerate(parts)]
+    assert sum(shares) == fee
+    assert all(share >= 0 for share in shares)
+
+
+@pytest.mark.parametrize("payer", Payer)
+def test_a_fee_goes_back_to_who_paid_it(payer: Payer) -> None:
+    book = ledger(1010, schedules=[schedule(payer=payer)])
+    moved = decide(book, TransferFunds(ANN, BEN, USD, 1000, Details())).transfer
+    assert moved is not None
+    what = replace(original(payer=payer), id=moved.id, fee_minor=moved.fee_minor)
+    assert decide(book, back(what, refund_fee=True)).refusal is None
+    assert (has(book), has(book, BEN)) == (1010, 0)
+    assert {has(book, m, AccountKind.FEES) for m in (ANN, BEN)} == {0}
+
+
+def test_a_fee_that_was_swept_comes_out_of_the_treasury() -> None:
+    book = ledger(1010)
+    moved = decide(book, TransferFunds(ANN, BEN, USD, 1000, Details())).transfer
+    assert moved is not None
+    decide(book, SettleFees(ANN, TREASURY, USD, Details()))
+    assert has(book, TREASURY) == 10
+    assert decide(book, back(replace(original(), id=moved.id), refund_fee=True)).refusal is None
+    assert (has(book), has(book, TREASURY)) == (1010, 0)
+
+
+def test_without_a_treasury_the_payers_own_fees_must_suffice() -> None:
+    book = ledger(1010)
+    decide(book, TransferFunds(ANN, BEN, USD, 1000, Details()))
+    command = replace(back(original(), refund_fee=True), treasury=None)
+    assert decide(book, command).refusal is None
+    assert (has(book), has(book, kind=AccountKind.FEES)) == (1010, 0)
+
+
+def test_a_fee_of_nothing_needs_no_way_back() -> None:
+    free: Schedule = schedule(rate=schedule().rate * 0)
+    book = ledger(1000, schedules=[free])
+    decide(book, TransferFunds(ANN, BEN, USD, 1000, Details()))
+    assert decide(book, back(original(fee=0), refund_fee=True)).refusal is None
+    assert has(book) == 1000
