@@ -33,7 +33,7 @@ from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit
 from people.admin import ApiKeyAdmin
 from transfers.selectors.balances import last_balance
-from transfers.services.account_states import close_merchant
+from transfers.services.merchant_closure import close_merchant
 from transfers.statements.csv import csv_response
 
 __all__ = ["AccountAdmin", "ApiKeyAdmin", "CurrencyAdmin", "MerchantAdmin"]

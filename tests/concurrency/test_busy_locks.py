@@ -22,9 +22,9 @@ from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status
 from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 from tests.servers import Service, database_url
-from transfers.services.account_states import close_merchant
 from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
+from transfers.services.merchant_closure import close_merchant
 
 
 @pytest.fixture(scope="module")

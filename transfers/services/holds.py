@@ -19,7 +19,7 @@ from transfers import selectors
 from transfers.domain.commands import CaptureHold, Command, Details, PlaceHold, Refuse, VoidHold
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
-from transfers.services import ownership as access
+from transfers.services import authorization
 
 
 class HoldRequest(Struct, frozen=True):
@@ -54,14 +54,14 @@ def build_hold(request: HoldRequest, identities: Identities, currency: Currency 
 
 async def capture_hold(hold_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
     """Pay out of a hold: all of it, or an amount; the rest is released. Raises ``PermissionDenied`` for who is not to receive it."""
-    terms = access.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
+    terms = authorization.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
     if terms is None:
         return await submit_one(Refuse(HoldNotFound(hold_id)), key, render)
     command = CaptureHold(terms, amount.resolve_optional(terms.currency), details)
-    return await submit_one(command, key, access.discreet(render, actor, terms.source))
+    return await submit_one(command, key, authorization.discreet(render, actor, terms.source))
 
 
 async def void_hold(hold_id: UUID, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
     """Give a hold's money back. Raises ``PermissionDenied`` for the payer: what it can take back at will would be no promise."""
-    terms = access.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
+    terms = authorization.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
     return await submit_one(Refuse(HoldNotFound(hold_id)) if terms is None else VoidHold(terms, details), key, render)

@@ -23,7 +23,7 @@ from people.operator_log import keep_api_change
 from transfers.posting.idempotency import answer_key, claim_key
 from transfers.posting.jobs import Answer, Key, Result
 from transfers.posting.pipeline import Session
-from transfers.services.account_states import close_merchant
+from transfers.services.merchant_closure import close_merchant
 
 Changed = tuple[Merchant | Account, str, bool]
 """What an action was about, what it did in words, and whether it changed anything."""

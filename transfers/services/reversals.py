@@ -14,7 +14,7 @@ from transfers import selectors
 from transfers.domain.commands import Details, Refuse, ReverseTransfer
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
-from transfers.services import ownership as access
+from transfers.services import authorization
 
 
 async def reverse_transfer(
@@ -24,7 +24,7 @@ async def reverse_transfer(
 
     Raises ``PermissionDenied`` for a merchant that did not receive the money, or that would give back the platform's fee.
     """
-    original = access.original_for(actor, await in_reader(selectors.find_original, transfer_id), refund_fee=refund_fee)
+    original = authorization.original_for(actor, await in_reader(selectors.find_original, transfer_id), refund_fee=refund_fee)
     if original is None:
         return await submit_one(Refuse(TransferNotFound(transfer_id)), key, render)
     amount_minor = amount.resolve_optional(original.currency)
