@@ -1,4 +1,4 @@
-"""Many transfers in one request and one posting."""
+"""Many transfers in one posting: those of one request, or the lines of a file."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from ledger_project.kernel.actors import Actor
-from ledger_project.kernel.errors import IdempotencyKeyReused, InvalidRequest, LedgerError
+from ledger_project.kernel.actors import ANONYMOUS, Actor
+from ledger_project.kernel.errors import AccountBusy, IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, LedgerError
+from ledger_project.kernel.money import Currency
 from ledger_project.process.fair_loop import map_in_slices
-from merchants.selectors import Identities, find_currency, identify
+from merchants.selectors import Identities, find_currency, find_currency_now, identify, identify_now
 from transfers.domain.commands import Command, Refuse
+from transfers.domain.outcome import Outcome
 from transfers.posting import engine
-from transfers.posting.jobs import Envelope, Item, Job, Key, Render, Result
+from transfers.posting.jobs import UNREAD, Envelope, Item, Job, Key, Render, Result
 from transfers.services.transfers import TransferRequest, build_transfer, check_addressing
 
 
 class BatchItem(Struct, frozen=True):
-    """One transfer of a batch with its own key, or the reason why what was sent is none."""
+    """One transfer of a batch with its own key, or the error that makes it no valid request."""
 
     request: TransferRequest | None
     key: Key | None
     error: InvalidRequest | None = None
+
+
+class BatchItemInvalid(Exception):
+    """An item of an atomic batch is no valid request, so nothing of the batch was tried."""
+
+    def __init__(self, index: int, error: LedgerError) -> None:
+        super().__init__(f"item {index}: {error}")
+        self.index, self.error = index, error
 
 
 async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, render: Render, actor: Actor) -> Result:
@@ -34,7 +44,7 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
     wallet_ids = {wallet_id for r in requests for wallet_id in (r.source_account_id, r.dest_account_id) if wallet_id is not None}
     identities = await identify(names=names, wallet_ids=wallet_ids)
     currencies = {code: await find_currency(code) for code in {r.currency for r in requests if r.currency is not None}}
-    built = await map_in_slices(lambda item: _build(item, identities, currencies, envelope.key, actor=actor), items)
+    built = await map_in_slices(lambda item: _build(item, identities, currencies, actor=actor, envelope_key=envelope.key), items)
     if envelope.atomic:
         for index, (command, _) in enumerate(built):
             if isinstance(command, Refuse) and isinstance(command.error, InvalidRequest):
@@ -43,16 +53,27 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
     return (await engine.submit(job)).result
 
 
-class BatchItemInvalid(Exception):
-    """An item of an atomic batch is no valid request, so nothing of the batch was tried."""
+def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Result]:
+    """Post the transfers of a file in order in one transaction, each on its own, and return their results. Synchronous.
 
-    def __init__(self, index: int, error: LedgerError) -> None:
-        super().__init__(f"item {index}: {error}")
-        self.index, self.error = index, error
+    The keys are the platform's, as in its API: a transfer that was posted by either is replayed by the other. If another request
+    uses one of the keys at this moment, or holds the lock of an account, the items are posted one by one, so that only the busy
+    one has to be sent again.
+    """
+    requests = [item.request for item in items if item.request is not None]
+    identities = identify_now(names={name for r in requests for name in (r.from_merchant, r.to_merchant) if name is not None})
+    currencies = {code: find_currency_now(code) for code in {r.currency for r in requests if r.currency is not None}}
+    built = [_build(item, identities, currencies, actor=ANONYMOUS) for item in items]
+    try:
+        return engine.submit_now(Job([Item(command, render, key) for command, key in built], UNREAD)).items
+    except (IdempotencyInProgress, AccountBusy) as error:
+        if len(items) == 1:
+            return [Result(render(Outcome(refusal=error)), Outcome(refusal=error))]
+        return [result for item in items for result in post_transfers_now([item], render=render)]
 
 
 def _build(
-    item: BatchItem, identities: Identities, currencies: Mapping[str, object], envelope_key: Key | None, *, actor: Actor
+    item: BatchItem, identities: Identities, currencies: Mapping[str, Currency | None], *, actor: Actor, envelope_key: Key | None = None
 ) -> tuple[Command, Key | None]:
     """Return an item's command and key; a request that is wrong in itself becomes a refusal that no key remembers."""
     if item.request is None:
@@ -61,7 +82,6 @@ def _build(
         return Refuse(IdempotencyKeyReused()), None
     try:
         check_addressing(item.request)
-        currency = currencies.get(item.request.currency or "")
-        return build_transfer(item.request, identities, currency, actor=actor), item.key  # type: ignore[arg-type]
+        return build_transfer(item.request, identities, currencies.get(item.request.currency or ""), actor=actor), item.key
     except InvalidRequest as error:
         return Refuse(error), None

@@ -27,7 +27,7 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.errors import DatabaseUnavailable
 from transfers.management.import_files import FileUnreadable, Line, Survey, line_item, read_lines, renderer, survey
 from transfers.posting.jobs import Result
-from transfers.services.payment_files import post_transfers_now
+from transfers.services.batches import post_transfers_now
 from transfers.statements.spreadsheets import neutralised
 
 MAX_BATCH = 1000
