@@ -29,7 +29,7 @@ from merchants.services import change_merchant
 from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.selectors.shown import account_json, balance_json, merchant_json, registered_json, timestamp
-from transfers.serializers import AccountJson
+from transfers.serializers.transfers import AccountJson
 from transfers.services import registration
 from transfers.services.registration import RegistrationRequest
 from transfers.views.posting_calls import actor_of, answer, details_of, path_uuid, renderer, request_key

@@ -21,7 +21,7 @@ from merchants.serializers import AccountBody, MerchantChangeBody, RegistrationB
 from people.views import RefreshBody, TokenBody
 from tests.api_routes import ApiRoute, api_routes
 from tests.factories import key, merchant, transfer, unique, wallet
-from transfers.serializers import (
+from transfers.serializers.transfers import (
     BatchBody,
     BatchItemBody,
     CaptureBody,

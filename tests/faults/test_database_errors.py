@@ -157,7 +157,7 @@ def page(ledger: None) -> Callable[[], object]:
 def test_a_page_of_the_admin_says_not_now(
     page: Callable[[], httpx.Response], state: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from merchants.admin import MerchantAdmin
+    from merchants.admin.merchants import MerchantAdmin
 
     def fail(*_: object) -> None:
         with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from ledger_project.http.compiled import NotPlain, compile_serializer
-from transfers.serializers import BatchBody, BatchItemBody, HoldBody, ReverseBody, TransferBody
+from transfers.serializers.transfers import BatchBody, BatchItemBody, HoldBody, ReverseBody, TransferBody
 
 BODIES = [TransferBody, BatchItemBody, HoldBody, ReverseBody, BatchBody]
 VALUES = st.one_of(

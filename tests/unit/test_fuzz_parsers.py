@@ -33,7 +33,7 @@ from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, InvalidAmoun
 from merchants.serializers import BalanceQuery, RegistrationBody, StatementQuery
 from people.access import tokens
 from people.access.authentication import authenticate
-from transfers.serializers import BatchBody, HoldBody, MovementBody, ReverseBody, TransferBody, TransferQuery
+from transfers.serializers.transfers import BatchBody, HoldBody, MovementBody, ReverseBody, TransferBody, TransferQuery
 from transfers.views.accounts import CSV, JSON, XML
 
 currencies = st.integers(0, 18).map(lambda exponent: Currency("TST", exponent))

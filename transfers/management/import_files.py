@@ -27,7 +27,7 @@ from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Answer, Key, Render
 from transfers.selectors.shown import posted_transfer_json
-from transfers.serializers import TransferBody
+from transfers.serializers.transfers import TransferBody
 from transfers.services.batches import BatchItem
 from transfers.services.transfers import TransferRequest, check_addressing
 

@@ -24,7 +24,7 @@ from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Result
 from transfers.selectors.shown import EntryView, account_json, entry_json, money, posted_transfer_json
 from transfers.selectors.statements import Period, get_period, period_lines
-from transfers.serializers import AccountJson, MovementBody, MovementJson, StatementJson
+from transfers.serializers.transfers import AccountJson, MovementBody, MovementJson, StatementJson
 from transfers.services import cash
 from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
 from transfers.statements.csv import csv_response

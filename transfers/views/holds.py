@@ -17,7 +17,7 @@ from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.selectors.shown import hold_json
-from transfers.serializers import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson, VoidBody
+from transfers.serializers.transfers import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson, VoidBody
 from transfers.services import holds
 from transfers.services.holds import HoldRequest
 from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key

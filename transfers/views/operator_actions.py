@@ -22,7 +22,7 @@ from merchants.serializers import MerchantJson
 from transfers import selectors
 from transfers.posting.jobs import Answer
 from transfers.selectors.shown import account_json, merchant_json
-from transfers.serializers import AccountJson, OverdraftBody, ReasonBody
+from transfers.serializers.transfers import AccountJson, OverdraftBody, ReasonBody
 from transfers.services import operator_actions
 from transfers.services.operator_actions import Change
 from transfers.views.posting_calls import actor_of, answer, path_uuid, request_key

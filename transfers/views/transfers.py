@@ -20,7 +20,7 @@ from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.selectors import TransferFilters
 from transfers.selectors.shown import entry_json, money, posted_transfer_json, transfer_json
-from transfers.serializers import (
+from transfers.serializers.transfers import (
     QuoteJson,
     ReverseBody,
     TransferBody,

@@ -1,0 +1,1 @@
+"""Bodies, queries and answers of the calls that move money, by noun."""
