@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import UUID
 
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
-from ledger_project.http.fields import (
-    EmailAddress,
-    Enumeration,
-    MerchantName,
-    MetadataField,
-    QueryBoolean,
-    ShownName,
-    StrictString,
-    Timestamp,
-)
-from ledger_project.kernel.money import MAJOR_UNITS
+from ledger_project.http.fields import EmailAddress, Enumeration, MerchantName, MetadataField, ShownName, StrictString, Timestamp
+from ledger_project.http.members import Json, money, timestamp
+from ledger_project.kernel.money import MAJOR_UNITS, Currency
 from merchants.domain import Status
+from transfers.domain.ledger import AccountSnapshot
+from transfers.domain.outcome import RegisteredMerchant
+from transfers.selectors.shown import BalanceRow, MerchantView
 
 
 class RegistrationBody(serializers.Serializer[Any]):
@@ -63,20 +59,6 @@ class BalanceQuery(serializers.Serializer[Any]):
     at = Timestamp(required=False, help_text="As of this moment, its entries included.")
 
 
-class StatementQuery(PageQuery):
-    """Which lines: `from` ≤ time < `to`."""
-
-    not_filters = PageQuery.not_filters | {"spreadsheet"}
-
-    to = Timestamp(required=False)
-    spreadsheet = QueryBoolean(
-        required=False, default=False, help_text="CSV for people: text that a spreadsheet would take for a formula is quoted."
-    )
-
-
-StatementQuery._declared_fields["from"] = Timestamp(required=False)
-
-
 class BalanceJson(serializers.Serializer[Any]):
     """What a merchant has in one currency."""
 
@@ -116,3 +98,50 @@ class MerchantBalancesJson(serializers.Serializer[Any]):
     merchant_name = serializers.CharField()
     as_of = serializers.DateTimeField()
     balances = BalanceJson(many=True)
+
+
+def balance_json(account_id: UUID | None, currency: Currency, *, available_minor: int, held_minor: int) -> Json:
+    """Return one row of a merchant's balances."""
+    return {
+        "account_id": None if account_id is None else str(account_id),
+        "currency": currency.code,
+        **money("balance", available_minor + held_minor, currency),
+        **money("available", available_minor, currency),
+        **money("held", held_minor, currency),
+    }
+
+
+def merchant_json(view: MerchantView) -> Json:
+    """Return a merchant with its balances."""
+    return {
+        "id": str(view.id),
+        "merchant_name": view.name,
+        "display_name": view.display_name,
+        "receipt_email": view.receipt_email,
+        "status": view.status,
+        "metadata": view.metadata,
+        "created_at": timestamp(view.created_at),
+        "balances": [
+            balance_json(row.account_id, row.currency, available_minor=row.available_minor, held_minor=row.held_minor)
+            for row in view.balances
+        ],
+    }
+
+
+def registered_json(merchant: RegisteredMerchant, account: AccountSnapshot | None) -> Json:
+    """Return a merchant that was just registered."""
+    balances = []
+    if account is not None:
+        balances = [BalanceRow(account.id, account.currency, account.available_minor, account.held_minor)]
+    return merchant_json(
+        MerchantView(
+            merchant.identity.id,
+            merchant.identity.name,
+            merchant.display_name,
+            merchant.receipt_email,
+            Status.ACTIVE.value,
+            merchant.metadata,
+            merchant.created_at,
+            balances,
+        )
+    )

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_json, page_request
+from ledger_project.http.members import timestamp
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
@@ -24,12 +25,14 @@ from merchants.serializers import (
     MerchantPageJson,
     MerchantQuery,
     RegistrationBody,
+    balance_json,
+    merchant_json,
+    registered_json,
 )
 from merchants.services import change_merchant
 from transfers import selectors
 from transfers.domain.outcome import Outcome
-from transfers.selectors.shown import account_json, balance_json, merchant_json, registered_json, timestamp
-from transfers.serializers.transfers import AccountJson
+from transfers.serializers.accounts import AccountJson, account_json
 from transfers.services import registration
 from transfers.services.registration import RegistrationRequest
 from transfers.views.posting_calls import actor_of, answer, details_of, path_uuid, renderer, request_key

@@ -21,7 +21,9 @@ from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Answer, Key, Result
 from transfers.selectors import get_balances
-from transfers.selectors.shown import account_json, hold_json, posted_transfer_json
+from transfers.serializers.accounts import account_json
+from transfers.serializers.holds import hold_json
+from transfers.serializers.transfers import posted_transfer_json
 from transfers.services import cash, holds, registration, reversals, transfers
 from transfers.services.holds import HoldRequest
 from transfers.services.registration import RegistrationRequest

@@ -21,18 +21,12 @@ from merchants.serializers import AccountBody, MerchantChangeBody, RegistrationB
 from people.views import RefreshBody, TokenBody
 from tests.api_routes import ApiRoute, api_routes
 from tests.factories import key, merchant, transfer, unique, wallet
-from transfers.serializers.transfers import (
-    BatchBody,
-    BatchItemBody,
-    CaptureBody,
-    HoldBody,
-    MovementBody,
-    OverdraftBody,
-    ReasonBody,
-    ReverseBody,
-    TransferBody,
-    VoidBody,
-)
+from transfers.serializers.batches import BatchBody, BatchItemBody
+from transfers.serializers.holds import CaptureBody, HoldBody, VoidBody
+from transfers.serializers.movements import MovementBody
+from transfers.serializers.operator_actions import OverdraftBody, ReasonBody
+from transfers.serializers.reversals import ReverseBody
+from transfers.serializers.transfers import TransferBody
 
 DATES = [
     "2026-02-30", "2026-02-30T00:00:00Z", "0000-01-01", "0000-01-01T00:00:00Z", "0001-01-01", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00",

@@ -11,7 +11,10 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from ledger_project.http.compiled import NotPlain, compile_serializer
-from transfers.serializers.transfers import BatchBody, BatchItemBody, HoldBody, ReverseBody, TransferBody
+from transfers.serializers.batches import BatchBody, BatchItemBody
+from transfers.serializers.holds import HoldBody
+from transfers.serializers.reversals import ReverseBody
+from transfers.serializers.transfers import TransferBody
 
 BODIES = [TransferBody, BatchItemBody, HoldBody, ReverseBody, BatchBody]
 VALUES = st.one_of(

@@ -30,10 +30,15 @@ from ledger_project.kernel.errors import (
     ValidationFailed,
 )
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, InvalidAmount, format_minor, parse_major
-from merchants.serializers import BalanceQuery, RegistrationBody, StatementQuery
+from merchants.serializers import BalanceQuery, RegistrationBody
 from people.access import tokens
 from people.access.authentication import authenticate
-from transfers.serializers.transfers import BatchBody, HoldBody, MovementBody, ReverseBody, TransferBody, TransferQuery
+from transfers.serializers.batches import BatchBody
+from transfers.serializers.holds import HoldBody
+from transfers.serializers.movements import MovementBody
+from transfers.serializers.reversals import ReverseBody
+from transfers.serializers.statements import StatementQuery
+from transfers.serializers.transfers import TransferBody, TransferQuery
 from transfers.views.accounts import CSV, JSON, XML
 
 currencies = st.integers(0, 18).map(lambda exponent: Currency("TST", exponent))

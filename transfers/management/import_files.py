@@ -26,8 +26,7 @@ from merchants.selectors import find_currency_now, known_currency, required_curr
 from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Answer, Key, Render
-from transfers.selectors.shown import posted_transfer_json
-from transfers.serializers.transfers import TransferBody
+from transfers.serializers.transfers import TransferBody, posted_transfer_json
 from transfers.services.batches import BatchItem
 from transfers.services.transfers import TransferRequest, check_addressing
 

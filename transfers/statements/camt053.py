@@ -18,9 +18,10 @@ from xml.sax.saxutils import escape  # writes text, parses nothing  # nosec B406
 
 from django.http import StreamingHttpResponse
 
+from ledger_project.http.members import timestamp
 from ledger_project.kernel.money import format_minor
 from transfers.domain.kinds import EntryType
-from transfers.selectors.shown import EntryView, timestamp
+from transfers.selectors.shown import EntryView
 from transfers.selectors.statements import Period, has_long_amounts
 from transfers.statements.csv import pages
 

@@ -9,8 +9,9 @@ from io import StringIO
 from django.http import StreamingHttpResponse
 
 from ledger_project.database.readers import in_reader
-from transfers.selectors.shown import EntryView, entry_json
+from transfers.selectors.shown import EntryView
 from transfers.selectors.statements import Period, period_lines
+from transfers.serializers.statements import entry_json
 from transfers.statements.spreadsheets import neutralised
 
 PAGE_LINES = 1000

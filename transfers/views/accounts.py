@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import PageRequest, page_json, page_request
+from ledger_project.http.members import money
 from ledger_project.http.responses import JSON, json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
@@ -18,13 +19,16 @@ from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Actor, Scope
 from ledger_project.kernel.errors import NotAcceptable
 from ledger_project.kernel.refusals import AccountNotFound
-from merchants.serializers import StatementQuery
 from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Result
-from transfers.selectors.shown import EntryView, account_json, entry_json, money, posted_transfer_json
+from transfers.selectors.shown import EntryView
 from transfers.selectors.statements import Period, get_period, period_lines
-from transfers.serializers.transfers import AccountJson, MovementBody, MovementJson, StatementJson
+from transfers.serializers.accounts import AccountJson, account_json
+from transfers.serializers.cash import MovementJson
+from transfers.serializers.movements import MovementBody
+from transfers.serializers.statements import StatementJson, StatementQuery, entry_json
+from transfers.serializers.transfers import posted_transfer_json
 from transfers.services import cash
 from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
 from transfers.statements.csv import csv_response

@@ -20,7 +20,7 @@ from ledger_project.kernel.errors import IdempotencyKeyInvalid, InvalidRequest, 
 from ledger_project.kernel.exact_json import dumps
 from ledger_project.process.fair_loop import map_in_slices
 from transfers.posting.jobs import Answer, Envelope, Key, Result
-from transfers.serializers.transfers import BatchBody, BatchItemBody, BatchJson, BatchSchemaBody
+from transfers.serializers.batches import BatchBody, BatchItemBody, BatchJson, BatchSchemaBody
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
 from transfers.views.posting_calls import actor_of, answer, renderer, request_key, transfer_request
 from transfers.views.transfers import KEY_CODES, posted

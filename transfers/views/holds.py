@@ -16,8 +16,8 @@ from ledger_project.kernel.refusals import HoldNotFound
 from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome
-from transfers.selectors.shown import hold_json
-from transfers.serializers.transfers import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, TransferJson, VoidBody
+from transfers.serializers.holds import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, VoidBody, hold_json
+from transfers.serializers.transfers import TransferJson
 from transfers.services import holds
 from transfers.services.holds import HoldRequest
 from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key

@@ -18,11 +18,11 @@ from ledger_project.kernel.exact_json import dumps
 from ledger_project.kernel.refusals import AccountNotFound, Refusal
 from merchants.domain import MerchantIdentity, Status
 from merchants.selectors import identify
-from merchants.serializers import MerchantJson
+from merchants.serializers import MerchantJson, merchant_json
 from transfers import selectors
 from transfers.posting.jobs import Answer
-from transfers.selectors.shown import account_json, merchant_json
-from transfers.serializers.transfers import AccountJson, OverdraftBody, ReasonBody
+from transfers.serializers.accounts import AccountJson, account_json
+from transfers.serializers.operator_actions import OverdraftBody, ReasonBody
 from transfers.services import operator_actions
 from transfers.services.operator_actions import Change
 from transfers.views.posting_calls import actor_of, answer, path_uuid, request_key

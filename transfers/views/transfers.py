@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_json, page_request
+from ledger_project.http.members import money
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
@@ -19,15 +20,17 @@ from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Outcome
 from transfers.selectors import TransferFilters
-from transfers.selectors.shown import entry_json, money, posted_transfer_json, transfer_json
+from transfers.serializers.quotes import QuoteJson
+from transfers.serializers.reversals import ReverseBody
+from transfers.serializers.statements import entry_json
 from transfers.serializers.transfers import (
-    QuoteJson,
-    ReverseBody,
     TransferBody,
     TransferDetailJson,
     TransferJson,
     TransferPageJson,
     TransferQuery,
+    posted_transfer_json,
+    transfer_json,
 )
 from transfers.services import reversals, transfers
 from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request

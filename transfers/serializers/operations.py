@@ -1,0 +1,177 @@
+"""Figures of the service: the query and the answer of its summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ledger_project.http.fields import StrictString
+from ledger_project.http.members import Json, money, timestamp
+from transfers.figures.summary import Summary
+
+
+class SummaryQuery(serializers.Serializer[Any]):
+    """Which currency, and which days (UTC), both included."""
+
+    currency = StrictString(required=False, max_length=12, help_text="By default the busiest of the period.")
+    to = serializers.DateField(required=False, help_text="Last day; by default today.")
+
+
+SummaryQuery._declared_fields["from"] = serializers.DateField(required=False, help_text="First day; by default 29 days before the last.")
+
+
+class KindJson(serializers.Serializer[Any]):
+    """What was posted of one kind."""
+
+    kind = serializers.CharField()
+    count = serializers.IntegerField()
+    volume = serializers.CharField()
+    volume_minor = serializers.IntegerField()
+    fees = serializers.CharField()
+    fees_minor = serializers.IntegerField()
+    fee_refunds = serializers.CharField()
+    fee_refunds_minor = serializers.IntegerField()
+
+
+class DayJson(serializers.Serializer[Any]):
+    """One day: postings without holds and fee settlements, and what merchants (the treasury included) held at its end."""
+
+    day = serializers.DateField()
+    count = serializers.IntegerField()
+    volume = serializers.CharField()
+    volume_minor = serializers.IntegerField()
+    fee_income = serializers.CharField()
+    fee_income_minor = serializers.IntegerField()
+    value = serializers.CharField()
+    value_minor = serializers.IntegerField()
+
+
+class RefusalJson(serializers.Serializer[Any]):
+    """How often a code refused a posting; without a currency where the request named none that exists."""
+
+    code = serializers.CharField()
+    currency = serializers.CharField(allow_null=True)
+    count = serializers.IntegerField()
+
+
+class TopMerchantJson(serializers.Serializer[Any]):
+    """What one merchant moved."""
+
+    merchant_name = serializers.CharField()
+    movements = serializers.IntegerField()
+    sent = serializers.CharField()
+    sent_minor = serializers.IntegerField()
+    received = serializers.CharField()
+    received_minor = serializers.IntegerField()
+
+
+class OpenHoldsJson(serializers.Serializer[Any]):
+    """Holds that are open now."""
+
+    count = serializers.IntegerField()
+    reserved = serializers.CharField()
+    reserved_minor = serializers.IntegerField()
+
+
+class ReconciliationJson(serializers.Serializer[Any]):
+    """The newest finished reconciliation."""
+
+    verdict = serializers.CharField()
+    finished_at = serializers.DateTimeField()
+    entries_checked = serializers.IntegerField()
+    findings = serializers.IntegerField()
+    scope = serializers.CharField()
+
+
+class SummaryJson(serializers.Serializer[Any]):
+    """Figures of one currency; `as_of` says how fresh those of days are. Value is without the treasury's own money."""
+
+    currency = serializers.CharField()
+    to = serializers.DateField()
+    as_of = serializers.DateTimeField()
+    value = serializers.CharField()
+    value_minor = serializers.IntegerField()
+    available = serializers.CharField()
+    available_minor = serializers.IntegerField()
+    held = serializers.CharField()
+    held_minor = serializers.IntegerField()
+    treasury = serializers.CharField()
+    treasury_minor = serializers.IntegerField()
+    fees_unswept = serializers.CharField()
+    fees_unswept_minor = serializers.IntegerField()
+    fee_income = serializers.CharField()
+    fee_income_minor = serializers.IntegerField()
+    kinds = KindJson(many=True)
+    days = DayJson(many=True)
+    refusals = RefusalJson(many=True)
+    top_merchants = TopMerchantJson(many=True)
+    open_holds = OpenHoldsJson()
+    reconciliation = ReconciliationJson(allow_null=True)
+
+
+SummaryJson._declared_fields["from"] = serializers.DateField()
+
+
+def _details(summary: Summary) -> Json:
+    unit = summary.currency
+    return {
+        "kinds": [
+            {
+                "kind": kind.kind,
+                "count": kind.transfers,
+                **money("volume", kind.volume_minor, unit),
+                **money("fees", kind.fees_minor, unit),
+                **money("fee_refunds", kind.fee_refunds_minor, unit),
+            }
+            for kind in summary.kinds
+        ],
+        "days": [
+            {
+                "day": day.day.isoformat(),
+                "count": day.transfers,
+                **money("volume", day.volume_minor, unit),
+                **money("fee_income", day.fee_income_minor, unit),
+                **money("value", day.value_minor, unit),
+            }
+            for day in summary.days
+        ],
+        "refusals": [{"code": r.code, "currency": r.currency, "count": r.refusals} for r in summary.refusals],
+        "top_merchants": [
+            {
+                "merchant_name": merchant.name,
+                "movements": merchant.entries,
+                **money("sent", merchant.sent_minor, unit),
+                **money("received", merchant.received_minor, unit),
+            }
+            for merchant in summary.top_merchants
+        ],
+        "open_holds": {"count": summary.open_holds, **money("reserved", summary.open_holds_minor, unit)},
+    }
+
+
+def summary_json(summary: Summary) -> Json:
+    """Return a summary in the contract's manner: every amount as a string and an integer."""
+    unit, run = summary.currency, summary.reconciliation
+    return {
+        "currency": unit.code,
+        "from": summary.first.isoformat(),
+        "to": summary.last.isoformat(),
+        "as_of": timestamp(summary.as_of),
+        **money("value", summary.value_minor, unit),
+        **money("available", summary.available_minor, unit),
+        **money("held", summary.held_minor, unit),
+        **money("treasury", summary.treasury_minor, unit),
+        **money("fees_unswept", summary.fees_unswept_minor, unit),
+        **money("fee_income", summary.fees_minor - summary.fee_refunds_minor, unit),
+        **_details(summary),
+        "reconciliation": None
+        if run is None
+        else {
+            "verdict": run.verdict,
+            "finished_at": timestamp(run.finished_at),
+            "entries_checked": run.entries_checked,
+            "findings": run.findings,
+            "scope": run.scope,
+        },
+    }
