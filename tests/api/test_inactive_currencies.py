@@ -15,13 +15,13 @@ from django.core.management import call_command
 
 from fees.models import FeeSchedule
 from fees.services import append_schedule
+from ledger_project.database.clock import database_now
 from ledger_project.database.readers import in_reader
 from merchants.domain import Status
 from merchants.models import Currency, Merchant
 from merchants.services import set_merchant_status
 from tests.factories import balance_minor, key, merchant, unique, wallet
 from tests.services.test_import import run, write
-from transfers.selectors.clock import database_now
 
 _codes = (f"OFF{number}" for number in itertools.count(1))
 

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from ledger_project.database.clock import database_now
 from ledger_project.database.embedded import EmbeddedPostgres
 from tests.environment import ROOT
 from tests.invariants import INVARIANTS
@@ -24,7 +25,6 @@ from transfers.domain.commands import Deposit, Details, RegisterMerchant, Transf
 from transfers.models import LedgerEntry, RollupMark, Transfer
 from transfers.posting import sql
 from transfers.posting.pipeline import Session
-from transfers.selectors.clock import database_now
 from transfers.services import backdating
 from transfers.services.backdating import NotAfterHistory, end_of_history, post_then
 

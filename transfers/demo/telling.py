@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import Currency
 from merchants.domain import TREASURY, MerchantIdentity
@@ -22,7 +23,6 @@ from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Result
 from transfers.posting.synchronous import post_now
-from transfers.selectors.clock import database_now
 from transfers.services.backdating import NotAfterHistory, end_of_history, post_then
 
 BATCH = 250

@@ -12,13 +12,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import F, Func, OuterRef, Subquery, TextField
 
+from ledger_project.database.clock import database_now
 from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, Status, search_grams
 from merchants.models import Account, Merchant, folded_name
 from merchants.selectors import known_currency
 from transfers.domain.ledger import AccountSnapshot
 from transfers.models import LedgerEntry
-from transfers.selectors.clock import database_now
 from transfers.selectors.shown import BalanceRow, MerchantView
 
 _BALANCES = """

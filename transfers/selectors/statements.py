@@ -9,11 +9,11 @@ from uuid import UUID
 
 from django.db import connection
 
+from ledger_project.database.clock import database_now
 from ledger_project.kernel.money import Currency
 from merchants.models import Account
 from merchants.selectors import known_currency
 from transfers.models.journal import LONG_AMOUNT_MINOR
-from transfers.selectors.clock import database_now
 from transfers.selectors.shown import EntryView
 from transfers.selectors.transfers import entry_id
 

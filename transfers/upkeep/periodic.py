@@ -18,6 +18,7 @@ from datetime import timedelta
 import structlog
 from django.conf import settings
 
+from ledger_project.database.clock import database_now
 from ledger_project.database.connections import measure_pools
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.ids import first_uuid7_at
@@ -25,7 +26,6 @@ from transfers.domain.kinds import TransferKind
 from transfers.figures.refresh import refresh_rollups
 from transfers.models import ReconciliationRun, Transfer
 from transfers.reconciliation.checks import Scope
-from transfers.selectors.clock import database_now
 from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
 from transfers.upkeep.purging import purge_expired_keys
