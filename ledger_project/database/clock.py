@@ -1,4 +1,4 @@
-"""What time it is: by the database's clock, the one that entries are given their times by, whatever a worker's own clock says."""
+"""The time by the database's clock. Entries have their times from it, whatever the clock of a process says."""
 
 from __future__ import annotations
 
