@@ -1,11 +1,13 @@
-"""Fee schedules, read for charging. Versions never change, so each is parsed once a process."""
+"""Fee schedules, read for charging. Versions never change, so each process parses each version once."""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from cachetools import LRUCache
@@ -14,7 +16,6 @@ from django.db import connection
 from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
 from fees.models import FeeSchedule
 from ledger_project.database.lost_rows import on_forgetting
-from merchants.models import Currency
 
 CANDIDATES = """
 SELECT DISTINCT ON (merchant_id, currency_id, kind) id FROM fees_feeschedule
@@ -22,7 +23,13 @@ WHERE (merchant_id = ANY(%s::uuid[]) OR merchant_id IS NULL) AND (currency_id = 
     AND effective_from <= clock_timestamp()
 ORDER BY merchant_id, currency_id, kind, effective_from DESC
 """
-"""Of each scope the version in force, for arrays of merchants and currencies: what ``load_by_ids`` is to be asked for."""
+"""The ids of the versions in force, one a scope, for arrays of merchants and currencies. ``load_by_ids`` reads them."""
+
+SCHEDULE_COLUMNS = (
+    "id", "version", "merchant_id", "currency_id", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers",
+    "rounding", "payer", "effective_from",
+)  # fmt: skip
+"""The columns of a stored version from which ``schedule_of`` makes a ``Schedule``."""
 
 _lock = threading.Lock()
 _parsed: LRUCache[UUID, Schedule] = LRUCache(10_000)
@@ -45,20 +52,19 @@ def load_by_ids(ids: Sequence[UUID]) -> list[Schedule]:
         found = {schedule_id: _parsed[schedule_id] for schedule_id in ids if schedule_id in _parsed}
     missing = [schedule_id for schedule_id in ids if schedule_id not in found]
     if missing:
-        read = {row.id: to_domain(row) for row in FeeSchedule.objects.filter(id__in=missing)}
+        read = {row["id"]: schedule_of(row) for row in FeeSchedule.objects.filter(id__in=missing).values(*SCHEDULE_COLUMNS)}
         with _lock:
             _parsed.update(read)
         found |= read
     return [found[schedule_id] for schedule_id in ids]
 
 
-def forget_schedules() -> None:
-    """Start afresh: the database may have lost the newest rows."""
+def _forget() -> None:
     with _lock:
         _parsed.clear()
 
 
-on_forgetting(forget_schedules)
+on_forgetting(_forget)
 
 
 def get_schedule(schedule_id: UUID) -> Schedule:
@@ -66,36 +72,45 @@ def get_schedule(schedule_id: UUID) -> Schedule:
     return load_by_ids([schedule_id])[0]
 
 
-def to_domain(row: FeeSchedule) -> Schedule:
-    """Return a stored or drafted version as the domain knows it."""
+def drafted_schedule(draft: FeeSchedule) -> Schedule:
+    """Return a drafted version as the domain knows it."""
+    return schedule_of({name: getattr(draft, name) for name in SCHEDULE_COLUMNS})
+
+
+def schedule_of(row: Mapping[str, Any]) -> Schedule:
+    """Return a version as the domain knows it, from a row's values by column. JSON may still be text.
+
+    Raises ``ValueError`` or ``ArithmeticError`` for amounts or tiers that are no numbers.
+    """
+    tiers = row["tiers"]
     return Schedule(
-        id=row.id,
-        version=row.version,
-        merchant_id=row.merchant_id,
-        currency=row.currency_id,
-        kind=row.kind,
-        rate=Decimal(row.rate),
-        flat_minor=row.flat_minor,
-        minimum_minor=row.minimum_minor,
-        maximum_minor=row.maximum_minor,
-        tier_mode=TierMode(row.tier_mode) if row.tier_mode else None,
-        tiers=tuple(parse_tiers(row.tiers)),
-        rounding=Rounding(row.rounding),
-        payer=Payer(row.payer),
-        effective_from=row.effective_from,
+        id=row["id"],
+        version=row["version"],
+        merchant_id=row["merchant_id"],
+        currency=row["currency_id"],
+        kind=row["kind"],
+        rate=Decimal(row["rate"]),
+        flat_minor=int(row["flat_minor"]),
+        minimum_minor=None if row["minimum_minor"] is None else int(row["minimum_minor"]),
+        maximum_minor=None if row["maximum_minor"] is None else int(row["maximum_minor"]),
+        tier_mode=TierMode(row["tier_mode"]) if row["tier_mode"] else None,
+        tiers=tuple(_tiers(json.loads(tiers) if isinstance(tiers, str) else tiers)),
+        rounding=Rounding(row["rounding"]),
+        payer=Payer(row["payer"]),
+        effective_from=row["effective_from"],
     )
 
 
-def parse_tiers(raw: Iterable[dict[str, object]]) -> list[Tier]:
+def _tiers(raw: Iterable[dict[str, object]]) -> Iterable[Tier]:
     """Return tiers from their stored form."""
-    return [
+    return (
         Tier(
             up_to_minor=None if tier["up_to_minor"] is None else int(str(tier["up_to_minor"])),
             rate=Decimal(str(tier.get("rate", "0"))),
             flat_minor=int(str(tier.get("flat_minor", 0))),
         )
         for tier in raw
-    ]
+    )
 
 
 def time_line(row: FeeSchedule) -> list[FeeSchedule]:
@@ -114,8 +129,3 @@ def scope_versions(merchant_id: UUID | None, currency: str | None, kind: str | N
 def in_force(versions: Sequence[FeeSchedule], now: datetime) -> FeeSchedule | None:
     """Return the version of a scope that charges now."""
     return next((row for row in versions if row.effective_from <= now), None)
-
-
-def exponent_of(currency: str) -> int:
-    """Return a currency's number of decimals."""
-    return Currency.objects.get(code=currency).exponent

@@ -13,7 +13,7 @@ from psycopg.errors import UniqueViolation
 
 from fees.domain import FARTHEST, MAX_TIERS, FeeExplanation, explain_fee, is_part, is_rate
 from fees.models import SCOPE_VERSION_UNIQUE, FeeSchedule
-from fees.selectors import in_force, scope_versions, to_domain
+from fees.selectors import drafted_schedule, in_force, scope_versions
 from ledger_project.kernel.errors import FieldError, LedgerError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -153,5 +153,5 @@ def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | Non
 def preview(draft: FeeSchedule, amounts_minor: Iterable[int]) -> list[PreviewLine]:
     """Return what a draft would charge on these amounts; nothing is saved."""
     draft.version = draft.version or 0
-    schedule = to_domain(draft)
+    schedule = drafted_schedule(draft)
     return [PreviewLine(amount_minor, explain_fee(schedule, amount_minor)) for amount_minor in amounts_minor]

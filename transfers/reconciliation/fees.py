@@ -6,16 +6,14 @@ last word. These rows come through a server-side cursor, so that any number of t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from fees.domain import Payer, Rounding, Schedule, TierMode, calculate_fee
-from fees.selectors import parse_tiers
+from fees.domain import Schedule, calculate_fee
+from fees.selectors import SCHEDULE_COLUMNS, schedule_of
 from ledger_project.database.fields import readable
 
 FEE = """
@@ -71,11 +69,7 @@ WHERE schedule IS NULL OR tier_mode IS NOT NULL
     OR fee_minor <> {FEE}
 """  # noqa: S608 - constants  # nosec B608
 
-_SCHEDULE = """
-SELECT id, version, merchant_id, currency_id, kind, rate, flat_minor, minimum_minor, maximum_minor, tier_mode, tiers, rounding, payer,
-    effective_from
-FROM fees_feeschedule WHERE id = %s
-"""
+_SCHEDULE = f"SELECT {', '.join(SCHEDULE_COLUMNS)} FROM fees_feeschedule WHERE id = %s"  # noqa: S608 - constants  # nosec B608
 
 _PAGE = 2_000
 
@@ -113,32 +107,10 @@ def _wrong_fee(schedule: Schedule | None, schedule_id: UUID, amount_minor: int, 
 
 
 def _schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule | None:
-    """Return a version of a schedule; None for one with amounts or tiers that are no numbers."""
+    """Return a version of a schedule; None if its amounts or tiers are no numbers."""
+    row = psycopg.Cursor(raw).execute(_SCHEDULE, [schedule_id]).fetchone()
+    assert row is not None  # noqa: S101 - the same snapshot just named it  # nosec B101
     try:
-        return _parsed_schedule(raw, schedule_id)
+        return schedule_of(dict(zip(SCHEDULE_COLUMNS, row, strict=True)))
     except (ValueError, ArithmeticError):  # an int of NaN, an int of Infinity or a Decimal of other text
         return None
-
-
-def _parsed_schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule:
-    cursor = psycopg.Cursor(raw)
-    row = cursor.execute(_SCHEDULE, [schedule_id]).fetchone()
-    assert row is not None  # noqa: S101 - the same snapshot just named it  # nosec B101
-    _, version, merchant_id, currency, kind, rate, flat, minimum, maximum, mode, tiers, rounding, payer, effective_from = row
-    return Schedule(
-        id=schedule_id,
-        version=version,
-        merchant_id=merchant_id,
-        currency=currency,
-        kind=kind,
-        rate=Decimal(rate),
-        flat_minor=int(flat),
-        minimum_minor=None if minimum is None else int(minimum),
-        maximum_minor=None if maximum is None else int(maximum),
-        tier_mode=TierMode(mode) if mode else None,
-        # This connection is Django's, which leaves jsonb as the text it is.
-        tiers=tuple(parse_tiers(json.loads(tiers) if isinstance(tiers, str) else tiers)),
-        rounding=Rounding(rounding),
-        payer=Payer(payer),
-        effective_from=effective_from,
-    )
