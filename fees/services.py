@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from psycopg.errors import UniqueViolation
 from fees.domain import FARTHEST, MAX_TIERS, FeeExplanation, explain_fee, is_part, is_rate
 from fees.models import SCOPE_VERSION_UNIQUE, FeeSchedule
 from fees.selectors import drafted_schedule, in_force, scope_versions
+from ledger_project.database.clock import database_now
 from ledger_project.kernel.errors import FieldError, LedgerError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
 
     Two who append at once meet at the unique constraint; the second is told to look again.
     """
-    check_draft(draft, datetime.now(UTC))
+    check_draft(draft, database_now())
     _check_new(draft)
     versions = scope_versions(draft.merchant_id, draft.currency_id, draft.kind)
     if versions and versions[0].effective_from >= draft.effective_from:
@@ -143,10 +144,11 @@ def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | Non
 
     A merchant whose schedule of that scope is zero already is refused, so that a double click appends one version.
     """
-    current = in_force(scope_versions(merchant_id, currency, None), datetime.now(UTC))
+    now = database_now()
+    current = in_force(scope_versions(merchant_id, currency, None), now)
     if current is not None and not (current.rate or current.flat_minor or current.minimum_minor or current.tiers):
         raise ValidationFailed.of("merchant", "conflict", f"its fees are waived already, by version {current.version}")
-    draft = FeeSchedule(merchant_id=merchant_id, currency_id=currency, rate=Decimal(0), effective_from=datetime.now(UTC), note=note)
+    draft = FeeSchedule(merchant_id=merchant_id, currency_id=currency, rate=Decimal(0), effective_from=now, note=note)
     return append_schedule(draft, by=by)
 
 

@@ -28,6 +28,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from ledger_project.database.clock import database_now
 from ledger_project.kernel.ids import first_uuid7_at, time_of
 from transfers.figures import sql
 
@@ -53,14 +54,6 @@ class _Mark:
     rolled_until: datetime
     candidate_until: datetime | None
     candidate_xid: int | None
-
-
-def _clock() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
-    moment: datetime = now
-    return moment
 
 
 def _locked_mark() -> _Mark | None:
@@ -113,7 +106,7 @@ def _add(low: datetime, high: datetime) -> None:
 
 def _refresh_step() -> bool:
     """Add one step; return whether there is more to add at once."""
-    now = _clock() - CLOCK_MARGIN
+    now = database_now() - CLOCK_MARGIN
     with transaction.atomic():
         mark = _locked_mark()
         if mark is None:

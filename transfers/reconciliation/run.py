@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 from django.db import connection, transaction
 
+from ledger_project.database.clock import database_now
 from transfers.models import ReconciliationRun
 from transfers.reconciliation.anchors import broken_anchors, write_anchor
 from transfers.reconciliation.checks import CHECKS, Scope, count_entries
@@ -102,7 +102,7 @@ def prove(
 
 def reconcile(request: Reconciliation, *, progress: Progress | None = None) -> ReconciliationRun:
     """Prove the ledger at one moment, store the verdict and return it. Raises ``AnchorUnreadable``."""
-    started_at = datetime.now(UTC)
+    started_at = database_now()
     known = request.anchor if request.anchor is not None and request.anchor.exists() else None
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         for statement in (_SNAPSHOT, *_SETTINGS):
@@ -116,7 +116,7 @@ def reconcile(request: Reconciliation, *, progress: Progress | None = None) -> R
     verdict = ReconciliationRun.Verdict.DAMAGED if findings else ReconciliationRun.Verdict.CLEAN
     return ReconciliationRun.objects.create(
         started_at=started_at,
-        finished_at=datetime.now(UTC),
+        finished_at=database_now(),
         verdict=verdict,
         findings=[asdict(finding) for finding in findings],
         entries_checked=proof.entries_checked,
