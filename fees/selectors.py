@@ -129,3 +129,10 @@ def scope_versions(merchant_id: UUID | None, currency: str | None, kind: str | N
 def in_force(versions: Sequence[FeeSchedule], now: datetime) -> FeeSchedule | None:
     """Return the version of a scope that charges now."""
     return next((row for row in versions if row.effective_from <= now), None)
+
+
+def state_of(row: FeeSchedule, versions: Sequence[FeeSchedule], now: datetime) -> str:
+    """Return whether a version charges now, later or no more, given all versions of its scope, newest first."""
+    if row.effective_from > now:
+        return "future"
+    return "in force" if in_force(versions, now) == row else "superseded"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -24,8 +24,9 @@ from console.form_fields import JsonField, decimal_field, whole_number_field
 from console.pages import Cell, Panel, ReadOnlyAdmin
 from fees.domain import Payer, Rounding
 from fees.models import FeeSchedule
-from fees.selectors import in_force, time_line
+from fees.selectors import state_of, time_line
 from fees.services import VersionExists, append_schedule, check_draft, preview
+from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.days import moment_of
 from ledger_project.kernel.errors import ValidationFailed
@@ -115,7 +116,7 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
     def clean_effective_from(self) -> datetime:
         """Parse the moment; empty is now."""
         text = self.cleaned_data["effective_from"]
-        moment = moment_of(text) if text else datetime.now(UTC)
+        moment = moment_of(text) if text else database_now()
         if moment is None:
             raise forms.ValidationError("A moment with its offset is expected, as in 2026-12-31T00:00:00Z.")
         return moment
@@ -123,7 +124,7 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
     def clean(self) -> dict[str, Any]:
         """Put the version together and check it as the service will."""
         values = super().clean() or {}
-        self.instance.effective_from = values.get("effective_from") or datetime.now(UTC)
+        self.instance.effective_from = values.get("effective_from") or database_now()
         return values
 
     def _post_clean(self) -> None:
@@ -134,7 +135,7 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
         self.instance.tier_mode = self.instance.tier_mode or None
         if not self.errors:
             try:
-                check_draft(self.instance, datetime.now(UTC))
+                check_draft(self.instance, database_now())
             except ValidationFailed as failed:
                 for error in failed.errors:
                     self.add_error(error.field if error.field in self.fields else None, error.detail)
@@ -211,11 +212,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
     @display(description="State", label={"in force": "success", "future": "info", "superseded": "warning"})
     def state(self, obj: FeeSchedule) -> str:
         """Whether it charges now, later, or no more."""
-        now = datetime.now(UTC)
-        if obj.effective_from > now:
-            return "future"
-        current = in_force(time_line(obj), now)
-        return "in force" if current is not None and current.id == obj.id else "superseded"
+        return state_of(obj, time_line(obj), database_now())
 
     @display(description="Who pays by it")
     def whom(self, obj: FeeSchedule) -> str:
@@ -273,13 +270,13 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
 
     def panels(self, request: HttpRequest, obj: FeeSchedule) -> list[Panel]:
         """The scope's time line, the comparison that was asked for, and what this version charges."""
-        versions = time_line(obj)
+        versions, now = time_line(obj), database_now()
         here = reverse("admin:fees_feeschedule_change", args=[obj.id])
         rows = [
             [
                 Cell(f"v{v.version}", reverse("admin:fees_feeschedule_change", args=[v.id])),
                 Cell(f"{v.effective_from:%Y-%m-%d %H:%M:%S}"),
-                Cell(self.state(v)),
+                Cell(state_of(v, versions, now)),
                 Cell(self.rate_percent(v)),
                 Cell(v.note),
                 Cell(str(v.created_by or "—")),
