@@ -46,7 +46,7 @@ def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) 
     fingerprint = hashlib.sha256(dumps([request.user.pk, request.path, content])).digest()
     key = Key(PLATFORM_OWNER, f"admin-{values['token']}", fingerprint)
     result = post_or_forget(command, key)
-    refusal = None if result.outcome is None else result.outcome.refusal
+    refusal = result.refusal
     if isinstance(refusal, IdempotencyKeyReused):
         raise _carried_out(key)
     if refusal is not None:

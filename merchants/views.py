@@ -31,7 +31,7 @@ from merchants.serializers import (
 )
 from merchants.services import change_merchant
 from transfers import selectors
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Posted, required
 from transfers.serializers.accounts import AccountJson, account_json
 from transfers.services import registration
 from transfers.services.registration import RegistrationRequest
@@ -48,14 +48,12 @@ async def find_merchant(name: str, *, actor: Actor) -> MerchantIdentity:
     return merchant
 
 
-def _registered(outcome: Outcome) -> object:
-    assert outcome.merchant is not None  # noqa: S101 - it was not refused  # nosec B101
-    return registered_json(outcome.merchant, outcome.account)
+def _registered(posted: Posted) -> object:
+    return registered_json(required(posted.merchant), posted.account)
 
 
-def _opened(outcome: Outcome) -> object:
-    assert outcome.account is not None  # noqa: S101 - it was not refused  # nosec B101
-    return account_json(outcome.account)
+def _opened(posted: Posted) -> object:
+    return account_json(required(posted.account))
 
 
 class MerchantsView(ApiView):

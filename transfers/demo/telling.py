@@ -172,9 +172,8 @@ class Telling:
             self._last = max(due, self._last + _MICROSECOND)
             timed.append((step.command, min(self._last, self._end)))
         for (moment, _, step), result in zip(batch, self._posted(timed), strict=True):
-            assert result.outcome is not None  # noqa: S101 - without a key nothing is a replay  # nosec B101
-            self._note(result.outcome)
-            for sequel in step.sequel(result.outcome):
+            self._note(result.decided)
+            for sequel in step.sequel(result.decided):
                 heapq.heappush(self._sequels, self._due(moment + sequel.after, sequel))
         self._progress(sum(1 for _, _, step in batch if isinstance(step.command, c.TransferFunds | c.Deposit | c.Withdraw | c.PlaceHold)))
 

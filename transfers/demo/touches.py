@@ -35,5 +35,5 @@ def add_touches() -> dict[str, int]:
         return {}
     set_merchant_status(frozen.id, Status.FROZEN)
     tried = [c.TransferFunds(frozen, agreed, euro, 120_00, details("freight", n)) for n in range(2)]
-    refused = [r.outcome.refusal.code for r in post_now(tried) if r.outcome is not None and r.outcome.refusal is not None]
+    refused = [result.refusal.code for result in post_now(tried) if result.refusal is not None]
     return {code: refused.count(code) for code in refused}

@@ -7,20 +7,20 @@ from transfers.domain.commands import Deposit, Withdraw
 from transfers.domain.drafts import Draft, post_draft
 from transfers.domain.kinds import EntryType, TransferKind
 from transfers.domain.ledger import Ledger, Leg
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Posted
 
 
-def deposit(command: Deposit, ledger: Ledger) -> Outcome:
+def deposit(command: Deposit, ledger: Ledger) -> Posted:
     """Outside DEBIT amount, wallet CREDIT amount."""
     return _cross_border(command, ledger, TransferKind.DEPOSIT)
 
 
-def withdraw(command: Withdraw, ledger: Ledger) -> Outcome:
+def withdraw(command: Withdraw, ledger: Ledger) -> Posted:
     """Wallet DEBIT amount, outside CREDIT amount."""
     return _cross_border(command, ledger, TransferKind.WITHDRAWAL)
 
 
-def _cross_border(command: Deposit | Withdraw, ledger: Ledger, kind: TransferKind) -> Outcome:
+def _cross_border(command: Deposit | Withdraw, ledger: Ledger, kind: TransferKind) -> Posted:
     merchant, currency, amount_minor = command.merchant, command.currency, command.amount_minor
     wallet = ledger.account(merchant, currency, AccountKind.WALLET)
     external = ledger.account(merchant, currency, AccountKind.EXTERNAL)
@@ -43,4 +43,4 @@ def _cross_border(command: Deposit | Withdraw, ledger: Ledger, kind: TransferKin
         reference_account=wallet,
     )
     transfer = post_draft(ledger, draft, [Leg(source, entry_type, -amount_minor), Leg(target, entry_type, amount_minor)])
-    return Outcome(transfer=transfer, account=ledger.snapshot(wallet, held, currency))
+    return Posted(transfer=transfer, account=ledger.snapshot(wallet, held, currency))

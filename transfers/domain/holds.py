@@ -18,7 +18,7 @@ from transfers.domain.facts import HoldState
 from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldStatus, phase_of
 from transfers.domain.kinds import EntryType, TransferKind
 from transfers.domain.ledger import Ledger, Leg, PostedTransfer
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Posted
 
 
 class HoldMove(Struct, frozen=True):
@@ -31,7 +31,7 @@ class HoldMove(Struct, frozen=True):
     details: Details
 
 
-def place_hold(command: PlaceHold, ledger: Ledger) -> Outcome:
+def place_hold(command: PlaceHold, ledger: Ledger) -> Posted:
     """Wallet DEBIT amount + fee, held CREDIT the same; the schedule is pinned, so the capture's fee is known."""
     currency, amount_minor = command.currency, command.amount_minor
     wallet = ledger.account(command.source, currency, AccountKind.WALLET)
@@ -56,7 +56,7 @@ def place_hold(command: PlaceHold, ledger: Ledger) -> Outcome:
     )
     hold = HoldState(terms, HoldStatus.OPEN, captured_minor=0, transfer_id=None)
     ledger.set_hold(hold)
-    return Outcome(hold=hold, transfer=transfer, account=ledger.snapshot(wallet, held, currency))
+    return Posted(hold=hold, transfer=transfer, account=ledger.snapshot(wallet, held, currency))
 
 
 def _move_hold(ledger: Ledger, draft_of: HoldMove, kind: TransferKind) -> PostedTransfer:
@@ -81,7 +81,7 @@ def _decide(ledger: Ledger, terms: HoldTerms, action: HoldAction) -> HoldStatus:
     raise HoldNotOpen(terms.id, hold.status.value)
 
 
-def capture_hold(command: CaptureHold, ledger: Ledger) -> Outcome:
+def capture_hold(command: CaptureHold, ledger: Ledger) -> Posted:
     """Held DEBIT amount, receiver CREDIT amount; the fee from what was reserved for it; the rest back to the wallet."""
     terms = command.terms
     currency = terms.currency
@@ -121,26 +121,26 @@ def capture_hold(command: CaptureHold, ledger: Ledger) -> Outcome:
     transfer = post_draft(ledger, draft, legs)
     hold = HoldState(terms, status, captured_minor=amount_minor, transfer_id=transfer.id)
     ledger.set_hold(hold)
-    return Outcome(transfer=transfer, hold=hold)
+    return Posted(transfer=transfer, hold=hold)
 
 
-def void_hold(command: VoidHold, ledger: Ledger) -> Outcome:
+def void_hold(command: VoidHold, ledger: Ledger) -> Posted:
     """Held DEBIT all that was reserved, wallet CREDIT the same."""
     return _release(ledger, command.terms, HoldAction.VOID, command.details)
 
 
-def expire_hold(command: ExpireHold, ledger: Ledger) -> Outcome:
+def expire_hold(command: ExpireHold, ledger: Ledger) -> Posted:
     """The same, if the hold's time ran out; else nothing."""
     return _release(ledger, command.terms, HoldAction.EXPIRE, command.details)
 
 
-def _release(ledger: Ledger, terms: HoldTerms, action: HoldAction, details: Details) -> Outcome:
+def _release(ledger: Ledger, terms: HoldTerms, action: HoldAction, details: Details) -> Posted:
     status = _decide(ledger, terms, action)
     if status is HoldStatus.OPEN:
-        return Outcome(hold=ledger.holds[terms.id])
+        return Posted(hold=ledger.holds[terms.id])
     transfer = _move_hold(
         ledger, HoldMove(terms.id, terms.source, terms.currency, terms.reserved_minor, details), TransferKind.HOLD_RELEASE
     )
     hold = HoldState(terms, status, captured_minor=0, transfer_id=None)
     ledger.set_hold(hold)
-    return Outcome(transfer=transfer, hold=hold)
+    return Posted(transfer=transfer, hold=hold)

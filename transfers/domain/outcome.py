@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import ClassVar, TypeVar
 
 from msgspec import Struct
 
@@ -9,6 +10,8 @@ from ledger_project.kernel.errors import LedgerError
 from merchants.domain import MerchantIdentity
 from transfers.domain.facts import HoldState
 from transfers.domain.ledger import AccountSnapshot, PostedTransfer
+
+T = TypeVar("T")
 
 
 class RegisteredMerchant(Struct, frozen=True):
@@ -21,11 +24,32 @@ class RegisteredMerchant(Struct, frozen=True):
     receipt_email: str | None = None
 
 
-class Outcome(Struct, frozen=True):
-    """What became of one command: a refusal, or what it posted and what its answer shows."""
+class Posted(Struct, frozen=True):
+    """What a command did, and what its answer shows. A member is None where a command of this kind makes no such thing."""
 
-    refusal: LedgerError | None = None
     transfer: PostedTransfer | None = None
     account: AccountSnapshot | None = None
     hold: HoldState | None = None
     merchant: RegisteredMerchant | None = None
+    refusal: ClassVar[None] = None
+
+
+class Refused(Struct, frozen=True):
+    """Why a command did nothing."""
+
+    refusal: LedgerError
+    transfer: ClassVar[None] = None
+    account: ClassVar[None] = None
+    hold: ClassVar[None] = None
+    merchant: ClassVar[None] = None
+
+
+Outcome = Posted | Refused
+"""What became of one command. Both have the same members, so that a reader needs no ``isinstance``."""
+
+
+def required(member: T | None) -> T:
+    """Return a member of an outcome that is always there in this place. Raises ``LookupError`` for None."""
+    if member is None:
+        raise LookupError("an outcome lacks what its answer shows")
+    return member

@@ -18,7 +18,7 @@ from transfers.domain.facts import AccountState, Book, HoldState
 from transfers.domain.fee_settlement import settle_fees
 from transfers.domain.holds import capture_hold, expire_hold, place_hold, void_hold
 from transfers.domain.ledger import AccountSnapshot, Ledger, PostedEntry, PostedTransfer
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Outcome, Posted, Refused
 from transfers.domain.registration import open_account, register_merchant
 from transfers.domain.reversals import reverse_transfer
 from transfers.domain.transfers import transfer_funds
@@ -52,11 +52,11 @@ class Plan:
     holds: Sequence[HoldState]
 
 
-def _refuse(command: c.Refuse, _ledger: Ledger) -> Outcome:
+def _refuse(command: c.Refuse, _ledger: Ledger) -> Posted:
     raise command.error
 
 
-_HANDLERS: dict[type, Callable[..., Outcome]] = {
+_HANDLERS: dict[type, Callable[..., Posted]] = {
     c.RegisterMerchant: register_merchant,
     c.OpenAccount: open_account,
     c.TransferFunds: transfer_funds,
@@ -108,7 +108,9 @@ def _plan_atomic(group: Group, ledger: Ledger) -> list[Outcome | None]:
         outcome = _decide(command, ledger)
         if outcome.refusal is not None:
             ledger.rollback(mark)
-            return [None] * index + [outcome] + [None] * (len(group.commands) - index - 1)
+            outcomes = [None] * len(group.commands)
+            outcomes[index] = outcome
+            return outcomes
         outcomes.append(outcome)
     ledger.release()
     return outcomes
@@ -120,4 +122,4 @@ def _decide(command: c.Command, ledger: Ledger) -> Outcome:
     except LedgerError as error:
         if not isinstance(error, Refusal | AccountAheadOfClock) and not isinstance(command, c.Refuse):
             raise
-        return Outcome(refusal=error.with_traceback(None))  # the frames would keep the whole batch alive, in a circle
+        return Refused(error.with_traceback(None))  # the frames would keep the whole batch alive, in a circle

@@ -9,10 +9,10 @@ from transfers.domain.drafts import Draft, post_draft
 from transfers.domain.facts import AccountState
 from transfers.domain.kinds import EntryType, TransferKind
 from transfers.domain.ledger import Ledger, Leg
-from transfers.domain.outcome import Outcome, RegisteredMerchant
+from transfers.domain.outcome import Posted, RegisteredMerchant
 
 
-def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
+def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Posted:
     """Outside DEBIT opening balance, wallet CREDIT opening balance, if there is one."""
     merchant, currency = command.merchant, command.currency
     if merchant.id not in ledger.book.registered:
@@ -22,7 +22,7 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
         raise CurrencyInactive(currency.code if currency else "")
     registered = RegisteredMerchant(merchant, command.metadata, registered_at, command.display_name, command.receipt_email)
     if currency is None:
-        return Outcome(merchant=registered)
+        return Posted(merchant=registered)
     wallet = ledger.account(merchant, currency, AccountKind.WALLET)
     ledger.open(wallet, ledger.now)
     transfer = None
@@ -41,7 +41,7 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Outcome:
             reference_account=wallet,
         )
         transfer = post_draft(ledger, draft, legs)
-    return Outcome(merchant=registered, transfer=transfer, account=ledger.snapshot(wallet, _nothing_held(wallet), currency))
+    return Posted(merchant=registered, transfer=transfer, account=ledger.snapshot(wallet, _nothing_held(wallet), currency))
 
 
 def _nothing_held(wallet: AccountState) -> AccountState:
@@ -61,7 +61,7 @@ def _nothing_held(wallet: AccountState) -> AccountState:
     )
 
 
-def open_account(command: OpenAccount, ledger: Ledger) -> Outcome:
+def open_account(command: OpenAccount, ledger: Ledger) -> Posted:
     """No money moves; the wallet comes into being."""
     wallet = ledger.account(command.merchant, command.currency, AccountKind.WALLET)
     if wallet.exists:
@@ -70,4 +70,4 @@ def open_account(command: OpenAccount, ledger: Ledger) -> Outcome:
     ledger.check_in_use(command.currency)
     ledger.open(wallet, ledger.now)
     held = ledger.account(command.merchant, command.currency, AccountKind.HELD)
-    return Outcome(account=ledger.snapshot(wallet, held, command.currency))
+    return Posted(account=ledger.snapshot(wallet, held, command.currency))

@@ -13,7 +13,7 @@ from transfers.domain.commands import ReverseTransfer
 from transfers.domain.drafts import Draft, post_draft
 from transfers.domain.kinds import REVERSIBLE_KINDS, EntryType, TransferKind
 from transfers.domain.ledger import Ledger, Leg
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Posted
 
 
 class OriginalPhase(StrEnum):
@@ -65,7 +65,7 @@ def fee_share(*, fee_minor: int, original_minor: int, amount_minor: int, earlier
     return fee_minor * amount_minor // original_minor
 
 
-def reverse_transfer(command: ReverseTransfer, ledger: Ledger) -> Outcome:
+def reverse_transfer(command: ReverseTransfer, ledger: Ledger) -> Posted:
     """Receiver DEBIT amount, sender CREDIT amount; with a refund first the fee's share back to who paid it."""
     original = command.original
     earlier_minor = ledger.reversals.get(original.id, [])
@@ -98,7 +98,7 @@ def reverse_transfer(command: ReverseTransfer, ledger: Ledger) -> Outcome:
     )
     transfer = post_draft(ledger, draft, legs)
     ledger.reversals.setdefault(original.id, []).append(amount_minor)
-    return Outcome(transfer=transfer)
+    return Posted(transfer=transfer)
 
 
 def _refund_legs(command: ReverseTransfer, ledger: Ledger, amount_minor: int, earlier_minor: list[int]) -> list[Leg]:

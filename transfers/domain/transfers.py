@@ -10,10 +10,10 @@ from transfers.domain.commands import TransferFunds
 from transfers.domain.drafts import Draft, post_draft
 from transfers.domain.kinds import EntryType, TransferKind
 from transfers.domain.ledger import Ledger, Leg
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Posted
 
 
-def transfer_funds(command: TransferFunds, ledger: Ledger) -> Outcome:
+def transfer_funds(command: TransferFunds, ledger: Ledger) -> Posted:
     """Sender DEBIT amount, receiver CREDIT amount, payer DEBIT fee, payer's fees CREDIT fee."""
     currency, amount_minor = command.currency, command.amount_minor
     if command.target_currency is not None and command.target_currency != currency.code:
@@ -30,4 +30,4 @@ def transfer_funds(command: TransferFunds, ledger: Ledger) -> Outcome:
         *fee_legs(payer, ledger.account(paying, currency, AccountKind.FEES), charge.fee_minor),
     ]
     draft = Draft(TransferKind.TRANSFER, command.source, command.target, source, target, currency, amount_minor, command.details, charge)
-    return Outcome(transfer=post_draft(ledger, draft, legs))
+    return Posted(transfer=post_draft(ledger, draft, legs))

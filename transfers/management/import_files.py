@@ -24,7 +24,7 @@ from ledger_project.kernel.money import format_minor
 from merchants.domain import fold
 from merchants.selectors import find_currency_now, known_currency, required_currency
 from transfers.domain.commands import Details
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Outcome, required
 from transfers.posting.jobs import Answer, Key, Render
 from transfers.serializers.transfers import TransferBody, posted_transfer_json
 from transfers.services.batches import BatchItem
@@ -192,7 +192,6 @@ def renderer(request_id: str) -> Render:
     def render(outcome: Outcome) -> Answer:
         if outcome.refusal is not None:
             return Answer(*problem(outcome.refusal, request_id=request_id))
-        assert outcome.transfer is not None  # noqa: S101 - it was not refused  # nosec B101
-        return Answer(201, dumps(posted_transfer_json(outcome.transfer)))
+        return Answer(201, dumps(posted_transfer_json(required(outcome.transfer))))
 
     return render

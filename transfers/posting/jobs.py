@@ -14,6 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ledger_project.kernel.errors import LedgerError
 from merchants.domain import fold
 from transfers.domain.commands import AccountKey, Command, RegisterMerchant, TransferFunds
 from transfers.domain.outcome import Outcome
@@ -40,6 +41,18 @@ class Result(Struct, frozen=True):
     answer: Answer
     outcome: Outcome | None = None
     replayed: bool = False
+
+    @property
+    def decided(self) -> Outcome:
+        """The outcome of a command that cannot be a replay. Raises ``LookupError`` where it is one."""
+        if self.outcome is None:
+            raise LookupError("a replay has no outcome")
+        return self.outcome
+
+    @property
+    def refusal(self) -> LedgerError | None:
+        """Why the command was refused now. None for a replay: its body is the whole answer."""
+        return self.outcome.refusal if self.outcome else None
 
     @property
     def transfer_id(self) -> UUID | None:

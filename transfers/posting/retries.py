@@ -211,7 +211,7 @@ def _pause(attempt: int) -> None:
 
 def _outcome(job: Job, results: JobResults) -> JobResults | Unavailable:
     """Return what a job's caller is told: for a single command that cannot be decided now, the error itself."""
-    refusal = results.result.outcome.refusal if results.result.outcome is not None else None
+    refusal = results.result.refusal
     return refusal if job.envelope is None and isinstance(refusal, Unavailable) else results
 
 

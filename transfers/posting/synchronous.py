@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ledger_project.kernel.errors import AccountBusy
 from transfers.domain.commands import Command
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Outcome, Refused
 from transfers.posting import engine
 from transfers.posting.jobs import UNREAD, Answer, Envelope, Item, Job, Key, Result
 
@@ -36,7 +36,7 @@ def post_each_now(commands: Sequence[Command], *, wait_s: float) -> list[Result]
     results = []
     for outcome in engine.submit_all_now([Job([Item(command, bare)]) for command in commands], wait_s=wait_s):
         if isinstance(outcome, AccountBusy):
-            busy = Outcome(refusal=outcome)
+            busy = Refused(outcome)
             results.append(Result(bare(busy), busy))
         elif isinstance(outcome, Exception):
             raise outcome

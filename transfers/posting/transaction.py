@@ -22,7 +22,7 @@ from ledger_project.kernel.metadata import stored_json
 from ledger_project.kernel.refusals import Refusal
 from ledger_project.observability import metrics
 from transfers.domain import commands as c
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Outcome, Posted, Refused
 from transfers.domain.plan import Group, plan
 from transfers.posting import sql
 from transfers.posting.account_ids import remember_accounts
@@ -205,7 +205,7 @@ class _Posting:
     # --- answers ------------------------------------------------------------------------------------------------------------
 
     def _refused(self, item: Item, error: LedgerError) -> Result:
-        outcome = Outcome(refusal=error)
+        outcome = Refused(error)
         return Result(item.render(outcome), outcome)
 
     def _replay(self, item: Item) -> Result:
@@ -236,13 +236,12 @@ class _Posting:
                 index, failed = failure
                 self._release_items(job)
                 answer = envelope.render_failure(index, failed)
-                refusal = failed.outcome.refusal if failed.outcome else None
-                self._answer_envelope(job, answer, sticky=failed.replayed or isinstance(refusal, Refusal))
+                self._answer_envelope(job, answer, sticky=failed.replayed or isinstance(failed.refusal, Refusal))
                 return JobResults(Result(answer, failed.outcome), [failed])
         results = list(self._item_results(job, fresh, outcomes))
         answer = envelope.render(results)
         self._answer_envelope(job, answer, sticky=True)
-        return JobResults(Result(answer, Outcome()), results)
+        return JobResults(Result(answer, Posted()), results)
 
     def _item_results(self, job: Job, fresh: list[Item], outcomes: list[Outcome | None]) -> Iterator[Result]:
         decided = {id(item): outcome for item, outcome in zip(fresh, outcomes, strict=True)}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from ledger_project.kernel.actors import Actor, PermissionDenied
 from ledger_project.kernel.refusals import InsufficientFunds, Refusal
 from merchants.domain import MerchantIdentity, own
 from transfers.domain.commands import HoldTerms, Original
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Outcome, Refused
 from transfers.posting.jobs import Answer, Render
 
 
@@ -55,6 +53,6 @@ def discreet(render: Render, actor: Actor, payer: MerchantIdentity) -> Render:
         return render
 
     def without_balance(outcome: Outcome) -> Answer:
-        return render(replace(outcome, refusal=PayerShortOfFunds()) if isinstance(outcome.refusal, InsufficientFunds) else outcome)
+        return render(Refused(PayerShortOfFunds()) if isinstance(outcome.refusal, InsufficientFunds) else outcome)
 
     return without_balance

@@ -12,7 +12,7 @@ from ledger_project.kernel.money import Currency
 from ledger_project.process.fair_loop import map_in_slices
 from merchants.selectors import Identities, find_currency, find_currency_now, identify, identify_now
 from transfers.domain.commands import Command, Refuse
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Refused
 from transfers.posting import engine
 from transfers.posting.jobs import UNREAD, Envelope, Item, Job, Key, Render, Result
 from transfers.services.transfers import TransferRequest, build_transfer, check_addressing
@@ -68,7 +68,7 @@ def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Re
         return engine.submit_now(Job([Item(command, render, key) for command, key in built], UNREAD)).items
     except (IdempotencyInProgress, AccountBusy) as error:
         if len(items) == 1:
-            return [Result(render(Outcome(refusal=error)), Outcome(refusal=error))]
+            return [Result(render(Refused(error)), Refused(error))]
         return [result for item in items for result in post_transfers_now([item], render=render)]
 
 

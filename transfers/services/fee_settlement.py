@@ -68,10 +68,10 @@ def settle_fees(*, currency: str | None = None, progress: Callable[[int], None] 
     while batch := list(itertools.islice(accounts, BATCH)):
         commands = [SettleFees(merchant, treasury, known_currency(code), details) for merchant, code in batch]
         for (merchant, code), result in zip(batch, post_each_now(commands, wait_s=LOCK_WAIT_S), strict=True):
-            outcome = result.outcome
-            if outcome is not None and outcome.refusal is not None:
+            outcome = result.decided
+            if outcome.refusal is not None:
                 settlement.refused.append((merchant.name, code, outcome.refusal.code))
-            elif outcome is not None and outcome.transfer is not None:
+            elif outcome.transfer is not None:
                 settlement.swept_minor[code] = settlement.swept_minor.get(code, 0) + outcome.transfer.amount_minor
                 settlement.settled += 1
         if progress is not None:

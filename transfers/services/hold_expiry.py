@@ -50,8 +50,7 @@ def _release(terms: list[HoldTerms]) -> Sweep:
             failed += 1
             log.error("hold.expiry_failed", hold_id=str(term.id), error=type(outcome).__name__, detail=str(outcome)[:200])
             continue
-        decided = outcome.result.outcome
-        assert decided is not None  # noqa: S101 - without a key nothing is a replay  # nosec B101
+        decided = outcome.result.decided
         if decided.transfer is not None and decided.hold is not None and decided.hold.status is HoldStatus.EXPIRED:
             released += 1
         elif decided.refusal is not None and decided.refusal.code not in {"hold_expired", "hold_not_open"}:

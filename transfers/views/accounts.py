@@ -20,7 +20,7 @@ from ledger_project.kernel.actors import Actor, Scope
 from ledger_project.kernel.errors import NotAcceptable
 from ledger_project.kernel.refusals import AccountNotFound
 from transfers import selectors
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Posted, required
 from transfers.posting.jobs import Result
 from transfers.selectors.shown import EntryView
 from transfers.selectors.statements import Period, get_period, period_lines
@@ -58,10 +58,8 @@ class AccountView(ApiView):
         return json_response(account_json(account))
 
 
-def _moved(outcome: Outcome) -> object:
-    assert outcome.account is not None  # noqa: S101 - it was not refused  # nosec B101
-    assert outcome.transfer is not None  # noqa: S101 - it was not refused  # nosec B101
-    return {"account": account_json(outcome.account), "transfer": posted_transfer_json(outcome.transfer)}
+def _moved(posted: Posted) -> object:
+    return {"account": account_json(required(posted.account)), "transfer": posted_transfer_json(required(posted.transfer))}
 
 
 async def _cross(request: HttpRequest, account_id: str, service: Callable[..., Awaitable[Result]]) -> HttpResponse:

@@ -15,7 +15,7 @@ from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.refusals import HoldNotFound
 from merchants.selectors import identify
 from transfers import selectors
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Posted, required
 from transfers.serializers.holds import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, VoidBody, hold_json
 from transfers.serializers.transfers import TransferJson
 from transfers.services import holds
@@ -26,9 +26,8 @@ from transfers.views.transfers import FEE_CODES, KEY_CODES, MOVE_CODES, posted
 END_CODES = ("hold_not_found", "hold_not_open", "hold_expired")
 
 
-def _hold(outcome: Outcome) -> object:
-    assert outcome.hold is not None  # noqa: S101 - it was not refused  # nosec B101
-    return hold_json(outcome.hold)
+def _hold(posted: Posted) -> object:
+    return hold_json(required(posted.hold))
 
 
 class HoldsView(ApiView):

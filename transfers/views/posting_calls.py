@@ -17,7 +17,7 @@ from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import LedgerError, Unavailable
 from ledger_project.kernel.exact_json import dumps
 from transfers.domain.commands import Details
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Outcome, Posted
 from transfers.posting.jobs import Answer, Key, Render, Result
 from transfers.services.transfers import TransferRequest
 
@@ -65,7 +65,7 @@ def transfer_request(request: HttpRequest, body: Mapping[str, Any]) -> TransferR
     )
 
 
-def renderer(request: HttpRequest, status: int, represent: Callable[[Outcome], object]) -> Render:
+def renderer(request: HttpRequest, status: int, represent: Callable[[Posted], object]) -> Render:
     """Return what writes the answer inside the posting transaction: the problem of a refusal, or the thing itself."""
     request_id: str = request.request_id  # type: ignore[attr-defined]
 
@@ -79,18 +79,18 @@ def renderer(request: HttpRequest, status: int, represent: Callable[[Outcome], o
 
 def answer(request: HttpRequest, result: Result) -> HttpResponse:
     """Return the response for a result, and note for the log what it was."""
-    outcome = result.outcome
+    refusal = result.refusal
     note: dict[str, object] = {}
     if result.replayed:
         note["replayed"] = True
-    if outcome is not None and outcome.refusal is not None:
-        note["code"] = outcome.refusal.code
+    if refusal is not None:
+        note["code"] = refusal.code
     if result.transfer_id is not None:
         note["transfer_id"] = str(result.transfer_id)
     request.log = note  # type: ignore[attr-defined]
     headers = {"Idempotent-Replayed": "true"} if result.replayed else {}
-    if outcome is not None and isinstance(outcome.refusal, Unavailable):
-        headers["Retry-After"] = str(outcome.refusal.retry_after_s)
+    if isinstance(refusal, Unavailable):
+        headers["Retry-After"] = str(refusal.retry_after_s)
     return raw_response(result.answer.status_code, result.answer.body, headers=headers)
 
 

@@ -18,7 +18,7 @@ from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.refusals import TransferNotFound
 from merchants.selectors import identify
 from transfers import selectors
-from transfers.domain.outcome import Outcome
+from transfers.domain.outcome import Posted, required
 from transfers.selectors import TransferFilters
 from transfers.serializers.quotes import QuoteJson
 from transfers.serializers.reversals import ReverseBody
@@ -40,10 +40,9 @@ MOVE_CODES = ("insufficient_funds", "account_frozen", "account_closed", "balance
 FEE_CODES = ("fee_not_configured", "fee_exceeds_amount")
 
 
-def posted(outcome: Outcome) -> object:
-    """Return the transfer that an outcome posted."""
-    assert outcome.transfer is not None  # noqa: S101 - it was not refused  # nosec B101
-    return posted_transfer_json(outcome.transfer)
+def posted(outcome: Posted) -> object:
+    """Return the transfer that was posted."""
+    return posted_transfer_json(required(outcome.transfer))
 
 
 class TransfersView(ApiView):
