@@ -16,6 +16,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from console.pages import ReadOnlyAdmin
 
+admin.site.index_template = "ledger/dashboard.html"
 admin.site.unregister(User)
 admin.site.unregister(Group)
 

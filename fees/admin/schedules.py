@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.models import User
@@ -17,179 +14,18 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from console.amounts import shown
-from console.form_fields import JsonField, decimal_field, whole_number_field
 from console.pages import Cell, Panel, ReadOnlyAdmin
-from fees.domain import Payer, Rounding
+from fees.admin.drafts import DraftForm
+from fees.admin.panels import compare_panel, preview_panels
 from fees.models import FeeSchedule
 from fees.selectors import state_of, time_line
-from fees.services import VersionExists, append_schedule, check_draft, preview
+from fees.services import VersionExists, append_schedule
 from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.days import moment_of
 from ledger_project.kernel.errors import ValidationFailed
-from ledger_project.kernel.money import Currency as Unit
-from merchants.models import Currency, Merchant
 from merchants.selectors import known_currency
-
-SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")
-CURRENCY_LESS_SAMPLES = ("USD", "JPY", "KWD", "BTC")
-"""Currencies of 2, 0, 3 and 8 decimals, to show a draft that is for all of them."""
-
-
-class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
-    """A new version. The merchant is named, not picked from a list that may be a million long.
-
-    ``token`` becomes the version's id, so that a form that is sent twice appends once.
-    """
-
-    token = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    merchant_name = forms.CharField(
-        required=False, label="Merchant", widget=UnfoldAdminTextInputWidget(), help_text="Exact name; empty is everybody."
-    )
-    rate = decimal_field(Decimal, widget=UnfoldAdminTextInputWidget(), help_text="Share of the amount: 0.01 is 1%.")
-    flat_minor = whole_number_field(widget=UnfoldAdminTextInputWidget(), help_text="Minor units.", initial=0)
-    minimum_minor = whole_number_field(required=False, widget=UnfoldAdminTextInputWidget(), help_text="Minor units.")
-    maximum_minor = whole_number_field(required=False, widget=UnfoldAdminTextInputWidget(), help_text="Minor units.")
-    tiers = JsonField(
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text='[{"up_to_minor": 10000, "rate": "0.02", "flat_minor": 0}, {"up_to_minor": null, …}]',
-    )
-    effective_from = forms.CharField(
-        required=False, widget=UnfoldAdminTextInputWidget(), help_text="UTC, as in 2026-12-31T00:00:00Z; empty is now."
-    )
-
-    class Meta:
-        model = FeeSchedule
-        fields = (
-            "currency",
-            "kind",
-            "rate",
-            "flat_minor",
-            "minimum_minor",
-            "maximum_minor",
-            "tier_mode",
-            "tiers",
-            "rounding",
-            "payer",
-            "note",
-        )
-        widgets = {
-            "currency": UnfoldAdminSelectWidget(),
-            "kind": UnfoldAdminSelectWidget(),
-            "tier_mode": UnfoldAdminSelectWidget(),
-            "rounding": UnfoldAdminSelectWidget(choices=[(m.value, m.value) for m in Rounding]),
-            "payer": UnfoldAdminSelectWidget(choices=[(p.value, p.value) for p in Payer]),
-            "note": UnfoldAdminTextInputWidget(),
-        }
-
-    field_order = ("merchant_name", "currency", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers")
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        for name, nothing in (("currency", "every currency"), ("kind", "transfers and captures"), ("tier_mode", "no tiers")):
-            field: Any = self.fields[name]
-            field.choices = [(value, label if value else nothing) for value, label in field.choices]
-
-    def clean_token(self) -> UUID:
-        """Have the version's id."""
-        token: UUID = self.cleaned_data["token"] or new_id()
-        self.instance.id = token
-        return token
-
-    def clean_merchant_name(self) -> str:
-        """Find the merchant."""
-        name = self.cleaned_data["merchant_name"].strip()
-        if name:
-            self.instance.merchant = Merchant.objects.filter(name__iexact=name).first()
-            if self.instance.merchant is None:
-                raise forms.ValidationError(f"There is no merchant named {name!r}.")
-        return str(name)
-
-    def clean_tiers(self) -> Any:
-        """Nothing is no tiers."""
-        return self.cleaned_data["tiers"] or []
-
-    def clean_effective_from(self) -> datetime:
-        """Parse the moment; empty is now."""
-        text = self.cleaned_data["effective_from"]
-        moment = moment_of(text) if text else database_now()
-        if moment is None:
-            raise forms.ValidationError("A moment with its offset is expected, as in 2026-12-31T00:00:00Z.")
-        return moment
-
-    def clean(self) -> dict[str, Any]:
-        """Put the version together and check it as the service will."""
-        values = super().clean() or {}
-        self.instance.effective_from = values.get("effective_from") or database_now()
-        return values
-
-    def _post_clean(self) -> None:
-        # The service says what is wrong in words; the constraints would only give their names.
-        self.instance.validate_constraints = lambda exclude=None: None
-        super()._post_clean()  # type: ignore[misc]
-        self.instance.kind = self.instance.kind or None
-        self.instance.tier_mode = self.instance.tier_mode or None
-        if not self.errors:
-            try:
-                check_draft(self.instance, database_now())
-            except ValidationFailed as failed:
-                for error in failed.errors:
-                    self.add_error(error.field if error.field in self.fields else None, error.detail)
-
-    def says_what(self, stored: FeeSchedule) -> bool:
-        """Whether this form says just what a stored version does: a moment that was left empty is not compared."""
-        names = [*self.Meta.fields, "merchant_id", *(["effective_from"] if self.data.get("effective_from") else [])]
-        return all(getattr(self.instance, name) == getattr(stored, name) for name in names)
-
-
-def preview_panels(draft: FeeSchedule) -> list[Panel]:
-    """Return what a draft would charge on sample amounts, in its currency or in some of each exponent."""
-    codes = [draft.currency_id] if draft.currency_id else list(CURRENCY_LESS_SAMPLES)
-    units = {c.code: Unit(c.code, c.exponent) for c in Currency.objects.filter(code__in=codes)}
-    rows = []
-    for code in codes:
-        unit = units[code]
-        amounts = sorted({int(Decimal(sample) * 10**unit.exponent) for sample in SAMPLES_MAJOR})
-        for line in preview(draft, amounts):
-            explained = line.explanation
-            rows.append(
-                [
-                    Cell(shown(line.amount_minor, unit), is_number=True),
-                    Cell(shown(explained.fee_minor, unit), is_number=True),
-                    Cell(" + ".join(explained.parts)),
-                    Cell(f"{explained.exact.normalize():f}", is_number=True),
-                    Cell(str(explained.rounded_minor), is_number=True),
-                ]
-            )
-    return [Panel("What it would charge", ("Amount", "Fee", "How, in minor units", "Exactly", "Rounded"), rows)]
-
-
-def _words(value: object) -> str:
-    """Return a term of a version as one reads it."""
-    if value is None or value == []:
-        return "—"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
-
-
-def compare_panel(one: FeeSchedule, other: FeeSchedule) -> Panel:
-    """Return two versions side by side; what differs is marked."""
-    names = ("rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers", "rounding", "payer", "effective_from", "note")
-    rows = [
-        [
-            Cell(name.replace("_minor", ", minor units").replace("_", " ").capitalize()),
-            Cell(_words(getattr(one, name))),
-            Cell(_words(getattr(other, name))),
-            Cell("differs" if getattr(one, name) != getattr(other, name) else ""),
-        ]
-        for name in names
-    ]
-    return Panel(f"Version {one.version} beside version {other.version}", ("", f"v{one.version}", f"v{other.version}", ""), rows)
 
 
 @admin.register(FeeSchedule)

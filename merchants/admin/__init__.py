@@ -1,5 +1,5 @@
 """Merchants, their accounts and currencies in the admin."""
 
-from merchants.admin import merchants
+from merchants.admin import accounts, currencies, merchants
 
-__all__ = ["merchants"]
+__all__ = ["accounts", "currencies", "merchants"]

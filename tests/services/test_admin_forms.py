@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import reverse
 
 from console.postings import ReversalForm
-from fees.admin.schedules import DraftForm
+from fees.admin.drafts import DraftForm
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.domain import Status

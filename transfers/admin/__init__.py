@@ -1,5 +1,5 @@
 """Transfers, holds and idempotency records in the admin."""
 
-from transfers.admin import transfers
+from transfers.admin import holds, idempotency, transfers
 
-__all__ = ["transfers"]
+__all__ = ["holds", "idempotency", "transfers"]

@@ -1,15 +1,13 @@
-"""Transfers, holds and idempotency records in the admin: to look at, and two audited actions that go through the engine."""
+"""Transfers in the admin: to look at, and the audited way back of one."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -17,46 +15,17 @@ from unfold.decorators import action, display
 
 from console.amounts import shown
 from console.find import find_view
-from console.pages import Cell, Done, Panel, Question, ReadOnlyAdmin, ask
+from console.pages import Cell, Done, Panel, Question, ask
 from console.panels import entries_panel
 from console.postings import ReversalForm, details_for, post_for, understood_reversal
 from merchants.domain import TREASURY
 from merchants.models import Merchant
 from merchants.selectors import identify_now, known_currency
-from transfers.domain.commands import ReverseTransfer, VoidHold
-from transfers.domain.hold_outcomes import HoldStatus
+from transfers.admin.journal import JournalAdmin
+from transfers.domain.commands import ReverseTransfer
 from transfers.domain.kinds import REVERSIBLE_KINDS
-from transfers.models import Hold, IdempotencyRecord, Transfer
-from transfers.selectors import find_hold_terms, find_original
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text.strip())
-    except (ValueError, ValidationError):
-        return None
-
-
-class JournalAdmin(ReadOnlyAdmin):
-    """Shared by what is found by an id."""
-
-    search_fields = ("id",)
-    sortable_by = ()
-
-    def text_search(self, text: str) -> Q:
-        """Return what a search text that is no id looks for."""
-        raise NotImplementedError
-
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """Find by exact id, or exactly by what else identifies; never by scanning for parts."""
-        del request
-        if not search_term.strip():
-            return queryset, False
-        wanted = _uuid(search_term)
-        return queryset.filter(Q(id=wanted) if wanted else self.text_search(search_term.strip())), False
-
-
-admin.site.index_template = "ledger/dashboard.html"
+from transfers.models import Transfer
+from transfers.selectors import find_original
 
 
 def _merchant_link(merchant: Merchant, text: str) -> str:
@@ -194,95 +163,3 @@ class TransferAdmin(JournalAdmin):
             understood=partial(understood_reversal, original, earlier_minor),
         )
         return ask(self, request, transfer, question, reverse("admin:transfers_transfer_change", args=[object_id]))
-
-
-@admin.register(Hold)
-class HoldAdmin(JournalAdmin):
-    """Holds: what is promised, until when, and the audited way to give it back."""
-
-    list_display = ("id", "state", "source_merchant", "target_merchant", "amount", "expires_at")
-    list_filter = ("status",)
-    list_select_related = ("source_merchant", "target_merchant", "currency")
-    search_help_text = "Hold id, or the whole name of a merchant."
-    ordering = ("-id",)
-    fields = (
-        "id", "state", "source_merchant", "target_merchant", "amount", "reserved", "captured", "capture", "fee_schedule", "memo",
-        "expires_at", "created_at",
-    )  # fmt: skip
-    readonly_fields = fields
-    actions_detail = ("void_action",)
-
-    def text_search(self, text: str) -> Q:
-        """Either merchant's whole name."""
-        merchant = identify_now(names=[text]).merchant(text)
-        return Q(source_merchant_id=merchant.id) | Q(target_merchant_id=merchant.id) if merchant else Q(id=None)
-
-    @display(description="Amount")
-    def amount(self, obj: Hold) -> str:
-        """In major units."""
-        return shown(obj.amount_minor, known_currency(obj.currency_id))
-
-    @display(description="Status", label={"open": "info", "captured": "success", "voided": "warning", "expired": "danger"})
-    def state(self, obj: Hold) -> str:
-        """Where it stands."""
-        return obj.status
-
-    @display(description="Reserved")
-    def reserved(self, obj: Hold) -> str:
-        """Amount and fee, in major units."""
-        return shown(obj.reserved_minor, known_currency(obj.currency_id))
-
-    @display(description="Captured")
-    def captured(self, obj: Hold) -> str:
-        """In major units."""
-        return shown(obj.captured_minor, known_currency(obj.currency_id))
-
-    def has_void_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may void."""
-        return request.user.has_perm("transfers.void_hold")
-
-    def possible_actions(self, obj: Hold) -> Collection[str]:
-        """A hold ends once."""
-        return {"void_action"} if obj.status == HoldStatus.OPEN else ()
-
-    def panels(self, request: HttpRequest, obj: Hold) -> list[Panel]:
-        """What it became, where it was captured."""
-        del request
-        return [entries_panel(obj.capture_id)] if obj.capture_id else []
-
-    @action(description="Void", url_path="void", permissions=["void"])
-    def void_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Give all of it back."""
-        hold: Hold = self.wanted_object(request, object_id)
-        terms = find_hold_terms(hold.id)
-
-        def perform(values: dict[str, Any]) -> Done:
-            assert terms is not None  # noqa: S101 - it was just read, and holds stay  # nosec B101
-            _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values)
-            return Done("Voided", is_repeat)
-
-        back = f"{self.reserved(hold)} goes back to {hold.source_merchant.name}."
-        return ask(
-            self,
-            request,
-            hold,
-            Question("Void this hold", back, perform, is_posting=True),
-            reverse("admin:transfers_hold_change", args=[object_id]),
-        )
-
-
-@admin.register(IdempotencyRecord)
-class IdempotencyRecordAdmin(JournalAdmin):
-    """What was answered under a key."""
-
-    list_display = ("key", "owner", "status_code", "created_at", "expires_at")
-    search_help_text = "The whole idempotency key."
-    ordering = ("-id",)
-    fields = ("id", "owner", "key", "status_code", "body", "transfer", "created_at", "expires_at")
-    readonly_fields = fields
-    search_fields = ("key",)
-
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """By the whole key, as it was sent: the unique index begins with it."""
-        del request
-        return (queryset.filter(key=search_term.strip()) if search_term.strip() else queryset), False

@@ -1,0 +1,65 @@
+"""Panels of a fee schedule: what it charges, and two versions side by side."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from console.amounts import shown
+from console.pages import Cell, Panel
+from fees.models import FeeSchedule
+from fees.services import preview
+from ledger_project.kernel.money import Currency as Unit
+from merchants.models import Currency
+
+SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")
+
+
+CURRENCY_LESS_SAMPLES = ("USD", "JPY", "KWD", "BTC")
+"""Currencies of 2, 0, 3 and 8 decimals, to show a draft that is for all of them."""
+
+
+def preview_panels(draft: FeeSchedule) -> list[Panel]:
+    """Return what a draft would charge on sample amounts, in its currency or in some of each exponent."""
+    codes = [draft.currency_id] if draft.currency_id else list(CURRENCY_LESS_SAMPLES)
+    units = {c.code: Unit(c.code, c.exponent) for c in Currency.objects.filter(code__in=codes)}
+    rows = []
+    for code in codes:
+        unit = units[code]
+        amounts = sorted({int(Decimal(sample) * 10**unit.exponent) for sample in SAMPLES_MAJOR})
+        for line in preview(draft, amounts):
+            explained = line.explanation
+            rows.append(
+                [
+                    Cell(shown(line.amount_minor, unit), is_number=True),
+                    Cell(shown(explained.fee_minor, unit), is_number=True),
+                    Cell(" + ".join(explained.parts)),
+                    Cell(f"{explained.exact.normalize():f}", is_number=True),
+                    Cell(str(explained.rounded_minor), is_number=True),
+                ]
+            )
+    return [Panel("What it would charge", ("Amount", "Fee", "How, in minor units", "Exactly", "Rounded"), rows)]
+
+
+def _words(value: object) -> str:
+    """Return a term of a version as one reads it."""
+    if value is None or value == []:
+        return "—"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+def compare_panel(one: FeeSchedule, other: FeeSchedule) -> Panel:
+    """Return two versions side by side; what differs is marked."""
+    names = ("rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers", "rounding", "payer", "effective_from", "note")
+    rows = [
+        [
+            Cell(name.replace("_minor", ", minor units").replace("_", " ").capitalize()),
+            Cell(_words(getattr(one, name))),
+            Cell(_words(getattr(other, name))),
+            Cell("differs" if getattr(one, name) != getattr(other, name) else ""),
+        ]
+        for name in names
+    ]
+    return Panel(f"Version {one.version} beside version {other.version}", ("", f"v{one.version}", f"v{other.version}", ""), rows)

@@ -1,0 +1,188 @@
+"""Accounts in the admin: the statement, its export, freeze, and the overdraft limit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path, reverse
+from django.utils.html import format_html
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from console.amounts import shown
+from console.pages import Done, Panel, Question, ReadOnlyAdmin, ReasonForm, ask
+from console.panels import StatementFilters, statement_panel
+from ledger_project.kernel import money
+from ledger_project.kernel.money import InvalidAmount, parse_major
+from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change
+from merchants.domain import AccountKind, Status
+from merchants.models import Account, Merchant
+from merchants.selectors import known_currency
+from merchants.services import set_account_status, set_overdraft_limit
+from transfers.selectors.balances import last_balance
+from transfers.statements.csv import csv_response
+
+
+class OverdraftForm(ReasonForm):
+    """How far below zero a wallet may go."""
+
+    limit = forms.CharField(
+        max_length=80, strip=False, widget=UnfoldAdminTextInputWidget(), help_text="In major units; 0 takes the overdraft away."
+    )
+    field_order = ("limit", "reason")
+
+    def __init__(self, *args: Any, unit: money.Currency, **kwargs: Any) -> None:
+        self.unit = unit
+        super().__init__(*args, **kwargs)
+
+    def clean_limit(self) -> int:
+        """Parse it as it is, in major units."""
+        try:
+            return parse_major(self.cleaned_data["limit"], self.unit)
+        except InvalidAmount as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin):
+    """An account: its statement with filters and running balance, its export, freeze and unfreeze with a reason."""
+
+    list_display = ("merchant", "currency", "kind", "state", "balance", "created_at")
+    list_filter = ("kind", "status")
+    sortable_by = ()
+    search_fields = ("id",)
+    search_help_text = "Part of the merchant's name, or an account's id."
+    list_select_related = ("merchant", "currency")
+    ordering = ("-id",)
+    readonly_fields = ("merchant_link", "currency", "kind", "state", "balance", "overdraft_limit", "id", "created_at")
+    fields = readonly_fields
+    actions_detail = ("freeze", "unfreeze", "overdraft")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """With each account's balance: that of its last entry, one look-up each for the rows that are shown."""
+        queryset: QuerySet[Account] = super().get_queryset(request).select_related("merchant")
+        return queryset.annotate(balance_minor=last_balance(OuterRef("pk")))
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Account], search_term: str) -> tuple[QuerySet[Account], bool]:
+        """By id, or by the merchants whose name has the text in it; never by a scan of all accounts."""
+        del request
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        try:
+            return queryset.filter(id=UUID(text)), False
+        except ValueError:
+            named = list(Merchant.objects.filter(name__icontains=text).values_list("id", flat=True)[:200])
+            return queryset.filter(merchant_id__in=named), False
+
+    @display(description="Balance")
+    def balance(self, obj: Account) -> str:
+        """In major units; of an account that nothing was ever posted to, zero."""
+        return shown(int(getattr(obj, "balance_minor", 0) or 0), known_currency(obj.currency_id))
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def state(self, obj: Account) -> str:
+        """Whether money may move in it; its merchant may be frozen as a whole, too."""
+        return obj.status if obj.merchant.status == Status.ACTIVE else f"{obj.status}, merchant {obj.merchant.status}"
+
+    @display(description="Overdraft limit")
+    def overdraft_limit(self, obj: Account) -> str:
+        """In major units."""
+        return shown(obj.overdraft_limit_minor, known_currency(obj.currency_id))
+
+    @display(description="Merchant")
+    def merchant_link(self, obj: Account) -> str:
+        """Whose it is."""
+        return format_html('<a href="{}">{}</a>', reverse("admin:merchants_merchant_change", args=[obj.merchant_id]), obj.merchant.name)
+
+    def panels(self, request: HttpRequest, obj: Account) -> list[Panel]:
+        """The statement, by pages."""
+        return [statement_panel(request, obj)]
+
+    def possible_actions(self, obj: Account) -> Collection[str]:
+        """What is closed stays so; one either freezes or unfreezes; wallets alone may go below zero."""
+        return possible_changes(obj.status, {"overdraft"} if obj.kind == AccountKind.WALLET else set())
+
+    def get_urls(self) -> list[Any]:
+        """Add the export."""
+        return [path("<path:object_id>/export.csv", self.admin_site.admin_view(self.export), name="account_export"), *super().get_urls()]
+
+    def export(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Return the statement as it is filtered, all of it, as CSV, streamed."""
+        account = self.wanted_object(request, object_id)
+        if not self.has_view_permission(request, account):
+            return HttpResponse(status=403)
+        filters = StatementFilters.of(request)
+        response = csv_response(filters.period(account), filters.entry_type or None, spreadsheet=True)
+        response["Content-Disposition"] = f'attachment; filename="statement-{account.merchant.name}-{account.currency_id}.csv"'
+        return response
+
+    def has_freeze_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may freeze and unfreeze."""
+        return request.user.has_perm("merchants.freeze_merchant")
+
+    def has_overdraft_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may set overdraft limits."""
+        return request.user.has_perm("merchants.set_overdraft")
+
+    @action(description="Overdraft", url_path="overdraft", permissions=["overdraft"])
+    def overdraft(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say how far below zero it may go."""
+        account: Account = self.wanted_object(request, object_id)
+        if account.kind != AccountKind.WALLET:
+            raise Http404
+        unit = known_currency(account.currency_id)
+
+        def change(values: dict[str, Any]) -> Done:
+            require_change(set_overdraft_limit(account.id, values["limit"]), account)
+            return Done(f"Overdraft limit {shown(values['limit'], unit)}")
+
+        explanation = (
+            f"The {account.currency_id} wallet of {account.merchant.name} may go so far below zero; now {self.overdraft_limit(account)}."
+            " A limit below what is spent of it already is taken: nothing more is spent."
+        )
+
+        def understood(values: Mapping[str, Any]) -> str:
+            return "" if values["limit"] is None else f"The limit will be {shown(values['limit'], unit)}."
+
+        question = Question(
+            "Set the overdraft limit",
+            explanation,
+            change,
+            partial(OverdraftForm, unit=unit),
+            understood=understood,
+            did="Overdraft limit",
+        )
+        return ask(self, request, account, question, reverse("admin:merchants_account_change", args=[object_id]))
+
+    def _ask(self, request: HttpRequest, object_id: str, title: str, status: Status) -> HttpResponse:
+        account: Account = self.wanted_object(request, object_id)
+
+        did = "Frozen" if status is Status.FROZEN else "Unfrozen"
+
+        def change(_values: dict[str, Any]) -> Done:
+            require_change(set_account_status(account.id, status), account)
+            return Done(did)
+
+        question = Question(
+            f"{title} this account", f"The {account.currency_id} {account.kind} account of {account.merchant.name}.", change, did=did
+        )
+        return ask(self, request, account, question, reverse("admin:merchants_account_change", args=[object_id]))
+
+    @action(description="Freeze", url_path="freeze", permissions=["freeze"])
+    def freeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """No money moves in or out."""
+        return self._ask(request, object_id, "Freeze", Status.FROZEN)
+
+    @action(description="Unfreeze", url_path="unfreeze", permissions=["freeze"])
+    def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Money moves again."""
+        return self._ask(request, object_id, "Unfreeze", Status.ACTIVE)

@@ -1,0 +1,55 @@
+"""Currencies in the admin: added and switched off, each time with a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from console.form_fields import whole_number_field
+from merchants.models import Currency
+
+
+class CurrencyForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
+    """A currency, and why it is added or changed."""
+
+    reason = forms.CharField(max_length=400, widget=UnfoldAdminTextInputWidget(), help_text="Kept with the change, for good.")
+
+    class Meta:
+        model = Currency
+        fields = ("code", "exponent", "name", "is_active")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "exponent" in self.fields:  # Django's own field takes 1_0 for ten; amounts hang on this number
+            self.fields["exponent"] = whole_number_field(widget=UnfoldAdminTextInputWidget(), help_text=self.fields["exponent"].help_text)
+
+
+@admin.register(Currency)
+class CurrencyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Currencies: operators add them and switch them off; code and exponent stay, stored amounts depend on them."""
+
+    form = CurrencyForm
+    actions = None
+    list_display = ("code", "name", "exponent", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("code", "name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Currency | None = None) -> tuple[str, ...]:
+        """Once there, a currency keeps its code and exponent."""
+        del request
+        return ("code", "exponent") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Currency | None = None) -> bool:
+        """Currencies are switched off, not deleted."""
+        return False
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> str:
+        """Record what was changed, and why."""
+        del request, formsets
+        changed = ", ".join(name for name in form.changed_data if name != "reason")
+        return f"{'Added' if add else f'Changed {changed}'}: {form.cleaned_data['reason']}"

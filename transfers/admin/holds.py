@@ -1,0 +1,98 @@
+"""Holds in the admin: their terms, and the audited way to void one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from unfold.decorators import action, display
+
+from console.amounts import shown
+from console.pages import Done, Panel, Question, ask
+from console.panels import entries_panel
+from console.postings import details_for, post_for
+from merchants.selectors import identify_now, known_currency
+from transfers.admin.journal import JournalAdmin
+from transfers.domain.commands import VoidHold
+from transfers.domain.hold_outcomes import HoldStatus
+from transfers.models import Hold
+from transfers.selectors import find_hold_terms
+
+
+@admin.register(Hold)
+class HoldAdmin(JournalAdmin):
+    """Holds: what is promised, until when, and the audited way to give it back."""
+
+    list_display = ("id", "state", "source_merchant", "target_merchant", "amount", "expires_at")
+    list_filter = ("status",)
+    list_select_related = ("source_merchant", "target_merchant", "currency")
+    search_help_text = "Hold id, or the whole name of a merchant."
+    ordering = ("-id",)
+    fields = (
+        "id", "state", "source_merchant", "target_merchant", "amount", "reserved", "captured", "capture", "fee_schedule", "memo",
+        "expires_at", "created_at",
+    )  # fmt: skip
+    readonly_fields = fields
+    actions_detail = ("void_action",)
+
+    def text_search(self, text: str) -> Q:
+        """Either merchant's whole name."""
+        merchant = identify_now(names=[text]).merchant(text)
+        return Q(source_merchant_id=merchant.id) | Q(target_merchant_id=merchant.id) if merchant else Q(id=None)
+
+    @display(description="Amount")
+    def amount(self, obj: Hold) -> str:
+        """In major units."""
+        return shown(obj.amount_minor, known_currency(obj.currency_id))
+
+    @display(description="Status", label={"open": "info", "captured": "success", "voided": "warning", "expired": "danger"})
+    def state(self, obj: Hold) -> str:
+        """Where it stands."""
+        return obj.status
+
+    @display(description="Reserved")
+    def reserved(self, obj: Hold) -> str:
+        """Amount and fee, in major units."""
+        return shown(obj.reserved_minor, known_currency(obj.currency_id))
+
+    @display(description="Captured")
+    def captured(self, obj: Hold) -> str:
+        """In major units."""
+        return shown(obj.captured_minor, known_currency(obj.currency_id))
+
+    def has_void_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may void."""
+        return request.user.has_perm("transfers.void_hold")
+
+    def possible_actions(self, obj: Hold) -> Collection[str]:
+        """A hold ends once."""
+        return {"void_action"} if obj.status == HoldStatus.OPEN else ()
+
+    def panels(self, request: HttpRequest, obj: Hold) -> list[Panel]:
+        """What it became, where it was captured."""
+        del request
+        return [entries_panel(obj.capture_id)] if obj.capture_id else []
+
+    @action(description="Void", url_path="void", permissions=["void"])
+    def void_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give all of it back."""
+        hold: Hold = self.wanted_object(request, object_id)
+        terms = find_hold_terms(hold.id)
+
+        def perform(values: dict[str, Any]) -> Done:
+            assert terms is not None  # noqa: S101 - it was just read, and holds stay  # nosec B101
+            _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values)
+            return Done("Voided", is_repeat)
+
+        back = f"{self.reserved(hold)} goes back to {hold.source_merchant.name}."
+        return ask(
+            self,
+            request,
+            hold,
+            Question("Void this hold", back, perform, is_posting=True),
+            reverse("admin:transfers_hold_change", args=[object_id]),
+        )
