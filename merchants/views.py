@@ -36,8 +36,7 @@ from transfers.serializers.accounts import AccountJson, account_json
 from transfers.services import registration
 from transfers.services.registration import RegistrationRequest
 from transfers.views.posting_calls import actor_of, answer, details_of, path_uuid, renderer, request_key
-
-KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
+from transfers.views.refusal_codes import OPTIONAL_KEY_CODES
 
 
 async def find_merchant(name: str, *, actor: Actor) -> MerchantIdentity:
@@ -67,7 +66,10 @@ class MerchantsView(ApiView):
         tags=["merchants"],
         request=RegistrationBody,
         parameters=[idempotency_key(required=False), REPLAYED],
-        responses={201: MerchantJson, **problem_responses(*ALWAYS, *KEY_CODES, "merchant_exists", "unknown_currency", "currency_inactive")},
+        responses={
+            201: MerchantJson,
+            **problem_responses(*ALWAYS, *OPTIONAL_KEY_CODES, "merchant_exists", "unknown_currency", "currency_inactive"),
+        },
     )
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Register a merchant, with an opening balance if one is given."""
@@ -176,7 +178,7 @@ class MerchantAccountsView(ApiView):
             201: AccountJson,
             **problem_responses(
                 *ALWAYS,
-                *KEY_CODES,
+                *OPTIONAL_KEY_CODES,
                 "merchant_not_found",
                 "account_exists",
                 "account_frozen",

@@ -39,7 +39,7 @@ from transfers.serializers.movements import MovementBody
 from transfers.serializers.reversals import ReverseBody
 from transfers.serializers.statements import StatementQuery
 from transfers.serializers.transfers import TransferBody, TransferQuery
-from transfers.views.accounts import CSV, JSON, XML
+from transfers.views.statements import CSV, JSON, XML
 
 currencies = st.integers(0, 18).map(lambda exponent: Currency("TST", exponent))
 anything = st.text() | st.text(alphabet="0123456789.,+-eE_ \n\x00٣", max_size=50)

@@ -1,42 +1,19 @@
-"""``/accounts``: a wallet by its id, its statement, and its money in and out."""
+"""``/accounts/{id}``: one wallet."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
-from ledger_project.http.cursors import PageRequest, page_json, page_request
-from ledger_project.http.members import money
-from ledger_project.http.responses import JSON, json_response
-from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
-from ledger_project.http.validation import validate
-from ledger_project.http.views import ApiView, read_body
-from ledger_project.kernel.actors import Actor, Scope
-from ledger_project.kernel.errors import NotAcceptable
+from ledger_project.http.responses import json_response
+from ledger_project.http.schema import problem_responses
+from ledger_project.http.views import ApiView
+from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.refusals import AccountNotFound
 from transfers import selectors
-from transfers.domain.outcome import Posted, required
-from transfers.posting.jobs import Result
-from transfers.selectors.shown import EntryView
-from transfers.selectors.statements import Period, get_period, period_lines
 from transfers.serializers.accounts import AccountJson, account_json
-from transfers.serializers.cash import MovementJson
-from transfers.serializers.movements import MovementBody
-from transfers.serializers.statements import StatementJson, StatementQuery, entry_json
-from transfers.serializers.transfers import posted_transfer_json
-from transfers.services import cash
-from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
-from transfers.statements.csv import csv_response
-from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
-from transfers.views.transfers import KEY_CODES
-
-CSV = "text/csv"
-XML = "application/xml"
+from transfers.views.posting_calls import actor_of, path_uuid
 
 
 class AccountView(ApiView):
@@ -56,141 +33,3 @@ class AccountView(ApiView):
         if account is None:
             raise AccountNotFound(wanted)
         return json_response(account_json(account))
-
-
-def _moved(posted: Posted) -> object:
-    return {"account": account_json(required(posted.account)), "transfer": posted_transfer_json(required(posted.transfer))}
-
-
-async def _cross(request: HttpRequest, account_id: str, service: Callable[..., Awaitable[Result]]) -> HttpResponse:
-    body = read_body(request)
-    values = validate(MovementBody, body)
-    amount = amount_of(values)
-    key = request_key(request, body)
-    result = await service(
-        path_uuid(account_id, AccountNotFound),
-        amount,
-        details_of(request, values),
-        actor=actor_of(request),
-        key=key,
-        render=renderer(request, 200, _moved),
-    )
-    return answer(request, result)
-
-
-_CROSS_CODES = (
-    *ALWAYS,
-    *KEY_CODES,
-    "account_not_found",
-    "account_frozen",
-    "account_closed",
-    "duplicate_external_reference",
-    "balance_limit_exceeded",
-)
-
-
-class DepositView(ApiView):
-    """Money in."""
-
-    scopes = {"POST": Scope.TRANSFERS_WRITE}
-
-    @extend_schema(
-        operation_id="deposit",
-        tags=["accounts"],
-        request=MovementBody,
-        parameters=[idempotency_key(required=True), REPLAYED],
-        responses={200: MovementJson, **problem_responses(*_CROSS_CODES, "currency_inactive")},
-    )
-    async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
-        """Bring money from outside into a wallet."""
-        return await _cross(request, account_id, cash.deposit)
-
-
-class WithdrawView(ApiView):
-    """Money out."""
-
-    scopes = {"POST": Scope.TRANSFERS_WRITE}
-
-    @extend_schema(
-        operation_id="withdraw",
-        tags=["accounts"],
-        request=MovementBody,
-        parameters=[idempotency_key(required=True), REPLAYED],
-        responses={200: MovementJson, **problem_responses(*_CROSS_CODES, "insufficient_funds")},
-    )
-    async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
-        """Send money from a wallet outside."""
-        return await _cross(request, account_id, cash.withdraw)
-
-
-def _read_page(
-    account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None, limit: int
-) -> tuple[Period, list[EntryView]]:
-    period, before = _read_period(account_id, start, end, actor=actor, position=position)
-    return period, period_lines(period, before=before, limit=limit)
-
-
-def _read_period(
-    account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None
-) -> tuple[Period, int | None]:
-    wanted = path_uuid(account_id, AccountNotFound)
-    account = selectors.visible_wallet(wanted, actor=actor)
-    if account is None:
-        raise AccountNotFound(wanted)
-    before, until = (None, None) if position is None else (int(part) for part in position.split(":"))
-    return get_period(account, start=start, end=end, until=until), before
-
-
-def _read_camt053(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> Period:
-    period, _ = _read_period(account_id, start, end, actor=actor, position=None)
-    check_representable(period)
-    return period
-
-
-class StatementView(ApiView):
-    """The lines of a wallet."""
-
-    scopes = {"GET": Scope.MERCHANTS_READ}
-    queries = {"GET": StatementQuery}
-    offers = {"GET": (JSON, CSV, XML)}
-
-    @extend_schema(
-        operation_id="get_statement",
-        tags=["accounts"],
-        responses={
-            (200, "application/json"): StatementJson,
-            (200, "text/csv"): str,
-            (200, "application/xml"): str,
-            **problem_responses("account_not_found", "invalid_cursor", "not_acceptable", "validation_error", "database_unavailable"),
-        },
-    )
-    async def get(self, request: HttpRequest, account_id: str) -> HttpResponseBase:
-        """Show lines newest first; as `text/csv` or `application/xml` (camt.053.001.08) the whole period as a stream.
-
-        camt.053 holds 18 digits, 5 decimals and three-letter currencies. What it cannot hold exactly is never rounded: the next form
-        that `Accept` admits is sent, and with none left the answer is 406.
-        """
-        page = page_request(self.query, f"statement.{account_id}")
-        actor = actor_of(request)
-        reason = None
-        for form in self.accepted:
-            if form == JSON:
-                return await self._page(page, account_id, actor)
-            start, end = page.values.get("from"), page.values.get("to")
-            if form == CSV:
-                period, _ = await in_reader(_read_period, account_id, start, end, actor=actor, position=None)
-                return csv_response(period, spreadsheet=page.values["spreadsheet"])
-            try:
-                return camt053_response(await in_reader(_read_camt053, account_id, start, end, actor=actor), start=start, end=end)
-            except NotRepresentable as error:
-                reason = str(error)
-        raise NotAcceptable((JSON, CSV), reason)
-
-    async def _page(self, page: PageRequest, account_id: str, actor: Actor) -> HttpResponse:
-        start, end = page.values.get("from"), page.values.get("to")
-        period, lines = await in_reader(_read_page, account_id, start, end, actor=actor, position=page.position, limit=page.limit + 1)
-        payload = page_json([entry_json(line) for line in lines], page, [f"{line.sequence}:{period.until}" for line in lines])
-        if start is not None or end is not None:
-            payload |= money("opening_balance", period.opening_minor, period.currency)
-            payload |= money("closing_balance", period.closing_minor, period.currency)
-        return json_response(payload)

@@ -23,7 +23,8 @@ from transfers.posting.jobs import Answer, Envelope, Key, Result
 from transfers.serializers.batches import BatchBody, BatchItemBody, BatchJson, BatchSchemaBody
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
 from transfers.views.posting_calls import actor_of, answer, renderer, request_key, transfer_request
-from transfers.views.transfers import KEY_CODES, posted
+from transfers.views.refusal_codes import KEY_CODES
+from transfers.views.transfers import posted
 
 SINGLE_PATH = "/transfers"
 """An item is the same request as a single one to this path: one namespace of keys, replays across both."""

@@ -21,7 +21,8 @@ from transfers.serializers.transfers import TransferJson
 from transfers.services import holds
 from transfers.services.holds import HoldRequest
 from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
-from transfers.views.transfers import FEE_CODES, KEY_CODES, MOVE_CODES, posted
+from transfers.views.refusal_codes import FEE_CODES, KEY_CODES, MOVE_CODES
+from transfers.views.transfers import posted
 
 END_CODES = ("hold_not_found", "hold_not_open", "hold_expired")
 

@@ -26,8 +26,8 @@ from transfers.serializers.operator_actions import OverdraftBody, ReasonBody
 from transfers.services import operator_actions
 from transfers.services.operator_actions import Change
 from transfers.views.posting_calls import actor_of, answer, path_uuid, request_key
+from transfers.views.refusal_codes import OPTIONAL_KEY_CODES
 
-KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
 SCOPES = {"POST": Scope.OPERATIONS_WRITE}
 
 
@@ -40,7 +40,7 @@ def _described(operation_id: str, description: str, found: type, codes: tuple[st
         description=f"{description}\n\nThe reason is kept. Doing it twice is doing it once.",
         request=body,
         parameters=[idempotency_key(required=False), REPLAYED],
-        responses={200: found, **problem_responses(*ALWAYS, *KEY_CODES, f"{noun}_not_found", "account_closed", *codes)},
+        responses={200: found, **problem_responses(*ALWAYS, *OPTIONAL_KEY_CODES, f"{noun}_not_found", "account_closed", *codes)},
     )
 
 

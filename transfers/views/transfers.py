@@ -1,4 +1,4 @@
-"""``/transfers``: make one, price one, look one up, list them."""
+"""``/transfers``: make one, look one up, list them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_json, page_request
-from ledger_project.http.members import money
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
@@ -20,8 +19,6 @@ from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Posted, required
 from transfers.selectors import TransferFilters
-from transfers.serializers.quotes import QuoteJson
-from transfers.serializers.reversals import ReverseBody
 from transfers.serializers.statements import entry_json
 from transfers.serializers.transfers import (
     TransferBody,
@@ -32,12 +29,9 @@ from transfers.serializers.transfers import (
     posted_transfer_json,
     transfer_json,
 )
-from transfers.services import reversals, transfers
-from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, transfer_request
-
-KEY_CODES = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
-MOVE_CODES = ("insufficient_funds", "account_frozen", "account_closed", "balance_limit_exceeded", "duplicate_external_reference")
-FEE_CODES = ("fee_not_configured", "fee_exceeds_amount")
+from transfers.services import transfers
+from transfers.views.posting_calls import actor_of, answer, path_uuid, renderer, request_key, transfer_request
+from transfers.views.refusal_codes import FEE_CODES, KEY_CODES, MOVE_CODES
 
 
 def posted(outcome: Posted) -> object:
@@ -141,84 +135,3 @@ class TransferView(ApiView):
             raise TransferNotFound(wanted)
         view, entries = found
         return json_response({**transfer_json(view), "entries": [entry_json(entry, with_kind=True) for entry in entries]})
-
-
-class QuoteView(ApiView):
-    """The price of a transfer."""
-
-    scopes = {"POST": Scope.FEES_READ}
-
-    @extend_schema(
-        operation_id="quote_transfer",
-        tags=["transfers"],
-        request=TransferBody,
-        responses={
-            200: QuoteJson,
-            **problem_responses(
-                *ALWAYS,
-                *FEE_CODES,
-                "merchant_not_found",
-                "account_not_found",
-                "currency_inactive",
-                "unknown_currency",
-                "currency_mismatch",
-                "same_account",
-            ),
-        },
-    )
-    async def post(self, request: HttpRequest) -> HttpResponse:
-        """Say what a transfer would cost now; moves nothing and needs no key."""
-        values = validate(TransferBody, read_body(request))
-        quote = await transfers.quote_transfer(transfer_request(request, values), actor=actor_of(request))
-        currency = quote.currency
-        return json_response(
-            {
-                "currency": currency.code,
-                **money("amount", quote.amount_minor, currency),
-                **money("fee", quote.fee_minor, currency),
-                **money("total_debit", quote.total_debit_minor, currency),
-                **money("receiver_gets", quote.receiver_gets_minor, currency),
-                "fee_schedule": {"id": str(quote.schedule.id), "version": quote.schedule.version},
-            }
-        )
-
-
-class ReverseView(ApiView):
-    """The way back of a transfer."""
-
-    scopes = {"POST": Scope.TRANSFERS_WRITE}
-
-    @extend_schema(
-        operation_id="reverse_transfer",
-        tags=["transfers"],
-        request=ReverseBody,
-        parameters=[idempotency_key(required=True), REPLAYED],
-        responses={
-            201: TransferJson,
-            **problem_responses(
-                *ALWAYS,
-                *KEY_CODES,
-                *MOVE_CODES,
-                "transfer_not_found",
-                "already_reversed",
-                "reversal_exceeds_original",
-                "not_reversible",
-            ),
-        },
-    )
-    async def post(self, request: HttpRequest, transfer_id: str) -> HttpResponse:
-        """Send money back where it came from: all that is not yet reversed, or an amount of it."""
-        body = read_body(request)
-        values = validate(ReverseBody, body)
-        amount = amount_of(values, optional=True)
-        key = request_key(request, body)
-        result = await reversals.reverse_transfer(
-            path_uuid(transfer_id, TransferNotFound),
-            amount,
-            details_of(request, values),
-            refund_fee=values["refund_fee"],
-            actor=actor_of(request),
-            key=key,
-            render=renderer(request, 201, posted),
-        )
-        return answer(request, result)

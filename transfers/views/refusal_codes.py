@@ -1,0 +1,8 @@
+"""Codes that several calls may answer, for their descriptions."""
+
+OPTIONAL_KEY_CODES = ("idempotency_key_invalid", "idempotency_key_reused", "idempotency_in_progress")
+"""Of calls that honour a key and do not require one."""
+
+KEY_CODES = ("idempotency_key_missing", *OPTIONAL_KEY_CODES)
+MOVE_CODES = ("insufficient_funds", "account_frozen", "account_closed", "balance_limit_exceeded", "duplicate_external_reference")
+FEE_CODES = ("fee_not_configured", "fee_exceeds_amount")

@@ -1,0 +1,104 @@
+"""``/accounts/{id}/statement``: the entries of a wallet, as JSON, CSV or camt.053."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+
+from ledger_project.database.readers import in_reader
+from ledger_project.http.cursors import PageRequest, page_json, page_request
+from ledger_project.http.members import money
+from ledger_project.http.responses import JSON, json_response
+from ledger_project.http.schema import problem_responses
+from ledger_project.http.views import ApiView
+from ledger_project.kernel.actors import Actor, Scope
+from ledger_project.kernel.errors import NotAcceptable
+from ledger_project.kernel.refusals import AccountNotFound
+from transfers import selectors
+from transfers.selectors.shown import EntryView
+from transfers.selectors.statements import Period, get_period, period_lines
+from transfers.serializers.statements import StatementJson, StatementQuery, entry_json
+from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
+from transfers.statements.csv import csv_response
+from transfers.views.posting_calls import actor_of, path_uuid
+
+CSV = "text/csv"
+
+
+XML = "application/xml"
+
+
+def _read_page(
+    account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None, limit: int
+) -> tuple[Period, list[EntryView]]:
+    period, before = _read_period(account_id, start, end, actor=actor, position=position)
+    return period, period_lines(period, before=before, limit=limit)
+
+
+def _read_period(
+    account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None
+) -> tuple[Period, int | None]:
+    wanted = path_uuid(account_id, AccountNotFound)
+    account = selectors.visible_wallet(wanted, actor=actor)
+    if account is None:
+        raise AccountNotFound(wanted)
+    before, until = (None, None) if position is None else (int(part) for part in position.split(":"))
+    return get_period(account, start=start, end=end, until=until), before
+
+
+def _read_camt053(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> Period:
+    period, _ = _read_period(account_id, start, end, actor=actor, position=None)
+    check_representable(period)
+    return period
+
+
+class StatementView(ApiView):
+    """The lines of a wallet."""
+
+    scopes = {"GET": Scope.MERCHANTS_READ}
+    queries = {"GET": StatementQuery}
+    offers = {"GET": (JSON, CSV, XML)}
+
+    @extend_schema(
+        operation_id="get_statement",
+        tags=["accounts"],
+        responses={
+            (200, "application/json"): StatementJson,
+            (200, "text/csv"): str,
+            (200, "application/xml"): str,
+            **problem_responses("account_not_found", "invalid_cursor", "not_acceptable", "validation_error", "database_unavailable"),
+        },
+    )
+    async def get(self, request: HttpRequest, account_id: str) -> HttpResponseBase:
+        """Show lines newest first; as `text/csv` or `application/xml` (camt.053.001.08) the whole period as a stream.
+
+        camt.053 holds 18 digits, 5 decimals and three-letter currencies. What it cannot hold exactly is never rounded: the next form
+        that `Accept` admits is sent, and with none left the answer is 406.
+        """
+        page = page_request(self.query, f"statement.{account_id}")
+        actor = actor_of(request)
+        reason = None
+        for form in self.accepted:
+            if form == JSON:
+                return await self._page(page, account_id, actor)
+            start, end = page.values.get("from"), page.values.get("to")
+            if form == CSV:
+                period, _ = await in_reader(_read_period, account_id, start, end, actor=actor, position=None)
+                return csv_response(period, spreadsheet=page.values["spreadsheet"])
+            try:
+                return camt053_response(await in_reader(_read_camt053, account_id, start, end, actor=actor), start=start, end=end)
+            except NotRepresentable as error:
+                reason = str(error)
+        raise NotAcceptable((JSON, CSV), reason)
+
+    async def _page(self, page: PageRequest, account_id: str, actor: Actor) -> HttpResponse:
+        start, end = page.values.get("from"), page.values.get("to")
+        period, lines = await in_reader(_read_page, account_id, start, end, actor=actor, position=page.position, limit=page.limit + 1)
+        payload = page_json([entry_json(line) for line in lines], page, [f"{line.sequence}:{period.until}" for line in lines])
+        if start is not None or end is not None:
+            payload |= money("opening_balance", period.opening_minor, period.currency)
+            payload |= money("closing_balance", period.closing_minor, period.currency)
+        return json_response(payload)
