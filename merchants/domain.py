@@ -1,4 +1,4 @@
-"""What an account is, in plain values."""
+"""Merchants and their accounts, in plain values."""
 
 import re
 from dataclasses import dataclass
@@ -34,7 +34,14 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+def effective_status(account: str, merchant: str) -> Status:
+    """Return what counts for an account: closed or frozen if it or its merchant is."""
+    if account == merchant == Status.ACTIVE:
+        return Status.ACTIVE
+    return Status.CLOSED if Status.CLOSED in {account, merchant} else Status.FROZEN
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """A merchant's name: found and unique regardless of case, shown as it was registered."""
 
 _LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -51,7 +58,7 @@ def fold(text: str) -> str:
 
 def is_name(text: str) -> bool:
     """Whether a text can be a merchant's name; what cannot is nobody's, and the database is not asked for it."""
-    return NAME_PATTERN.fullmatch(text) is not None
+    return _NAME.fullmatch(text) is not None
 
 
 GRAM = 3

@@ -24,7 +24,7 @@ from ledger_project.kernel.actors import PermissionDenied
 from ledger_project.kernel.errors import AccountBusy
 from ledger_project.kernel.metadata import stored_json
 from ledger_project.kernel.refusals import AccountClosed
-from merchants.domain import TREASURY, Status, fold
+from merchants.domain import TREASURY, Status, effective_status, fold
 from merchants.models import Account, Merchant
 
 
@@ -104,7 +104,7 @@ def set_overdraft_limit(account_id: UUID, limit_minor: int) -> bool:
 
 def _locked(account_id: UUID) -> Account:
     account = Account.objects.select_for_update(of=("self",)).select_related("merchant").get(id=account_id)
-    if Status.CLOSED in {account.status, account.merchant.status}:
+    if effective_status(account.status, account.merchant.status) is Status.CLOSED:
         raise AccountClosed(account.merchant.name, account.currency_id)
     return account
 

@@ -17,7 +17,7 @@ from fees.selectors import CANDIDATES, load_by_ids
 from ledger_project.database.fields import new_id
 from ledger_project.database.lost_rows import identities_lost
 from ledger_project.observability import metrics
-from merchants.domain import AccountKind, Status
+from merchants.domain import AccountKind, Status, effective_status
 from transfers.domain import commands as c
 from transfers.domain.commands import AccountKey, HoldTerms
 from transfers.domain.facts import AccountState, Book, HoldState
@@ -220,16 +220,6 @@ def _reference(command: c.Command) -> str | None:
     return details.external_reference if isinstance(details, c.Details) else None
 
 
-def _status(account: str, merchant: str) -> Status:
-    """Return what counts for an account: closed or frozen if it or its merchant is."""
-    if account == merchant == Status.ACTIVE:
-        return Status.ACTIVE
-    both = {account, merchant}
-    if Status.CLOSED in both:
-        return Status.CLOSED
-    return Status.FROZEN
-
-
 _KINDS = {kind.value: kind for kind in AccountKind}  # a member is found by a call otherwise
 
 
@@ -255,7 +245,7 @@ def _states(rows: Iterable[_HeadRow]) -> dict[AccountKey, AccountState]:
             id=account_id,
             key=key,
             merchant_name=name,
-            status=_status(status, merchant_status),
+            status=effective_status(status, merchant_status),
             overdraft_minor=int(overdraft),
             created_at=created_at,
             sequence=sequence or 0,
