@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
@@ -69,7 +69,7 @@ class AccountAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """With each account's balance: that of its last entry, one look-up each for the rows that are shown."""
         queryset: QuerySet[Account] = super().get_queryset(request).select_related("merchant")
-        return queryset.annotate(balance_minor=last_balance(OuterRef("pk")))
+        return queryset.annotate(balance_minor=last_balance(F("pk")))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Account], search_term: str) -> tuple[QuerySet[Account], bool]:
         """By id, or by the merchants whose name has the text in it; never by a scan of all accounts."""

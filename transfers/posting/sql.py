@@ -1,5 +1,7 @@
 """Every SQL text of the posting transaction, named, in the order in which it runs."""
 
+from transfers.sql.entries import newest_entry
+
 # Beside the time that a statement may wait for a lock: every statement here is a look-up by key, so its plan never depends on its
 # parameters, and planning each of them anew took most of a small posting's time. A plan that was made when the tables were small must
 # not stay a scan when they have grown, hence no scans at all where there is an index.
@@ -69,17 +71,14 @@ LOCK_FREE_MERCHANTS = f"{LOCK_MERCHANTS} SKIP LOCKED"
 # rollups rest on that (services/rollups.py).
 CLOCK = "SELECT clock_timestamp() FROM pg_current_xact_id()"
 
-HEADS = """
+HEADS = f"""
 SELECT a.id, a.merchant_id, a.currency_id, a.kind, a.status, m.status, m.name, a.overdraft_limit_minor, a.created_at,
     e.sequence, e.balance_after_minor, e.hash, e.created_at
 FROM unnest(%s::uuid[]) AS wanted(id)
 JOIN merchants_account a ON a.id = wanted.id
 JOIN merchants_merchant m ON m.id = a.merchant_id
-LEFT JOIN LATERAL (
-    SELECT l.sequence, l.balance_after_minor, l.hash, l.created_at FROM transfers_ledgerentry l
-    WHERE l.account_id = wanted.id ORDER BY l.sequence DESC LIMIT 1
-) e ON true
-"""
+LEFT JOIN LATERAL ({newest_entry("sequence, balance_after_minor, hash, created_at", account="wanted.id")}) e ON true
+"""  # noqa: S608 - constants  # nosec B608
 
 # What operators can switch off is read here and nowhere before: a key that was answered is answered so again.
 INACTIVE_CURRENCIES = "SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active"

@@ -16,15 +16,15 @@ from typing import Any
 
 import psycopg
 
+from transfers.sql.entries import newest_entry
+
 _FORMAT = "ledger-anchor-1"
 
-_HEADS = """
+_HEADS = f"""
 SELECT a.id::text, a.merchant_id::text, a.currency_id, a.kind, e.sequence, encode(e.hash, 'hex'), e.balance_after_minor::text
 FROM merchants_account a
-JOIN LATERAL (
-    SELECT sequence, hash, balance_after_minor FROM transfers_ledgerentry WHERE account_id = a.id ORDER BY sequence DESC LIMIT 1
-) e ON true
-"""
+JOIN LATERAL ({newest_entry("sequence, hash, balance_after_minor", account="a.id")}) e ON true
+"""  # noqa: S608 - constants  # nosec B608
 
 _ANCHORED = """
 SELECT w.account, w.sequence, a.id IS NULL, a.merchant_id::text, a.currency_id, a.kind, encode(e.hash, 'hex'), e.balance_after_minor::text

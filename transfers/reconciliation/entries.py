@@ -10,6 +10,7 @@ it would choose the plan that gives the first rows soonest, which is the slowest
 """
 
 from ledger_project.database.fields import readable
+from transfers.sql.entries import newest_entry
 
 CLOCK_TOLERANCE = "interval '10 seconds'"
 """How far a time may be ahead, as in sql/guards.sql."""
@@ -101,15 +102,13 @@ SELECT 'currency ' || currency, 'debits are ' || debits || ', credits are ' || c
 ) t WHERE debits <> credits ORDER BY currency LIMIT %(limit)s
 """
 
-ZERO_SUM = """
+ZERO_SUM = f"""
 SELECT 'currency ' || currency, 'the balances of all accounts add up to ' || total FROM (
     SELECT a.currency_id AS currency, sum(e.balance_after_minor) AS total
     FROM merchants_account a
-    JOIN LATERAL (
-        SELECT balance_after_minor FROM transfers_ledgerentry WHERE account_id = a.id ORDER BY sequence DESC LIMIT 1
-    ) e ON true
+    JOIN LATERAL ({newest_entry("balance_after_minor", account="a.id")}) e ON true
     GROUP BY a.currency_id
 ) t WHERE total <> 0 ORDER BY currency LIMIT %(limit)s
-"""
+"""  # noqa: S608 - constants  # nosec B608
 
 COUNT = "SELECT count(*) FROM transfers_ledgerentry e WHERE /*entries*/"

@@ -1,6 +1,7 @@
 """Holds against the movements that made and ended them, and against what held accounts hold."""
 
 from ledger_project.database.fields import readable
+from transfers.sql.entries import newest_entry
 
 HOLDS = f"""
 WITH checked AS MATERIALIZED (
@@ -56,16 +57,14 @@ SELECT 'account ' || a.id, 'its overdraft limit, ' || a.overdraft_limit_minor ||
 FROM merchants_account a WHERE NOT ({readable("a.overdraft_limit_minor")}) AND /*accounts*/ ORDER BY a.id LIMIT %(limit)s
 """  # noqa: S608 - constants  # nosec B608
 
-HELD = """
+HELD = f"""
 SELECT 'account ' || id, 'it holds ' || balance || ', open holds have reserved ' || reserved FROM (
     SELECT a.id, coalesce(e.balance_after_minor, 0) AS balance, coalesce(h.reserved, 0) AS reserved
     FROM merchants_account a
-    LEFT JOIN LATERAL (
-        SELECT balance_after_minor FROM transfers_ledgerentry WHERE account_id = a.id ORDER BY sequence DESC LIMIT 1
-    ) e ON true
+    LEFT JOIN LATERAL ({newest_entry("balance_after_minor", account="a.id")}) e ON true
     LEFT JOIN (
         SELECT source_merchant_id, currency_id, sum(reserved_minor) AS reserved FROM transfers_hold WHERE status = 'open' GROUP BY 1, 2
     ) h ON h.source_merchant_id = a.merchant_id AND h.currency_id = a.currency_id
     WHERE a.kind = 'held' AND /*accounts*/
 ) s WHERE balance <> reserved ORDER BY id LIMIT %(limit)s
-"""
+"""  # noqa: S608 - constants  # nosec B608

@@ -1,68 +1,65 @@
-"""Balances: the last entry of an account, or the last one not after a moment. One index descent an account, however long it is."""
+"""Balances: what an account's newest entry says, or its newest at a moment."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import cast
+from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import F, Func, OuterRef, Subquery, TextField
+from django.db.models import F, Func, TextField
 
 from ledger_project.database.clock import database_now
+from ledger_project.database.fields import MinorUnitsField
 from ledger_project.kernel.money import Currency
-from merchants.domain import AccountKind, Status, search_grams
+from merchants.domain import AccountKind, effective_status, search_grams
 from merchants.models import Account, Merchant, folded_name
 from merchants.selectors import known_currency
 from transfers.domain.ledger import AccountSnapshot
-from transfers.models import LedgerEntry
 from transfers.selectors.shown import BalanceRow, MerchantView
+from transfers.sql.entries import newest_entry
 
+# A wallet and the held account beside it are one row. Each sum is of one account at most.
 _BALANCES = """
-SELECT a.merchant_id, a.currency_id, a.id, a.kind, e.balance_after_minor, e.created_at
-FROM merchants_account a
-LEFT JOIN LATERAL (
-    SELECT l.balance_after_minor, l.created_at FROM transfers_ledgerentry l WHERE l.account_id = a.id {moment} LIMIT 1
-) e ON true
+SELECT a.merchant_id, a.currency_id, (array_agg(a.id) FILTER (WHERE a.kind = 'wallet'))[1],
+    coalesce(sum(e.balance_after_minor) FILTER (WHERE a.kind = 'wallet'), 0),
+    coalesce(sum(e.balance_after_minor) FILTER (WHERE a.kind = 'held'), 0), max(e.created_at)
+FROM merchants_account a LEFT JOIN LATERAL ({newest}) e ON true
 WHERE a.merchant_id = ANY(%(merchants)s) AND a.kind IN ('wallet', 'held') {currency}
-ORDER BY a.merchant_id, a.currency_id
+GROUP BY a.merchant_id, a.currency_id HAVING bool_or(a.kind = 'wallet') ORDER BY a.merchant_id, a.currency_id
 """
-_NOW = "ORDER BY l.sequence DESC"
-_AS_OF = "AND l.created_at <= %(at)s ORDER BY l.created_at DESC, l.sequence DESC"
 
 
-_Row = tuple[UUID, str, UUID, str, "Decimal | None", "datetime | None"]
+class _Row(NamedTuple):
+    """What a merchant has in one currency, and when that last changed."""
+
+    merchant_id: UUID
+    currency: str
+    wallet_id: UUID
+    available_minor: Decimal
+    held_minor: Decimal
+    last_at: datetime | None
+
+    def shown(self) -> BalanceRow:
+        """Return the part that is shown."""
+        return BalanceRow(self.wallet_id, known_currency(self.currency), int(self.available_minor), int(self.held_minor))
 
 
 def balances_statement(*, currency: str | None, at: datetime | None) -> str:
     """Return the SQL of merchants' balances, now or as of a moment."""
-    return _BALANCES.format(moment=_NOW if at is None else _AS_OF, currency="AND a.currency_id = %(currency)s" if currency else "")
+    return _BALANCES.format(
+        newest=newest_entry("balance_after_minor, created_at", account="a.id", until="" if at is None else "<= %(at)s"),
+        currency="AND a.currency_id = %(currency)s" if currency else "",
+    )
 
 
 def _read(merchant_ids: Collection[UUID], *, currency: str | None = None, at: datetime | None = None) -> list[_Row]:
     with connection.cursor() as cursor:
         cursor.execute(balances_statement(currency=currency, at=at), {"merchants": list(merchant_ids), "at": at, "currency": currency})
-        return cast("list[_Row]", cursor.fetchall())
-
-
-def _balances_of(merchant_ids: Collection[UUID], *, currency: str | None = None) -> dict[UUID, list[BalanceRow]]:
-    return _by_merchant(merchant_ids, _read(merchant_ids, currency=currency))
-
-
-def _by_merchant(merchant_ids: Collection[UUID], rows: Iterable[_Row]) -> dict[UUID, list[BalanceRow]]:
-    amounts: dict[tuple[UUID, str], dict[str, tuple[UUID, int]]] = {}
-    for merchant_id, code, account_id, kind, balance, _ in rows:
-        amounts.setdefault((merchant_id, code), {})[kind] = account_id, int(balance or 0)
-    balances: dict[UUID, list[BalanceRow]] = {merchant_id: [] for merchant_id in merchant_ids}
-    for (merchant_id, code), kinds in amounts.items():
-        wallet_id, available_minor = kinds.get(AccountKind.WALLET, (None, 0))
-        _, held_minor = kinds.get(AccountKind.HELD, (None, 0))
-        if wallet_id is not None:
-            balances[merchant_id].append(BalanceRow(wallet_id, known_currency(code), available_minor, held_minor))
-    return balances
+        return [_Row(*row) for row in cursor.fetchall()]
 
 
 def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime | None) -> tuple[datetime, list[BalanceRow]]:
@@ -74,8 +71,8 @@ def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime |
     as_of = at or database_now()
     read = _read([merchant_id], currency=currency.code if currency else None, at=at)
     if at is None:
-        as_of = max([as_of, *(last_at for *_, last_at in read if last_at is not None)])
-    rows = _by_merchant([merchant_id], read)[merchant_id]
+        as_of = max([as_of, *(row.last_at for row in read if row.last_at is not None)])
+    rows = [row.shown() for row in read]
     if currency is not None and not rows:
         rows = [BalanceRow(None, currency, 0, 0)]
     return as_of, rows
@@ -83,7 +80,9 @@ def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime |
 
 def _views(merchants: Iterable[Merchant]) -> list[MerchantView]:
     found = list(merchants)
-    balances = _balances_of([merchant.id for merchant in found]) if found else {}
+    balances: dict[UUID, list[BalanceRow]] = {merchant.id: [] for merchant in found}
+    for row in _read(balances) if found else ():
+        balances[row.merchant_id].append(row.shown())
     return [MerchantView(m.id, m.name, m.display_name, m.receipt_email, m.status, m.metadata, m.created_at, balances[m.id]) for m in found]
 
 
@@ -113,9 +112,9 @@ def list_merchants(
     return _views(found[:limit])
 
 
-def last_balance(account: OuterRef) -> Subquery:
-    """Return the balance of the account that an outer query is at, as a part of it; null where nothing was posted yet."""
-    return Subquery(LedgerEntry.objects.filter(account=account).order_by("-sequence").values("balance_after_minor")[:1])
+def last_balance(account: F) -> Func:
+    """Return the balance of the account that a query is at, as a part of it; null where nothing was posted yet."""
+    return Func(account, template=f"({newest_entry('balance_after_minor', account='%(expressions)s')})", output_field=MinorUnitsField())
 
 
 def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapshot | None:
@@ -127,14 +126,12 @@ def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapsho
     )
     if account is None or only not in {None, account.merchant_id}:
         return None
-    (row,) = _balances_of([account.merchant_id], currency=account.currency_id)[account.merchant_id]
-    statuses = {account.status, account.merchant_status}
-    status = next((s for s in (Status.CLOSED, Status.FROZEN) if s in statuses), Status.ACTIVE)
+    row = _read([account.merchant_id], currency=account.currency_id)[0].shown()
     return AccountSnapshot(
         account.id,
         account.merchant_name,
         row.currency,
-        status,
+        effective_status(account.status, account.merchant_status),
         row.available_minor,
         row.held_minor,
         account.overdraft_limit_minor,

@@ -7,23 +7,29 @@ from typing import Any
 
 from django.db import connection
 
+from transfers.sql.entries import newest_entry
+
 _RECENT = 200
 
+# A wallet in which money may move, its merchant's name, and its balance.
+_ACTIVE_WALLET = f"""
+SELECT a.id, m.name, e.balance_after_minor AS balance_minor
+FROM merchants_account a JOIN merchants_merchant m ON m.id = a.merchant_id AND m.status = 'active'
+CROSS JOIN LATERAL ({newest_entry("balance_after_minor", account="a.id")}) e
+WHERE a.status = 'active' AND a.kind = 'wallet'
+"""  # noqa: S608 - constants  # nosec B608
+
 # A transfer that its receiver could send back now, whose sender can pay and hold some more.
-_TRANSFER = """
-SELECT t.id, s.id, sm.name, gm.name, t.currency_id
+_TRANSFER = f"""
+SELECT t.id, s.id, s.name, g.name, t.currency_id
 FROM (SELECT * FROM transfers_transfer ORDER BY id DESC LIMIT %(recent)s) t
-JOIN merchants_account s ON s.id = t.source_id AND s.status = 'active' AND s.kind = 'wallet'
-JOIN merchants_account g ON g.id = t.target_id AND g.status = 'active' AND g.kind = 'wallet'
-JOIN merchants_merchant sm ON sm.id = s.merchant_id AND sm.status = 'active'
-JOIN merchants_merchant gm ON gm.id = g.merchant_id AND gm.status = 'active'
+CROSS JOIN LATERAL ({_ACTIVE_WALLET} AND a.id = t.source_id) s
+CROSS JOIN LATERAL ({_ACTIVE_WALLET} AND a.id = t.target_id) g
 JOIN merchants_currency c ON c.code = t.currency_id AND c.exponent = 2 AND c.is_active
-CROSS JOIN LATERAL (SELECT balance_after_minor FROM transfers_ledgerentry WHERE account_id = s.id ORDER BY sequence DESC LIMIT 1) sb
-CROSS JOIN LATERAL (SELECT balance_after_minor FROM transfers_ledgerentry WHERE account_id = g.id ORDER BY sequence DESC LIMIT 1) gb
-WHERE t.kind = 'transfer' AND t.amount_minor >= 50 AND sb.balance_after_minor >= 1000 AND gb.balance_after_minor >= 50
+WHERE t.kind = 'transfer' AND t.amount_minor >= 50 AND s.balance_minor >= 1000 AND g.balance_minor >= 50
     AND NOT EXISTS (SELECT 1 FROM transfers_transfer r WHERE r.reverses_id = t.id)
 ORDER BY t.id DESC LIMIT 1
-"""
+"""  # noqa: S608 - constants  # nosec B608
 _HOLD = """
 SELECT h.id FROM transfers_hold h
 JOIN merchants_merchant sm ON sm.id = h.source_merchant_id AND sm.status = 'active'

@@ -16,11 +16,12 @@ from merchants.selectors import known_currency
 from transfers.models.journal import LONG_AMOUNT_MINOR
 from transfers.selectors.shown import EntryView
 from transfers.selectors.transfers import entry_id
+from transfers.sql.entries import newest_entry
 
-_LAST = """
-SELECT sequence, balance_after_minor, greatest(created_at, clock_timestamp()) FROM transfers_ledgerentry WHERE account_id = %s {moment}
-ORDER BY created_at DESC, sequence DESC LIMIT 1
-"""
+_WHERE = "sequence, balance_after_minor, greatest(created_at, clock_timestamp())"
+_NEWEST = newest_entry(_WHERE, account="%s")
+_NEWEST_BEFORE = newest_entry(_WHERE, account="%s", until="< %s")
+_AT_SEQUENCE = f"SELECT {_WHERE} FROM transfers_ledgerentry WHERE account_id = %s AND sequence = %s"  # noqa: S608 - constants  # nosec B608
 
 _LINES = """
 SELECT e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at, t.memo, t.external_reference,
@@ -65,22 +66,23 @@ class Period:
     read_at: datetime
 
 
-def _last(account_id: UUID, condition: str, parameters: list[Any]) -> tuple[int, int, datetime | None]:
+def _entry(statement: str, *parameters: UUID | datetime | int) -> tuple[int, int, datetime | None]:
+    """Return the sequence of an entry, the balance after it, and the moment of reading; zeros if there is no such entry."""
     with connection.cursor() as cursor:
-        cursor.execute(_LAST.format(moment=condition), [account_id, *parameters])
+        cursor.execute(statement, parameters)
         row = cursor.fetchone()
     return (0, 0, None) if row is None else (row[0], int(row[1]), row[2])
 
 
 def get_period(account: Account, *, start: datetime | None, end: datetime | None, until: int | None = None) -> Period:
     """Return the period ``start`` ≤ time < ``end`` of an account; ``until`` pins its end to that of an earlier page."""
-    if end is not None and until is None:
-        until, closing_minor, read_at = _last(account.id, "AND created_at < %s", [end])
-    elif until is not None:
-        until, closing_minor, read_at = _last(account.id, "AND sequence = %s", [until])
+    if until is not None:
+        until, closing_minor, read_at = _entry(_AT_SEQUENCE, account.id, until)
+    elif end is not None:
+        until, closing_minor, read_at = _entry(_NEWEST_BEFORE, account.id, end)
     else:
-        until, closing_minor, read_at = _last(account.id, "", [])
-    after, opening_minor, _ = (0, 0, None) if start is None else _last(account.id, "AND created_at < %s", [start])
+        until, closing_minor, read_at = _entry(_NEWEST, account.id)
+    after, opening_minor, _ = (0, 0, None) if start is None else _entry(_NEWEST_BEFORE, account.id, start)
     return Period(
         account_id=account.id,
         account_kind=account.kind,

@@ -1,0 +1,1 @@
+"""SQL that more than one room speaks: the guards that migrations install, and parts of queries."""
