@@ -1,13 +1,14 @@
-"""Holds: money that is promised. What is reserved is in the payer's held account; this row is what was agreed."""
+"""Holds: money that is promised. The payer's held account has what is reserved; this row is what was agreed."""
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from fees.models import FeeSchedule
 from ledger_project.database.fields import MinorUnitsField, values
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from merchants.models import Account, Currency
-from transfers.domain.hold_outcomes import HoldStatus
+from transfers.domain.hold_outcomes import HoldPhase, HoldStatus
 
 
 class Hold(models.Model):
@@ -65,3 +66,14 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+def in_phase(phase: HoldPhase) -> Q:
+    """Return the condition that a hold is in a phase by the database's clock: ``phase_of`` of the domain, in SQL."""
+    match phase:
+        case HoldPhase.OPEN:
+            return Q(status=HoldStatus.OPEN.value, expires_at__gt=Now())
+        case HoldPhase.LAPSED:
+            return Q(status=HoldStatus.OPEN.value, expires_at__lte=Now())
+        case _:
+            return Q(status=phase.value)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
+from merchants.domain import Status
+from transfers.domain.hold_outcomes import HoldPhase
+from transfers.models import Hold
+from transfers.models.holds import in_phase
 from transfers.sql.entries import newest_entry
 
 _RECENT = 200
@@ -30,13 +35,6 @@ WHERE t.kind = 'transfer' AND t.amount_minor >= 50 AND s.balance_minor >= 1000 A
     AND NOT EXISTS (SELECT 1 FROM transfers_transfer r WHERE r.reverses_id = t.id)
 ORDER BY t.id DESC LIMIT 1
 """  # noqa: S608 - constants  # nosec B608
-_HOLD = """
-SELECT h.id FROM transfers_hold h
-JOIN merchants_merchant sm ON sm.id = h.source_merchant_id AND sm.status = 'active'
-JOIN merchants_merchant gm ON gm.id = h.target_merchant_id AND gm.status = 'active'
-JOIN merchants_currency c ON c.code = h.currency_id AND c.exponent = 2
-WHERE h.status = 'open' AND h.expires_at > clock_timestamp() AND h.amount_minor >= 50 ORDER BY h.id DESC LIMIT 1
-"""
 _IDLE = """
 SELECT m.name FROM (SELECT * FROM merchants_merchant ORDER BY id DESC LIMIT %(recent)s) m
 WHERE m.status = 'active' AND lower(m.name COLLATE "C") <> 'treasury'
@@ -60,10 +58,19 @@ def find_things(story_name: str) -> dict[str, str]:
         things["new_merchant"] = f"{story_name}_{number}"
     if moved := _first(_TRANSFER, recent=_RECENT):
         things |= dict(zip(("transfer", "account", "payer", "payee", "currency"), map(str, moved), strict=True))
-    for name, statement in (("hold", _HOLD), ("idle", _IDLE), ("new_currency", _NEW_CURRENCY)):
+    if hold := _find_hold():
+        things["hold"] = str(hold)
+    for name, statement in (("idle", _IDLE), ("new_currency", _NEW_CURRENCY)):
         if found := _first(statement, recent=_RECENT, payer=things.get("payer", story_name)):
             things[name] = str(found[0])
     return things
+
+
+def _find_hold() -> UUID | None:
+    """Return a hold that could be captured now."""
+    active = {"source_merchant__status": Status.ACTIVE, "target_merchant__status": Status.ACTIVE}
+    found = Hold.objects.filter(in_phase(HoldPhase.OPEN), currency__exponent=2, amount_minor__gte=50, **active)
+    return found.order_by("-id").values_list("id", flat=True).first()
 
 
 def _first(statement: str, **parameters: str | int) -> tuple[Any, ...] | None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 from msgspec.structs import replace
 
 from fees.selectors import get_schedule
-from ledger_project.database.fields import readable
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from merchants.domain import MerchantIdentity
 from merchants.selectors import known_currency
 from transfers.domain.commands import HoldTerms
 from transfers.domain.facts import HoldState
-from transfers.domain.hold_outcomes import HoldStatus
+from transfers.domain.hold_outcomes import HoldPhase, HoldStatus
 from transfers.models import Hold
+from transfers.models.holds import in_phase
 
 _MERCHANTS = ("source_merchant", "target_merchant")
 """Fetched by their ids in a query of their own: joined, the planner may merge a page of 50 with a walk along all merchants."""
@@ -49,11 +46,7 @@ def hold_state(hold: Hold) -> HoldState:
 def _shown(holds: QuerySet[Hold]) -> list[HoldState]:
     """Return holds as they stand now, by the database's clock: one whose time ran out has expired, swept or not."""
     found = []
-    for row in (
-        holds.select_related("currency")
-        .prefetch_related(*_MERCHANTS)
-        .annotate(has_lapsed=Q(status=HoldStatus.OPEN.value, expires_at__lte=Now()))
-    ):
+    for row in holds.select_related("currency").prefetch_related(*_MERCHANTS).annotate(has_lapsed=in_phase(HoldPhase.LAPSED)):
         state = hold_state(row)
         found.append(replace(state, status=HoldStatus.EXPIRED) if row.has_lapsed else state)
     return found
@@ -70,63 +63,54 @@ def find_hold_terms(hold_id: UUID) -> HoldTerms | None:
     return None if hold is None else hold_state(hold).terms
 
 
-def page_statement(
-    *, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None = None
-) -> tuple[str, dict[str, Any]]:
-    """Return the SQL of one page of hold ids, newest first.
+READABLE = Q(amount_minor__lte=MAX_BALANCE_MINOR, reserved_minor__lte=MAX_BALANCE_MINOR, captured_minor__lte=MAX_BALANCE_MINOR)
+"""Holds whose amounts are numbers. The tables' rules keep others out, but whoever owns the tables may have got one in all the same."""
 
-    ``expired`` includes open holds whose time ran out and which the sweep has not met yet; ``open`` leaves those out. A merchant's
-    holds are those it pays and those it is to receive, each read from its own index; ``other_id`` is who must be on the other side.
-    """
-    parameters: dict[str, Any] = {"limit": limit, "status": status, "merchant": merchant_id, "before": before, "other": other_id}
-    sides = [""] if merchant_id is None else [f"h.{side}_id = %(merchant)s AND " for side in ("source_merchant", "target_merchant")]
-    cursor = f" AND {_READABLE_COLUMNS}" + ("" if before is None else " AND h.id < %(before)s")
-    if other_id is not None:
-        cursor += " AND %(other)s IN (h.source_merchant_id, h.target_merchant_id)"
-    order = "ORDER BY h.id DESC LIMIT %(limit)s"
+_PHASES = {HoldStatus.OPEN.value: (HoldPhase.OPEN,), HoldStatus.EXPIRED.value: (HoldPhase.EXPIRED, HoldPhase.LAPSED)}
+"""The phases that are shown as a status, where they are not the status itself."""
+
+
+def _page(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None) -> list[UUID]:
+    """Return one page of holds' ids, newest first."""
+    conditions = [Q()] if status is None else [in_phase(phase) for phase in _PHASES.get(status) or [HoldPhase(status)]]
+    sides: list[dict[str, UUID | None]] = [{}]
+    if merchant_id is not None:
+        sides = [
+            {"source_merchant": merchant_id, "target_merchant": other_id},
+            {"source_merchant": other_id, "target_merchant": merchant_id},
+        ]
+    found = Hold.objects.filter(READABLE) if before is None else Hold.objects.filter(READABLE, id__lt=before)
     # Each part is read from one index in order and stops at the limit; their union is small.
-    parts = " UNION ".join(
-        f"(SELECT h.id FROM transfers_hold h WHERE {side}{condition}{cursor} {order})"  # noqa: S608 - constants  # nosec B608
+    first, *others = (
+        found.filter(condition, **{name: merchant for name, merchant in side.items() if merchant is not None})
+        .order_by("-id")
+        .values_list("id", flat=True)[:limit]
         for side in sides
-        for condition in _STATUS_CONDITIONS.get(status or "", ("h.status = %(status)s",))
+        for condition in conditions
     )
-    return f"SELECT h.id FROM ({parts}) h {order}", parameters  # noqa: S608 - constants  # nosec B608
-
-
-_READABLE_COLUMNS = readable("h.amount_minor", "h.reserved_minor", "h.captured_minor")
-
-_STATUS_CONDITIONS: dict[str, tuple[str, ...]] = {
-    "": ("true",),
-    HoldStatus.OPEN.value: ("h.status = 'open' AND h.expires_at > statement_timestamp()",),
-    HoldStatus.EXPIRED.value: ("h.status = 'expired'", "h.status = 'open' AND h.expires_at <= statement_timestamp()"),
-}
+    return list(first.union(*others).order_by("-id")[:limit] if others else first)
 
 
 def list_holds(
     *, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None = None
 ) -> list[HoldState]:
-    """Return holds newest first, older than ``before``. Four round trips."""
-    statement, parameters = page_statement(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        ids = [row[0] for row in cursor.fetchall()]
-    return _shown(Hold.objects.filter(id__in=ids).order_by("-id"))
+    """Return holds newest first, older than ``before``. Four round trips.
 
-
-READABLE = Q(amount_minor__lte=MAX_BALANCE_MINOR, reserved_minor__lte=MAX_BALANCE_MINOR, captured_minor__lte=MAX_BALANCE_MINOR)
-"""Holds whose amounts are numbers; the tables' rules keep others out, and whoever owns the tables may have got one in all the same."""
+    ``expired`` includes open holds whose time ran out and which the sweep has not met yet; ``open`` leaves those out. A merchant's
+    holds are those it pays and those it is to receive, each read from its own index; ``other_id`` is who must be on the other side.
+    """
+    page = _page(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
+    return _shown(Hold.objects.filter(id__in=page).order_by("-id"))
 
 
 def unreadable_due_holds(*, limit: int) -> list[UUID]:
     """Return open holds whose time ran out and which cannot be released, since their amounts are no numbers."""
-    return list(
-        Hold.objects.filter(~READABLE, status=HoldStatus.OPEN, expires_at__lte=Now()).order_by("id").values_list("id", flat=True)[:limit]
-    )
+    return list(Hold.objects.filter(~READABLE, in_phase(HoldPhase.LAPSED)).order_by("id").values_list("id", flat=True)[:limit])
 
 
 def due_holds(*, after: HoldTerms | None = None, limit: int) -> list[HoldTerms]:
     """Return the terms of open holds whose time ran out by the database's clock, longest overdue first, those that come after one."""
-    due = Hold.objects.filter(READABLE, status=HoldStatus.OPEN, expires_at__lte=Now())
+    due = Hold.objects.filter(READABLE, in_phase(HoldPhase.LAPSED))
     if after is not None:
         due = due.filter(Q(expires_at__gt=after.expires_at) | Q(expires_at=after.expires_at, id__gt=after.id))
     due = due.select_related("currency").prefetch_related(*_MERCHANTS)

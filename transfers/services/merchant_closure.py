@@ -5,13 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from ledger_project.kernel.refusals import AccountNotEmpty
 from merchants.domain import Status
 from merchants.services import check_closable, lock_accounts, lock_merchant, set_merchant_status, state_change
-from transfers.domain.hold_outcomes import HoldStatus
+from transfers.domain.hold_outcomes import HoldPhase
 from transfers.models import Hold
+from transfers.models.holds import in_phase
 from transfers.selectors import get_balances
 
 
@@ -30,7 +30,7 @@ def close_merchant(merchant_id: UUID) -> bool:
             _, rows = get_balances(merchant_id, currency=None, at=None)
             currencies = [row.currency.code for row in rows if row.available_minor or row.held_minor]
             parties = Q(source_merchant_id=merchant_id) | Q(target_merchant_id=merchant_id)
-            open_holds = Hold.objects.filter(parties, status=HoldStatus.OPEN.value, expires_at__gt=Now()).count()
+            open_holds = Hold.objects.filter(parties, in_phase(HoldPhase.OPEN)).count()
             if currencies or open_holds:
                 raise AccountNotEmpty(merchant.name, currencies=currencies, open_holds=open_holds)
         return set_merchant_status(merchant_id, Status.CLOSED)
