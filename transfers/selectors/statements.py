@@ -14,8 +14,8 @@ from ledger_project.kernel.money import Currency
 from merchants.models import Account
 from merchants.selectors import known_currency
 from transfers.models.journal import LONG_AMOUNT_MINOR
+from transfers.selectors.entries import read_entries
 from transfers.selectors.shown import EntryView
-from transfers.selectors.transfers import entry_id
 from transfers.sql.entries import newest_entry
 
 _WHERE = "sequence, balance_after_minor, greatest(created_at, clock_timestamp())"
@@ -24,19 +24,8 @@ _NEWEST_BEFORE = newest_entry(_WHERE, account="%s", until="< %s")
 _AT_SEQUENCE = f"SELECT {_WHERE} FROM transfers_ledgerentry WHERE account_id = %s AND sequence = %s"  # noqa: S608 - constants  # nosec B608
 
 _LINES = """
-SELECT e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at, t.memo, t.external_reference,
-    CASE WHEN e.type IN ('fee', 'fee_refund') OR 'external' IN (s.kind, g.kind) THEN NULL
-         WHEN t.kind IN ('hold', 'hold_release') THEN hm.name
-         WHEN s.merchant_id = %(merchant)s THEN gm.name ELSE sm.name END
-FROM (
-    SELECT * FROM transfers_ledgerentry
-    WHERE account_id = %(account)s AND sequence > %(after)s AND sequence <= %(until)s {only} ORDER BY sequence DESC LIMIT %(limit)s
-) e
-JOIN transfers_transfer t ON t.id = e.transfer_id
-JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
-JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.id = g.merchant_id
-LEFT JOIN transfers_hold h ON h.id = t.hold_id LEFT JOIN merchants_merchant hm ON hm.id = h.target_merchant_id
-ORDER BY e.sequence DESC
+SELECT *, %(kind)s AS account_kind, %(merchant)s::uuid AS merchant_id FROM transfers_ledgerentry
+WHERE account_id = %(account)s AND sequence > %(after)s AND sequence <= %(until)s {only} ORDER BY sequence DESC LIMIT %(limit)s
 """
 
 _LONG = f"""
@@ -114,34 +103,15 @@ def period_lines(period: Period, *, before: int | None, limit: int, entry_type: 
     after = period.after if entry_type is not None else max(period.after, until - limit)
     parameters: dict[str, Any] = {
         "merchant": period.merchant_id,
+        "kind": period.account_kind,
         "account": period.account_id,
         "after": after,
         "until": until,
         "limit": limit,
         "type": entry_type,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_LINES.format(only="" if entry_type is None else "AND type = %(type)s"), parameters)
-        rows = cursor.fetchall()
-    return [
-        EntryView(
-            id=entry_id(period.account_id, sequence),
-            account_id=period.account_id,
-            account_kind=period.account_kind,
-            transfer_id=transfer_id,
-            sequence=sequence,
-            direction=direction,
-            type=entry_type,
-            amount_minor=int(amount),
-            balance_after_minor=int(balance),
-            currency=period.currency,
-            counterparty=counterparty,
-            memo=memo,
-            external_reference=reference,
-            created_at=created_at,
-        )
-        for sequence, transfer_id, direction, entry_type, amount, balance, created_at, memo, reference, counterparty in rows
-    ]
+    lines = _LINES.format(only="" if entry_type is None else "AND type = %(type)s")
+    return read_entries(lines, parameters, order="e.sequence DESC", currency=period.currency)
 
 
 def find_wallet_account(account_id: UUID) -> Account | None:

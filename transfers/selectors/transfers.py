@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from django.db import connection
 
@@ -16,7 +16,8 @@ from ledger_project.kernel.ids import first_uuid7_at
 from merchants.domain import AccountKind, MerchantIdentity
 from merchants.selectors import identify_now, known_currency
 from transfers.domain.commands import Original
-from transfers.models import LedgerEntry, Transfer
+from transfers.models import Transfer
+from transfers.selectors.entries import read_entries
 from transfers.selectors.shown import EntryView, TransferView
 
 _COLUMNS = """
@@ -33,10 +34,10 @@ LEFT JOIN fees_feeschedule f ON f.id = t.fee_schedule_id
 # OFFSET 0 keeps each look-up of a party one: without it the planner may merge a page of 50 with a walk along all merchants.
 
 
-def entry_id(account_id: UUID, sequence: int) -> UUID:
-    """Return the stable id by which callers know an entry: a name-based UUID (RFC 9562, version 5) of its account and sequence."""
-    return uuid5(NAMESPACE_OID, f"{account_id}:{sequence}")
-
+_ENTRIES_OF = """
+SELECT l.*, a.kind AS account_kind, a.merchant_id FROM transfers_ledgerentry l JOIN merchants_account a ON a.id = l.account_id
+WHERE l.transfer_id = %(transfer)s {own}
+"""
 
 _READABLE = readable("t.amount_minor", "t.fee_minor", "t.total_debit_minor")
 
@@ -188,7 +189,7 @@ def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int)
 
 
 def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[TransferView, list[EntryView]] | None:
-    """Return a transfer with all its entries in the order of their posting. Two round trips, three for a hold's.
+    """Return a transfer with all its entries in the order of their posting. Two round trips.
 
     With ``party`` only if that merchant is on either side, and only the entries of its own accounts.
     """
@@ -201,29 +202,9 @@ def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[Trans
     if row is None:
         return None
     view = _view(row)
-    promised_to = _promised_to(transfer_id) if view.kind in _OF_HOLDS else None
-    entries = LedgerEntry.objects.filter(transfer_id=transfer_id).select_related("account__merchant").order_by("account_id", "sequence")
-    if party is not None:
-        entries = entries.filter(account__merchant_id=party)
-    return view, [
-        EntryView(
-            id=entry_id(entry.account_id, entry.sequence),
-            account_id=entry.account_id,
-            account_kind=entry.account.kind,
-            transfer_id=transfer_id,
-            sequence=entry.sequence,
-            direction=entry.direction,
-            type=entry.type,
-            amount_minor=entry.amount_minor,
-            balance_after_minor=entry.balance_after_minor,
-            currency=view.currency,
-            counterparty=counterparty(entry.type, entry.account.merchant.name, view, promised_to),
-            memo=view.memo,
-            external_reference=view.external_reference,
-            created_at=entry.created_at,
-        )
-        for entry in entries
-    ]
+    own = "" if party is None else "AND a.merchant_id = %(party)s"
+    parameters = {"transfer": transfer_id, "party": party}
+    return view, read_entries(_ENTRIES_OF.format(own=own), parameters, order="e.account_id, e.sequence", currency=view.currency)
 
 
 def find_original(transfer_id: UUID) -> Original | None:
@@ -245,21 +226,3 @@ def find_original(transfer_id: UUID) -> Original | None:
         fee_minor=transfer.fee_minor,
         payer=Payer.SENDER if transfer.fee_schedule is None else Payer(transfer.fee_schedule.payer),
     )
-
-
-_WITHOUT_COUNTERPARTY = frozenset({"fee", "fee_refund"})
-_OF_HOLDS = frozenset({"hold", "hold_release"})
-
-
-def _promised_to(transfer_id: UUID) -> str | None:
-    """Return whom the money was put aside for; in the books it stays with its owner."""
-    return Transfer.objects.filter(id=transfer_id).values_list("hold__target_merchant__name", flat=True).first()
-
-
-def counterparty(entry_type: str, own_name: str, transfer: TransferView, promised_to: str | None) -> str | None:
-    """Return the merchant on the other side of an entry, as its own merchant sees it; None for the outside and for fees."""
-    if entry_type in _WITHOUT_COUNTERPARTY:
-        return None
-    if transfer.kind in _OF_HOLDS:
-        return promised_to
-    return transfer.to_merchant if transfer.from_merchant == own_name else transfer.from_merchant

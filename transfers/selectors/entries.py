@@ -1,0 +1,75 @@
+"""Entries as they are shown: the lines of an account or of a transfer, each with the merchant on the other side."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from django.db import connection
+
+from ledger_project.kernel.money import Currency
+from transfers.selectors.shown import EntryView
+
+_ENTRIES = """
+SELECT e.account_id, e.account_kind, e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at,
+    t.memo, t.external_reference,
+    CASE WHEN e.type IN ('fee', 'fee_refund') OR 'external' IN (s.kind, g.kind) THEN NULL
+         WHEN t.kind IN ('hold', 'hold_release') THEN hm.name
+         WHEN s.merchant_id = e.merchant_id THEN gm.name ELSE sm.name END
+FROM ({entries}) e
+JOIN transfers_transfer t ON t.id = e.transfer_id
+JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
+JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.id = g.merchant_id
+LEFT JOIN transfers_hold h ON h.id = t.hold_id LEFT JOIN merchants_merchant hm ON hm.id = h.target_merchant_id
+ORDER BY {order}
+"""
+"""The counterparty of an entry, as the entry's own merchant sees it: none for fees and for the outside; of a hold, the merchant that the
+money is reserved for, since in the journal the money stays with its owner; otherwise the other side of the transfer."""
+
+
+def entry_id(account_id: UUID, sequence: int) -> UUID:
+    """Return the stable id by which callers know an entry: a name-based UUID (RFC 9562, version 5) of its account and sequence."""
+    return uuid5(NAMESPACE_OID, f"{account_id}:{sequence}")
+
+
+def read_entries(entries: str, parameters: dict[str, Any], *, order: str, currency: Currency) -> list[EntryView]:
+    """Return entries of one currency as they are shown. One round trip.
+
+    ``entries`` is the SQL of rows of ``transfers_ledgerentry`` with two more columns: ``account_kind`` and ``merchant_id``, those of
+    the entry's account.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTRIES.format(entries=entries, order=order), parameters)
+        rows = cursor.fetchall()
+    return [
+        EntryView(
+            id=entry_id(account_id, sequence),
+            account_id=account_id,
+            account_kind=account_kind,
+            transfer_id=transfer_id,
+            sequence=sequence,
+            direction=direction,
+            type=entry_type,
+            amount_minor=int(amount),
+            balance_after_minor=int(balance),
+            currency=currency,
+            counterparty=counterparty,
+            memo=memo,
+            external_reference=reference,
+            created_at=created_at,
+        )
+        for (
+            account_id,
+            account_kind,
+            sequence,
+            transfer_id,
+            direction,
+            entry_type,
+            amount,
+            balance,
+            created_at,
+            memo,
+            reference,
+            counterparty,
+        ) in rows
+    ]
