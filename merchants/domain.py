@@ -96,3 +96,13 @@ class WalletIdentity:
 def own(actor: Actor, merchant: MerchantIdentity | None) -> MerchantIdentity | None:
     """Return the merchant if it is the caller's to act for, else None: another's is answered exactly as one that does not exist."""
     return merchant if merchant is not None and actor.acts_for(merchant.id) else None
+
+
+def own_wallet(actor: Actor, wallet: WalletIdentity | None) -> WalletIdentity | None:
+    """Return the wallet if its merchant is the caller's to act for, else None."""
+    return wallet if wallet is not None and actor.acts_for(wallet.merchant.id) else None
+
+
+def is_party(actor: Actor, *merchants: MerchantIdentity | None) -> bool:
+    """Whether the caller may act for one of these merchants; what concerns none of them does not exist for the caller."""
+    return any(own(actor, merchant) is not None for merchant in merchants)

@@ -15,7 +15,8 @@ from ledger_project.kernel.actors import (
     RateLimited,
     Scope,
 )
-from merchants.domain import MerchantIdentity, own, search_grams
+from ledger_project.kernel.money import Currency
+from merchants.domain import MerchantIdentity, WalletIdentity, is_party, own, own_wallet, search_grams
 
 ALICE = UUID(int=1)
 BOB = UUID(int=2)
@@ -58,6 +59,18 @@ def test_another_merchants_account_is_answered_as_one_that_does_not_exist() -> N
     assert own(MERCHANT, bob) is None
     assert own(MERCHANT, None) is None
     assert own(PLATFORM, bob) is bob
+    wallets = [WalletIdentity(UUID(int=number), owner, Currency("USD", 2)) for number, owner in enumerate((alice, bob))]
+    assert [own_wallet(MERCHANT, wallet) for wallet in wallets] == [wallets[0], None]
+    assert [own_wallet(PLATFORM, wallet) for wallet in wallets] == wallets
+    assert own_wallet(PLATFORM, None) is None
+
+
+def test_what_concerns_two_merchants_is_there_for_both_of_them_and_for_the_platform() -> None:
+    alice, bob = MerchantIdentity(ALICE, "alice"), MerchantIdentity(BOB, "bob")
+    assert is_party(MERCHANT, alice, bob)
+    assert is_party(MERCHANT, None, alice)
+    assert not is_party(MERCHANT, bob, None)
+    assert is_party(PLATFORM, bob)
 
 
 @pytest.mark.parametrize(

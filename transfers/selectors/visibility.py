@@ -9,7 +9,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from ledger_project.kernel.actors import Actor
-from merchants.domain import own
+from merchants.domain import is_party
 from merchants.models import Account
 from transfers.domain.facts import HoldState
 from transfers.domain.ledger import AccountSnapshot
@@ -63,7 +63,7 @@ def _to_party(filters: TransferFilters, party: UUID) -> TransferFilters | None:
 def visible_hold(hold_id: UUID, *, actor: Actor) -> HoldState | None:
     """Return a hold that the caller pays or is to receive."""
     hold = get_hold(hold_id)
-    return hold if hold is not None and (own(actor, hold.terms.source) or own(actor, hold.terms.target)) else None
+    return hold if hold is not None and is_party(actor, hold.terms.source, hold.terms.target) else None
 
 
 def visible_holds(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[HoldState]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger_project.kernel.actors import Actor, PermissionDenied
 from ledger_project.kernel.refusals import InsufficientFunds, Refusal
-from merchants.domain import MerchantIdentity, own
+from merchants.domain import MerchantIdentity, is_party
 from transfers.domain.commands import HoldTerms, Original
 from transfers.domain.outcome import Outcome, Refused
 from transfers.posting.jobs import Answer, Render
@@ -18,7 +18,7 @@ def original_for(actor: Actor, original: Original | None, *, refund_fee: bool) -
     """
     if refund_fee:
         actor.require_platform("Refunding a fee")
-    if original is None or not (own(actor, original.source) or own(actor, original.target)):
+    if original is None or not is_party(actor, original.source, original.target):
         return None
     if original.target is not None and not actor.acts_for(original.target.id):
         raise PermissionDenied("Only who received the money may send it back.")
@@ -30,7 +30,7 @@ def terms_for(actor: Actor, terms: HoldTerms | None) -> HoldTerms | None:
 
     The receiver may claim what is held for it, or renounce it. The payer may not: raises ``PermissionDenied``.
     """
-    if terms is None or not (own(actor, terms.source) or own(actor, terms.target)):
+    if terms is None or not is_party(actor, terms.source, terms.target):
         return None
     if not actor.acts_for(terms.target.id):
         raise PermissionDenied("Only who is to receive the held money may capture or void the hold; it expires by itself.")

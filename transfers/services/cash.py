@@ -7,6 +7,7 @@ from uuid import UUID
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.refusals import AccountNotFound
+from merchants.domain import own_wallet
 from merchants.selectors import identify
 from transfers.domain.commands import Command, Deposit, Details, Refuse, Withdraw
 from transfers.posting.engine import submit_one
@@ -27,7 +28,7 @@ async def withdraw(account_id: UUID, amount: AmountInput, details: Details, *, a
 async def _cross_border(
     command: type[Deposit] | type[Withdraw], account_id: UUID, amount: AmountInput, details: Details, actor: Actor
 ) -> Command:
-    wallet = (await identify(wallet_ids=[account_id])).wallets.get(account_id)
-    if wallet is None or not actor.acts_for(wallet.merchant.id):
+    wallet = own_wallet(actor, (await identify(wallet_ids=[account_id])).wallets.get(account_id))
+    if wallet is None:
         return Refuse(AccountNotFound(account_id))
     return command(wallet.merchant, wallet.currency, amount.resolve(wallet.currency), details)

@@ -20,7 +20,7 @@ from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import FieldError, SameAccount, ValidationFailed
 from ledger_project.kernel.money import Currency
 from ledger_project.kernel.refusals import AccountNotFound, CurrencyInactive, CurrencyMismatch, FeeNotConfigured, MerchantNotFound
-from merchants.domain import fold, own
+from merchants.domain import fold, own, own_wallet
 from merchants.selectors import Identities, find_currency, identify, is_active_now, required_currency
 from transfers import selectors
 from transfers.domain.charges import charge_by
@@ -91,8 +91,8 @@ def build_transfer(request: TransferRequest, identities: Identities, currency: C
 
 def _between_accounts(request: TransferRequest, wallet_ids: tuple[UUID, UUID], identities: Identities, actor: Actor) -> Command:
     source_id, target_id = wallet_ids
-    source, target = identities.wallets.get(source_id), identities.wallets.get(target_id)
-    if source is None or not actor.acts_for(source.merchant.id):
+    source, target = own_wallet(actor, identities.wallets.get(source_id)), identities.wallets.get(target_id)
+    if source is None:
         return Refuse(AccountNotFound(source_id))
     currency = source.currency
     amount_minor = request.amount.resolve(currency)
