@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from uuid import UUID
 
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import EmailAddress, Enumeration, MerchantName, MetadataField, ShownName, StrictString, Timestamp
-from ledger_project.http.members import Json, money, timestamp
-from ledger_project.kernel.money import MAJOR_UNITS, Currency
+from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
+from ledger_project.kernel.money import MAJOR_UNITS
 from merchants.domain import Status
 from transfers.domain.ledger import AccountSnapshot
 from transfers.domain.outcome import RegisteredMerchant
@@ -59,17 +58,14 @@ class BalanceQuery(serializers.Serializer[Any]):
     at = Timestamp(required=False, help_text="As of this moment, its entries included.")
 
 
-class BalanceJson(serializers.Serializer[Any]):
+class BalanceJson(Members):
     """What a merchant has in one currency."""
 
     account_id = serializers.UUIDField(allow_null=True)
     currency = serializers.CharField()
-    balance = serializers.CharField()
-    balance_minor = serializers.IntegerField()
-    available = serializers.CharField()
-    available_minor = serializers.IntegerField()
-    held = serializers.CharField()
-    held_minor = serializers.IntegerField()
+    balance = answered_amount()
+    available = answered_amount()
+    held = answered_amount()
 
 
 class MerchantJson(serializers.Serializer[Any]):
@@ -100,48 +96,45 @@ class MerchantBalancesJson(serializers.Serializer[Any]):
     balances = BalanceJson(many=True)
 
 
-def balance_json(account_id: UUID | None, currency: Currency, *, available_minor: int, held_minor: int) -> Json:
+def balance_json(row: BalanceRow) -> Json:
     """Return one row of a merchant's balances."""
     return {
-        "account_id": None if account_id is None else str(account_id),
-        "currency": currency.code,
-        **money("balance", available_minor + held_minor, currency),
-        **money("available", available_minor, currency),
-        **money("held", held_minor, currency),
+        "account_id": None if row.account_id is None else str(row.account_id),
+        "currency": row.currency.code,
+        **amount_members("balance", row.available_minor + row.held_minor, row.currency),
+        **amount_members("available", row.available_minor, row.currency),
+        **amount_members("held", row.held_minor, row.currency),
     }
 
 
-def merchant_json(view: MerchantView) -> Json:
+def merchant_json(merchant: MerchantView) -> Json:
     """Return a merchant with its balances."""
     return {
-        "id": str(view.id),
-        "merchant_name": view.name,
-        "display_name": view.display_name,
-        "receipt_email": view.receipt_email,
-        "status": view.status,
-        "metadata": view.metadata,
-        "created_at": timestamp(view.created_at),
-        "balances": [
-            balance_json(row.account_id, row.currency, available_minor=row.available_minor, held_minor=row.held_minor)
-            for row in view.balances
-        ],
+        "id": str(merchant.id),
+        "merchant_name": merchant.name,
+        "display_name": merchant.display_name,
+        "receipt_email": merchant.receipt_email,
+        "status": merchant.status,
+        "metadata": merchant.metadata,
+        "created_at": timestamp(merchant.created_at),
+        "balances": [balance_json(row) for row in merchant.balances],
     }
 
 
 def registered_json(merchant: RegisteredMerchant, account: AccountSnapshot | None) -> Json:
-    """Return a merchant that was just registered."""
+    """Return a merchant that was just registered; ``account`` holds its opening balance."""
     balances = []
     if account is not None:
         balances = [BalanceRow(account.id, account.currency, account.available_minor, account.held_minor)]
     return merchant_json(
         MerchantView(
-            merchant.identity.id,
-            merchant.identity.name,
-            merchant.display_name,
-            merchant.receipt_email,
-            Status.ACTIVE.value,
-            merchant.metadata,
-            merchant.created_at,
-            balances,
+            id=merchant.identity.id,
+            name=merchant.identity.name,
+            display_name=merchant.display_name,
+            receipt_email=merchant.receipt_email,
+            status=Status.ACTIVE.value,
+            metadata=merchant.metadata,
+            created_at=merchant.created_at,
+            balances=balances,
         )
     )

@@ -158,9 +158,7 @@ class BalanceView(ApiView):
         currency = None if code is None else required_currency(code, await find_currency(code))
         merchant = await find_merchant(name, actor=actor_of(request))
         as_of, rows = await in_reader(selectors.get_balances, merchant.id, currency=currency, at=values.get("at"))
-        balances = [
-            balance_json(row.account_id, row.currency, available_minor=row.available_minor, held_minor=row.held_minor) for row in rows
-        ]
+        balances = [balance_json(row) for row in rows]
         return json_response({"merchant_name": merchant.name, "as_of": timestamp(as_of), "balances": balances})
 
 

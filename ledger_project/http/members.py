@@ -1,12 +1,24 @@
-"""Members that look the same in every answer: amounts and moments."""
+"""Members of bodies, queries and answers for which DRF has no word.
+
+An amount is two members: ``name``, a decimal string in major units, and ``name_minor``, an integer in
+minor units. ``Members`` declares both by one line, and ``amount_members`` writes both. A member that is
+called like a keyword of Python is declared with an underscore at its end: ``from_`` is ``from``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from ledger_project.kernel.money import Currency, format_minor
+from rest_framework import serializers
+
+from ledger_project.http.fields import StrictInteger, StrictString
+from ledger_project.kernel.money import MAJOR_UNITS, MAX_AMOUNT_MINOR, Currency, format_minor
 
 Json = dict[str, object]
+Field = serializers.Field[Any, Any, Any, Any]
 
 
 def timestamp(moment: datetime) -> str:
@@ -14,6 +26,65 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def money(name: str, amount_minor: int, currency: Currency) -> Json:
-    """Return an amount's twin members: the major string and the minor integer."""
+def amount_members(name: str, amount_minor: int, currency: Currency) -> Json:
+    """Return the two members of an amount in an answer."""
     return {name: format_minor(amount_minor, currency.exponent), f"{name}_minor": amount_minor}
+
+
+@dataclass(frozen=True, slots=True)
+class AmountFields:
+    """The declaration of an amount: a field for each of its two members."""
+
+    major: Field
+    minor: Field
+
+    def named(self, name: str) -> dict[str, Field]:
+        """Return the fields by the names of their members."""
+        return {name: self.major, f"{name}_minor": self.minor}
+
+
+def answered_amount(*, required: bool = True, help_text: str | None = None, max_minor: int | None = None) -> AmountFields:
+    """Declare an amount of an answer."""
+    major = serializers.CharField(required=required, help_text=help_text)
+    return AmountFields(major, serializers.IntegerField(required=required, max_value=max_minor))
+
+
+def requested_amount(*, help_text: str, help_text_minor: str) -> AmountFields:
+    """Declare an amount of a body. Which of the two members must be sent is said by ``schema_rules``."""
+    major = StrictString(required=False, max_length=80, help_text=help_text)
+    return AmountFields(major, StrictInteger(required=False, help_text=help_text_minor))
+
+
+def amount_rules(name: str, *, min_minor: int) -> dict[str, Any]:
+    """Return the JSON Schema of the two members of an amount in a body."""
+    return {name: {"pattern": MAJOR_UNITS}, f"{name}_minor": {"minimum": min_minor, "maximum": MAX_AMOUNT_MINOR}}
+
+
+def exactly_one(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a body that has one of the two members of an amount."""
+    return {"oneOf": [{"required": [name]}, {"required": [f"{name}_minor"]}]}
+
+
+def at_most_one(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a body that does not have both members of an amount."""
+    return {"not": {"required": [name, f"{name}_minor"]}}
+
+
+def _declared(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a class with amounts in two fields each, and members by their own names."""
+    found: dict[str, Any] = {}
+    for name, value in attributes.items():
+        if isinstance(value, AmountFields):
+            found |= value.named(name)
+        else:
+            found[name.rstrip("_") if isinstance(value, serializers.Field) else name] = value
+    return found
+
+
+class _MembersMeta(serializers.SerializerMetaclass):
+    def __new__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> Any:
+        return super().__new__(cls, name, bases, _declared(attributes))
+
+
+class Members(serializers.Serializer[Any], metaclass=_MembersMeta):
+    """A serializer whose declaration may have amounts, and members that are called like a keyword."""

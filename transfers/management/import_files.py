@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from ledger_project.http.idempotency import fingerprint, parse_key
+from ledger_project.http.members import amount_members
 from ledger_project.http.problems import problem
 from ledger_project.http.validation import validate
 from ledger_project.kernel.actors import PLATFORM_OWNER
@@ -20,7 +21,6 @@ from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.csv_records import Extent, FileUnreadable, Record, check_separators, read_records
 from ledger_project.kernel.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing, InvalidRequest, ValidationFailed
 from ledger_project.kernel.exact_json import dumps
-from ledger_project.kernel.money import format_minor
 from merchants.domain import fold
 from merchants.selectors import find_currency_now, known_currency, required_currency
 from transfers.domain.commands import Details
@@ -152,12 +152,7 @@ class Survey:
     def sums(self) -> list[dict[str, object]]:
         """Return a row for each currency."""
         return [
-            {
-                "currency": code,
-                "records": self.counts[code],
-                "amount": format_minor(minor, known_currency(code).exponent),
-                "amount_minor": minor,
-            }
+            {"currency": code, "records": self.counts[code], **amount_members("amount", minor, known_currency(code))}
             for code, minor in sorted(self.sums_minor.items())
         ]
 

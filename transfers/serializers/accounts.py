@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
-from ledger_project.http.members import Json, money, timestamp
+from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
 from transfers.domain.ledger import AccountSnapshot
 
 
-class AccountJson(serializers.Serializer[Any]):
+class AccountJson(Members):
     """A wallet."""
 
     id = serializers.UUIDField()
     merchant_name = serializers.CharField()
     currency = serializers.CharField()
     status = serializers.ChoiceField(choices=["active", "frozen", "closed"])
-    balance = serializers.CharField()
-    balance_minor = serializers.IntegerField()
-    available = serializers.CharField()
-    available_minor = serializers.IntegerField()
-    held = serializers.CharField()
-    held_minor = serializers.IntegerField()
-    overdraft_limit = serializers.CharField(help_text="How far below zero it may go; `available` does not contain it.")
-    overdraft_limit_minor = serializers.IntegerField()
+    balance = answered_amount()
+    available = answered_amount()
+    held = answered_amount()
+    overdraft_limit = answered_amount(help_text="How far below zero it may go; `available` does not contain it.")
     created_at = serializers.DateTimeField()
 
 
@@ -36,9 +30,9 @@ def account_json(account: AccountSnapshot) -> Json:
         "merchant_name": account.merchant_name,
         "currency": currency.code,
         "status": account.status.value,
-        **money("balance", account.available_minor + account.held_minor, currency),
-        **money("available", account.available_minor, currency),
-        **money("held", account.held_minor, currency),
-        **money("overdraft_limit", account.overdraft_minor, currency),
+        **amount_members("balance", account.available_minor + account.held_minor, currency),
+        **amount_members("available", account.available_minor, currency),
+        **amount_members("held", account.held_minor, currency),
+        **amount_members("overdraft_limit", account.overdraft_minor, currency),
         "created_at": timestamp(account.created_at),
     }

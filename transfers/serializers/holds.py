@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import Enumeration, StrictInteger, StrictString
-from ledger_project.http.members import Json, money, timestamp
+from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
 from transfers.domain.facts import HoldState
 from transfers.serializers.movements import PERHAPS_ONE_AMOUNT, DetailsBody
 
@@ -44,7 +44,7 @@ class HoldQuery(PageQuery):
     status = Enumeration(["open", "captured", "voided", "expired"], required=False)
 
 
-class HoldJson(serializers.Serializer[Any]):
+class HoldJson(Members):
     """A hold."""
 
     id = serializers.UUIDField()
@@ -52,12 +52,9 @@ class HoldJson(serializers.Serializer[Any]):
     from_merchant = serializers.CharField()
     to_merchant = serializers.CharField()
     currency = serializers.CharField()
-    amount = serializers.CharField()
-    amount_minor = serializers.IntegerField()
-    reserved = serializers.CharField()
-    reserved_minor = serializers.IntegerField()
-    captured = serializers.CharField()
-    captured_minor = serializers.IntegerField()
+    amount = answered_amount()
+    reserved = answered_amount()
+    captured = answered_amount()
     expires_at = serializers.DateTimeField()
     transfer_id = serializers.UUIDField(allow_null=True)
     memo = serializers.CharField(allow_null=True)
@@ -81,9 +78,9 @@ def hold_json(hold: HoldState) -> Json:
         "from_merchant": terms.source.name,
         "to_merchant": terms.target.name,
         "currency": terms.currency.code,
-        **money("amount", terms.amount_minor, terms.currency),
-        **money("reserved", terms.reserved_minor, terms.currency),
-        **money("captured", hold.captured_minor, terms.currency),
+        **amount_members("amount", terms.amount_minor, terms.currency),
+        **amount_members("reserved", terms.reserved_minor, terms.currency),
+        **amount_members("captured", hold.captured_minor, terms.currency),
         "expires_at": timestamp(terms.expires_at),
         "transfer_id": None if hold.transfer_id is None else str(hold.transfer_id),
         "memo": terms.memo,

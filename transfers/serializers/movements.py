@@ -5,26 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from rest_framework import serializers
+from ledger_project.http.fields import MetadataField, StrictString
+from ledger_project.http.members import Members, amount_rules, at_most_one, exactly_one, requested_amount
 
-from ledger_project.http.fields import MetadataField, StrictInteger, StrictString
-from ledger_project.kernel.money import MAJOR_UNITS, MAX_AMOUNT_MINOR
-
-AMOUNT_RULES = {
-    "amount": {"pattern": MAJOR_UNITS},
-    "amount_minor": {"minimum": 1, "maximum": MAX_AMOUNT_MINOR},
-}
-ONE_AMOUNT = {"oneOf": [{"required": ["amount"]}, {"required": ["amount_minor"]}]}
-PERHAPS_ONE_AMOUNT = {"properties": AMOUNT_RULES, "not": {"required": ["amount", "amount_minor"]}}
+AMOUNT_RULES = amount_rules("amount", min_minor=1)
+ONE_AMOUNT = exactly_one("amount")
+PERHAPS_ONE_AMOUNT = {"properties": AMOUNT_RULES, **at_most_one("amount")}
 
 
-class AmountBody(serializers.Serializer[Any]):
+class AmountBody(Members):
     """An amount: exactly one of the two spellings."""
 
     schema_rules: ClassVar[Mapping[str, Any]] = {"properties": AMOUNT_RULES, **ONE_AMOUNT}
 
-    amount = StrictString(required=False, max_length=80, help_text='Major units as a decimal string: `"12.34"`.')
-    amount_minor = StrictInteger(required=False, help_text="Minor units as an integer: `1234`.")
+    amount = requested_amount(help_text='Major units as a decimal string: `"12.34"`.', help_text_minor="Minor units as an integer: `1234`.")
 
 
 class DetailsBody(AmountBody):

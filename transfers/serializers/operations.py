@@ -7,44 +7,36 @@ from typing import Any
 from rest_framework import serializers
 
 from ledger_project.http.fields import StrictString
-from ledger_project.http.members import Json, money, timestamp
+from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
 from transfers.figures.summary import Summary
 
 
-class SummaryQuery(serializers.Serializer[Any]):
+class SummaryQuery(Members):
     """Which currency, and which days (UTC), both included."""
 
     currency = StrictString(required=False, max_length=12, help_text="By default the busiest of the period.")
     to = serializers.DateField(required=False, help_text="Last day; by default today.")
+    from_ = serializers.DateField(required=False, help_text="First day; by default 29 days before the last.")
 
 
-SummaryQuery._declared_fields["from"] = serializers.DateField(required=False, help_text="First day; by default 29 days before the last.")
-
-
-class KindJson(serializers.Serializer[Any]):
+class KindJson(Members):
     """What was posted of one kind."""
 
     kind = serializers.CharField()
     count = serializers.IntegerField()
-    volume = serializers.CharField()
-    volume_minor = serializers.IntegerField()
-    fees = serializers.CharField()
-    fees_minor = serializers.IntegerField()
-    fee_refunds = serializers.CharField()
-    fee_refunds_minor = serializers.IntegerField()
+    volume = answered_amount()
+    fees = answered_amount()
+    fee_refunds = answered_amount()
 
 
-class DayJson(serializers.Serializer[Any]):
+class DayJson(Members):
     """One day: postings without holds and fee settlements, and what merchants (the treasury included) held at its end."""
 
     day = serializers.DateField()
     count = serializers.IntegerField()
-    volume = serializers.CharField()
-    volume_minor = serializers.IntegerField()
-    fee_income = serializers.CharField()
-    fee_income_minor = serializers.IntegerField()
-    value = serializers.CharField()
-    value_minor = serializers.IntegerField()
+    volume = answered_amount()
+    fee_income = answered_amount()
+    value = answered_amount()
 
 
 class RefusalJson(serializers.Serializer[Any]):
@@ -55,23 +47,20 @@ class RefusalJson(serializers.Serializer[Any]):
     count = serializers.IntegerField()
 
 
-class TopMerchantJson(serializers.Serializer[Any]):
+class TopMerchantJson(Members):
     """What one merchant moved."""
 
     merchant_name = serializers.CharField()
     movements = serializers.IntegerField()
-    sent = serializers.CharField()
-    sent_minor = serializers.IntegerField()
-    received = serializers.CharField()
-    received_minor = serializers.IntegerField()
+    sent = answered_amount()
+    received = answered_amount()
 
 
-class OpenHoldsJson(serializers.Serializer[Any]):
+class OpenHoldsJson(Members):
     """Holds that are open now."""
 
     count = serializers.IntegerField()
-    reserved = serializers.CharField()
-    reserved_minor = serializers.IntegerField()
+    reserved = answered_amount()
 
 
 class ReconciliationJson(serializers.Serializer[Any]):
@@ -84,33 +73,25 @@ class ReconciliationJson(serializers.Serializer[Any]):
     scope = serializers.CharField()
 
 
-class SummaryJson(serializers.Serializer[Any]):
+class SummaryJson(Members):
     """Figures of one currency; `as_of` says how fresh those of days are. Value is without the treasury's own money."""
 
     currency = serializers.CharField()
     to = serializers.DateField()
     as_of = serializers.DateTimeField()
-    value = serializers.CharField()
-    value_minor = serializers.IntegerField()
-    available = serializers.CharField()
-    available_minor = serializers.IntegerField()
-    held = serializers.CharField()
-    held_minor = serializers.IntegerField()
-    treasury = serializers.CharField()
-    treasury_minor = serializers.IntegerField()
-    fees_unswept = serializers.CharField()
-    fees_unswept_minor = serializers.IntegerField()
-    fee_income = serializers.CharField()
-    fee_income_minor = serializers.IntegerField()
+    value = answered_amount()
+    available = answered_amount()
+    held = answered_amount()
+    treasury = answered_amount()
+    fees_unswept = answered_amount()
+    fee_income = answered_amount()
     kinds = KindJson(many=True)
     days = DayJson(many=True)
     refusals = RefusalJson(many=True)
     top_merchants = TopMerchantJson(many=True)
     open_holds = OpenHoldsJson()
     reconciliation = ReconciliationJson(allow_null=True)
-
-
-SummaryJson._declared_fields["from"] = serializers.DateField()
+    from_ = serializers.DateField()
 
 
 def _details(summary: Summary) -> Json:
@@ -120,9 +101,9 @@ def _details(summary: Summary) -> Json:
             {
                 "kind": kind.kind,
                 "count": kind.transfers,
-                **money("volume", kind.volume_minor, unit),
-                **money("fees", kind.fees_minor, unit),
-                **money("fee_refunds", kind.fee_refunds_minor, unit),
+                **amount_members("volume", kind.volume_minor, unit),
+                **amount_members("fees", kind.fees_minor, unit),
+                **amount_members("fee_refunds", kind.fee_refunds_minor, unit),
             }
             for kind in summary.kinds
         ],
@@ -130,9 +111,9 @@ def _details(summary: Summary) -> Json:
             {
                 "day": day.day.isoformat(),
                 "count": day.transfers,
-                **money("volume", day.volume_minor, unit),
-                **money("fee_income", day.fee_income_minor, unit),
-                **money("value", day.value_minor, unit),
+                **amount_members("volume", day.volume_minor, unit),
+                **amount_members("fee_income", day.fee_income_minor, unit),
+                **amount_members("value", day.value_minor, unit),
             }
             for day in summary.days
         ],
@@ -141,12 +122,12 @@ def _details(summary: Summary) -> Json:
             {
                 "merchant_name": merchant.name,
                 "movements": merchant.entries,
-                **money("sent", merchant.sent_minor, unit),
-                **money("received", merchant.received_minor, unit),
+                **amount_members("sent", merchant.sent_minor, unit),
+                **amount_members("received", merchant.received_minor, unit),
             }
             for merchant in summary.top_merchants
         ],
-        "open_holds": {"count": summary.open_holds, **money("reserved", summary.open_holds_minor, unit)},
+        "open_holds": {"count": summary.open_holds, **amount_members("reserved", summary.open_holds_minor, unit)},
     }
 
 
@@ -158,12 +139,12 @@ def summary_json(summary: Summary) -> Json:
         "from": summary.first.isoformat(),
         "to": summary.last.isoformat(),
         "as_of": timestamp(summary.as_of),
-        **money("value", summary.value_minor, unit),
-        **money("available", summary.available_minor, unit),
-        **money("held", summary.held_minor, unit),
-        **money("treasury", summary.treasury_minor, unit),
-        **money("fees_unswept", summary.fees_unswept_minor, unit),
-        **money("fee_income", summary.fees_minor - summary.fee_refunds_minor, unit),
+        **amount_members("value", summary.value_minor, unit),
+        **amount_members("available", summary.available_minor, unit),
+        **amount_members("held", summary.held_minor, unit),
+        **amount_members("treasury", summary.treasury_minor, unit),
+        **amount_members("fees_unswept", summary.fees_unswept_minor, unit),
+        **amount_members("fee_income", summary.fees_minor - summary.fee_refunds_minor, unit),
         **_details(summary),
         "reconciliation": None
         if run is None

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from rest_framework import serializers
-
-from ledger_project.http.fields import ReasonField, StrictInteger, StrictString
-from ledger_project.kernel.money import MAJOR_UNITS, MAX_AMOUNT_MINOR
+from ledger_project.http.fields import ReasonField
+from ledger_project.http.members import Members, amount_rules, exactly_one, requested_amount
 
 
-class ReasonBody(serializers.Serializer[Any]):
+class ReasonBody(Members):
     """Why."""
 
     reason = ReasonField(help_text="Kept with the change, for good.")
@@ -21,9 +19,10 @@ class OverdraftBody(ReasonBody):
     """How far below zero a wallet may go: exactly one of the two spellings."""
 
     schema_rules: ClassVar[Mapping[str, Any]] = {
-        "properties": {"overdraft_limit": {"pattern": MAJOR_UNITS}, "overdraft_limit_minor": {"minimum": 0, "maximum": MAX_AMOUNT_MINOR}},
-        "oneOf": [{"required": ["overdraft_limit"]}, {"required": ["overdraft_limit_minor"]}],
+        "properties": amount_rules("overdraft_limit", min_minor=0),
+        **exactly_one("overdraft_limit"),
     }
 
-    overdraft_limit = StrictString(required=False, max_length=80, help_text="Major units as a decimal string; zero is none.")
-    overdraft_limit_minor = StrictInteger(required=False, help_text="Minor units as an integer.")
+    overdraft_limit = requested_amount(
+        help_text="Major units as a decimal string; zero is none.", help_text_minor="Minor units as an integer."
+    )

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
+from ledger_project.http.members import Json, Members, amount_members, answered_amount
 from transfers.serializers.transfers import ScheduleJson
+from transfers.services.transfers import Quote
 
 
-class QuoteJson(serializers.Serializer[Any]):
+class QuoteJson(Members):
     """What a transfer would cost."""
 
     currency = serializers.CharField()
-    amount = serializers.CharField()
-    amount_minor = serializers.IntegerField()
-    fee = serializers.CharField()
-    fee_minor = serializers.IntegerField()
-    total_debit = serializers.CharField()
-    total_debit_minor = serializers.IntegerField()
-    receiver_gets = serializers.CharField()
-    receiver_gets_minor = serializers.IntegerField()
+    amount = answered_amount()
+    fee = answered_amount()
+    total_debit = answered_amount()
+    receiver_gets = answered_amount()
     fee_schedule = ScheduleJson()
+
+
+def quote_json(quote: Quote) -> Json:
+    """Return the price of a transfer."""
+    currency = quote.currency
+    return {
+        "currency": currency.code,
+        **amount_members("amount", quote.amount_minor, currency),
+        **amount_members("fee", quote.fee_minor, currency),
+        **amount_members("total_debit", quote.total_debit_minor, currency),
+        **amount_members("receiver_gets", quote.receiver_gets_minor, currency),
+        "fee_schedule": {"id": str(quote.schedule.id), "version": quote.schedule.version},
+    }

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import QueryBoolean, Timestamp
-from ledger_project.http.members import Json, money, timestamp
+from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR
 from transfers.selectors.shown import EntryView
 
 
-class EntryJson(serializers.Serializer[Any]):
+class EntryJson(Members):
     """One line of an account."""
 
     id = serializers.UUIDField()
@@ -23,10 +21,8 @@ class EntryJson(serializers.Serializer[Any]):
     sequence = serializers.IntegerField()
     direction = serializers.ChoiceField(choices=["DEBIT", "CREDIT"])
     type = serializers.CharField()
-    amount = serializers.CharField()
-    amount_minor = serializers.IntegerField(max_value=MAX_AMOUNT_MINOR)
-    balance_after = serializers.CharField()
-    balance_after_minor = serializers.IntegerField()
+    amount = answered_amount(max_minor=MAX_AMOUNT_MINOR)
+    balance_after = answered_amount()
     currency = serializers.CharField()
     counterparty = serializers.CharField(allow_null=True)
     memo = serializers.CharField(allow_null=True)
@@ -34,18 +30,16 @@ class EntryJson(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-class StatementJson(serializers.Serializer[Any]):
+class StatementJson(Members):
     """A page of an account's entries, newest first; with a period also what it opened and closed with."""
 
     items = EntryJson(many=True)
     next_cursor = serializers.CharField(allow_null=True)
-    opening_balance = serializers.CharField(required=False)
-    opening_balance_minor = serializers.IntegerField(required=False)
-    closing_balance = serializers.CharField(required=False)
-    closing_balance_minor = serializers.IntegerField(required=False)
+    opening_balance = answered_amount(required=False)
+    closing_balance = answered_amount(required=False)
 
 
-class StatementQuery(PageQuery):
+class StatementQuery(Members, PageQuery):
     """Which lines: `from` ≤ time < `to`."""
 
     not_filters = PageQuery.not_filters | {"spreadsheet"}
@@ -54,9 +48,7 @@ class StatementQuery(PageQuery):
     spreadsheet = QueryBoolean(
         required=False, default=False, help_text="CSV for people: text that a spreadsheet would take for a formula is quoted."
     )
-
-
-StatementQuery._declared_fields["from"] = Timestamp(required=False)
+    from_ = Timestamp(required=False)
 
 
 def entry_json(entry: EntryView, *, with_kind: bool = False) -> Json:
@@ -70,8 +62,8 @@ def entry_json(entry: EntryView, *, with_kind: bool = False) -> Json:
         "direction": entry.direction,
         "type": entry.type,
         "currency": entry.currency.code,
-        **money("amount", entry.amount_minor, entry.currency),
-        **money("balance_after", entry.balance_after_minor, entry.currency),
+        **amount_members("amount", entry.amount_minor, entry.currency),
+        **amount_members("balance_after", entry.balance_after_minor, entry.currency),
         "counterparty": entry.counterparty,
         "memo": entry.memo,
         "external_reference": entry.external_reference,

@@ -8,9 +8,9 @@ from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import Enumeration, StrictString, StrictUUID, Timestamp
-from ledger_project.http.members import Json, timestamp
+from ledger_project.http.members import Json, Members, answered_amount, timestamp
 from ledger_project.kernel.money import format_minor
-from merchants.domain import MerchantIdentity
+from transfers.domain.commands import Details
 from transfers.domain.kinds import TransferKind
 from transfers.domain.ledger import PostedTransfer
 from transfers.selectors.shown import TransferView
@@ -41,7 +41,7 @@ class TransferBody(MovementBody):
     dest_account_id = StrictUUID(required=False)
 
 
-class TransferQuery(PageQuery):
+class TransferQuery(Members, PageQuery):
     """Filters of the list of transfers; they combine."""
 
     to = StrictString(required=False, allow_blank=True)
@@ -54,9 +54,7 @@ class TransferQuery(PageQuery):
     exchange_id = StrictUUID(required=False, help_text="The exchange that a transfer is a part of.")
     created_from = Timestamp(required=False, help_text="First moment that counts.")
     created_to = Timestamp(required=False, help_text="First moment that counts no more.")
-
-
-TransferQuery._declared_fields["from"] = StrictString(required=False, allow_blank=True)
+    from_ = StrictString(required=False, allow_blank=True)
 
 
 # --- answers, for the schema ------------------------------------------------------------------------------------------------
@@ -69,7 +67,7 @@ class ScheduleJson(serializers.Serializer[Any]):
     version = serializers.IntegerField()
 
 
-class TransferJson(serializers.Serializer[Any]):
+class TransferJson(Members):
     """A transfer."""
 
     id = serializers.UUIDField()
@@ -78,12 +76,9 @@ class TransferJson(serializers.Serializer[Any]):
     from_merchant = serializers.CharField(allow_null=True)
     to_merchant = serializers.CharField(allow_null=True)
     currency = serializers.CharField()
-    amount = serializers.CharField()
-    amount_minor = serializers.IntegerField()
-    fee = serializers.CharField()
-    fee_minor = serializers.IntegerField()
-    total_debit = serializers.CharField()
-    total_debit_minor = serializers.IntegerField()
+    amount = answered_amount()
+    fee = answered_amount()
+    total_debit = answered_amount()
     fee_schedule = ScheduleJson(allow_null=True)
     reverses = serializers.UUIDField(allow_null=True)
     payment_id = serializers.UUIDField(allow_null=True)
@@ -107,56 +102,46 @@ class TransferPageJson(serializers.Serializer[Any]):
     next_cursor = serializers.CharField(allow_null=True)
 
 
-def _name(merchant: MerchantIdentity | None) -> str | None:
-    return None if merchant is None else merchant.name
+def _transfer_json(
+    transfer: PostedTransfer | TransferView, details: Details | TransferView, source: str | None, target: str | None
+) -> Json:
+    """Return a transfer as every answer shows it; ``source`` and ``target`` are the merchants' names."""
+    exponent, fee_schedule, reverses = transfer.currency.exponent, None, None
+    if transfer.schedule_id is not None:
+        fee_schedule = {"id": str(transfer.schedule_id), "version": transfer.schedule_version}
+    if transfer.reverses is not None:
+        reverses = str(transfer.reverses)
+    return {
+        "id": str(transfer.id),
+        "kind": str(transfer.kind),
+        "status": "posted",
+        "from_merchant": source,
+        "to_merchant": target,
+        "currency": transfer.currency.code,
+        # Every posting writes its answer here: the amounts are spelt out, since ``amount_members`` takes 10% longer.
+        "amount": format_minor(transfer.amount_minor, exponent),
+        "amount_minor": transfer.amount_minor,
+        "fee": format_minor(transfer.fee_minor, exponent),
+        "fee_minor": transfer.fee_minor,
+        "total_debit": format_minor(transfer.total_debit_minor, exponent),
+        "total_debit_minor": transfer.total_debit_minor,
+        "fee_schedule": fee_schedule,
+        "reverses": reverses,
+        "payment_id": None,  # API.md has both members; this ledger makes no payments and no exchanges yet
+        "exchange_id": None,
+        "external_reference": details.external_reference,
+        "memo": details.memo,
+        "metadata": details.metadata,
+        "created_at": timestamp(transfer.created_at),
+    }
 
 
 def posted_transfer_json(transfer: PostedTransfer) -> Json:
     """Return a transfer that was just posted."""
-    details = transfer.details
-    return transfer_json(
-        TransferView(
-            transfer.id,
-            transfer.kind.value,
-            _name(transfer.source),
-            _name(transfer.target),
-            transfer.currency,
-            transfer.amount_minor,
-            transfer.fee_minor,
-            transfer.total_debit_minor,
-            transfer.schedule_id,
-            transfer.schedule_version,
-            transfer.reverses,
-            details.external_reference,
-            details.memo,
-            details.metadata,
-            transfer.created_at,
-        )
-    )
+    source, target = transfer.source, transfer.target
+    return _transfer_json(transfer, transfer.details, None if source is None else source.name, None if target is None else target.name)
 
 
-def transfer_json(view: TransferView) -> Json:
-    """Return a transfer in the contract's words."""
-    exponent = view.currency.exponent
-    return {
-        "id": str(view.id),
-        "kind": view.kind,
-        "status": "posted",
-        "from_merchant": view.from_merchant,
-        "to_merchant": view.to_merchant,
-        "currency": view.currency.code,
-        "amount": format_minor(view.amount_minor, exponent),
-        "amount_minor": view.amount_minor,
-        "fee": format_minor(view.fee_minor, exponent),
-        "fee_minor": view.fee_minor,
-        "total_debit": format_minor(view.total_debit_minor, exponent),
-        "total_debit_minor": view.total_debit_minor,
-        "fee_schedule": None if view.schedule_id is None else {"id": str(view.schedule_id), "version": view.schedule_version},
-        "reverses": None if view.reverses is None else str(view.reverses),
-        "payment_id": None,  # API.md has both members; this ledger makes no payments and no exchanges yet
-        "exchange_id": None,
-        "external_reference": view.external_reference,
-        "memo": view.memo,
-        "metadata": view.metadata,
-        "created_at": timestamp(view.created_at),
-    }
+def transfer_json(transfer: TransferView) -> Json:
+    """Return a transfer that was read."""
+    return _transfer_json(transfer, transfer, transfer.from_merchant, transfer.to_merchant)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
-from ledger_project.http.members import money
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope
-from transfers.serializers.quotes import QuoteJson
+from transfers.serializers.quotes import QuoteJson, quote_json
 from transfers.serializers.transfers import TransferBody
 from transfers.services import transfers
 from transfers.views.posting_calls import actor_of, transfer_request
@@ -45,14 +44,4 @@ class QuoteView(ApiView):
         """Say what a transfer would cost now; moves nothing and needs no key."""
         values = validate(TransferBody, read_body(request))
         quote = await transfers.quote_transfer(transfer_request(request, values), actor=actor_of(request))
-        currency = quote.currency
-        return json_response(
-            {
-                "currency": currency.code,
-                **money("amount", quote.amount_minor, currency),
-                **money("fee", quote.fee_minor, currency),
-                **money("total_debit", quote.total_debit_minor, currency),
-                **money("receiver_gets", quote.receiver_gets_minor, currency),
-                "fee_schedule": {"id": str(quote.schedule.id), "version": quote.schedule.version},
-            }
-        )
+        return json_response(quote_json(quote))

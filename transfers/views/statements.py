@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import PageRequest, page_json, page_request
-from ledger_project.http.members import money
+from ledger_project.http.members import amount_members
 from ledger_project.http.responses import JSON, json_response
 from ledger_project.http.schema import problem_responses
 from ledger_project.http.views import ApiView
@@ -99,6 +99,6 @@ class StatementView(ApiView):
         period, lines = await in_reader(_read_page, account_id, start, end, actor=actor, position=page.position, limit=page.limit + 1)
         payload = page_json([entry_json(line) for line in lines], page, [f"{line.sequence}:{period.until}" for line in lines])
         if start is not None or end is not None:
-            payload |= money("opening_balance", period.opening_minor, period.currency)
-            payload |= money("closing_balance", period.closing_minor, period.currency)
+            payload |= amount_members("opening_balance", period.opening_minor, period.currency)
+            payload |= amount_members("closing_balance", period.closing_minor, period.currency)
         return json_response(payload)

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from ledger_project.command_line.output import ReportingCommand, steps
+from ledger_project.http.members import amount_members
 from ledger_project.kernel.exact_json import dumps_text
-from ledger_project.kernel.money import format_minor
 from merchants.selectors import find_currency_now, known_currency
 from transfers.services.fee_settlement import NoTreasury, Settlement, count_fee_accounts, settle_fees
 
@@ -44,10 +44,7 @@ class Command(ReportingCommand):
             raise SystemExit(1)
 
     def _report(self, settlement: Settlement, *, as_json: bool) -> None:
-        swept = {
-            code: {"amount": format_minor(minor, known_currency(code).exponent), "amount_minor": minor}
-            for code, minor in sorted(settlement.swept_minor.items())
-        }
+        swept = {code: amount_members("amount", minor, known_currency(code)) for code, minor in sorted(settlement.swept_minor.items())}
         refused = [{"merchant": name, "currency": code, "code": reason} for name, code, reason in settlement.refused]
         if as_json:
             self.stdout.write(dumps_text({"settled": settlement.settled, "swept": swept, "refused": refused}))
