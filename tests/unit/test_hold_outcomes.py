@@ -8,15 +8,17 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fees.domain import Payer, Schedule, Tier, TierMode
+from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
 from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, HoldExpired, InsufficientFunds, Refusal
 from merchants.domain import AccountKind, Status
 from tests.factories import NOW, USD, full_book, identity, schedule
 from transfers.domain.commands import AccountKey, CaptureHold, Command, Details, ExpireHold, HoldTerms, PlaceHold, VoidHold
 from transfers.domain.facts import Book, HoldState
-from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldPhase, HoldStatus, phase_of
+from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldPhase, HoldStatus, capture_action, phase_of, share_reserve
 from transfers.domain.outcome import Outcome
 from transfers.domain.plan import Group, Plan, plan
 
@@ -64,6 +66,7 @@ def balances(book: Book) -> tuple[int, int, int]:
 
 COMMANDS = {
     HoldAction.CAPTURE: lambda agreed: CaptureHold(agreed, None, Details()),
+    HoldAction.CAPTURE_BEYOND: lambda agreed: CaptureHold(agreed, agreed.amount_minor + 1, Details()),
     HoldAction.VOID: lambda agreed: VoidHold(agreed, Details()),
     HoldAction.EXPIRE: lambda agreed: ExpireHold(agreed, Details()),
 }
@@ -75,6 +78,7 @@ AFTER = {
 }
 
 ALL_PAIRS = list(itertools.product(HoldPhase, HoldAction))
+POSSIBLE = [action for action in HoldAction if isinstance(HOLD_OUTCOMES[HoldPhase.OPEN, action], HoldStatus)]
 
 
 def test_every_state_and_every_action_has_its_outcome() -> None:
@@ -102,7 +106,7 @@ def test_the_planner_does_what_the_table_says(phase: HoldPhase, action: HoldActi
         assert balances(book) == before
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.product(HoldAction, HoldAction)))
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(POSSIBLE, HoldAction)))
 def test_within_one_batch_the_second_sees_what_the_first_did(first: HoldAction, second: HoldAction) -> None:
     hold = stored(HoldPhase.OPEN)
     book = book_of(hold)
@@ -128,6 +132,32 @@ def test_a_hold_lapses_at_its_moment_exactly(microseconds: int, phase: HoldPhase
 @pytest.mark.parametrize("status", [status for status in HoldStatus if status is not HoldStatus.OPEN])
 def test_time_changes_nothing_about_a_hold_that_has_ended(status: HoldStatus) -> None:
     assert phase_of(status, NOW, NOW - timedelta(days=1)) is phase_of(status, NOW, NOW + timedelta(days=1)) is HoldPhase(status.value)
+
+
+@pytest.mark.parametrize(("requested", "action"), [(1, "capture"), (AMOUNT, "capture"), (AMOUNT + 1, "capture_beyond")])
+def test_a_capture_is_measured_by_its_hold(requested: int, action: str) -> None:
+    assert capture_action(AMOUNT, requested) is HoldAction(action)
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**6), st.integers(0, 10**7))
+def test_the_shares_of_a_reserve_add_up_to_it(captured: int, rest: int, fee: int) -> None:
+    reserved = captured + rest
+    shares = share_reserve(reserved, captured_minor=captured, fee_minor=fee)
+    assert sum(shares) == reserved
+    assert (shares.receiver_minor, shares.fees_minor) == (captured, min(fee, rest))
+    assert share_reserve(reserved) == (0, 0, reserved)
+
+
+@given(st.integers(1, AMOUNT), st.sampled_from(Payer))
+def test_the_planner_moves_the_shares_of_a_reserve(amount: int, payer: Payer) -> None:
+    fee = amount // 100 if payer is Payer.SENDER else 0
+    agreed = terms(reserved=RESERVED, charged_by=schedule(payer=payer, rounding=Rounding.DOWN))
+    hold = HoldState(agreed, HoldStatus.OPEN, captured_minor=0, transfer_id=None)
+    _, planned = decide(book_of(hold), CaptureHold(agreed, amount, Details()))
+    out_of_reserve = {e.type: e.amount_minor for e in planned.entries if e.account.key.kind is AccountKind.HELD}
+    shares = share_reserve(RESERVED, captured_minor=amount, fee_minor=fee)
+    expected = {"capture": shares.receiver_minor, "fee": shares.fees_minor, "hold_release": shares.payer_minor}
+    assert out_of_reserve == {kind: moved for kind, moved in expected.items() if moved}
 
 
 def place(book: Book, amount: int = AMOUNT, hold_id: UUID | None = None) -> tuple[Outcome, Plan]:
