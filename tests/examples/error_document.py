@@ -13,9 +13,9 @@ HEAD = """# Errors
 <!-- Made by `make docs` from the error classes and `ledger_project/http/error_catalogue.py`. -->
 
 Every refusal is a problem document (RFC 9457, `application/problem+json`). Programs decide by
-`code`; `detail` is a sentence for people, and other members carry the numbers of the case. A running
-service shows each error at `/errors/<code>`, as JSON or as a page. The `type` of a problem document
-is `LEDGER_ERROR_BASE_URL` and the code: set it to the public address of `/errors/`.
+`code`; `detail` is a sentence for people, and other members carry the numbers of the case. A
+running service shows each error at `/errors/<code>`, as JSON or as a page. The `type` of a problem
+document is `LEDGER_ERROR_BASE_URL` and the code: set it to the public address of `/errors/`.
 
 "The key" below is the `Idempotency-Key`. A refusal that is decided where the money is (404 of a
 thing in the body or path, 409, 422 of fees and currencies) is kept under the key: the same request
