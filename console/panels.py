@@ -18,7 +18,7 @@ from merchants.selectors import known_currency
 from transfers.domain.kinds import EntryType
 from transfers.models import Hold
 from transfers.selectors import get_balances, get_transfer
-from transfers.selectors.shown import EntryView
+from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, get_period, period_lines
 
 PAGE = 50
@@ -28,7 +28,7 @@ _HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Me
 # The money before the words: on a narrow screen the rest is reached by scrolling.
 
 
-def entry_row(line: EntryView) -> list[Cell]:
+def entry_row(line: StoredEntry) -> list[Cell]:
     """Return a line: when, what (linked to its transfer), with whom, how much, and what there was after it."""
     sign = "" if line.direction == "CREDIT" else "-"
     return [

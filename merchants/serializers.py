@@ -14,7 +14,7 @@ from ledger_project.kernel.money import MAJOR_UNITS
 from merchants.domain import Status
 from transfers.domain.ledger import AccountSnapshot
 from transfers.domain.outcome import RegisteredMerchant
-from transfers.selectors.shown import BalanceRow, MerchantView
+from transfers.selectors.balances import BalanceRow, StoredMerchant
 
 
 class RegistrationBody(serializers.Serializer[Any]):
@@ -107,7 +107,7 @@ def balance_json(row: BalanceRow) -> Json:
     }
 
 
-def merchant_json(merchant: MerchantView) -> Json:
+def merchant_json(merchant: StoredMerchant) -> Json:
     """Return a merchant with its balances."""
     return {
         "id": str(merchant.id),
@@ -127,7 +127,7 @@ def registered_json(merchant: RegisteredMerchant, account: AccountSnapshot | Non
     if account is not None:
         balances = [BalanceRow(account.id, account.currency, account.available_minor, account.held_minor)]
     return merchant_json(
-        MerchantView(
+        StoredMerchant(
             id=merchant.identity.id,
             name=merchant.identity.name,
             display_name=merchant.display_name,

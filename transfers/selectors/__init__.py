@@ -3,7 +3,6 @@
 from transfers.selectors.balances import get_account, get_balances, get_merchant, list_merchants
 from transfers.selectors.fees import applicable_schedule
 from transfers.selectors.holds import find_hold_terms
-from transfers.selectors.shown import BalanceRow, EntryView, MerchantView
 from transfers.selectors.transfers import TransferFilters, find_original, get_transfer, list_transfers
 from transfers.selectors.visibility import (
     visible_account,
@@ -16,9 +15,6 @@ from transfers.selectors.visibility import (
 )
 
 __all__ = [
-    "BalanceRow",
-    "EntryView",
-    "MerchantView",
     "TransferFilters",
     "applicable_schedule",
     "find_hold_terms",

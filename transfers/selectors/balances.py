@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import F, Func, TextField
+from msgspec import Struct
 
 from ledger_project.database.clock import database_now
 from ledger_project.database.fields import MinorUnitsField
@@ -19,7 +20,6 @@ from merchants.domain import AccountKind, effective_status, search_grams
 from merchants.models import Account, Merchant, folded_name
 from merchants.selectors import known_currency
 from transfers.domain.ledger import AccountSnapshot
-from transfers.selectors.shown import BalanceRow, MerchantView
 from transfers.sql.entries import newest_entry
 
 # A wallet and the held account beside it are one row. Each sum is of one account at most.
@@ -33,6 +33,31 @@ GROUP BY a.merchant_id, a.currency_id HAVING bool_or(a.kind = 'wallet') ORDER BY
 """
 
 
+class BalanceRow(Struct, frozen=True):
+    """What a merchant has in one currency, in minor units.
+
+    ``account_id`` is None where there is no wallet yet.
+    """
+
+    account_id: UUID | None
+    currency: Currency
+    available_minor: int
+    held_minor: int
+
+
+class StoredMerchant(Struct, frozen=True):
+    """A merchant as it was read, with its balances."""
+
+    id: UUID
+    name: str
+    display_name: str | None
+    receipt_email: str | None
+    status: str
+    metadata: Mapping[str, object]
+    created_at: datetime
+    balances: list[BalanceRow]
+
+
 class _Row(NamedTuple):
     """What a merchant has in one currency, and when that last changed."""
 
@@ -43,7 +68,7 @@ class _Row(NamedTuple):
     held_minor: Decimal
     last_at: datetime | None
 
-    def shown(self) -> BalanceRow:
+    def balance(self) -> BalanceRow:
         """Return the part that is shown."""
         return BalanceRow(self.wallet_id, known_currency(self.currency), int(self.available_minor), int(self.held_minor))
 
@@ -72,28 +97,40 @@ def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime |
     read = _read([merchant_id], currency=currency.code if currency else None, at=at)
     if at is None:
         as_of = max([as_of, *(row.last_at for row in read if row.last_at is not None)])
-    rows = [row.shown() for row in read]
+    rows = [row.balance() for row in read]
     if currency is not None and not rows:
         rows = [BalanceRow(None, currency, 0, 0)]
     return as_of, rows
 
 
-def _views(merchants: Iterable[Merchant]) -> list[MerchantView]:
+def _with_balances(merchants: Iterable[Merchant]) -> list[StoredMerchant]:
     found = list(merchants)
     balances: dict[UUID, list[BalanceRow]] = {merchant.id: [] for merchant in found}
     for row in _read(balances) if found else ():
-        balances[row.merchant_id].append(row.shown())
-    return [MerchantView(m.id, m.name, m.display_name, m.receipt_email, m.status, m.metadata, m.created_at, balances[m.id]) for m in found]
+        balances[row.merchant_id].append(row.balance())
+    return [
+        StoredMerchant(
+            id=merchant.id,
+            name=merchant.name,
+            display_name=merchant.display_name,
+            receipt_email=merchant.receipt_email,
+            status=merchant.status,
+            metadata=merchant.metadata,
+            created_at=merchant.created_at,
+            balances=balances[merchant.id],
+        )
+        for merchant in found
+    ]
 
 
-def get_merchant(merchant_id: UUID) -> MerchantView:
+def get_merchant(merchant_id: UUID) -> StoredMerchant:
     """Return a merchant that exists, with its balances. Two round trips."""
-    return _views([Merchant.objects.get(id=merchant_id)])[0]
+    return _with_balances([Merchant.objects.get(id=merchant_id)])[0]
 
 
 def list_merchants(
     *, search: str | None, status: str | None, before: UUID | None, limit: int, only: UUID | None = None
-) -> list[MerchantView]:
+) -> list[StoredMerchant]:
     """Return merchants newest first, older than ``before``; ``search`` is a part of the name, regardless of case. Two round trips.
 
     ``only`` leaves out all merchants but one.
@@ -109,7 +146,7 @@ def list_merchants(
         found = found.filter(id=only)
     if before is not None:
         found = found.filter(id__lt=before)
-    return _views(found[:limit])
+    return _with_balances(found[:limit])
 
 
 def last_balance(account: F) -> Func:
@@ -126,7 +163,7 @@ def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapsho
     )
     if account is None or only not in {None, account.merchant_id}:
         return None
-    row = _read([account.merchant_id], currency=account.currency_id)[0].shown()
+    row = _read([account.merchant_id], currency=account.currency_id)[0].balance()
     return AccountSnapshot(
         account.id,
         account.merchant_name,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from django.db import connection
+from msgspec import Struct
 
 from ledger_project.kernel.money import Currency
-from transfers.selectors.shown import EntryView
 
 _ENTRIES = """
 SELECT e.account_id, e.account_kind, e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at,
@@ -27,12 +28,34 @@ ORDER BY {order}
 money is reserved for, since in the journal the money stays with its owner; otherwise the other side of the transfer."""
 
 
+class StoredEntry(Struct, frozen=True):
+    """One line of an account as it was read.
+
+    ``counterparty`` is the other merchant's name; None for the outside and for fees.
+    """
+
+    id: UUID
+    account_id: UUID
+    account_kind: str
+    transfer_id: UUID
+    sequence: int
+    direction: str
+    type: str
+    amount_minor: int
+    balance_after_minor: int
+    currency: Currency
+    counterparty: str | None
+    memo: str | None
+    external_reference: str | None
+    created_at: datetime
+
+
 def entry_id(account_id: UUID, sequence: int) -> UUID:
     """Return the stable id by which callers know an entry: a name-based UUID (RFC 9562, version 5) of its account and sequence."""
     return uuid5(NAMESPACE_OID, f"{account_id}:{sequence}")
 
 
-def read_entries(entries: str, parameters: dict[str, Any], *, order: str, currency: Currency) -> list[EntryView]:
+def read_entries(entries: str, parameters: dict[str, Any], *, order: str, currency: Currency) -> list[StoredEntry]:
     """Return entries of one currency as they are shown. One round trip.
 
     ``entries`` is the SQL of rows of ``transfers_ledgerentry`` with two more columns: ``account_kind`` and ``merchant_id``, those of
@@ -42,7 +65,7 @@ def read_entries(entries: str, parameters: dict[str, Any], *, order: str, curren
         cursor.execute(_ENTRIES.format(entries=entries, order=order), parameters)
         rows = cursor.fetchall()
     return [
-        EntryView(
+        StoredEntry(
             id=entry_id(account_id, sequence),
             account_id=account_id,
             account_kind=account_kind,

@@ -14,8 +14,7 @@ from ledger_project.kernel.money import Currency
 from merchants.models import Account
 from merchants.selectors import known_currency
 from transfers.models.journal import LONG_AMOUNT_MINOR
-from transfers.selectors.entries import read_entries
-from transfers.selectors.shown import EntryView
+from transfers.selectors.entries import StoredEntry, read_entries
 from transfers.sql.entries import newest_entry
 
 _WHERE = "sequence, balance_after_minor, greatest(created_at, clock_timestamp())"
@@ -96,7 +95,7 @@ def has_long_amounts(period: Period) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def period_lines(period: Period, *, before: int | None, limit: int, entry_type: str | None = None) -> list[EntryView]:
+def period_lines(period: Period, *, before: int | None, limit: int, entry_type: str | None = None) -> list[StoredEntry]:
     """Return lines of a period newest first, those before a sequence, perhaps of one type. One round trip, from the primary key."""
     until = period.until if before is None else min(period.until, before - 1)
     # Sequences have no gaps, so a page of all types is exactly this range: it costs the same whatever the planner believes of the account.

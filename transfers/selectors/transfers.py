@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from msgspec import Struct
 
 from fees.domain import Payer
 from ledger_project.database.fields import readable
 from ledger_project.kernel.ids import first_uuid7_at
+from ledger_project.kernel.money import Currency
 from merchants.domain import AccountKind, MerchantIdentity
 from merchants.selectors import identify_now, known_currency
 from transfers.domain.commands import Original
 from transfers.models import Transfer
-from transfers.selectors.entries import read_entries
-from transfers.selectors.shown import EntryView, TransferView
+from transfers.selectors.entries import StoredEntry, read_entries
 
 _COLUMNS = """
 SELECT t.id, t.kind, CASE WHEN s.kind = 'external' THEN NULL ELSE s.name END, CASE WHEN g.kind = 'external' THEN NULL ELSE g.name END,
@@ -40,6 +42,26 @@ WHERE l.transfer_id = %(transfer)s {own}
 """
 
 _READABLE = readable("t.amount_minor", "t.fee_minor", "t.total_debit_minor")
+
+
+class StoredTransfer(Struct, frozen=True):
+    """A transfer as it was read, with the names of its merchants; None is the outside."""
+
+    id: UUID
+    kind: str
+    from_merchant: str | None
+    to_merchant: str | None
+    currency: Currency
+    amount_minor: int
+    fee_minor: int
+    total_debit_minor: int
+    schedule_id: UUID | None
+    schedule_version: int | None
+    reverses: UUID | None
+    external_reference: str | None
+    memo: str | None
+    metadata: Mapping[str, object]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +102,24 @@ class TransferFilters:
         return " AND ".join([_READABLE, *(term[0] for term in used)]), {name: value for _, name, value in used}
 
 
-def _view(row: tuple[object, ...]) -> TransferView:
+def _stored(row: tuple[Any, ...]) -> StoredTransfer:
     (transfer_id, kind, source, target, code, amount, fee, total, schedule_id, version, reverses, reference, memo, metadata, at) = row
-    return TransferView(
-        transfer_id,  # type: ignore[arg-type]
-        str(kind),
-        source,  # type: ignore[arg-type]
-        target,  # type: ignore[arg-type]
-        known_currency(str(code)),
-        int(amount),  # type: ignore[call-overload]
-        int(fee),  # type: ignore[call-overload]
-        int(total),  # type: ignore[call-overload]
-        schedule_id,  # type: ignore[arg-type]
-        version,  # type: ignore[arg-type]
-        reverses,  # type: ignore[arg-type]
-        reference,  # type: ignore[arg-type]
-        memo,  # type: ignore[arg-type]
-        json.loads(str(metadata)),
-        at,  # type: ignore[arg-type]
+    return StoredTransfer(
+        id=transfer_id,
+        kind=kind,
+        from_merchant=source,
+        to_merchant=target,
+        currency=known_currency(code),
+        amount_minor=int(amount),
+        fee_minor=int(fee),
+        total_debit_minor=int(total),
+        schedule_id=schedule_id,
+        schedule_version=version,
+        reverses=reverses,
+        external_reference=reference,
+        memo=memo,
+        metadata=json.loads(metadata),
+        created_at=at,
     )
 
 
@@ -180,15 +202,15 @@ def _without_owner(filters: TransferFilters) -> TransferFilters:
     return filters if wallet is None else replace(filters, parties=tuple(one for one in filters.parties if one != wallet.merchant.id))
 
 
-def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int) -> list[TransferView]:
+def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int) -> list[StoredTransfer]:
     """Return transfers newest first, older than ``before``."""
     statement, parameters = page_statement(_without_owner(filters), before=before, limit=limit)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return [_view(row) for row in cursor.fetchall()]
+        return [_stored(row) for row in cursor.fetchall()]
 
 
-def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[TransferView, list[EntryView]] | None:
+def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[StoredTransfer, list[StoredEntry]] | None:
     """Return a transfer with all its entries in the order of their posting. Two round trips.
 
     With ``party`` only if that merchant is on either side, and only the entries of its own accounts.
@@ -201,7 +223,7 @@ def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[Trans
         row = cursor.fetchone()
     if row is None:
         return None
-    view = _view(row)
+    view = _stored(row)
     own = "" if party is None else "AND a.merchant_id = %(party)s"
     parameters = {"transfer": transfer_id, "party": party}
     return view, read_entries(_ENTRIES_OF.format(own=own), parameters, order="e.account_id, e.sequence", currency=view.currency)

@@ -13,11 +13,11 @@ from merchants.domain import is_party
 from merchants.models import Account
 from transfers.domain.facts import HoldState
 from transfers.domain.ledger import AccountSnapshot
-from transfers.selectors.balances import get_account, list_merchants
+from transfers.selectors.balances import StoredMerchant, get_account, list_merchants
+from transfers.selectors.entries import StoredEntry
 from transfers.selectors.holds import get_hold, list_holds
-from transfers.selectors.shown import EntryView, MerchantView, TransferView
 from transfers.selectors.statements import find_wallet_account
-from transfers.selectors.transfers import TransferFilters, get_transfer, list_transfers
+from transfers.selectors.transfers import StoredTransfer, TransferFilters, get_transfer, list_transfers
 
 
 def visible_account(account_id: UUID, *, actor: Actor) -> AccountSnapshot | None:
@@ -31,17 +31,17 @@ def visible_wallet(account_id: UUID, *, actor: Actor) -> Account | None:
     return account if account is not None and actor.acts_for(account.merchant_id) else None
 
 
-def visible_merchants(*, search: str | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[MerchantView]:
+def visible_merchants(*, search: str | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[StoredMerchant]:
     """Return all merchants to the platform, to a merchant itself; newest first."""
     return list_merchants(search=search, status=status, before=before, limit=limit, only=actor.merchant_id)
 
 
-def visible_transfer(transfer_id: UUID, *, actor: Actor) -> tuple[TransferView, list[EntryView]] | None:
+def visible_transfer(transfer_id: UUID, *, actor: Actor) -> tuple[StoredTransfer, list[StoredEntry]] | None:
     """Return a transfer that the caller sent or received, with its entries; those of the other side's accounts are the other side's."""
     return get_transfer(transfer_id, party=actor.merchant_id)
 
 
-def visible_transfers(filters: TransferFilters, *, before: UUID | None, limit: int, actor: Actor) -> list[TransferView]:
+def visible_transfers(filters: TransferFilters, *, before: UUID | None, limit: int, actor: Actor) -> list[StoredTransfer]:
     """Return those of the transfers asked for that the caller sent or received, newest first."""
     narrowed = filters if actor.merchant_id is None else _to_party(filters, actor.merchant_id)
     return [] if narrowed is None else list_transfers(narrowed, before=before, limit=limit)

@@ -8,7 +8,7 @@ from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import QueryBoolean, Timestamp
 from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR
-from transfers.selectors.shown import EntryView
+from transfers.selectors.entries import StoredEntry
 
 
 class EntryJson(Members):
@@ -51,7 +51,7 @@ class StatementQuery(Members, PageQuery):
     from_ = Timestamp(required=False)
 
 
-def entry_json(entry: EntryView, *, with_kind: bool = False) -> Json:
+def entry_json(entry: StoredEntry, *, with_kind: bool = False) -> Json:
     """Return one line of an account; among a transfer's entries also what kind of account it is in."""
     return {
         "id": str(entry.id),

@@ -13,7 +13,7 @@ from ledger_project.kernel.money import format_minor
 from transfers.domain.commands import Details
 from transfers.domain.kinds import TransferKind
 from transfers.domain.ledger import PostedTransfer
-from transfers.selectors.shown import TransferView
+from transfers.selectors.transfers import StoredTransfer
 from transfers.serializers.movements import AMOUNT_RULES, ONE_AMOUNT, MovementBody
 from transfers.serializers.statements import EntryJson
 
@@ -103,7 +103,7 @@ class TransferPageJson(serializers.Serializer[Any]):
 
 
 def _transfer_json(
-    transfer: PostedTransfer | TransferView, details: Details | TransferView, source: str | None, target: str | None
+    transfer: PostedTransfer | StoredTransfer, details: Details | StoredTransfer, source: str | None, target: str | None
 ) -> Json:
     """Return a transfer as every answer shows it; ``source`` and ``target`` are the merchants' names."""
     exponent, fee_schedule, reverses = transfer.currency.exponent, None, None
@@ -142,6 +142,6 @@ def posted_transfer_json(transfer: PostedTransfer) -> Json:
     return _transfer_json(transfer, transfer.details, None if source is None else source.name, None if target is None else target.name)
 
 
-def transfer_json(transfer: TransferView) -> Json:
+def transfer_json(transfer: StoredTransfer) -> Json:
     """Return a transfer that was read."""
     return _transfer_json(transfer, transfer, transfer.from_merchant, transfer.to_merchant)

@@ -21,7 +21,7 @@ from django.http import StreamingHttpResponse
 from ledger_project.http.members import timestamp
 from ledger_project.kernel.money import format_minor
 from transfers.domain.kinds import EntryType
-from transfers.selectors.shown import EntryView
+from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, has_long_amounts
 from transfers.statements.csv import pages
 
@@ -96,7 +96,7 @@ def _remittance(memo: str) -> Iterator[str]:
         yield f"<Ustrd>{_text(memo[start : start + _LINE])}</Ustrd>"
 
 
-def _entry(line: EntryView, period: Period) -> str:
+def _entry(line: StoredEntry, period: Period) -> str:
     credit = line.direction == "CREDIT"
     role = "Dbtr" if credit else "Cdtr"
     money = _amount(line.amount_minor, period) + _indicator(credit=credit)

@@ -9,7 +9,7 @@ from io import StringIO
 from django.http import StreamingHttpResponse
 
 from ledger_project.database.readers import in_reader
-from transfers.selectors.shown import EntryView
+from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, period_lines
 from transfers.serializers.statements import entry_json
 from transfers.statements.spreadsheets import neutralised
@@ -24,7 +24,7 @@ _FIELDS = (
 _WRITTEN_BY_CALLERS = ("counterparty", "memo", "external_reference")
 
 
-async def pages(period: Period, entry_type: str | None = None) -> AsyncIterator[list[EntryView]]:
+async def pages(period: Period, entry_type: str | None = None) -> AsyncIterator[list[StoredEntry]]:
     """Yield the lines of a period, newest first, a page at a time: what a consumer has not asked for is not read."""
     before: int | None = None
     while True:
@@ -35,7 +35,7 @@ async def pages(period: Period, entry_type: str | None = None) -> AsyncIterator[
         before = lines[-1].sequence
 
 
-def _row(line: EntryView, *, spreadsheet: bool) -> dict[str, object]:
+def _row(line: StoredEntry, *, spreadsheet: bool) -> dict[str, object]:
     row = entry_json(line)
     if spreadsheet:
         row |= {name: neutralised(str(row[name])) for name in _WRITTEN_BY_CALLERS if row[name] is not None}

@@ -18,7 +18,7 @@ from ledger_project.kernel.actors import Actor, Scope
 from ledger_project.kernel.errors import NotAcceptable
 from ledger_project.kernel.refusals import AccountNotFound
 from transfers import selectors
-from transfers.selectors.shown import EntryView
+from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, get_period, period_lines
 from transfers.serializers.statements import StatementJson, StatementQuery, entry_json
 from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
@@ -33,7 +33,7 @@ XML = "application/xml"
 
 def _read_page(
     account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None, limit: int
-) -> tuple[Period, list[EntryView]]:
+) -> tuple[Period, list[StoredEntry]]:
     period, before = _read_period(account_id, start, end, actor=actor, position=position)
     return period, period_lines(period, before=before, limit=limit)
 
