@@ -7,6 +7,8 @@ side by side (``python -m tests``): each has a server, or a database, of its own
 from __future__ import annotations
 
 import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,3 +23,18 @@ os.environ["LEDGER_BIND"] = "127.0.0.1"  # where tests/servers.py binds
 os.environ.pop("DATABASE_URL", None)
 if os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+
+# --- what costs much time of the processor and proves nothing -------------------------------------
+
+# A run starts 150 processes, and each of them would compile every module of the ledger.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# httpx reads the certificates of all authorities for each client, which takes 30 ms.
+# No test speaks TLS, so a folder without any is enough.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(DATA_DIR / "no-certificates")
+
+# httpcore imports sniffio four times a request.
+# Where sniffio is not installed, all of sys.path is searched for it each time.
+if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
