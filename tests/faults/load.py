@@ -18,6 +18,7 @@ import httpx
 import psycopg
 
 from tests.invariants import check_invariants
+from tests.keep_alive import Answer, KeepAlive
 
 PASSING = frozenset({429, 500, 502, 503})
 """Answers after which nobody knows, or nothing happened: the request is repeated with the same key."""
@@ -34,19 +35,20 @@ class Command:
     body: dict[str, Any]
     key: str = field(default_factory=lambda: secrets.token_hex(12))
     attempts: int = 0
-    answer: httpx.Response | None = None
+    answer: Answer | None = None
+    transfers: list[dict[str, Any]] = field(default_factory=list)
+    """What was acknowledged as posted by the answer."""
 
-    @property
-    def transfers(self) -> list[dict[str, Any]]:
-        """What was acknowledged as posted by the answer."""
-        if self.answer is None or self.answer.status_code >= 400:
-            return []
-        told = self.answer.json()
-        if "results" in told:
-            return [result["transfer"] for result in told["results"] if "transfer" in result]
-        if "transfer" in told:
-            return [told["transfer"]]
-        return [told] if "kind" in told else []
+
+def _acknowledged(answer: Answer) -> list[dict[str, Any]]:
+    if answer.status_code >= 400:
+        return []
+    told = answer.json()
+    if "results" in told:
+        return [result["transfer"] for result in told["results"] if "transfer" in result]
+    if "transfer" in told:
+        return [told["transfer"]]
+    return [told] if "kind" in told else []
 
 
 class Load:
@@ -94,39 +96,37 @@ class Load:
 
     async def settle(self, *, within_s: float = 60) -> None:
         """Repeat, with the same keys, whatever has no answer, until all have."""
-        async with asyncio.timeout(within_s), self._http() as client:
+        async with asyncio.timeout(within_s):
             waiting = [command for command in self.commands if command.answer is None]
 
             async def lane() -> None:
-                while waiting:
-                    command = waiting.pop()
-                    while command.answer is None:
-                        await self._attempt(client, command)
+                async with KeepAlive(self.base_url) as client:
+                    while waiting:
+                        command = waiting.pop()
+                        while command.answer is None:
+                            await self._attempt(client, command)
 
             await asyncio.gather(*[lane() for _ in range(self.clients)])
 
-    def _http(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.base_url, timeout=10, limits=httpx.Limits(max_connections=2 * self.clients))
-
     async def _client(self) -> None:
-        async with httpx.AsyncClient(base_url=self.base_url, timeout=10) as client:
+        async with KeepAlive(self.base_url) as client:
             while not self._stopping:
                 command = self.invent()
                 while command.answer is None and not self._stopping:
                     await self._attempt(client, command)
 
-    async def _attempt(self, client: httpx.AsyncClient, command: Command) -> None:
+    async def _attempt(self, client: KeepAlive, command: Command) -> None:
         command.attempts += 1
         asked_at = time.monotonic()
         try:
-            answer = await client.post(command.path, json=command.body, headers={"Idempotency-Key": command.key})
-        except httpx.HTTPError:
+            answer = await client.post(command.path, command.body, key=command.key)
+        except OSError:
             await asyncio.sleep(0.05)  # the service is down: there is no event to wait for
             return
         if answer.status_code in PASSING or (answer.status_code == 409 and answer.json()["code"] == "idempotency_in_progress"):
             await asyncio.sleep(0.05)
             return
-        command.answer = answer
+        command.answer, command.transfers = answer, _acknowledged(answer)
         if command.transfers:
             self._newest_answered = max(self._newest_answered, asked_at)
         self._remember(command)
@@ -210,10 +210,10 @@ class Load:
         with raw.cursor() as cursor:
             check_invariants(cursor)
         answered = [command for command in self.commands if command.answer is not None]
-        async with self._http() as client:
+        async with KeepAlive(self.base_url) as client:
             for command in self.dice.sample(answered, min(replays, len(answered))):
                 assert command.answer is not None
-                again = await client.post(command.path, json=command.body, headers={"Idempotency-Key": command.key})
+                again = await client.post(command.path, command.body, key=command.key)
                 assert (again.status_code, again.content) == (command.answer.status_code, command.answer.content), command
 
 
