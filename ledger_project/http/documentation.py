@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from django.conf import settings
@@ -92,20 +93,30 @@ _ERROR_PAGE = """<!doctype html>
 <p><a href="/docs">All calls</a></p></body></html>
 """
 
+_CODE = re.compile("`([^`]+)`")
+
 
 class ErrorView(ApiView):
-    """What the ``type`` of a problem document points to: one error, when it comes and what to do."""
+    """One error: when it comes and what to do. The ``type`` of a problem document points here."""
 
     is_public = True
     offers = {"GET": (JSON, HTML)}
 
     @extend_schema(exclude=True)
     async def get(self, request: HttpRequest, code: str) -> HttpResponse:
-        """Return it as JSON, or as a page for whoever prefers one. Raises ``RouteNotFound`` for a code that no call answers."""
+        """Return it as JSON, or as a page if the caller prefers HTML.
+
+        Raises ``RouteNotFound`` for a code that no call answers.
+        """
         case = error_cases().get(code)
         if case is None:
             raise RouteNotFound(request.path)
         shown = {"code": case.code, "title": case.title, "status": case.status, "when": case.when, "remedy": case.remedy}
         if self.accepted[0] == JSON:
             return json_response(shown)
-        return HttpResponse(_ERROR_PAGE.format(**{name: escape(value) for name, value in shown.items()}))
+        return HttpResponse(_ERROR_PAGE.format(**{name: _marked_up(str(value)) for name, value in shown.items()}))
+
+
+def _marked_up(text: str) -> str:
+    """Return a text of the catalogue as HTML."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))

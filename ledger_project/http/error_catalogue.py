@@ -1,4 +1,7 @@
-"""Every error that the API can answer, with what its reader needs to know: docs/errors.md and /errors/<code> come from here."""
+"""Every error that the API can answer: when it comes, and what its reader can do.
+
+docs/errors.md and /errors/<code> are made from here.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ REMEDIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorCase:
-    """One code of the contract: its status and title, when the service answers it, and what the caller can do."""
+    """One code of the contract, with what docs/errors.md says about it."""
 
     code: str
     title: str
@@ -82,7 +85,8 @@ def error_classes(root: type[LedgerError] = LedgerError) -> Iterator[type[Ledger
 def error_cases() -> Mapping[str, ErrorCase]:
     """Return every code that the API can answer, by status and then in the order of ``STATUS``.
 
-    Needs the application (``ledger_project.asgi``) to be imported: some errors are defined beside the code that raises them.
+    Needs the application (``ledger_project.asgi``) to be imported: some errors are defined beside
+    the code that raises them.
     """
     first: dict[str, type[LedgerError]] = {}
     for found in error_classes():

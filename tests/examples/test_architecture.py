@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from functools import cache
 
 from tests.environment import ROOT
@@ -34,6 +35,18 @@ def names_in(path: str) -> set[str]:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             found |= {target.id for target in targets if isinstance(target, ast.Name)}
     return found
+
+
+def test_the_picture_shows_every_room_in_the_order_of_the_import_rules() -> None:
+    picture = section("Picture")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = {module.rpartition(".")[2] for layer in layers for module in re.findall(r"(?<![(\w.])[\w.]+", layer)}
+    assert {room for room in rooms if not re.search(rf"\b{room}\b", picture)} == set()
+    apps = [re.findall(r"(?<![(\w.])(\w+)", layer)[:1] for layer in layers[2:]]
+    labels = [app[0] for app in apps if app] + ["kernel"]
+    places = [picture.index(f"\n {label} ") for label in ["composition", "faces", *dict.fromkeys(labels)]]
+    assert places == sorted(places)
 
 
 def test_thirty_things_and_more_are_where_the_table_says() -> None:

@@ -41,6 +41,7 @@ async def test_the_service_explains_each_error_to_programs_and_to_people(api: ht
         page = await api.get(f"/errors/{code}", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert f"<code>{case.status} {code}</code>" in page.text
+        assert "`" not in page.text
         assert re.findall(r"(?:src|href)=\"([^\"]+)", page.text) == ["/docs"]
 
 
