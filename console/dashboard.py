@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from console.amounts import shown, shown_short
 from console.charts import Bar, Sparkline, column_chart, line_chart, percent_of
-from console.pages import Cell, Panel
+from console.panels import Cell, Panel
 from ledger_project.kernel.days import day_of
 from ledger_project.kernel.errors import LedgerError
 from people.access.operators import OPERATOR_PERMISSION

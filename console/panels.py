@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,7 +12,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from console.amounts import shown
-from console.pages import Cell, Filter, Panel
 from ledger_project.kernel.days import day_of
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
@@ -26,6 +26,45 @@ RECENT = 20
 
 _HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Memo")
 # The money before the words: on a narrow screen the rest is reached by scrolling.
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure or word of a panel, perhaps a link."""
+
+    text: str
+    url: str | None = None
+    is_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A field by which a panel's rows are narrowed: ``kind`` is the input's type, or "select" with its options."""
+
+    name: str
+    label: str
+    value: str = ""
+    kind: str = "text"
+    options: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A titled table below an object's fields; ``filters`` stand above it, ``links`` under it."""
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    empty: str = "Nothing yet."
+    links: Sequence[Cell] = field(default_factory=tuple)
+    filters: Sequence[Filter] = field(default_factory=tuple)
+
+    @property
+    def aligned_headers(self) -> list[tuple[str, bool]]:
+        """Headers, each with whether numbers stand below it."""
+        first = self.rows[0] if self.rows else ()
+        numbers = [cell.is_number for cell in first] or [False] * len(self.headers)
+        return list(zip(self.headers, numbers, strict=True))
 
 
 def entry_row(line: StoredEntry) -> list[Cell]:

@@ -16,7 +16,8 @@ from django.utils.cache import add_never_cache_headers
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from console.pages import Done, Question, ReadOnlyAdmin, ask
+from console.pages import ReadOnlyAdmin
+from console.questions import Done, Question, ask
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import Scope
 from merchants.domain import MerchantIdentity

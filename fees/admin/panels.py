@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from console.amounts import shown
-from console.pages import Cell, Panel
+from console.panels import Cell, Panel
 from fees.models import FeeSchedule
 from fees.services import preview
 from ledger_project.kernel.money import Currency as Unit

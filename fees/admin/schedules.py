@@ -16,7 +16,8 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 
 from console.amounts import shown
-from console.pages import Cell, Panel, ReadOnlyAdmin
+from console.pages import ReadOnlyAdmin
+from console.panels import Cell, Panel
 from fees.admin.drafts import DraftForm
 from fees.admin.panels import compare_panel, preview_panels
 from fees.models import FeeSchedule

@@ -18,8 +18,9 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from console.amounts import shown
-from console.pages import Done, Panel, Question, ReadOnlyAdmin, ReasonForm, ask
-from console.panels import StatementFilters, statement_panel
+from console.pages import ReadOnlyAdmin
+from console.panels import Panel, StatementFilters, statement_panel
+from console.questions import Done, Question, ReasonForm, ask
 from ledger_project.kernel import money
 from ledger_project.kernel.money import InvalidAmount, parse_major
 from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change

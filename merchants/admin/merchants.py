@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 
-from console.pages import Cell, Done, Panel, Question, ReadOnlyAdmin, ask
-from console.panels import balances_panel, movements_panel, open_holds_panel
+from console.pages import ReadOnlyAdmin
+from console.panels import Cell, Panel, balances_panel, movements_panel, open_holds_panel
+from console.questions import Done, Question, ask
 from fees.services import waive
 from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change
 from merchants.domain import Status

@@ -19,7 +19,6 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from console.postings import ReversalForm
 from fees.admin.drafts import DraftForm
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
@@ -29,6 +28,7 @@ from merchants.services import set_merchant_status
 from people.models import ApiKey
 from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, draft, new_merchant, post
+from transfers.admin.reversals import ReversalForm
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, Transfer
 

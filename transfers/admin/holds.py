@@ -12,9 +12,9 @@ from django.urls import reverse
 from unfold.decorators import action, display
 
 from console.amounts import shown
-from console.pages import Done, Panel, Question, ask
-from console.panels import entries_panel
+from console.panels import Panel, entries_panel
 from console.postings import details_for, post_for
+from console.questions import Done, Question, ask
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
 from transfers.domain.commands import VoidHold

@@ -15,13 +15,14 @@ from unfold.decorators import action, display
 
 from console.amounts import shown
 from console.find import find_view
-from console.pages import Cell, Done, Panel, Question, ask
-from console.panels import entries_panel
-from console.postings import ReversalForm, details_for, post_for, understood_reversal
+from console.panels import Cell, Panel, entries_panel
+from console.postings import details_for, post_for
+from console.questions import Done, Question, ask
 from merchants.domain import TREASURY
 from merchants.models import Merchant
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
+from transfers.admin.reversals import ReversalForm, understood_reversal
 from transfers.domain.commands import ReverseTransfer
 from transfers.domain.kinds import REVERSIBLE_KINDS
 from transfers.models import Transfer

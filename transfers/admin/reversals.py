@@ -1,0 +1,63 @@
+"""The form of a reversal in the admin, and what it would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+
+from console.amounts import shown
+from console.questions import ReasonForm
+from fees.domain import Payer
+from ledger_project.kernel.money import Currency, InvalidAmount, parse_typed_major
+from transfers.domain.commands import Original
+from transfers.domain.reversals import fee_share
+
+
+class ReversalForm(ReasonForm):
+    """How much goes back, and whether its fee does."""
+
+    amount = forms.CharField(
+        required=False,
+        strip=False,  # a character that is dropped here is one that nobody understood
+        max_length=64,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="As in 1,050.00 or 1050.00. Empty is all that is left.",
+    )
+    refund_fee = forms.BooleanField(
+        required=False, initial=True, label="Give the fee back too", widget=UnfoldBooleanSwitchWidget(), help_text="In proportion."
+    )
+    field_order = ("amount", "refund_fee", "reason")
+
+    def __init__(self, *args: Any, unit: Currency, **kwargs: Any) -> None:
+        self.unit = unit
+        super().__init__(*args, **kwargs)
+
+    def clean_amount(self) -> int | None:
+        """Parse it, in major units."""
+        text = self.cleaned_data["amount"]
+        try:
+            return parse_typed_major(text, self.unit) if text else None
+        except InvalidAmount as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+def understood_reversal(original: Original, earlier_minor: list[int], values: Mapping[str, Any]) -> str:
+    """Return what a reversal with these values would send back, in words, before it is posted.
+
+    ``earlier_minor`` are the amounts of the reversals that were made already.
+    """
+    unit, left_minor = original.currency, original.amount_minor - sum(earlier_minor)
+    amount_minor = left_minor if values.get("amount") is None else int(values["amount"])
+    if amount_minor > left_minor:
+        return f"{shown(amount_minor, unit)} is more than can go back: {shown(left_minor, unit)}."
+    giver, taker = (party.name if party else "outside" for party in (original.target, original.source))
+    words = f"{shown(amount_minor, unit)} goes back from {giver} to {taker}"
+    fee_minor = fee_share(
+        fee_minor=original.fee_minor, original_minor=original.amount_minor, amount_minor=amount_minor, earlier_minor=earlier_minor
+    )
+    if values.get("refund_fee") and fee_minor:
+        words += f", and {shown(fee_minor, unit)} of the fee to {taker if original.payer is Payer.SENDER else giver}"
+    return f"{words}. Then {shown(left_minor - amount_minor, unit)} is left."
