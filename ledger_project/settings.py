@@ -1,4 +1,4 @@
-"""All settings, read from the environment once, typed, each with its meaning. README's table lists them for operators.
+"""All settings, read from the environment once, typed, each with its meaning. docs/configuration.md explains them.
 
 Nothing imports this module; code reads ``django.conf.settings``.
 """
