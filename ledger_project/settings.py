@@ -11,7 +11,7 @@ from environs import Env
 
 from console import navigation as admin_navigation
 from ledger_project.configuration import authentication_mode, environment_secret, periodic_mode, second_factor_mode, secret_key
-from ledger_project.database.embedded import connection_settings
+from ledger_project.database.url import connection_settings
 from ledger_project.observability.logging import configure_logging
 
 env = Env()

