@@ -17,7 +17,8 @@ from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.error_catalogue import error_cases
-from ledger_project.http.examples import Things, about
+from ledger_project.http.example_values import Things
+from ledger_project.http.examples import about
 from ledger_project.http.responses import JSON, json_response
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.errors import RouteNotFound

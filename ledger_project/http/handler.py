@@ -33,7 +33,7 @@ from ledger_project.http.asgi import AsgiScope, Receive, Send
 from ledger_project.http.bodies import Disconnected, receive_body
 from ledger_project.http.headers import joined, refusal_of_second
 from ledger_project.http.problems import exception_response
-from ledger_project.http.protocol import ANSWER, Answer
+from ledger_project.http.ready_answers import ANSWER, Answer
 from ledger_project.http.responses import HSTS, STANDARD_HEADERS, header_lines
 from ledger_project.kernel.errors import LedgerError, MalformedJson
 from ledger_project.observability import metrics

@@ -16,6 +16,8 @@ from typing import Protocol
 import structlog
 from django.conf import settings
 
+from ledger_project.kernel.errors import InvalidRequest, Unavailable
+
 LOOK_S = 0.5
 
 SEARCH_PAUSE_S = 0.02
@@ -28,6 +30,26 @@ OTHER_FILES = 100
 """Files that a process needs beside its connections: those to the database, logs, metrics, modules."""
 
 log = structlog.get_logger(__name__)
+
+
+class RequestTimeout(InvalidRequest):
+    """The rest of a request did not come in time."""
+
+    code = "request_timeout"
+    title = "Request timeout"
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"The {what} of the request did not come whole within {seconds:g} s. Nothing was done; send it again.")
+
+
+class TooManyConnections(Unavailable):
+    """All connections that this process keeps are being answered."""
+
+    code = "too_many_connections"
+    title = "Too many connections"
+
+    def __init__(self) -> None:
+        super().__init__("This service has as many connections as it keeps; try again, with the same Idempotency-Key if you sent one.")
 
 
 class Connection(Protocol):

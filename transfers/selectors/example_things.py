@@ -48,7 +48,7 @@ SELECT c.code FROM merchants_currency c WHERE c.is_active AND NOT EXISTS (
 
 
 def find_things(story_name: str) -> dict[str, str]:
-    """Return what is there, by the names of ``Things`` (http/examples.py); what is left out is not, and the story's name stands for it.
+    """Return what is there, by the names of ``Things`` (http/example_values.py). The story's name stands for what is not there.
 
     ``story_name`` is the merchant that the story registers; another name is found for the next one if it is there already.
     """
