@@ -1,12 +1,6 @@
-"""Who calls and what they may do, as plain values; and the ways in which a caller is turned away before anything is decided.
+"""Who calls and what they may do, as plain values, and the errors of a caller who may not.
 
-::
-
-    AccessRefused               never remembered under an idempotency key
-    ├── NotAuthenticated            not_authenticated: no credential where one is needed
-    ├── InvalidToken                invalid_token: unknown, expired, revoked, or not for this service; never says which
-    ├── PermissionDenied            permission_denied: a good credential that may not do this
-    └── RateLimited                 rate_limited: too many requests, with the seconds after which to come back
+``errors`` draws the tree of ``AccessRefused``.
 """
 
 from __future__ import annotations

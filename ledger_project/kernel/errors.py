@@ -1,21 +1,21 @@
-"""Every way in which the ledger says no, as one tree: a class a code, an instance carrying the data of its case.
+"""Every way in which the ledger refuses a request, as one tree.
 
-::
+A class has one code of the contract, an instance carries the data of its case.
+The tree shows all classes, wherever they are defined::
 
     LedgerError
-    ├── InvalidRequest              the request itself is wrong; nothing is remembered, its idempotency key stays free
-    │   ├── ValidationFailed            validation_error, with one FieldError for each thing that is wrong
-    │   ├── UnknownCurrency             unknown_currency
-    │   ├── SameAccount                 same_account
-    │   ├── InvalidCursor               invalid_cursor
-    │   ├── MalformedJson               malformed_json
-    │   ├── IdempotencyKeyMissing       idempotency_key_missing
-    │   ├── IdempotencyKeyInvalid       idempotency_key_invalid
-    │   ├── PayloadTooLarge             payload_too_large
-    │   ├── UnsupportedMediaType        unsupported_media_type
-    │   ├── MethodNotAllowed            method_not_allowed
-    │   └── RouteNotFound               not_found
-    ├── Refusal                     a decision made where the money is; remembered under the idempotency key
+    ├── InvalidRequest          the request is wrong; nothing is stored, its idempotency key stays free
+    │   ├── ValidationFailed, UnknownCurrency, SameAccount, InvalidCursor, MalformedJson
+    │   ├── IdempotencyKeyMissing, IdempotencyKeyInvalid
+    │   ├── PayloadTooLarge, UnsupportedMediaType, NotAcceptable
+    │   ├── MethodNotAllowed, RouteNotFound
+    │   └── RequestTimeout          in http/limits.py
+    ├── AccessRefused           the caller may not do this; nothing is stored. In actors.py
+    │   ├── NotAuthenticated        a credential is needed, and there is none
+    │   ├── InvalidToken            unknown, expired, revoked, or for another service: never which
+    │   ├── PermissionDenied        a good credential that may not do this
+    │   └── RateLimited             too many requests, with the seconds to wait
+    ├── Refusal                 decided where the money is; stored under the key. In refusals.py
     │   ├── MerchantNotFound, AccountNotFound, TransferNotFound, HoldNotFound
     │   ├── MerchantExists, AccountExists
     │   ├── AccountFrozen, AccountClosed, AccountNotEmpty
@@ -24,16 +24,25 @@
     │   ├── DuplicateExternalReference
     │   ├── InsufficientFunds, BalanceLimitExceeded
     │   ├── AlreadyReversed, ReversalExceedsOriginal, NotReversible
-    │   └── HoldNotOpen, HoldExpired, CaptureExceedsHold
-    ├── IdempotencyKeyReused        idempotency_key_reused: the key belongs to another request
-    └── Unavailable                 not now; nothing was decided or nothing is known yet, repeating with the same key is safe
-        ├── IdempotencyInProgress       idempotency_in_progress
-        ├── AccountBusy                 account_busy: somebody else holds the lock of an account; nothing happened
-        └── DatabaseUnavailable         database_unavailable (also: the queue is full, the service is stopping)
-            ├── ClocksDiffer                the clocks of database and process
-            └── AccountAheadOfClock         the last entry of one account
+    │   ├── HoldNotOpen, HoldExpired, CaptureExceedsHold
+    │   └── PayerShortOfFunds       insufficient funds of somebody else, in transfers/services
+    ├── IdempotencyKeyReused    the key belongs to another request
+    ├── Unavailable             not now; repeating the request with the same key is safe
+    │   ├── IdempotencyInProgress
+    │   ├── AccountBusy             another session holds the lock of an account
+    │   ├── TooManyConnections      in http/limits.py
+    │   └── DatabaseUnavailable     also: the queue is full, the service is stopping
+    │       ├── ClocksDiffer            the clocks of database and process
+    │       ├── AccountAheadOfClock     the last entry of one account
+    │       └── IdentitiesLost          a remembered row is gone; in database/lost_rows.py
+    ├── BadRequest              bytes that cannot be read as a request; in http/problems.py
+    ├── InternalError           a fault of the service; in http/problems.py
+    ├── KeyRefused              an API key cannot be made or revoked; in people/credentials.py
+    ├── VersionExists           a fee schedule was added before; in fees/services.py
+    ├── NothingToChange         somebody else was faster in the admin; in merchants/admin
+    └── FormCarriedOut          a form of the admin was sent before; in console/postings.py
 
-``InvalidAmount`` is a ``ValueError``: the field that holds the amount turns it into a ``FieldError``.
+``InvalidAmount`` is a ``ValueError``: the field that holds it turns it into a ``FieldError``.
 """
 
 from __future__ import annotations
@@ -47,8 +56,9 @@ from uuid import UUID
 class LedgerError(Exception):
     """Root of all errors that callers are told about.
 
-    ``code`` is the contract's name of the case, ``title`` its short human name, ``str(error)`` the detail for this instance, and
-    ``extra()`` the members that the answer carries beside them; a ``Money`` value becomes the twin ``name`` and ``name_minor``.
+    ``code`` is the contract's name of the case, ``title`` its short human name, ``str(error)`` the
+    detail of this instance, and ``extra()`` the further members of the answer. A ``Money`` value
+    becomes two members, ``name`` and ``name_minor``.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -59,7 +69,7 @@ class LedgerError(Exception):
         return {}
 
 
-# --- InvalidRequest ---------------------------------------------------------------------------------------------------------
+# --- InvalidRequest ---
 
 
 class InvalidRequest(LedgerError):
@@ -68,7 +78,7 @@ class InvalidRequest(LedgerError):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field: its path (``transfers.3.amount``), a short code, and a sentence."""
+    """What is wrong with a field: its path (``transfers.3.amount``), a short code, a sentence."""
 
     field: str
     code: str
@@ -87,7 +97,7 @@ class ValidationFailed(InvalidRequest):
 
     @classmethod
     def of(cls, field: str, code: str, detail: str) -> ValidationFailed:
-        """The common case of a single wrong field."""
+        """Return the error of a single wrong field."""
         return cls([FieldError(field, code, detail)])
 
     def extra(self) -> Mapping[str, object]:
@@ -213,7 +223,7 @@ class RouteNotFound(InvalidRequest):
         super().__init__(f"There is nothing at {path}; /docs lists every call.")
 
 
-# --- around the key and the service -----------------------------------------------------------------------------------------
+# --- the key and the service ---
 
 
 class IdempotencyKeyReused(LedgerError):

@@ -1,4 +1,4 @@
-"""Every decision against a request that is made where the money is: one class a code. ``errors`` draws the whole tree."""
+"""Every decision against a request where the money is: a class a code. ``errors`` draws the tree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ledger_project.kernel.money import Money
 
 
 class Refusal(LedgerError):
-    """A decision made where the money is: stored under the idempotency key, the same answer for the key's life."""
+    """A decision made where the money is. Its answer is stored under the idempotency key."""
 
 
 class MerchantNotFound(Refusal):
@@ -25,7 +25,6 @@ class MerchantNotFound(Refusal):
         self.name = name
 
     def extra(self) -> Mapping[str, object]:
-        """Which name was asked for."""
         return {"merchant_name": self.name}
 
 
@@ -37,7 +36,6 @@ class _IdNotFound(Refusal):
         self.object_id = str(object_id)
 
     def extra(self) -> Mapping[str, object]:
-        """Which id was asked for."""
         return {f"{self.noun}_id": self.object_id}
 
 
@@ -86,11 +84,7 @@ class AccountExists(Refusal):
         self.account_id = account_id
 
     def extra(self) -> Mapping[str, object]:
-        """The account that is there."""
         return {"account_id": str(self.account_id)}
-
-
-# --- Refusal: state and currency --------------------------------------------------------------------------------------------
 
 
 class _AccountState(Refusal):
@@ -135,7 +129,7 @@ class AccountNotEmpty(Refusal):
         self.merchant_name, self.currencies, self.open_holds = merchant_name, tuple(currencies), open_holds
 
     def extra(self) -> Mapping[str, object]:
-        """In which currencies there is money, spendable, held or owed, and how many holds are open."""
+        """The currencies with money, spendable, held or owed, and the number of open holds."""
         return {"merchant_name": self.merchant_name, "currencies": list(self.currencies), "open_holds": self.open_holds}
 
 
@@ -150,7 +144,6 @@ class CurrencyInactive(Refusal):
         self.currency = currency
 
     def extra(self) -> Mapping[str, object]:
-        """Which currency."""
         return {"currency": self.currency}
 
 
@@ -185,7 +178,6 @@ class FeeExceedsAmount(Refusal):
         self.amount, self.fee = amount, fee
 
     def extra(self) -> Mapping[str, object]:
-        """Both amounts."""
         return {"currency": self.amount.currency.code, "amount": self.amount, "fee": self.fee}
 
 
@@ -200,11 +192,7 @@ class DuplicateExternalReference(Refusal):
         self.reference, self.transfer_id = reference, transfer_id
 
     def extra(self) -> Mapping[str, object]:
-        """The first transfer."""
         return {"external_reference": self.reference, "transfer_id": str(self.transfer_id)}
-
-
-# --- Refusal: funds ---------------------------------------------------------------------------------------------------------
 
 
 class InsufficientFunds(Refusal):
@@ -222,15 +210,10 @@ class InsufficientFunds(Refusal):
         self.available, self.required, self.fee, self.overdraft_limit = available, required, fee, overdraft
 
     def extra(self) -> Mapping[str, object]:
-        """What there is and what would be needed; the overdraft limit only where there is one: ``available`` does not contain it."""
+        """What there is and what is needed. ``available`` does not contain the overdraft limit."""
         overdraft = {} if self.overdraft_limit is None else {"overdraft_limit": self.overdraft_limit}
-        return {
-            "currency": self.available.currency.code,
-            "available": self.available,
-            "required": self.required,
-            "fee": self.fee,
-            **overdraft,
-        }
+        amounts = {"available": self.available, "required": self.required, "fee": self.fee}
+        return {"currency": self.available.currency.code, **amounts, **overdraft}
 
 
 class BalanceLimitExceeded(Refusal):
@@ -241,9 +224,6 @@ class BalanceLimitExceeded(Refusal):
 
     def __init__(self, merchant_name: str, currency: str) -> None:
         super().__init__(f"The {currency} account of {merchant_name} would pass the largest balance of 10^38 - 1 minor units.")
-
-
-# --- Refusal: reversals and holds -------------------------------------------------------------------------------------------
 
 
 class AlreadyReversed(Refusal):
@@ -267,7 +247,6 @@ class ReversalExceedsOriginal(Refusal):
         self.remaining, self.requested = remaining, requested
 
     def extra(self) -> Mapping[str, object]:
-        """What is left."""
         return {"currency": self.remaining.currency.code, "remaining": self.remaining, "requested": self.requested}
 
 
@@ -292,7 +271,6 @@ class HoldNotOpen(Refusal):
         self.status = status
 
     def extra(self) -> Mapping[str, object]:
-        """What became of it."""
         return {"hold_status": self.status}
 
 
@@ -317,5 +295,4 @@ class CaptureExceedsHold(Refusal):
         self.held, self.requested = held, requested
 
     def extra(self) -> Mapping[str, object]:
-        """What there is."""
         return {"currency": self.held.currency.code, "held": self.held, "requested": self.requested}
