@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -70,58 +70,69 @@ GUARDS = frozenset(
 _PRESENT_TRIGGERS = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
 
 
-def judge_settings(values: Mapping[str, str]) -> list[Verdict]:
-    """Return what settings mean for durability, by name. Pure: ``values`` are as ``current_setting`` gives them."""
-    danger, advice = Severity.DANGER, Severity.ADVICE
-    rules: list[tuple[str, bool, Severity, str]] = [
-        ("server_version_num", int(values["server_version_num"]) >= MINIMUM_VERSION, danger, "PostgreSQL 15 or newer is needed"),
-        ("fsync", values["fsync"] == "on", danger, "off loses or tears committed money in a power cut; it must be on"),
-        (
-            "synchronous_commit",
-            values["synchronous_commit"] != "off",
-            danger,
-            "off answers 'done' before the commit is on disk; on, local, remote_write or remote_apply is needed",
-        ),
-        ("full_page_writes", values["full_page_writes"] == "on", danger, "off leaves torn pages after a power cut; it must be on"),
-        ("default_transaction_read_only", values["default_transaction_read_only"] == "off", danger, "nothing can be posted"),
-        ("data_checksums", values["data_checksums"] == "on", advice, "off leaves a disk's silent errors unseen; pg_checksums --enable"),
-        ("wal_level", values["wal_level"] != "minimal", advice, "minimal allows no base backup, replica or point-in-time restore"),
-        ("archive_mode", values["archive_mode"] != "off", advice, "off: nothing can be restored to a moment; see docs/operations.md"),
-        (
-            "transaction_isolation",
-            values["transaction_isolation"] != "read uncommitted",
-            advice,
-            "the ledger uses read committed and locks",
-        ),
-        (
-            "idle_in_transaction_session_timeout",
-            values["idle_in_transaction_session_timeout"] != "0",
-            advice,
-            "0: a SQL prompt that is left open in a transaction keeps its locks for ever; postings have a limit of their own",
-        ),
-        (
-            "transaction_timeout",
-            not MINIMUM_VERSION <= int(values["server_version_num"]) < TRANSACTION_TIMEOUT_VERSION,
-            advice,
-            "from PostgreSQL 17 on a posting ends whose host froze inside a round trip; before, keepalives have to notice",
-        ),
-        (
-            "tcp_keepalives_idle",
-            values["tcp_keepalives_idle"] != "0" or values["unix_socket"] == "on",
-            advice,
-            "0: the server does not notice that a host is gone without a word, and its locks stay",
-        ),
-        (
-            "session_replication_role",
-            values["session_replication_role"] == "origin",
-            danger,
-            "the ledger's guards are asleep; it must be origin",
-        ),
-        ("max_connections", int(values["max_connections"]) >= 50, advice, "few: workers x (pool + 1) must fit"),
-    ]
+_Values = Mapping[str, str]
+_DANGER, _ADVICE = Severity.DANGER, Severity.ADVICE
+
+_RULES: tuple[tuple[str, Callable[[_Values], bool], Severity, str], ...] = (
+    ("server_version_num", lambda v: _version(v) >= MINIMUM_VERSION, _DANGER, "PostgreSQL 15 or newer is needed"),
+    ("fsync", lambda v: v["fsync"] == "on", _DANGER, "off loses or tears committed money in a power cut; it must be on"),
+    (
+        "synchronous_commit",
+        lambda v: v["synchronous_commit"] != "off",
+        _DANGER,
+        "off answers 'done' before the commit is on disk; on, local, remote_write or remote_apply is needed",
+    ),
+    ("full_page_writes", lambda v: v["full_page_writes"] == "on", _DANGER, "off leaves torn pages after a power cut; it must be on"),
+    ("default_transaction_read_only", lambda v: v["default_transaction_read_only"] == "off", _DANGER, "nothing can be posted"),
+    ("data_checksums", lambda v: v["data_checksums"] == "on", _ADVICE, "off leaves a disk's silent errors unseen; pg_checksums --enable"),
+    ("wal_level", lambda v: v["wal_level"] != "minimal", _ADVICE, "minimal allows no base backup, replica or point-in-time restore"),
+    ("archive_mode", lambda v: v["archive_mode"] != "off", _ADVICE, "off: nothing can be restored to a moment; see docs/operations.md"),
+    (
+        "transaction_isolation",
+        lambda v: v["transaction_isolation"] != "read uncommitted",
+        _ADVICE,
+        "the ledger uses read committed and locks",
+    ),
+    (
+        "idle_in_transaction_session_timeout",
+        lambda v: v["idle_in_transaction_session_timeout"] != "0",
+        _ADVICE,
+        "0: a SQL prompt that is left open in a transaction keeps its locks for ever; postings have a limit of their own",
+    ),
+    (
+        "transaction_timeout",
+        lambda v: not MINIMUM_VERSION <= _version(v) < TRANSACTION_TIMEOUT_VERSION,
+        _ADVICE,
+        "from PostgreSQL 17 on a posting ends whose host froze inside a round trip; before, keepalives have to notice",
+    ),
+    (
+        "tcp_keepalives_idle",
+        lambda v: v["tcp_keepalives_idle"] != "0" or v["unix_socket"] == "on",
+        _ADVICE,
+        "0: the server does not notice that a host is gone without a word, and its locks stay",
+    ),
+    (
+        "session_replication_role",
+        lambda v: v["session_replication_role"] == "origin",
+        _DANGER,
+        "the ledger's guards are asleep; it must be origin",
+    ),
+    ("max_connections", lambda v: int(v["max_connections"]) >= 50, _ADVICE, "few: workers x (pool + 1) must fit"),
+)
+"""Each setting, when it is good, how bad it is otherwise, and what it means then."""
+
+
+def _version(values: _Values) -> int:
+    return int(values["server_version_num"])
+
+
+def judge_settings(values: _Values) -> list[Verdict]:
+    """Return the meaning of settings for durability. ``values`` are as ``current_setting`` returns them."""
     return [
-        Verdict(name, values.get(name, ""), Severity.GOOD if good else severity, "as it should be" if good else meaning)
-        for name, good, severity, meaning in rules
+        Verdict(name, values.get(name, ""), Severity.GOOD, "as it should be")
+        if is_good(values)
+        else Verdict(name, values.get(name, ""), severity, meaning)
+        for name, is_good, severity, meaning in _RULES
     ]
 
 

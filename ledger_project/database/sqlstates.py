@@ -97,11 +97,6 @@ def meaning_of(error: BaseException) -> Meaning | None:
     return LOST if isinstance(cause, lost) else None
 
 
-def is_connection_loss(error: BaseException) -> bool:
-    """Whether the connection is gone (or could not be had), so that nobody knows what became of the transaction."""
-    return meaning_of(error) is LOST
-
-
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may succeed when it is tried again at once."""
     meaning = meaning_of(error)

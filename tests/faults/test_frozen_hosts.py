@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from ledger_project.database.connections import serve_with_limits
 from ledger_project.database.durability import Severity, examine_database, judge_settings
-from ledger_project.database.sqlstates import is_connection_loss
+from ledger_project.database.sqlstates import LOST, meaning_of
 from merchants.models import Account
 from tests.factories import balance_minor, key, merchant, transfer
 from tests.operations.stories import raw_connection, register
@@ -108,7 +108,7 @@ def test_the_database_ends_the_session_of_who_says_nothing_more(
         thaw.set()
     error = future.exception(20)
     assert error is not None
-    assert is_connection_loss(error), repr(error)
+    assert meaning_of(error) is LOST, repr(error)
 
 
 def test_the_server_watches_the_connection_too(posting_thread: ThreadPoolExecutor) -> None:
