@@ -6,9 +6,6 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help run test browser screenshots docs check lint format typecheck lock bench compare soak chaos fuzz audit clean
 
-# What it warns of on standard error is its own bookkeeping of exceptions.
-BANDIT = $(BIN)/bandit -q -r -c pyproject.toml ledger_project merchants people fees transfers console manage.py
-
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -39,7 +36,6 @@ docs: $(VENV)/.installed-dev ## Write docs/errors.md again, from the errors of t
 check: $(VENV)/.installed-dev ## Lint, types, import rules, migrations, Django's checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	@echo bandit; $(BANDIT) 2>/dev/null || { $(BANDIT); exit 1; }
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-cache
 	LEDGER_DATA_DIR=.data-test $(BIN)/python manage.py makemigrations --check --dry-run
@@ -68,8 +64,7 @@ chaos: $(VENV)/.installed-dev ## Break workers, connections and the database und
 fuzz: $(VENV)/.installed-dev ## Odd requests: EXAMPLES (5000) by the OpenAPI document in each mode, and twice as many malformed ones by socket
 	EXAMPLES=$${EXAMPLES:-5000} $(BIN)/python -m pytest tests/fuzz -s -p no:cacheprovider
 
-audit: $(VENV)/.installed-dev ## Known vulnerabilities of what we require (needs the network), and of our own code
-	@echo bandit; $(BANDIT) 2>/dev/null || { $(BANDIT); exit 1; }
+audit: $(VENV)/.installed-dev ## Known vulnerabilities of what we require (needs the network)
 	@for file in requirements.txt requirements-dev.txt; do \
 		echo "pip-audit $$file"; \
 		$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner=off -r $$file || { \

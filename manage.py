@@ -19,7 +19,7 @@ def main() -> None:
         if not os.environ.get("LEDGER_AUTH"):
             os.environ["LEDGER_AUTH"] = "open"
     try:
-        from ledger_project.command_line.runner import run  # noqa: PLC0415 - the settings module must be named first
+        from ledger_project.command_line.runner import run
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(run(sys.argv, execute))
@@ -27,11 +27,11 @@ def main() -> None:
 
 def execute(arguments: Sequence[str]) -> None:
     """Carry a command line out, with the embedded database where that is the one in use."""
-    from django.conf import settings  # noqa: PLC0415 - the settings module must be named first
-    from django.core.management import execute_from_command_line  # noqa: PLC0415
+    from django.conf import settings
+    from django.core.management import execute_from_command_line
 
-    from ledger_project.database.connections import use_own_connection  # noqa: PLC0415
-    from ledger_project.database.embedded import EmbeddedPostgres  # noqa: PLC0415
+    from ledger_project.database.connections import use_own_connection
+    from ledger_project.database.embedded import EmbeddedPostgres
 
     command = arguments[1] if len(arguments) > 1 else "help"
     embedded = settings.LEDGER_EMBEDDED and command not in WITHOUT_DATABASE and "--help" not in arguments

@@ -138,7 +138,7 @@ def main_part(run: Run, url: str) -> None:
         prepare(url)
 
         def http(served: Served, **more: object) -> object:
-            return over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="ledger", **more)  # type: ignore[arg-type]
+            return over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="ledger", **more)
 
         run.rounds(
             "Ratios",
@@ -168,13 +168,13 @@ def main_part(run: Run, url: str) -> None:
                 ),
                 *batches(run, two),
                 *peers(run, stack),
-                Measure(report.ONE_WORKER, http(one)),  # type: ignore[arg-type]
+                Measure(report.ONE_WORKER, http(one)),
                 Measure(report.CONSTANT, over_http(run.database, one, constant, connections=64, tally=run.tally, tallied_as="nothing")),
             ],
         )
         by_name = {measure.name: measure for measure in run.measures}
         half = by_name[report.single_name(64, "many accounts")].rate / 2
-        run.rounds("Half the rate", [Measure(report.HALF, http(two, rate=lambda: half))])  # type: ignore[arg-type]
+        run.rounds("Half the rate", [Measure(report.HALF, http(two, rate=lambda: half))])
         for module in PEER_COUNTS:
             if report.peer_name(module) in by_name:
                 run.check(module, run.database.url(f"peer_{module}"))
@@ -247,7 +247,7 @@ def statement_pages(run: Run) -> None:
 def attempt(run: Run, part: object, *arguments: object) -> None:
     """Run a part; what goes wrong in it is reported and costs only that part."""
     try:
-        part(*arguments)  # type: ignore[operator]
+        part(*arguments)
     except Exception as error:  # noqa: BLE001 - an unattended run writes its report whatever happens
         run.problems.append(f"{getattr(part, '__name__', part)}: {type(error).__name__}: {error}")
         print(f"  ! {run.problems[-1]}", flush=True)

@@ -21,7 +21,7 @@ _FILL_CHUNK = 20_000
 def prepare(url: str) -> None:
     """Make the functions, and number the benchmark merchants' accounts."""
     with psycopg.connect(url) as connection:
-        connection.execute((HERE / "pgbench_functions.sql").read_text())  # type: ignore[arg-type]
+        connection.execute((HERE / "pgbench_functions.sql").read_text())
         connection.execute(
             "INSERT INTO bench_accounts SELECT row_number() OVER (ORDER BY m.name), w.id, f.id FROM merchants_merchant m "
             "JOIN merchants_account w ON w.merchant_id = m.id AND w.kind = 'wallet' AND w.currency_id = 'USD' "
@@ -88,13 +88,13 @@ def violated(url: str) -> list[str]:
     """Return the invariants that do not hold. Nothing that was measured may have cost a guarantee."""
     with psycopg.connect(url) as connection:
         connection.execute("SET work_mem = '256MB'")
-        return [name for name, statement in INVARIANTS.items() if connection.execute(statement + " LIMIT 1").fetchall()]  # type: ignore[arg-type]
+        return [name for name, statement in INVARIANTS.items() if connection.execute(statement + " LIMIT 1").fetchall()]
 
 
 def stored_transfers(url: str, statement: str | None = None) -> int:
     """How many transfers a database holds, apart from what pgbench made."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            statement or "SELECT count(*) FROM transfers_transfer WHERE kind = 'transfer' AND principal <> 'pgbench'"  # type: ignore[arg-type]
+            statement or "SELECT count(*) FROM transfers_transfer WHERE kind = 'transfer' AND principal <> 'pgbench'"
         ).fetchone()
         return int(row[0]) if row else 0

@@ -54,7 +54,7 @@ class _Lane(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
+        self.transport = transport
         self.next()
 
     def next(self) -> None:
@@ -115,7 +115,7 @@ async def _run(port: int, make: Next, connections: int, seconds: float, rate: fl
     lanes = _Lanes(make, connections, seconds, rate)
     loop = asyncio.get_running_loop()
     for number in range(connections):
-        await loop.create_connection(lambda number=number: _Lane(lanes, number), "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(lambda number=number: _Lane(lanes, number), "127.0.0.1", port)
     await asyncio.wait_for(lanes.finished, seconds + 60)
     lanes.result.duration_s = time.perf_counter() - lanes.started
     return lanes.result

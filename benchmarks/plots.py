@@ -10,7 +10,7 @@ import matplotlib as mpl
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "ledger"
 
-from matplotlib import pyplot as plt  # noqa: E402 - the backend comes first
+from matplotlib import pyplot as plt
 
 
 def bars(path: Path, title: str, values: Mapping[str, float], unit: str) -> None:

@@ -65,7 +65,7 @@ def _picture(device: TOTPDevice) -> str:
     """Return the QR code as SVG."""
     picture = qrcode.make(device.config_url, image_factory=qrcode.image.svg.SvgPathImage, box_size=12)
     drawing: str = picture.to_string(encoding="unicode")
-    return mark_safe(drawing)  # noqa: S308 - drawn here, of squares  # nosec B308, B703
+    return mark_safe(drawing)  # noqa: S308 - drawn here, of squares
 
 
 @never_cache

@@ -23,7 +23,7 @@ class FeeSchedule(models.Model):
     version = models.PositiveIntegerField(editable=False)
     merchant = models.ForeignKey(Merchant, models.PROTECT, null=True, blank=True, related_name="fee_schedules", db_index=False)
     currency = models.ForeignKey(Currency, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
-    kind = models.CharField(  # noqa: DJ001 - null is any kind, and takes part in the scope's uniqueness
+    kind = models.CharField(
         max_length=16,
         null=True,
         blank=True,
@@ -33,7 +33,7 @@ class FeeSchedule(models.Model):
     flat_minor = MinorUnitsField(default=0, help_text="Minor units.")
     minimum_minor = MinorUnitsField(null=True, blank=True, help_text="Minor units.")
     maximum_minor = MinorUnitsField(null=True, blank=True, help_text="Minor units.")
-    tier_mode = models.CharField(  # noqa: DJ001 - null is "no tiers"
+    tier_mode = models.CharField(
         max_length=16,
         null=True,
         blank=True,

@@ -120,7 +120,7 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
         latest = versions[0].effective_from.isoformat(timespec="seconds")
         raise ValidationFailed.of("effective_from", "invalid", f"the scope's latest version is in force from {latest}; this must be later")
     draft.version = versions[0].version + 1 if versions else 1
-    draft.created_by = by  # type: ignore[assignment]
+    draft.created_by = by  # type: ignore[assignment]  # the user model is a setting
     try:
         with transaction.atomic():
             draft.save(force_insert=True)

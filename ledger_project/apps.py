@@ -11,13 +11,13 @@ class LedgerProjectConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and what a serving process does for itself."""
-        from django.db.backends.signals import connection_created  # noqa: PLC0415
+        from django.db.backends.signals import connection_created
 
-        from ledger_project import checks  # noqa: F401, PLC0415 - importing registers
-        from ledger_project.database.connections import refuse_other_encodings, serve_with_limits  # noqa: PLC0415
-        from ledger_project.http.health import refuse_what_cannot_work  # noqa: PLC0415 - settings are read now, not before
-        from ledger_project.process.lifecycle import on_startup  # noqa: PLC0415
-        from ledger_project.process.supervisor import watch_supervisor  # noqa: PLC0415
+        from ledger_project import checks  # noqa: F401 - importing registers
+        from ledger_project.database.connections import refuse_other_encodings, serve_with_limits
+        from ledger_project.http.health import refuse_what_cannot_work
+        from ledger_project.process.lifecycle import on_startup
+        from ledger_project.process.supervisor import watch_supervisor
 
         connection_created.connect(refuse_other_encodings)
         on_startup(serve_with_limits)

@@ -10,14 +10,14 @@ import django
 
 django.setup()
 
-import structlog  # noqa: E402 - Django must be set up first
-from django.conf import settings  # noqa: E402
+import structlog
+from django.conf import settings
 
-from ledger_project.database.poolers import StartRefused  # noqa: E402
-from ledger_project.http.asgi import Application, AsgiScope, Receive, Send  # noqa: E402
-from ledger_project.http.full_stack import FullStack  # noqa: E402
-from ledger_project.http.handler import ApiHandler  # noqa: E402
-from ledger_project.process import lifecycle  # noqa: E402
+from ledger_project.database.poolers import StartRefused
+from ledger_project.http.asgi import Application, AsgiScope, Receive, Send
+from ledger_project.http.full_stack import FullStack
+from ledger_project.http.handler import ApiHandler
+from ledger_project.process import lifecycle
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ def folded_name(path: str = "name") -> Lower:
     return Lower(Collate(path, "C"))
 
 
-class NameField(models.CharField):  # type: ignore[type-arg]
+class NameField(models.CharField):  # type: ignore[type-arg]  # Django's takes none at run time
     """A merchant's name. Its look-ups regardless of case compare as ``domain.fold`` does, not by the database's locale."""
 
     def deconstruct(self) -> Any:
@@ -33,7 +33,7 @@ _IN_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 def _folding(case_sensitive: type[Any]) -> type[Any]:
     """Return a look-up that folds both sides and then compares exactly."""
 
-    class Folding(case_sensitive):  # type: ignore[misc]
+    class Folding(case_sensitive):  # type: ignore[misc]  # a base class that is a parameter
         prepare_rhs = False
 
         def __init__(self, lhs: Any, rhs: Any) -> None:
@@ -79,8 +79,8 @@ class Merchant(models.Model):
 
     id = IdField()
     name = NameField(max_length=64)
-    display_name = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - shown as it was given: null where there is none
-    receipt_email = models.EmailField(null=True, blank=True)  # noqa: DJ001 - the same
+    display_name = models.CharField(max_length=200, null=True, blank=True)
+    receipt_email = models.EmailField(null=True, blank=True)
     status = models.CharField(max_length=8, choices=[(s.value, s.value) for s in Status], default=Status.ACTIVE.value)
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now())

@@ -100,7 +100,7 @@ def _access(user: AbstractUser) -> dict[str, object]:
     access["sub"], access["platform"], access["scope"] = f"user-{user.pk}", True, scope
     return {
         "access": str(access),
-        "token_type": "Bearer",  # a kind of token, not a token  # nosec B105
+        "token_type": "Bearer",
         "expires_in": int(LedgerAccessToken.lifetime.total_seconds()),
         "scope": scope,
     }

@@ -20,6 +20,6 @@ def _breaking(self: Engine) -> Any:
     return _next_batch(self)
 
 
-Engine._next_batch = _breaking  # type: ignore[method-assign]
+Engine._next_batch = _breaking
 
 __all__ = ["application"]

@@ -75,7 +75,7 @@ def _use_database(url: str) -> None:
     settings.DATABASES = {"default": connection_settings(url, data_dir=settings.LEDGER_DATA_DIR, pool_max_size=8)}
     settings.LEDGER_EMBEDDED = False
     connections.__dict__.pop("settings", None)
-    connections._settings = None  # type: ignore[attr-defined]
+    connections._settings = None
     del connections["default"]
 
 

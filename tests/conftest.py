@@ -72,7 +72,7 @@ def serve(ledger: None) -> Iterator[Callable[..., Service]]:
     services: list[Service] = []
 
     def start(**options: object) -> Service:
-        service = Service(**options)  # type: ignore[arg-type]
+        service = Service(**options)
         services.append(service)
         service.start()
         return service

@@ -52,7 +52,7 @@ def foreign_database(options: tuple[str, ...]) -> Iterator[str]:
         try:
             yield _url(connection, name)
         finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _url(owner: psycopg.Connection[tuple[object, ...]], name: str) -> str:
@@ -68,11 +68,11 @@ def _create(connection: psycopg.Connection[tuple[object, ...]], name: str, optio
     *first, last = options
     for one in first:
         try:
-            connection.execute(f'CREATE DATABASE "{name}" {one}')  # type: ignore[arg-type]
+            connection.execute(f'CREATE DATABASE "{name}" {one}')
         except (psycopg.errors.FeatureNotSupported, psycopg.errors.WrongObjectType, psycopg.errors.InvalidParameterValue):
             continue
         return
-    connection.execute(f'CREATE DATABASE "{name}" {last}')  # type: ignore[arg-type]
+    connection.execute(f'CREATE DATABASE "{name}" {last}')
 
 
 def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -46,5 +46,5 @@ def confined() -> Iterator[None]:
 
 def _become(user: str, password: str) -> None:
     connections.close_all()
-    connections["default"].close_pool()  # type: ignore[attr-defined]
+    connections["default"].close_pool()
     connections["default"].settings_dict |= {"USER": user, "PASSWORD": password}

@@ -14,7 +14,7 @@ def configure(urlconf: str, apps: list[str], **extra: Any) -> None:
     """Configure Django on the database that PEER_DSN names."""
     parts = urlsplit(os.environ["PEER_DSN"])
     settings.configure(
-        SECRET_KEY="benchmark",  # noqa: S106 - no secret: a throw-away database on loopback
+        SECRET_KEY="benchmark",
         ALLOWED_HOSTS=["127.0.0.1"],
         ROOT_URLCONF=urlconf,
         INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework", *apps],
@@ -46,7 +46,7 @@ def key_model(label: str) -> Any:
     class IdempotencyKey(models.Model):
         key = models.CharField(max_length=255, primary_key=True)
         fingerprint = models.CharField(max_length=64)
-        body = models.TextField(null=True)  # noqa: DJ001 - not answered yet
+        body = models.TextField(null=True)
 
         class Meta:
             app_label = label

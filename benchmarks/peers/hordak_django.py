@@ -16,15 +16,15 @@ from django_base import configure, key_model
 
 configure(__name__, ["mptt", "djmoney", "hordak"], DEFAULT_CURRENCY="USD", HORDAK_DECIMAL_PLACES=2)
 
-from django.core.management import call_command  # noqa: E402 - after configure()
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
-from django.http import HttpResponse  # noqa: E402
-from django.urls import path  # noqa: E402
-from hordak.models import Account  # noqa: E402
-from moneyed import Money  # noqa: E402
-from rest_framework import serializers, status, views  # noqa: E402
-from rest_framework.response import Response  # noqa: E402
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.urls import path
+from hordak.models import Account
+from moneyed import Money
+from rest_framework import serializers, status, views
+from rest_framework.response import Response
 
 IdempotencyKey = key_model("plain")
 

@@ -16,12 +16,12 @@ from django_base import configure, key_model
 
 configure(__name__, [])
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402 - after configure()
-from django.db import connection, models, transaction  # noqa: E402
-from django.http import HttpResponse  # noqa: E402
-from django.urls import path  # noqa: E402
-from rest_framework import serializers, status, views  # noqa: E402
-from rest_framework.response import Response  # noqa: E402
+from django.core.wsgi import get_wsgi_application
+from django.db import connection, models, transaction
+from django.http import HttpResponse
+from django.urls import path
+from rest_framework import serializers, status, views
+from rest_framework.response import Response
 
 IdempotencyKey = key_model("plain")
 

@@ -21,7 +21,7 @@ from ledger_project.kernel.errors import ValidationFailed
 from merchants.models import Merchant
 
 
-class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
+class DraftForm(forms.ModelForm):
     """A new version. The merchant is named, not picked from a list that may be a million long.
 
     ``token`` becomes the version's id, so that a form that is sent twice appends once.
@@ -112,7 +112,7 @@ class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class ta
     def _post_clean(self) -> None:
         # The service says what is wrong in words; the constraints would only give their names.
         self.instance.validate_constraints = lambda exclude=None: None
-        super()._post_clean()  # type: ignore[misc]
+        super()._post_clean()  # type: ignore[misc]  # private, and not in the stubs
         self.instance.kind = self.instance.kind or None
         self.instance.tier_mode = self.instance.tier_mode or None
         if not self.errors:

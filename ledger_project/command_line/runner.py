@@ -157,5 +157,5 @@ def _discard(stream: object) -> None:
     """Let a stream write into nothing: what it holds would fail once more, with a traceback, when the interpreter ends."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, stream.fileno())  # type: ignore[attr-defined]
+        os.dup2(nothing, stream.fileno())  # type: ignore[attr-defined]  # suppressed above
         os.close(nothing)

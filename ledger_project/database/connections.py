@@ -53,7 +53,7 @@ def refuse_other_encodings(connection: BaseDatabaseWrapper, **_: object) -> None
     raw = cast("psycopg.Connection[object]", connection.connection)
     encoding = raw.info.parameter_status("server_encoding")
     if encoding is None:  # something between us and the server does not pass it on
-        encoding = str(raw.execute("SELECT current_setting('server_encoding')").fetchone()[0])  # type: ignore[index]
+        encoding = str(raw.execute("SELECT current_setting('server_encoding')").fetchone()[0])  # type: ignore[index]  # it has a row
     if encoding != "UTF8":
         connection.close()
         raise EncodingRefused(encoding)

@@ -14,7 +14,7 @@ import os
 import pwd
 import secrets
 import shutil
-import subprocess  # PostgreSQL's own programs, with arguments of ours  # nosec B404
+import subprocess  # PostgreSQL's own programs, with arguments of ours
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +71,7 @@ def _make_system_user() -> pwd.struct_passwd:
     useradd = shutil.which("useradd")
     if useradd is not None:
         command = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", str(_ROOT_STATE), SYSTEM_USER]
-        if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603 - fixed arguments  # nosec B603
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603 - fixed arguments
             return pwd.getpwnam(SYSTEM_USER)
     return pwd.getpwnam("nobody")
 
@@ -104,7 +104,7 @@ class EmbeddedPostgres:
         self.cluster = self.home / "postgres"
         socket_dir = self.home / "socket"
         # A Unix socket's path holds 107 bytes.
-        self.socket_dir = socket_dir if len(str(socket_dir)) < 90 else Path("/tmp") / f"ledger-{digest}"  # noqa: S108  # nosec B108
+        self.socket_dir = socket_dir if len(str(socket_dir)) < 90 else Path("/tmp") / f"ledger-{digest}"  # noqa: S108 - a folder of our own
 
     # --- running ------------------------------------------------------------------------------------------------------------
 
@@ -210,7 +210,7 @@ class EmbeddedPostgres:
         return {"user": self.owner.uid, "group": self.owner.gid, "extra_groups": []} if self.owner else {}
 
     def _run(self, binary: str, *arguments: str) -> None:
-        result = subprocess.run(  # noqa: S603 - our own binaries with our own arguments  # nosec B603
+        result = subprocess.run(  # noqa: S603 - our own binaries with our own arguments
             [self.command(binary), *arguments], capture_output=True, text=True, check=False, cwd=self.home, **self._identity()
         )
         if result.returncode:

@@ -34,7 +34,7 @@ def values(enumeration: type[StrEnum]) -> list[str]:
     return [member.value for member in enumeration]
 
 
-class IdField(models.UUIDField):  # type: ignore[type-arg]
+class IdField(models.UUIDField):  # type: ignore[type-arg]  # Django's takes none at run time
     """The primary key of a row that callers see: a UUIDv7, made in Python."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ class IdField(models.UUIDField):  # type: ignore[type-arg]
         return name, "django.db.models.UUIDField", args, kwargs
 
 
-class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]
+class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]  # Django's takes none at run time
     """An amount in minor units: ``NUMERIC(38, 0)`` in the database, ``int`` in Python, so that no code meets a Decimal by accident."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -17,7 +17,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
 
-class LimitField(serializers.Field):  # type: ignore[type-arg]
+class LimitField(serializers.Field):
     """How many items a page has: 1 to 200."""
 
     default_error_messages = {"invalid": f"a number from 1 to {MAX_LIMIT} is expected"}
@@ -33,7 +33,7 @@ class LimitField(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
-class CursorField(serializers.Field):  # type: ignore[type-arg]
+class CursorField(serializers.Field):
     """A cursor, taken as it is: the list that handed it out knows whether it is one."""
 
     def to_internal_value(self, data: str) -> str:
@@ -88,7 +88,7 @@ def page_request(query: Query, list_name: str) -> PageRequest:
 
     ``query`` was read by a declaration that is a ``PageQuery``.
     """
-    assert issubclass(query.declared, PageQuery)  # noqa: S101 - a mistake of the view's  # nosec B101
+    assert issubclass(query.declared, PageQuery)  # a mistake of the view's
     given = {name: value for name, value in query.raw.items() if name not in query.declared.not_filters}
     text: str | None = query.values.get("cursor")
     limit: int = query.values["limit"]

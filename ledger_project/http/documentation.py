@@ -30,7 +30,7 @@ HTML = "text/html"
 @cache
 def schema_bytes() -> bytes:
     """Return the OpenAPI 3.1 document; made once a process."""
-    return dumps(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
+    return dumps(SchemaGenerator().get_schema(request=None, public=True))
 
 
 def _document() -> bytes:

@@ -105,7 +105,7 @@ class EmailAddress(StrictString):
         return data
 
 
-class StrictInteger(serializers.Field):  # type: ignore[type-arg]
+class StrictInteger(serializers.Field):
     """A JSON integer within bounds. ``true`` and ``1.0`` are none."""
 
     default_error_messages = {
@@ -133,7 +133,7 @@ class StrictInteger(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
-class StrictBoolean(serializers.Field):  # type: ignore[type-arg]
+class StrictBoolean(serializers.Field):
     """JSON true or false."""
 
     default_error_messages = {"invalid": "true or false is expected"}
@@ -157,7 +157,7 @@ class Enumeration(serializers.ChoiceField):
         super().__init__(choices, error_messages={"invalid_choice": expected, "blank": expected}, **kwargs)
 
 
-class QueryBoolean(serializers.Field):  # type: ignore[type-arg]
+class QueryBoolean(serializers.Field):
     """``true`` or ``false`` in a query string."""
 
     default_error_messages = {"invalid": "true or false is expected"}
@@ -173,7 +173,7 @@ class QueryBoolean(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
-class MetadataField(serializers.Field):  # type: ignore[type-arg]
+class MetadataField(serializers.Field):
     """A JSON object that can be kept as it is: at most 16 KiB, with numbers that do not change (kernel/metadata.py)."""
 
     default_error_messages = {"invalid": "a JSON object is expected"}
@@ -192,7 +192,7 @@ class MetadataField(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
-class StrictUUID(serializers.Field):  # type: ignore[type-arg]
+class StrictUUID(serializers.Field):
     """A UUID in its canonical text form."""
 
     default_error_messages = {"invalid": "a UUID is expected, as in 0199c0de-0000-7000-8000-000000000000"}
@@ -208,7 +208,7 @@ class StrictUUID(serializers.Field):  # type: ignore[type-arg]
         return str(value)
 
 
-class Timestamp(serializers.Field):  # type: ignore[type-arg]
+class Timestamp(serializers.Field):
     """A moment in RFC 3339, with its offset."""
 
     default_error_messages = {"invalid": "an RFC 3339 time with offset is expected, as in 2026-01-31T12:00:00Z"}

@@ -120,7 +120,7 @@ class ApiHandler(ASGIHandler):
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
-        self._middleware_chain = self._get_response_async  # type: ignore[attr-defined]
+        self._middleware_chain = self._get_response_async  # type: ignore[attr-defined]  # private, and not in the stubs
         self._routes: dict[str, ResolverMatch] = {}
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
@@ -133,7 +133,7 @@ class ApiHandler(ASGIHandler):
         request.resolver_match = match
         return match
 
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # type: ignore[override]  # ASGI, written two ways
         """Answer one request."""
         started = time.perf_counter()
         prefix = get_script_prefix(scope)
@@ -177,7 +177,7 @@ class ApiHandler(ASGIHandler):
                 # One of ours: a coroutine, with no middleware around it, whose answer is ready.
                 response: HttpResponseBase = await match.func(request, *match.args, **match.kwargs)
             else:
-                response = await self._get_response_async(request)  # type: ignore[attr-defined]
+                response = await self._get_response_async(request)  # type: ignore[attr-defined]  # private, and not in the stubs
         except Exception as error:  # noqa: BLE001 - the outermost place: unknown routes, broken requests, and bugs with their traceback
             response = exception_response(error, request)
         if request.body_fault is not None and not isinstance(request.body_fault, MalformedJson):
@@ -233,7 +233,7 @@ async def _send(send: Send, response: HttpResponseBase, request: _Request) -> No
 async def _send_stream(send: Send, response: HttpResponseBase, own: Mapping[str, str], *, without_body: bool) -> None:
     await send({"type": "http.response.start", "status": response.status_code, "headers": _pairs({**STANDARD_HEADERS, **own})})
     if not without_body:
-        async for part in response:  # type: ignore[attr-defined]
+        async for part in response:  # type: ignore[attr-defined]  # a response that streams
             await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 

@@ -11,7 +11,7 @@ from ledger_project.kernel.errors import NotAcceptable
 
 JSON_ONLY = (JSON,)
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # of RFC 9110, no secret  # noqa: S105  # nosec B105
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - of RFC 9110, no secret
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PIECE = re.compile(rf'{_QUOTED}?|[^,"]+|,')
 _RANGE = re.compile(rf"({_TOKEN})/({_TOKEN})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
 from ledger_project.database.sqlstates import meaning_of, sqlstate_of
+from ledger_project.http.requests import api_request
 from ledger_project.http.responses import raw_response
 from ledger_project.kernel.actors import AccessRefused
 from ledger_project.kernel.actors import PermissionDenied as AccessDenied
@@ -37,7 +39,7 @@ STATUS: Mapping[str, int] = {
     "invalid_cursor": 400,
     "bad_request": 400,
     "not_authenticated": 401,
-    "invalid_token": 401,  # a code, not a token  # nosec B105
+    "invalid_token": 401,
     "permission_denied": 403,
     "merchant_not_found": 404,
     "account_not_found": 404,
@@ -131,7 +133,7 @@ def error_headers(error: LedgerError) -> dict[str, str]:
 def problem_response(error: LedgerError, request: HttpRequest, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return the response for an error, and note its code for the request's log line."""
     status, body = problem(error, request_id=getattr(request, "request_id", ""))
-    request.log = {**getattr(request, "log", {}), "code": error.code}  # type: ignore[attr-defined]
+    api_request(request).log = {**getattr(request, "log", {}), "code": error.code}
     return raw_response(status, body, headers={**error_headers(error), **(headers or {})})
 
 
@@ -170,7 +172,8 @@ def exception_response(error: Exception, request: HttpRequest, *, headers: Mappi
 
 def exception_handler(exc: Exception, context: Mapping[str, object]) -> HttpResponse:
     """DRF's hook for exceptions raised in views. Runs on the event loop: no database here."""
-    request, view = context["request"], context["view"]
-    headers = {"Allow": ", ".join(view.allowed_methods)} if isinstance(exc, drf.MethodNotAllowed) else None  # type: ignore[attr-defined]
-    django_request: HttpRequest = getattr(request, "_request", request)  # type: ignore[arg-type]
+    request: Any = context["request"]
+    view: Any = context["view"]
+    headers = {"Allow": ", ".join(view.allowed_methods)} if isinstance(exc, drf.MethodNotAllowed) else None
+    django_request: HttpRequest = getattr(request, "_request", request)
     return exception_response(exc, django_request, headers=headers)

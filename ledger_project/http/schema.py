@@ -90,7 +90,7 @@ REPLAYED = OpenApiParameter(
 # --- how our own fields look in the document --------------------------------------------------------------------------------
 
 
-class _StrictField(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+class _StrictField(OpenApiSerializerFieldExtension):
     """Describes one of the fields that never coerce; subclasses name it."""
 
     schema: dict[str, Any] = {}
@@ -102,7 +102,7 @@ class _StrictField(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-
         return self.schema | {name: value for name, value in bounds.items() if value is not None}
 
 
-class _MerchantNameSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+class _MerchantNameSchema(OpenApiSerializerFieldExtension):
     target_class = "ledger_project.http.fields.MerchantName"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class _MerchantNameSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-u
         return {"type": "string", "pattern": f"^{MERCHANT_NAME.pattern}$"}
 
 
-class _BodySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+class _BodySchema(OpenApiSerializerExtension):
     """Says of a request's body that it has no other members, and what its class knows of how members go together.
 
     A serializer's ``schema_rules`` are JSON Schema that is added to what its fields say; they describe, and check nothing.
@@ -132,57 +132,57 @@ class _BodySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
         return {**schema, "additionalProperties": False, **rules}
 
 
-class _IntegerSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _IntegerSchema(_StrictField):
     target_class = "ledger_project.http.fields.StrictInteger"
     schema = {"type": "integer"}
 
 
-class _ReasonSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _ReasonSchema(_StrictField):
     target_class = "ledger_project.http.fields.ReasonField"
     schema = {"type": "string", "minLength": 1, "maxLength": 400, "pattern": r"\S"}
 
 
-class _ShownNameSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _ShownNameSchema(_StrictField):
     target_class = "ledger_project.http.fields.ShownName"
     schema = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
 
 
-class _EmailSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _EmailSchema(_StrictField):
     target_class = "ledger_project.http.fields.EmailAddress"
     schema = {"type": "string", "format": "email", "maxLength": 254}
 
 
-class _BooleanSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _BooleanSchema(_StrictField):
     target_class = "ledger_project.http.fields.StrictBoolean"
     schema = {"type": "boolean"}
 
 
-class _MetadataSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _MetadataSchema(_StrictField):
     target_class = "ledger_project.http.fields.MetadataField"
     schema = {"type": "object", "additionalProperties": True}
 
 
-class _UUIDSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _UUIDSchema(_StrictField):
     target_class = "ledger_project.http.fields.StrictUUID"
     schema = {"type": "string", "format": "uuid"}
 
 
-class _TimestampSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _TimestampSchema(_StrictField):
     target_class = "ledger_project.http.fields.Timestamp"
     schema = {"type": "string", "format": "date-time"}
 
 
-class _QueryBooleanSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _QueryBooleanSchema(_StrictField):
     target_class = "ledger_project.http.fields.QueryBoolean"
     schema = {"type": "boolean"}
 
 
-class _CursorSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _CursorSchema(_StrictField):
     target_class = "ledger_project.http.cursors.CursorField"
     schema = {"type": "string"}
 
 
-class _LimitSchema(_StrictField):  # type: ignore[no-untyped-call]
+class _LimitSchema(_StrictField):
     target_class = "ledger_project.http.cursors.LimitField"
     schema = {"type": "integer", "minimum": 1, "maximum": 200}
 

@@ -22,6 +22,7 @@ from ledger_project.database.lost_rows import IdentitiesLost, forget_all, genera
 from ledger_project.http.negotiation import JSON_ONLY, negotiate
 from ledger_project.http.parsing import read_body
 from ledger_project.http.problems import exception_response
+from ledger_project.http.requests import api_request
 from ledger_project.http.validation import NoQuery, Query, read_query
 from ledger_project.kernel.actors import ANONYMOUS, PLATFORM_SCOPES, Actor, PermissionDenied, Scope
 
@@ -41,7 +42,7 @@ def _authentication() -> Authentication:
     return found
 
 
-class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
+class ApiView(APIView):
     """An asynchronous view: ``async def get(self, request, …)`` with Django's request, and ``read_body(request)`` for its JSON.
 
     ``request.actor`` is who calls, ``request.principal`` their name, ``request.request_id`` the id in logs and answers. ``scopes`` says
@@ -74,7 +75,7 @@ class ApiView(APIView):  # type: ignore[misc]  # adrf has no types
         self.args, self.kwargs, self.request = args, kwargs, request
         try:
             actor = ANONYMOUS if self.is_public else await _authentication()(request, takes_session=self.takes_session)
-            request.actor, request.principal = actor, actor.principal  # type: ignore[attr-defined]
+            api_request(request).actor, api_request(request).principal = actor, actor.principal
             if request.method not in self._methods:
                 raise exceptions.MethodNotAllowed(str(request.method))
             handler = getattr(self, request.method.lower())

@@ -134,7 +134,7 @@ def _cells(line: int, text: str, *, multiline: bool) -> list[str]:
     position = 0
     while True:
         match = _CELL.match(text, position)
-        assert match is not None  # noqa: S101 - the second alternative matches anything, also nothing  # nosec B101
+        assert match is not None  # the second alternative matches anything, also nothing
         quoted, bare = match.groups()
         cells.append(bare if quoted is None else quoted.replace('""', '"'))
         position = match.end()

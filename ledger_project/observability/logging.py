@@ -89,7 +89,7 @@ def _write_in_background(output: logging.StreamHandler[TextIO], level: str, *, i
 
 
 def _stop() -> None:
-    global _listener  # noqa: PLW0603
+    global _listener  # noqa: PLW0603 - the same
     if _listener is not None:
         _listener.stop()
         _listener = None

@@ -45,7 +45,7 @@ class AllocatedFile(MmapedDict):
     def _open(self, filename: str) -> None:
         with Path(filename).open("ab") as file:
             _allocate(file.fileno(), max(FILE_BYTES, os.fstat(file.fileno()).st_size))
-        super().__init__(filename)  # type: ignore[no-untyped-call]
+        super().__init__(filename)
         fcntl.flock(self._f, fcntl.LOCK_SH)
 
     def _init_value(self, key: str) -> None:
@@ -54,7 +54,7 @@ class AllocatedFile(MmapedDict):
                 # A value takes less than twice its key and 32 bytes.
                 if self._used + 2 * len(key.encode()) + 32 > self._capacity:
                     _allocate(self._f.fileno(), 2 * self._capacity)
-                super()._init_value(key)  # type: ignore[no-untyped-call]
+                super()._init_value(key)
             except OSError as error:
                 _tell(self._fname, error)
             else:
@@ -67,7 +67,7 @@ class AllocatedFile(MmapedDict):
             self._init_value(key)
         if key in self._unshared:
             return self._unshared[key]
-        found: tuple[float, float] = super().read_value(key)  # type: ignore[no-untyped-call]
+        found: tuple[float, float] = super().read_value(key)
         return found
 
     def write_value(self, key: str, value: float, timestamp: float) -> None:
@@ -77,7 +77,7 @@ class AllocatedFile(MmapedDict):
         if key in self._unshared:
             self._unshared[key] = value, timestamp
         else:
-            super().write_value(key, value, timestamp)  # type: ignore[no-untyped-call]
+            super().write_value(key, value, timestamp)
 
 
 class _OwnFile(AllocatedFile):
@@ -121,7 +121,7 @@ class Collector(MultiProcessCollector):
     """Adds up the files that can be read: one that its process is just making, or did not come to make, is left out."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(None, str(folder))  # type: ignore[no-untyped-call]
+        super().__init__(None, str(folder))
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
@@ -129,7 +129,7 @@ class Collector(MultiProcessCollector):
         with _locked(self._folder):
             gather_the_dead(self._folder)
             files = [str(path) for path in self._folder.glob("*.db") if _read(path) is not None]
-            merged: Iterable[Metric] = self.merge(files)  # type: ignore[no-untyped-call]
+            merged: Iterable[Metric] = self.merge(files)
             return merged
 
 
@@ -160,7 +160,7 @@ def _add(found: dict[str, float], target: Path) -> bool:
     for key, value in total.items():
         file.write_value(key, value, 0.0)
     complete = not file._unshared
-    file.close()  # type: ignore[no-untyped-call]
+    file.close()
     if complete:
         draft.replace(target)
     else:
@@ -171,7 +171,7 @@ def _add(found: dict[str, float], target: Path) -> bool:
 def _read(path: Path) -> dict[str, float] | None:
     """Return the values of a file; None for one that is not complete."""
     try:
-        return {key: value for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path))}  # type: ignore[no-untyped-call]
+        return {key: value for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path))}
     except (FileNotFoundError, struct.error, RuntimeError, UnicodeDecodeError):
         return None
 

@@ -14,7 +14,7 @@ from console.form_fields import whole_number_field
 from merchants.models import Currency
 
 
-class CurrencyForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no parameter at run time
+class CurrencyForm(forms.ModelForm):
     """A currency, and why it is added or changed."""
 
     reason = forms.CharField(max_length=400, widget=UnfoldAdminTextInputWidget(), help_text="Kept with the change, for good.")
@@ -30,7 +30,7 @@ class CurrencyForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
 
 
 @admin.register(Currency)
-class CurrencyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class CurrencyAdmin(ModelAdmin):
     """Currencies: operators add them and switch them off; code and exponent stay, stored amounts depend on them."""
 
     form = CurrencyForm

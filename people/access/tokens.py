@@ -188,14 +188,14 @@ class _LedgerToken(Token):
 class LedgerAccessToken(_LedgerToken):
     """What a caller shows with each request; lives for minutes, cannot be taken back."""
 
-    token_type = "access"  # noqa: S105 - a kind of token, not a token  # nosec B105
+    token_type = "access"  # noqa: S105 - a kind of token, not a token
     lifetime = timedelta(seconds=settings.LEDGER_JWT_ACCESS_LIFETIME)
 
 
 class LedgerRefreshToken(_LedgerToken):
     """What gets a new access token: only while the user is active and has the password that they had."""
 
-    token_type = "refresh"  # noqa: S105 - a kind of token, not a token  # nosec B105
+    token_type = "refresh"  # noqa: S105 - a kind of token, not a token
     lifetime = timedelta(seconds=settings.LEDGER_JWT_REFRESH_LIFETIME)
 
 

@@ -120,11 +120,11 @@ def test_an_ipv6_network_is_one_address() -> None:
         ("open", "127.0.0.1", False, None),
         ("open", "::1", False, None),
         ("open", "localhost", False, None),
-        ("open", "0.0.0.0", False, "ledger.E004"),  # noqa: S104
-        ("open", "0.0.0.0", True, "ledger.E004"),  # noqa: S104
+        ("open", "0.0.0.0", False, "ledger.E004"),
+        ("open", "0.0.0.0", True, "ledger.E004"),
         ("open", "::", True, "ledger.E004"),
         ("open", "192.0.2.1", True, "ledger.E004"),
-        ("required", "0.0.0.0", False, None),  # noqa: S104
+        ("required", "0.0.0.0", False, None),
         ("required", "", False, None),
     ],
 )

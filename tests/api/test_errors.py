@@ -131,7 +131,7 @@ async def test_a_sane_request_id_is_kept_and_another_one_replaced(api: httpx.Asy
 
 def test_our_own_mistake_says_nothing_of_our_inside() -> None:
     request = RequestFactory().get("/transfers")
-    request.request_id = "r-1"  # type: ignore[attr-defined]
+    request.request_id = "r-1"
     response = exception_response(ValueError("password=hunter2"), request)
     assert (response.status_code, orjson.loads(response.content)["code"]) == (500, "internal_error")
     assert b"hunter2" not in response.content

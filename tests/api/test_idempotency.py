@@ -94,7 +94,7 @@ async def test_a_key_belongs_to_one_request(api: httpx.AsyncClient, name: str) -
     for path, body in others:
         if body is None:
             other = await _call(api, "transfer" if path == "/transfers" else "batch")
-            path, body = other.path, other.body  # noqa: PLW2901
+            path, body = other.path, other.body  # noqa: PLW2901 - the other request from here on
         response = await api.post(path, json=body, headers=headers)
         assert (response.status_code, response.json()["code"]) == (409, "idempotency_key_reused")
 

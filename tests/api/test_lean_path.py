@@ -57,7 +57,7 @@ async def _acquainted(api: httpx.AsyncClient) -> tuple[str, str]:
     """Two merchants that the process has met, with all accounts open."""
     names = await factories.merchant(api, "100.00"), await factories.merchant(api, "100.00")
     for pair in (names, names[::-1], names):
-        await _usual_transfer(api, pair)  # type: ignore[arg-type]
+        await _usual_transfer(api, pair)
     return names
 
 

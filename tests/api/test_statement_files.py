@@ -173,7 +173,7 @@ async def _peak_of_stream(account: Account) -> tuple[int, int, int]:
     response = csv_response(await in_reader(get_period, account, start=None, end=None))
     lines = chunks = 0
     tracemalloc.start()
-    async for chunk in response:  # type: ignore[attr-defined]
+    async for chunk in response:
         chunks += 1
         lines += chunk.count(b"\r\n")
     _, peak = tracemalloc.get_traced_memory()

@@ -292,7 +292,7 @@ def refusals() -> Iterator[list[str]]:
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.msg["claim"])  # type: ignore[index]
+            said.append(record.msg["claim"])
 
     logger, listener = logging.getLogger("people.access.tokens"), Listener()
     level = logger.level

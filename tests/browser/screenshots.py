@@ -96,7 +96,7 @@ def main() -> int:
         for name, (address, height, heading) in pages(page, site).items():
             page.set_viewport_size({"width": WIDTH, "height": height})
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                page.emulate_media(color_scheme=scheme)
                 page.goto(site + address)
                 page.evaluate("document.fonts.ready")
                 if heading:

@@ -65,7 +65,7 @@ def every_page() -> dict[str, str]:
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 def test_every_page_opens_and_fits(root: Page, width: int, scheme: str) -> None:
     root.set_viewport_size({"width": width, "height": 900})
-    root.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    root.emulate_media(color_scheme=scheme)
     wide = {}
     for name, address in every_page().items():
         response = root.goto(address)

@@ -19,7 +19,7 @@ from transfers.models import Hold, Transfer
 
 
 def pay(source: object, target: object, amount: int = 1000) -> UUID:
-    made = post(TransferFunds(source, target, USD, amount, Details(memo="invoice 12")))  # type: ignore[arg-type]
+    made = post(TransferFunds(source, target, USD, amount, Details(memo="invoice 12")))
     assert made is not None
     return made
 

@@ -50,7 +50,7 @@ def pooler(mode: str) -> Iterator[int]:
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
         "ignore_startup_parameters = extra_float_digits\n"
     )
-    process = subprocess.Popen([PGBOUNCER, "-q", str(file)], stderr=subprocess.DEVNULL, **identity)  # type: ignore[call-overload]
+    process = subprocess.Popen([PGBOUNCER, "-q", str(file)], stderr=subprocess.DEVNULL, **identity)
     try:
         deadline = time.monotonic() + 10
         while True:

@@ -105,15 +105,15 @@ class Browser:
 
     def opens(self, request: HttpRequest) -> str | None:
         """Return what went wrong, if anything did that is not the caller's mistake."""
-        request.user, request.session = self.user, self.client.session  # type: ignore[assignment]
-        request._messages = CookieStorage(request)  # type: ignore[attr-defined]
-        request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+        request.user, request.session = self.user, self.client.session
+        request._messages = CookieStorage(request)
+        request._dont_enforce_csrf_checks = True
         view, arguments, options = resolve(request.path)
         try:
             with transaction.atomic():
                 answer = view(request, *arguments, **options)
                 if isinstance(answer, TemplateResponse) and "cl" in (answer.context_data or {}):
-                    list(answer.context_data["cl"].result_list)  # type: ignore[index]
+                    list(answer.context_data["cl"].result_list)
                 transaction.set_rollback(True)
         except (Http404, PermissionDenied, SuspiciousOperation):
             return None

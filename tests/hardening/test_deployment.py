@@ -59,7 +59,7 @@ def test_check_deploy_is_clean_in_production(tmp_path: Path) -> None:
     assert "no issues" in found.stdout
 
 
-@pytest.mark.parametrize("change", [{"LEDGER_AUTH": "open"}, {"LEDGER_AUTH": "open", "LEDGER_BIND": "0.0.0.0"}, {"LEDGER_HTTPS": "0"}])  # noqa: S104
+@pytest.mark.parametrize("change", [{"LEDGER_AUTH": "open"}, {"LEDGER_AUTH": "open", "LEDGER_BIND": "0.0.0.0"}, {"LEDGER_HTTPS": "0"}])
 def test_check_deploy_tells_what_is_not_for_production(tmp_path: Path, change: dict[str, str]) -> None:
     assert check(production(tmp_path) | change).returncode != 0
 

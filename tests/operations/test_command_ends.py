@@ -78,7 +78,7 @@ def test_a_database_of_another_encoding_without_tables_or_without_rights(runner:
     with foreign_database(BYTES) as bytes_url, foreign_database(LATIN) as latin_url, foreign_database(("TEMPLATE template0",)) as empty_url:
         with owner_connection() as owner:
             owner.autocommit = True
-            owner.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")  # type: ignore[arg-type]
+            owner.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")
         parts = urlsplit(database_url())
         stranger_url = parts._replace(netloc=f"{role}:x@{parts.netloc.rpartition('@')[2]}").geturl()
         try:
@@ -98,7 +98,7 @@ def test_a_database_of_another_encoding_without_tables_or_without_rights(runner:
         finally:
             with owner_connection() as owner:
                 owner.autocommit = True
-                owner.execute(f'DROP ROLE "{role}"')  # type: ignore[arg-type]
+                owner.execute(f'DROP ROLE "{role}"')
 
 
 WRITING = {"check_database", "create_roles", "expire_holds", "import_transfers", "purge_idempotency_records", "reconcile", "settle_fees"}

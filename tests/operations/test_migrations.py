@@ -126,7 +126,7 @@ def own_database() -> Iterator[str]:
 
 def _do(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as raw:
-        raw.execute(statement)  # type: ignore[arg-type]
+        raw.execute(statement)
 
 
 class Postings(threading.Thread):
@@ -186,7 +186,7 @@ def database_of_before() -> Iterator[str]:
     """Have a database that the migrations of before the squash made."""
     with own_database() as url:
         with psycopg.connect(url, autocommit=True) as raw:
-            raw.execute((ROOT / "tests/schemas/before_squash.sql").read_text())  # type: ignore[arg-type]
+            raw.execute((ROOT / "tests/schemas/before_squash.sql").read_text())
             raw.execute("INSERT INTO public.merchants_currency VALUES ('USD', 2, 'US Dollar', true)")
         yield url
 
@@ -247,7 +247,7 @@ def test_a_database_that_differs_is_not_adopted_and_stays_as_it_was(ledger: None
     with database_of_before() as url:
         recorded = "SELECT app, name FROM django_migrations ORDER BY id"
         with psycopg.connect(url, autocommit=True) as raw:
-            raw.execute(change)  # type: ignore[arg-type]
+            raw.execute(change)
         before = ask(url, recorded)
         refused = manage(url, "adopt_database")
         assert refused.returncode == 1

@@ -257,7 +257,7 @@ def test_a_row_that_is_no_number_is_named_and_all_others_are_proved(
         "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass", [table]
     ).fetchall()  # fmt: skip
     for (name,) in names:
-        vandal.raw.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')  # type: ignore[arg-type]
+        vandal.raw.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
     (schedule,) = vandal.raw.execute("SELECT fee_schedule_id FROM transfers_transfer WHERE id = %s", [story.transfer]).fetchone() or ("",)
     row: dict[str, tuple[str, object]] = {
         "transfer": ("id", story.transfer), "hold": ("id", story.open_hold), "account": ("id", account), "schedule": ("id", schedule),
@@ -403,7 +403,7 @@ def test_damage_ends_with_one_and_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     code, text = reconcile("--json")
     assert code == 1
     assert json.loads(text)["findings"] == [{"check": "rollups", "subject": "rollups", "detail": "2026-01-01 USD: 5 is not 6"}]
-    assert ReconciliationRun.objects.first().verdict == "damaged"  # type: ignore[union-attr]
+    assert ReconciliationRun.objects.first().verdict == "damaged"
     code, text = reconcile()
     assert (code, "rollups: rollups: 2026-01-01 USD" in text, "DAMAGED: 1 findings" in text) == (1, True, True)
 

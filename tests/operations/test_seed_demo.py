@@ -45,7 +45,7 @@ class Ledgers:
 
     def create(self, name: str, template: str = "template1") -> str:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[arg-type]
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return name
 
     def manage(self, ledger: str, *arguments: str) -> str:
@@ -96,7 +96,7 @@ def test_everything_that_an_operator_looks_at_is_there(ledgers: Ledgers, told: s
     assert states == {"open", "captured", "voided", "expired"}
     refused = dict(ledgers.ask(told, "SELECT code, min(created_at) FROM transfers_refusaltally GROUP BY 1"))
     assert {"insufficient_funds", "account_frozen"} <= set(refused)
-    assert refused["insufficient_funds"] < datetime.now(UTC) - DAY  # type: ignore[operator]
+    assert refused["insufficient_funds"] < datetime.now(UTC) - DAY
 
 
 def test_a_told_history_keeps_every_rule(ledgers: Ledgers, told: str) -> None:
@@ -150,7 +150,7 @@ def test_daily_figures_that_were_summed_up_meanwhile_are_right(ledgers: Ledgers)
     ledgers.seed(ledger, "--transfers", "150", "--months", "2")
     ledgers.manage(ledger, "shell", "-c", refresh)
     days = {row[0] for row in ledgers.ask(ledger, "SELECT DISTINCT day FROM transfers_dailyactivity")}
-    assert min(days) < date.today() - 50 * DAY  # type: ignore[type-var, operator]  # noqa: DTZ011 - far from midnight
+    assert min(days) < date.today() - 50 * DAY  # noqa: DTZ011 - far from midnight
     assert json.loads(ledgers.manage(ledger, "reconcile", "--json"))["verdict"] == "clean"
 
 

@@ -66,13 +66,13 @@ def available(merchant: MerchantIdentity) -> int:
 
 
 def change_page(obj: object, *action: str) -> str:
-    meta = obj._meta  # type: ignore[attr-defined]
+    meta = obj._meta
     return (
         "/".join(
             [reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk]).removesuffix("/change/"), *(action or ("change",))]
         )
         + "/"
-    )  # type: ignore[attr-defined]
+    )
 
 
 LISTS = [

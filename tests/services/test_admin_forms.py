@@ -42,7 +42,7 @@ def root() -> Client:
 
 def words(response: HttpResponse) -> str:
     """What the operator reads: the page's text, or the messages of a page that leads on."""
-    told = " ".join(str(message) for message in get_messages(response.wsgi_request))  # type: ignore[attr-defined]
+    told = " ".join(str(message) for message in get_messages(response.wsgi_request))
     return unescape(" ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())) + " " + told
 
 
@@ -284,7 +284,7 @@ def test_the_export_that_people_open_has_no_formulas(root: Client) -> None:
     answer = root.get(reverse("admin:account_export", args=[account.id]))
 
     async def whole() -> str:
-        return b"".join([part async for part in answer.streaming_content]).decode()  # type: ignore[attr-defined]
+        return b"".join([part async for part in answer.streaming_content]).decode()
 
     text = asyncio.run(whole())
     rows = list(csv.DictReader(io.StringIO(text)))

@@ -45,7 +45,7 @@ class Attacker:
     def _insert(self, table: str, **values: object) -> UUID:
         columns, marks = ", ".join(values), ", ".join(["%s"] * len(values))
         self.raw.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", list(values.values()))
-        return values["id"]  # type: ignore[return-value]
+        return values["id"]
 
     def account(self, merchant: UUID, currency: str, kind: str) -> UUID:
         return self._insert(
@@ -61,7 +61,7 @@ class Attacker:
         }  # fmt: skip
         values |= changes
         posted = self._insert("transfers_transfer", **values)
-        self.posted[posted] = str(values["kind"]), values["created_at"]  # type: ignore[assignment]
+        self.posted[posted] = str(values["kind"]), values["created_at"]
         return posted
 
     def entries(self, *rows: Row, at: datetime | None = None) -> None:
@@ -721,7 +721,7 @@ async def test_two_sessions_cannot_reverse_one_original_twice(api: httpx.AsyncCl
     committed, refusals = 0, []
     with sessions[0], sessions[1]:
         for number, raw in enumerate(sessions):
-            raw.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")  # type: ignore[arg-type]
+            raw.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
             write_reversal(raw, original, UUID(int=uuid4().int), number)
         for raw in sessions:
             try:
@@ -840,7 +840,7 @@ def test_no_amount_may_be_something_that_is_no_number(attacker: Attacker) -> Non
         )
         refusing = [
             rule for (rule,) in rules
-            if only_of(rule, others) and attacker.raw.execute(f"SELECT NOT ({rule}) FROM (SELECT {row}, {texts}) r").fetchone() == (True,)  # type: ignore[arg-type]
+            if only_of(rule, others) and attacker.raw.execute(f"SELECT NOT ({rule}) FROM (SELECT {row}, {texts}) r").fetchone() == (True,)
         ]  # fmt: skip
         assert refusing, f"{table}.{column} takes NaN; its rules are {rules}"
 

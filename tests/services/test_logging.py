@@ -26,9 +26,9 @@ def written(logger: logging.Logger, *, is_json: bool) -> list[dict[str, object]]
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     stream = io.StringIO()
     output = logging.StreamHandler(stream)
-    output.format = lambda record: dumps_line(record.msg)  # type: ignore[method-assign]  # what the formatter for JSON comes to
+    output.format = lambda record: dumps_line(record.msg)
     handler = logging.handlers.QueueHandler(records)
-    handler.prepare = lambda record: record  # type: ignore[method-assign]
+    handler.prepare = lambda record: record
     logger.handlers[:] = [handler]
     listener = CoalescingListener(records, output, is_json=is_json)
     listener.start()

@@ -170,7 +170,7 @@ def test_a_refusal_known_beforehand_is_only_remembered() -> None:
 
 
 def test_an_invalid_request_that_gets_as_far_as_the_plan_is_a_mistake_of_ours() -> None:
-    class Careless(dict):  # type: ignore[type-arg]
+    class Careless(dict):
         def __missing__(self, _key: object) -> AccountState:
             raise InvalidCursor
 

@@ -98,7 +98,7 @@ def test_a_missing_quote_takes_bounded_memory_with_line_breaks_allowed() -> None
 
     endless = Endless()
     with pytest.raises(FileUnreadable, match="is a quote missing"):
-        list(read_records(endless, multiline=True))  # type: ignore[arg-type]
+        list(read_records(endless, multiline=True))
     assert endless.read_bytes < 2 * MAX_RECORD_BYTES
 
 

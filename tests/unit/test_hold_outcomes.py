@@ -256,7 +256,7 @@ def test_a_receiver_who_pays_never_pays_more_than_is_captured() -> None:
 def test_the_state_of_an_account_comes_before_the_terms_of_the_hold(kind: object) -> None:
     hold = stored(HoldPhase.CAPTURED)
     book = book_of(hold)
-    book.accounts[AccountKey(kind.id.int, "USD", AccountKind.WALLET)].status = Status.FROZEN  # type: ignore[attr-defined]
+    book.accounts[AccountKey(kind.id.int, "USD", AccountKind.WALLET)].status = Status.FROZEN
     outcome, _ = decide(book, CaptureHold(hold.terms, None, Details()))
     assert isinstance(outcome.refusal, AccountFrozen)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledger_project.kernel.ids import first_uuid7_at, time_of, uuid7_at
 
-moments = st.datetimes(datetime(1971, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(1971, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 entropies = st.integers(0, 2**62 - 1)
 
 

@@ -35,7 +35,7 @@ ANN, BEN, CLEO, _ = MERCHANTS
 
 
 def move(source: MerchantIdentity, target: MerchantIdentity, amount_minor: int, **details: object) -> TransferFunds:
-    return TransferFunds(source, target, USD, amount_minor, Details(**details))  # type: ignore[arg-type]
+    return TransferFunds(source, target, USD, amount_minor, Details(**details))
 
 
 @st.composite
@@ -54,7 +54,7 @@ schedules = st.builds(
 
 
 def decide(book: Book, *commands: object) -> Plan:
-    return plan([Group(list(commands))], book)  # type: ignore[arg-type]
+    return plan([Group(list(commands))], book)
 
 
 def wallet(book: Book, merchant: MerchantIdentity) -> int:
@@ -108,7 +108,7 @@ def test_one_batch_is_the_same_as_one_by_one(commands: list[object], opening: li
     together, apart = full_book(MERCHANTS, opening), full_book(MERCHANTS, opening)
     at_once = decide(together, *commands)
     one_by_one = [decide(apart, command) for command in commands]
-    assert [o.refusal is None for o in at_once.outcomes[0] if o] == [p.outcomes[0][0].refusal is None for p in one_by_one]  # type: ignore[union-attr]
+    assert [o.refusal is None for o in at_once.outcomes[0] if o] == [p.outcomes[0][0].refusal is None for p in one_by_one]
     assert [wallet(together, m) for m in MERCHANTS] == [wallet(apart, m) for m in MERCHANTS]
 
 
@@ -116,7 +116,7 @@ def test_one_batch_is_the_same_as_one_by_one(commands: list[object], opening: li
 def test_an_atomic_group_posts_all_or_nothing(commands: list[object], opening: list[int]) -> None:
     book = full_book(MERCHANTS, opening)
     before = {k: (a.sequence, a.balance_minor, a.last_hash) for k, a in book.accounts.items()}
-    planned = plan([Group(commands, atomic=True)], book)  # type: ignore[arg-type]
+    planned = plan([Group(commands, atomic=True)], book)
     if any(o is None or o.refusal is not None for o in planned.outcomes[0]):
         assert (planned.transfers, planned.entries) == ([], [])
         assert before == {k: (a.sequence, a.balance_minor, a.last_hash) for k, a in book.accounts.items()}

@@ -84,7 +84,7 @@ class HoldAdmin(JournalAdmin):
         terms = find_hold_terms(hold.id)
 
         def perform(values: dict[str, Any]) -> Done:
-            assert terms is not None  # noqa: S101 - it was just read, and holds stay  # nosec B101
+            assert terms is not None  # it was just read, and holds stay
             _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values)
             return Done("Voided", is_repeat)
 

@@ -143,7 +143,7 @@ class TransferAdmin(JournalAdmin):
         """Send back all that is not yet reversed or a part of it, with its fee or without."""
         transfer: Transfer = self.wanted_object(request, object_id)
         original = find_original(transfer.id)
-        assert original is not None  # noqa: S101 - it was just read, and transfers stay  # nosec B101
+        assert original is not None  # it was just read, and transfers stay
         unit = original.currency
         earlier_minor = [int(minor) for minor in transfer.reversals.order_by("id").values_list("amount_minor", flat=True)]
         left = shown(original.amount_minor - sum(earlier_minor), unit)

@@ -69,7 +69,7 @@ class Story:
 
     def opening(self, member: Member) -> list[Step]:
         """Return how a merchant begins: with money in each of its currencies."""
-        dice = random.Random(f"{self._seed} {member.person.name}")  # noqa: S311 - a demo's dice, repeatable on purpose  # nosec B311
+        dice = random.Random(f"{self._seed} {member.person.name}")
         self._joins(member)
         steps = []
         for position, currency in enumerate(self._held(member)):
@@ -85,7 +85,7 @@ class Story:
 
     def resume(self, member: Member) -> None:
         """Have a merchant take part that is in the ledger already."""
-        dice = random.Random(f"{self._seed} {member.person.name}")  # noqa: S311 - as above  # nosec B311
+        dice = random.Random(f"{self._seed} {member.person.name}")
         self._joins(member)
         for currency in self._held(member):
             self._purses[member.person.name, currency.code] = price(currency, member.person.ticket_usd * 20, dice)
@@ -93,7 +93,7 @@ class Story:
     def movements(self, count: int) -> Iterator[Step]:
         """Return so many movements, in order. Only members whose opening was told, or who resumed, take part."""
         for number in range(count):
-            dice = random.Random(f"{self._seed} {number}")  # noqa: S311 - as above  # nosec B311
+            dice = random.Random(f"{self._seed} {number}")
             yield self._movement(number, dice)
 
     # --- one movement -------------------------------------------------------------------------------------------------------

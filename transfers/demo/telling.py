@@ -133,7 +133,7 @@ class Telling:
     def _moments(self, start: datetime) -> list[datetime]:
         if not self._backdated:
             return [self._end] * self._plan.movements
-        dice = random.Random(self._plan.seed)  # noqa: S311 - a demo's dice, repeatable on purpose  # nosec B311
+        dice = random.Random(self._plan.seed)
         return busy_moments(start + timedelta(minutes=1), self._end, self._plan.movements, dice)
 
     def _settlements(self, treasury: MerchantIdentity, moment: datetime) -> Iterator[_Due]:

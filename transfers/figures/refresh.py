@@ -174,6 +174,6 @@ def rebuild_rollups() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM transfers_rollupmark WHERE id = 1 FOR UPDATE")
         for table in sql.SUMS:
-            cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant  # nosec B608
+            cursor.execute(f"DELETE FROM {table}")
         cursor.execute(sql.START_AFRESH)
     refresh_rollups()

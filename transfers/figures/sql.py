@@ -28,8 +28,8 @@ STEP_END = "SELECT id FROM transfers_transfer WHERE id >= %(low)s AND id < %(hig
 
 # One row that is no number would make all sums of its day none, or stop them for good.
 _READABLE = readable("amount_minor")
-_RANGE = f"(SELECT * FROM transfers_transfer WHERE id >= %(low)s AND id < %(high)s AND {_READABLE})"  # noqa: S608  # nosec B608
-_BEFORE_MARK = f"(SELECT * FROM transfers_transfer WHERE created_at < (SELECT rolled_until FROM transfers_rollupmark) AND {_READABLE})"  # noqa: S608  # nosec B608
+_RANGE = f"(SELECT * FROM transfers_transfer WHERE id >= %(low)s AND id < %(high)s AND {_READABLE})"
+_BEFORE_MARK = f"(SELECT * FROM transfers_transfer WHERE created_at < (SELECT rolled_until FROM transfers_rollupmark) AND {_READABLE})"
 _DAY = "(t.created_at AT TIME ZONE 'UTC')::date"
 
 _ACTIVITY = f"""
@@ -42,7 +42,7 @@ FROM {{transfers}} t LEFT JOIN LATERAL (
     WHERE e.transfer_id = t.id AND e.direction = 'CREDIT' AND e.type IN ('fee', 'fee_refund') AND {readable("e.amount_minor")}
 ) f ON t.kind IN ('transfer', 'capture', 'reversal')
 GROUP BY 1, 2, 3
-"""  # noqa: S608 - put together from constants  # nosec B608
+"""
 
 _LINES = f"""
 FROM {{transfers}} t JOIN transfers_ledgerentry e ON e.transfer_id = t.id AND {readable("e.amount_minor")}
@@ -83,7 +83,7 @@ def add_statement(table: str) -> str:
     columns = ", ".join((*key, *FIGURES[table]))
     adding = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in FIGURES[table])
     return (
-        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM ({select.format(transfers=_RANGE)}) s "  # noqa: S608 - constants  # nosec B608
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM ({select.format(transfers=_RANGE)}) s "
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {adding}"
     )
 
@@ -96,7 +96,7 @@ def differences_statement(table: str) -> str:
     found = ", ".join(f"coalesce(s.{name}, 0) AS found_{name}" for name in figures)
     differs = " OR ".join(f"coalesce(r.{name}, 0) <> coalesce(s.{name}, 0)" for name in figures)
     return (
-        f"SELECT {', '.join(key)}, {stored}, {found} FROM {table} r "  # noqa: S608 - constants  # nosec B608
+        f"SELECT {', '.join(key)}, {stored}, {found} FROM {table} r "
         f"FULL JOIN ({select.format(transfers=_BEFORE_MARK)}) s USING ({', '.join(key)}) WHERE {differs} ORDER BY {', '.join(key)}"
     )
 

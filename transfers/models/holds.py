@@ -26,7 +26,7 @@ class Hold(models.Model):
     status = models.CharField(max_length=8, choices=[(s.value, s.value) for s in HoldStatus])
     fee_schedule = models.ForeignKey(FeeSchedule, models.PROTECT, related_name="+", db_index=False)
     capture = models.ForeignKey("Transfer", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
-    memo = models.CharField(max_length=500, null=True)  # noqa: DJ001 - shown as it was given: absent or empty
+    memo = models.CharField(max_length=500, null=True)
     metadata = models.JSONField(default=dict)
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()

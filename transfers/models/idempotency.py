@@ -17,7 +17,7 @@ class IdempotencyRecord(models.Model):
     key = models.CharField(max_length=255)
     fingerprint = models.BinaryField(max_length=32)
     status_code = models.PositiveSmallIntegerField(null=True)
-    body = models.TextField(null=True)  # noqa: DJ001 - null is "claimed, not answered yet"
+    body = models.TextField(null=True)
     transfer = models.ForeignKey("Transfer", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()

@@ -42,8 +42,8 @@ class Transfer(models.Model):
     fee_schedule = models.ForeignKey(FeeSchedule, models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
     reverses = models.ForeignKey("self", models.PROTECT, null=True, related_name="reversals", db_constraint=False, db_index=False)
     hold = models.ForeignKey("Hold", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
-    external_reference = models.CharField(max_length=255, null=True)  # noqa: DJ001 - absent is not empty: it takes no part in uniqueness
-    memo = models.CharField(max_length=500, null=True)  # noqa: DJ001 - shown as it was given: absent or empty
+    external_reference = models.CharField(max_length=255, null=True)
+    memo = models.CharField(max_length=500, null=True)
     metadata = models.JSONField(default=dict)
     principal = models.CharField(max_length=255)
     request_id = models.CharField(max_length=128)

@@ -52,7 +52,7 @@ class Reply:
 
     def fetchall(self) -> list[Row]:
         """Return its rows."""
-        assert self.result is not None, "asked before the round trip has ended"  # noqa: S101 - a mistake of the caller  # nosec B101
+        assert self.result is not None, "asked before the round trip has ended"  # a mistake of the caller
         transformer = Transformer(self._connection)
         transformer.set_pgresult(self.result)
         return cast("list[Row]", transformer.load_rows(0, self.result.ntuples, tuple))
@@ -67,7 +67,7 @@ def _numbered(statement: str) -> bytes:
     """Return a statement with libpq's placeholders ($1, …) for psycopg's (%s)."""
     first, *others = statement.split("%s")
     text = first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
-    assert "%" not in text, "a percent sign that is no placeholder"  # noqa: S101 - the texts are constants  # nosec B101
+    assert "%" not in text, "a percent sign that is no placeholder"  # the texts are constants
     return text.encode()
 
 
@@ -149,7 +149,7 @@ class Session:
             raise error
 
     def _exchange(self) -> psycopg.Error | None:
-        assert self._replies is not None  # noqa: S101 - between the two ends of a round trip  # nosec B101
+        assert self._replies is not None  # between the two ends of a round trip
         self._pg.pipeline_sync()
         return self._connection.wait(_answers(self._pg, self._replies))
 
@@ -180,7 +180,7 @@ class Session:
 
     def _expect(self) -> Reply:
         """Return the reply of the statement that was just sent."""
-        assert self._replies is not None  # noqa: S101 - between the two ends of a round trip  # nosec B101
+        assert self._replies is not None  # between the two ends of a round trip
         reply = Reply(self._connection)
         self._replies.append(reply)
         return reply

@@ -176,7 +176,7 @@ def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Ou
     waiting = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
     if waiting:
         first, chosen = waiting[turn % len(waiting)]
-        blocker = random.choice(list(chosen.blockers)) if chosen.blockers else None  # noqa: S311 - no secret  # nosec B311
+        blocker = random.choice(list(chosen.blockers)) if chosen.blockers else None
         group = [index for index, outcome in waiting if index == first or blocker in outcome.blockers]
         locking = Locking(frozenset([blocker] if isinstance(blocker, AccountKey) else []))
         _try_again(outcomes, jobs, group, lambda left: batch.post(left, lock_wait_s=SLICE_S, locking=locking))
@@ -206,7 +206,7 @@ def is_passing(error: BaseException) -> bool:
 
 def _pause(attempt: int) -> None:
     """Back off: 5 ms doubling, with jitter so that two workers do not meet again."""
-    time.sleep(0.005 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret  # nosec B311
+    time.sleep(0.005 * 2**attempt * random.uniform(0.5, 1.5))
 
 
 def _outcome(job: Job, results: JobResults) -> JobResults | Unavailable:

@@ -152,14 +152,14 @@ FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::nume
     %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::bigint[])
     AS t(id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, fee_schedule_id, reverses_id, hold_id,
     external_reference, memo, metadata, principal, request_id, later)
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 INSERT_ENTRIES = f"""
 INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash)
 SELECT account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, {_LATER}, hash
 FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::bigint[], %s::bytea[])
     AS e(account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, later, hash)
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 COMPLETE_KEYS = """
 UPDATE transfers_idempotencyrecord r SET status_code = a.status_code, body = a.body, transfer_id = a.transfer_id

@@ -226,7 +226,7 @@ class _Posting:
 
     def _batch_results(self, job: Job, fresh: list[Item], outcomes: list[Outcome | None]) -> JobResults:
         envelope = job.envelope
-        assert envelope is not None  # noqa: S101 - the caller asked  # nosec B101
+        assert envelope is not None  # the caller asked
         if envelope.key is not None and not self.claims.ours(envelope.key):
             self._release_items(job)
             return JobResults(self._replay_batch(job))
@@ -272,8 +272,8 @@ class _Posting:
 
     def _replay_batch(self, job: Job) -> Result:
         envelope = job.envelope
-        assert envelope is not None  # noqa: S101 - the caller asked  # nosec B101
-        assert envelope.key is not None  # noqa: S101 - the caller asked  # nosec B101
+        assert envelope is not None  # the caller asked
+        assert envelope.key is not None  # the caller asked
         stored = self._stored(envelope.key)
         if bytes(stored.fingerprint) != envelope.key.fingerprint:
             return self._refused(job.items[0], IdempotencyKeyReused())

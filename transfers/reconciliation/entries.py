@@ -89,7 +89,7 @@ WITH checked AS MATERIALIZED (
     ) c WHERE reason IS NOT NULL
 )
 SELECT 'entry ' || account_id || ' #' || sequence, reason FROM checked ORDER BY account_id, sequence LIMIT %(limit)s
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 TOTALS = """
 SELECT 'currency ' || currency, 'debits are ' || debits || ', credits are ' || credits FROM (

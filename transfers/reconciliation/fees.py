@@ -67,9 +67,9 @@ WHERE schedule IS NULL OR tier_mode IS NOT NULL
     OR schedule_merchant <> merchant_id OR schedule_currency <> currency_id OR schedule_kind <> kind
     OR effective_from > priced_at OR superseded_at <= priced_at - interval '1 minute'
     OR fee_minor <> {FEE}
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
-_SCHEDULE = f"SELECT {', '.join(SCHEDULE_COLUMNS)} FROM fees_feeschedule WHERE id = %s"  # noqa: S608 - constants  # nosec B608
+_SCHEDULE = f"SELECT {', '.join(SCHEDULE_COLUMNS)} FROM fees_feeschedule WHERE id = %s"
 
 _PAGE = 2_000
 
@@ -87,7 +87,7 @@ def wrong_fees(
             if reason is None:
                 if schedule_id not in schedules:
                     schedules[schedule_id] = _schedule(raw, schedule_id)
-                reason = _wrong_fee(schedules[schedule_id], schedule_id, int(amount), int(fee))  # noqa: PLW2901
+                reason = _wrong_fee(schedules[schedule_id], schedule_id, int(amount), int(fee))  # noqa: PLW2901 - the reason found or made
                 if reason is None:
                     continue
             yield subject, reason
@@ -109,7 +109,7 @@ def _wrong_fee(schedule: Schedule | None, schedule_id: UUID, amount_minor: int, 
 def _schedule(raw: psycopg.Connection[Any], schedule_id: UUID) -> Schedule | None:
     """Return a version of a schedule; None if its amounts or tiers are no numbers."""
     row = psycopg.Cursor(raw).execute(_SCHEDULE, [schedule_id]).fetchone()
-    assert row is not None  # noqa: S101 - the same snapshot just named it  # nosec B101
+    assert row is not None  # the same snapshot just named it
     try:
         return schedule_of(dict(zip(SCHEDULE_COLUMNS, row, strict=True)))
     except (ValueError, ArithmeticError):  # an int of NaN, an int of Infinity or a Decimal of other text

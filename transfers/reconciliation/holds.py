@@ -50,12 +50,12 @@ SELECT 'transfer ' || t.id, 'its hold ' || t.hold_id || ' does not exist'
 FROM transfers_transfer t LEFT JOIN transfers_hold h ON h.id = t.hold_id
 WHERE t.hold_id IS NOT NULL AND h.id IS NULL AND /*transfers*/
 LIMIT %(limit)s
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 LIMITS = f"""
 SELECT 'account ' || a.id, 'its overdraft limit, ' || a.overdraft_limit_minor || ', is no number that can be kept'
 FROM merchants_account a WHERE NOT ({readable("a.overdraft_limit_minor")}) AND /*accounts*/ ORDER BY a.id LIMIT %(limit)s
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 HELD = f"""
 SELECT 'account ' || id, 'it holds ' || balance || ', open holds have reserved ' || reserved FROM (

@@ -38,7 +38,7 @@ WITH checked AS MATERIALIZED (
     ) c WHERE reason IS NOT NULL
 )
 SELECT 'transfer ' || id, reason FROM checked ORDER BY id LIMIT %(limit)s
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 REVERSALS = """
 WITH checked AS MATERIALIZED (

@@ -139,7 +139,7 @@ def list_merchants(
     if search:
         # The grams find candidates by their index (merchants/sql/search.sql), the text itself decides.
         grams = Func(folded_name(), function="ledger_grams", output_field=ArrayField(TextField()))
-        found = found.alias(grams=grams).filter(grams__contains=search_grams(search), name__icontains=search)  # type: ignore[misc]
+        found = found.alias(grams=grams).filter(grams__contains=search_grams(search), name__icontains=search)  # type: ignore[misc]  # the stubs know no aliases
     if status:
         found = found.filter(status=status)
     if only is not None:

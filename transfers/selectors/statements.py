@@ -30,7 +30,7 @@ WHERE account_id = %(account)s AND sequence > %(after)s AND sequence <= %(until)
 _LONG = f"""
 SELECT EXISTS (SELECT 1 FROM transfers_ledgerentry
     WHERE account_id = %s AND sequence > %s AND sequence <= %s AND amount_minor >= {LONG_AMOUNT_MINOR})
-"""  # a constant, so that the planner finds the index of long amounts  # noqa: S608  # nosec B608
+"""  # a constant, so that the planner finds the index of long amounts
 
 
 @dataclass(frozen=True, slots=True)

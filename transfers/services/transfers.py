@@ -123,7 +123,7 @@ async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
     command = await _transfer_command(request, actor)
     if isinstance(command, Refuse):
         raise command.error
-    assert isinstance(command, TransferFunds)  # noqa: S101 - build_transfer makes these two only  # nosec B101
+    assert isinstance(command, TransferFunds)  # build_transfer makes these two only
     if command.target_currency not in {None, command.currency.code}:
         raise CurrencyMismatch(command.currency.code, str(command.target_currency))
     is_active, schedule = await in_reader(_terms, command.source.id, command.currency.code)

@@ -141,7 +141,7 @@ async def _reconcile(stopping: asyncio.Event) -> None:
 
 async def _pause(seconds: float, stopping: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret  # nosec B311
+        await asyncio.wait_for(stopping.wait(), seconds * random.uniform(0.8, 1.2))
 
 
 async def _again_and_again(work: Work, stopping: asyncio.Event) -> None:

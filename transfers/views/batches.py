@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema
 
 from ledger_project.http.idempotency import fingerprint, parse_key
 from ledger_project.http.problems import document, problem_response
+from ledger_project.http.requests import api_request
 from ledger_project.http.responses import raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
@@ -67,7 +68,7 @@ def _item(request: HttpRequest, raw: object) -> BatchItem:
     """Return one item, or what is wrong with it."""
     try:
         values = validate(BatchItemBody, raw)
-        assert isinstance(raw, dict)  # noqa: S101 - validated  # nosec B101
+        assert isinstance(raw, dict)  # validated
         single = {name: value for name, value in raw.items() if name != "idempotency_key"}
         key = Key(actor_of(request).owner, parse_key(values["idempotency_key"]), fingerprint("POST", SINGLE_PATH, single))
         return BatchItem(transfer_request(request, values), key)
@@ -91,7 +92,7 @@ def _render_failure(index: int, result: Result) -> Answer:
 
 
 def _problem_at(index: int, error: LedgerError, request: HttpRequest) -> HttpResponse:
-    assert isinstance(error, InvalidRequest)  # noqa: S101 - nothing else is known before posting  # nosec B101
+    assert isinstance(error, InvalidRequest)  # nothing else is known before posting
     response = problem_response(error, request)
-    body = {**document(error, request_id=request.request_id), "index": index}  # type: ignore[attr-defined]
+    body = {**document(error, request_id=api_request(request).request_id), "index": index}
     return raw_response(response.status_code, dumps(body))

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.problems import problem
+from ledger_project.http.requests import api_request
 from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
@@ -45,7 +46,7 @@ def _described(operation_id: str, description: str, found: type, codes: tuple[st
 
 
 async def _perform(request: HttpRequest, change: Change, show: Callable[[], object], *, reason: str, body: object) -> HttpResponse:
-    request_id: str = request.request_id  # type: ignore[attr-defined]
+    request_id: str = api_request(request).request_id
 
     def render(refusal: Refusal | None) -> Answer:
         return Answer(200, dumps(show())) if refusal is None else Answer(*problem(refusal, request_id=request_id))
@@ -60,7 +61,7 @@ async def _change_merchant(request: HttpRequest, name: str, status: Status, what
     merchant: MerchantIdentity | None = (await identify(names=[name])).merchant(name)
 
     def show() -> object:
-        assert merchant is not None  # noqa: S101 - it was changed  # nosec B101
+        assert merchant is not None  # it was changed
         return merchant_json(selectors.get_merchant(merchant.id))
 
     change = operator_actions.merchant_change(name, merchant, status, what)
@@ -74,7 +75,7 @@ async def _change_account(request: HttpRequest, account_id: str, status: Status,
 
     def show() -> object:
         account = selectors.get_account(wanted)
-        assert account is not None  # noqa: S101 - it was changed  # nosec B101
+        assert account is not None  # it was changed
         return account_json(account)
 
     return await _perform(request, operator_actions.account_change(wanted, status, what), show, reason=values["reason"], body=body)
@@ -159,7 +160,7 @@ class OverdraftView(ApiView):
 
         def show() -> object:
             account = selectors.get_account(wanted)
-            assert account is not None  # noqa: S101 - it was changed  # nosec B101
+            assert account is not None  # it was changed
             return account_json(account)
 
         change = operator_actions.overdraft_change(wanted, limit, limit_minor)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from ledger_project.http.fields import StrictUUID
 from ledger_project.http.idempotency import fingerprint, read_key
 from ledger_project.http.problems import problem
+from ledger_project.http.requests import api_request
 from ledger_project.http.responses import raw_response
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.amount_input import AmountInput
@@ -24,7 +25,7 @@ from transfers.services.transfers import TransferRequest
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return who calls."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor: Actor = api_request(request).actor
     return actor
 
 
@@ -42,8 +43,8 @@ def details_of(request: HttpRequest, body: Mapping[str, Any]) -> Details:
         memo=body.get("memo"),
         metadata=body.get("metadata") or {},
         external_reference=body.get("external_reference"),
-        principal=request.principal,  # type: ignore[attr-defined]
-        request_id=request.request_id,  # type: ignore[attr-defined]
+        principal=api_request(request).principal,
+        request_id=api_request(request).request_id,
     )
 
 
@@ -67,7 +68,7 @@ def transfer_request(request: HttpRequest, body: Mapping[str, Any]) -> TransferR
 
 def renderer(request: HttpRequest, status: int, represent: Callable[[Posted], object]) -> Render:
     """Return what writes the answer inside the posting transaction: the problem of a refusal, or the thing itself."""
-    request_id: str = request.request_id  # type: ignore[attr-defined]
+    request_id: str = api_request(request).request_id
 
     def render(outcome: Outcome) -> Answer:
         if outcome.refusal is not None:
@@ -87,7 +88,7 @@ def answer(request: HttpRequest, result: Result) -> HttpResponse:
         note["code"] = refusal.code
     if result.transfer_id is not None:
         note["transfer_id"] = str(result.transfer_id)
-    request.log = note  # type: ignore[attr-defined]
+    api_request(request).log = note
     headers = {"Idempotent-Replayed": "true"} if result.replayed else {}
     if isinstance(refusal, Unavailable):
         headers["Retry-After"] = str(refusal.retry_after_s)

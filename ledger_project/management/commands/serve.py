@@ -79,7 +79,7 @@ class Command(BaseCommand):
             login = self._load_demo() if settings.LEDGER_EMBEDDED else ""
             connections.close_all()
             for alias in connections:
-                connections[alias].close_pool()  # type: ignore[attr-defined]
+                connections[alias].close_pool()  # type: ignore[attr-defined]  # PostgreSQL's backend has it
             self.stdout.write(_BANNER.format(port=port, login=login, callers=_CALLERS[settings.LEDGER_AUTH]))
             self.stdout.flush()
             self._serve(listener, port, workers)
@@ -118,7 +118,7 @@ class Command(BaseCommand):
     def _load_demo(self) -> str:
         users = get_user_model().objects
         if not users.exists():
-            users.create_superuser("admin", password="admin")  # noqa: S106 - the demo's, on loopback, and said so  # nosec B106
+            users.create_superuser("admin", password="admin")  # noqa: S106 - the demo's, on loopback, and said so
             call_command("seed_demo", "--if-empty")
         demo = users.filter(username="admin").first()
         return "   (demo login: admin / admin)" if demo is not None and demo.check_password("admin") else ""

@@ -13,7 +13,7 @@ from psycopg import sql
 from ledger_project.command_line.runner import IMPOSSIBLE
 from transfers.upkeep.roles import create_role, grants
 
-PASSWORD_VARIABLE = "LEDGER_SERVICE_PASSWORD"  # noqa: S105 - the name of a variable  # nosec B105
+PASSWORD_VARIABLE = "LEDGER_SERVICE_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 class Command(BaseCommand):
