@@ -18,7 +18,7 @@ REACHED = 10_000
 """Rows of a list that can be paged through."""
 
 
-class NewestPaginator(Paginator):  # type: ignore[type-arg]
+class NewestPaginator(Paginator):
     """Pages through the newest rows, ten thousand at most: counting all, or skipping millions to show the last page, reads them all.
 
     Whatever is older is found by search and filters.
@@ -32,7 +32,7 @@ class NewestPaginator(Paginator):  # type: ignore[type-arg]
         return count
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class ReadOnlyAdmin(ModelAdmin):
     """An admin that shows and never writes: no add, change or delete for anybody, by page, action or crafted request."""
 
     actions = None

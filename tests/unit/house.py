@@ -25,6 +25,11 @@ class Module:
         self.text = path.read_text()
         self.lines = self.text.splitlines()
 
+    @property
+    def dotted(self) -> str:
+        """The name by which others import it."""
+        return ".".join(self.path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
     @cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
@@ -65,6 +70,23 @@ def modules(*, migrations: bool = False) -> tuple[Module, ...]:
     """Return all modules of our apps, and manage.py."""
     paths = [path for app in APPS for path in sorted(Path(ROOT, app).rglob("*.py"))]
     return tuple(Module(path) for path in [*paths, Path(ROOT, "manage.py")] if migrations or "migrations" not in path.parts)
+
+
+@cache
+def sources(folder: str) -> tuple[Module, ...]:
+    """Return all modules of another folder."""
+    return tuple(Module(path) for path in sorted(Path(ROOT, folder).rglob("*.py")) if "node_modules" not in path.parts)
+
+
+_SILENCED = re.compile(r"# ?(?:noqa(?:: [A-Z0-9, ]+)?|nosec|type: ?ignore(?:\[[\w, -]+\])?)(.*)")
+
+
+def silenced(module: Module) -> Iterator[tuple[str, str]]:
+    """Yield the place and the reason of each comment that silences a check."""
+    for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
+        found = _SILENCED.search(token.string) if token.type == tokenize.COMMENT else None
+        if found:
+            yield f"{module.name}:{token.start[0]}", found[1].strip(" -#")
 
 
 _DOTTED = re.compile(r"[\w.]+[.:](\w+)$")

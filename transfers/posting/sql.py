@@ -78,7 +78,7 @@ FROM unnest(%s::uuid[]) AS wanted(id)
 JOIN merchants_account a ON a.id = wanted.id
 JOIN merchants_merchant m ON m.id = a.merchant_id
 LEFT JOIN LATERAL ({newest_entry("sequence, balance_after_minor, hash, created_at", account="wanted.id")}) e ON true
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 # What operators can switch off is read here and nowhere before: a key that was answered is answered so again.
 INACTIVE_CURRENCIES = "SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active"

@@ -24,7 +24,7 @@ _HEADS = f"""
 SELECT a.id::text, a.merchant_id::text, a.currency_id, a.kind, e.sequence, encode(e.hash, 'hex'), e.balance_after_minor::text
 FROM merchants_account a
 JOIN LATERAL ({newest_entry("sequence, hash, balance_after_minor", account="a.id")}) e ON true
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 _ANCHORED = """
 SELECT w.account, w.sequence, a.id IS NULL, a.merchant_id::text, a.currency_id, a.kind, encode(e.hash, 'hex'), e.balance_after_minor::text

@@ -109,6 +109,6 @@ SELECT 'currency ' || currency, 'the balances of all accounts add up to ' || tot
     JOIN LATERAL ({newest_entry("balance_after_minor", account="a.id")}) e ON true
     GROUP BY a.currency_id
 ) t WHERE total <> 0 ORDER BY currency LIMIT %(limit)s
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 COUNT = "SELECT count(*) FROM transfers_ledgerentry e WHERE /*entries*/"

@@ -67,4 +67,4 @@ SELECT 'account ' || id, 'it holds ' || balance || ', open holds have reserved '
     ) h ON h.source_merchant_id = a.merchant_id AND h.currency_id = a.currency_id
     WHERE a.kind = 'held' AND /*accounts*/
 ) s WHERE balance <> reserved ORDER BY id LIMIT %(limit)s
-"""  # noqa: S608 - constants  # nosec B608
+"""

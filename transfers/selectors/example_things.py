@@ -22,7 +22,7 @@ SELECT a.id, m.name, e.balance_after_minor AS balance_minor
 FROM merchants_account a JOIN merchants_merchant m ON m.id = a.merchant_id AND m.status = 'active'
 CROSS JOIN LATERAL ({newest_entry("balance_after_minor", account="a.id")}) e
 WHERE a.status = 'active' AND a.kind = 'wallet'
-"""  # noqa: S608 - constants  # nosec B608
+"""
 
 # A transfer that its receiver could send back now, whose sender can pay and hold some more.
 _TRANSFER = f"""
@@ -34,7 +34,7 @@ JOIN merchants_currency c ON c.code = t.currency_id AND c.exponent = 2 AND c.is_
 WHERE t.kind = 'transfer' AND t.amount_minor >= 50 AND s.balance_minor >= 1000 AND g.balance_minor >= 50
     AND NOT EXISTS (SELECT 1 FROM transfers_transfer r WHERE r.reverses_id = t.id)
 ORDER BY t.id DESC LIMIT 1
-"""  # noqa: S608 - constants  # nosec B608
+"""
 _IDLE = """
 SELECT m.name FROM (SELECT * FROM merchants_merchant ORDER BY id DESC LIMIT %(recent)s) m
 WHERE m.status = 'active' AND lower(m.name COLLATE "C") <> 'treasury'

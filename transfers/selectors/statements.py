@@ -20,7 +20,7 @@ from transfers.sql.entries import newest_entry
 _WHERE = "sequence, balance_after_minor, greatest(created_at, clock_timestamp())"
 _NEWEST = newest_entry(_WHERE, account="%s")
 _NEWEST_BEFORE = newest_entry(_WHERE, account="%s", until="< %s")
-_AT_SEQUENCE = f"SELECT {_WHERE} FROM transfers_ledgerentry WHERE account_id = %s AND sequence = %s"  # noqa: S608 - constants  # nosec B608
+_AT_SEQUENCE = f"SELECT {_WHERE} FROM transfers_ledgerentry WHERE account_id = %s AND sequence = %s"
 
 _LINES = """
 SELECT *, %(kind)s AS account_kind, %(merchant)s::uuid AS merchant_id FROM transfers_ledgerentry

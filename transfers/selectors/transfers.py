@@ -175,7 +175,7 @@ def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int)
     else:
         conditions = " AND ".join([conditions, *(side.condition() for side in sides)])
         order = "OFFSET 0" if sides or filters.external_reference is not None else "ORDER BY t.id DESC LIMIT %(limit)s"
-        page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} {order})"  # noqa: S608 - constants  # nosec B608
+        page = f"(SELECT * FROM transfers_transfer t WHERE {conditions} {order})"
     return _COLUMNS.format(source=page) + " ORDER BY t.id DESC LIMIT %(limit)s", parameters
 
 
@@ -185,13 +185,13 @@ def _page_of(driver: _Side, conditions: str) -> str:
     sides = [
         f"""(SELECT p.* FROM ({driver.accounts}) a CROSS JOIN LATERAL (
             SELECT t.{found} FROM transfers_transfer t WHERE t.{column} = a.id AND {conditions}
-            ORDER BY t.id DESC LIMIT %(limit)s) p)"""  # noqa: S608 - constants  # nosec B608
+            ORDER BY t.id DESC LIMIT %(limit)s) p)"""
         for column in driver.columns
     ]
     if len(sides) == 1:
         return sides[0]
-    newest = f"SELECT u.id FROM ({' UNION '.join(sides)}) u ORDER BY u.id DESC LIMIT %(limit)s"  # noqa: S608 - constants  # nosec B608
-    return f"(SELECT * FROM transfers_transfer t WHERE t.id IN ({newest}))"  # noqa: S608 - constants  # nosec B608
+    newest = f"SELECT u.id FROM ({' UNION '.join(sides)}) u ORDER BY u.id DESC LIMIT %(limit)s"
+    return f"(SELECT * FROM transfers_transfer t WHERE t.id IN ({newest}))"
 
 
 def _without_owner(filters: TransferFilters) -> TransferFilters:
