@@ -24,6 +24,16 @@ class Charge(Struct, frozen=True):
         """Who pays."""
         return self.schedule.payer
 
+    @property
+    def sender_fee_minor(self) -> int:
+        """The fee that the sender pays on top of the amount."""
+        return self.fee_minor if self.schedule.payer is Payer.SENDER else 0
+
+    @property
+    def receiver_fee_minor(self) -> int:
+        """The fee that the receiver pays out of the amount."""
+        return self.fee_minor if self.schedule.payer is Payer.RECEIVER else 0
+
 
 def charge_for(ledger: Ledger, source: MerchantIdentity, currency: Currency, kind: TransferKind, amount_minor: int) -> Charge:
     """Return what a movement costs by the schedule in force. Raises ``FeeNotConfigured``, ``FeeExceedsAmount``."""

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from fees.domain import Payer
 from ledger_project.kernel.money import Currency, Money
 from ledger_project.kernel.refusals import DuplicateExternalReference, InsufficientFunds
 from merchants.domain import MerchantIdentity
@@ -46,7 +45,6 @@ def post_draft(ledger: Ledger, draft: Draft, legs: Sequence[Leg]) -> PostedTrans
         if first is not None:
             raise DuplicateExternalReference(draft.details.external_reference, first)
     charge = draft.charge
-    fee_minor = charge.fee_minor if charge else 0
     try:
         ledger.check_legs(legs)
     except Shortfall as shortfall:
@@ -61,8 +59,8 @@ def post_draft(ledger: Ledger, draft: Draft, legs: Sequence[Leg]) -> PostedTrans
         target_account_id=draft.target_account.id,
         currency=draft.currency,
         amount_minor=draft.amount_minor,
-        fee_minor=fee_minor,
-        total_debit_minor=draft.amount_minor + (fee_minor if charge and charge.payer is Payer.SENDER else 0),
+        fee_minor=charge.fee_minor if charge else 0,
+        total_debit_minor=draft.amount_minor + (charge.sender_fee_minor if charge else 0),
         schedule_id=charge.schedule.id if charge else None,
         schedule_version=charge.schedule.version if charge else None,
         reverses=draft.reverses,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from fees.domain import Payer
 from ledger_project.kernel.money import Money
 from ledger_project.kernel.refusals import CaptureExceedsHold, HoldExpired, HoldNotOpen
 from merchants.domain import AccountKind, MerchantIdentity
@@ -27,7 +26,7 @@ def place_hold(command: PlaceHold, ledger: Ledger) -> Posted:
     ledger.check_open(wallet, ledger.account(command.target, currency, AccountKind.WALLET))
     ledger.check_in_use(currency)
     charge = charge_for(ledger, command.source, currency, TransferKind.CAPTURE, amount_minor)
-    reserved_minor = amount_minor + (charge.fee_minor if charge.payer is Payer.SENDER else 0)
+    reserved_minor = amount_minor + charge.sender_fee_minor
     reserved = Money(reserved_minor, currency)
     transfer = _move_reserve(ledger, TransferKind.HOLD, command.source, reserved, hold_id=command.hold_id, details=command.details)
     terms = HoldTerms(
@@ -104,15 +103,12 @@ def _capture_legs(ledger: Ledger, terms: HoldTerms, amount_minor: int, charge: C
     wallet = ledger.account(terms.source, terms.currency, AccountKind.WALLET)
     held = ledger.account(terms.source, terms.currency, AccountKind.HELD)
     target = ledger.account(terms.target, terms.currency, AccountKind.WALLET)
-    payer_fee_minor = charge.fee_minor if charge.payer is Payer.SENDER else 0
-    shares = share_reserve(terms.reserved_minor, captured_minor=amount_minor, fee_minor=payer_fee_minor)
+    shares = share_reserve(terms.reserved_minor, captured_minor=amount_minor, fee_minor=charge.sender_fee_minor)
     legs = [Leg(held, EntryType.CAPTURE, -shares.receiver_minor), Leg(target, EntryType.CAPTURE, shares.receiver_minor)]
-    if charge.payer is Payer.SENDER:
-        fees = ledger.account(terms.source, terms.currency, AccountKind.FEES)
-        legs += fee_legs(held, fees, shares.fees_minor)
-        legs += fee_legs(wallet, fees, payer_fee_minor - shares.fees_minor)
-    else:
-        legs += fee_legs(target, ledger.account(terms.target, terms.currency, AccountKind.FEES), charge.fee_minor)
+    payer_fees = ledger.account(terms.source, terms.currency, AccountKind.FEES)
+    legs += fee_legs(held, payer_fees, shares.fees_minor)
+    legs += fee_legs(wallet, payer_fees, charge.sender_fee_minor - shares.fees_minor)
+    legs += fee_legs(target, ledger.account(terms.target, terms.currency, AccountKind.FEES), charge.receiver_fee_minor)
     if shares.payer_minor:
         legs += [Leg(held, EntryType.HOLD_RELEASE, -shares.payer_minor), Leg(wallet, EntryType.HOLD_RELEASE, shares.payer_minor)]
     return legs

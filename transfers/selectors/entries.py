@@ -12,11 +12,11 @@ from msgspec import Struct
 from ledger_project.kernel.money import Currency
 
 _ENTRIES = """
-SELECT e.account_id, e.account_kind, e.sequence, e.transfer_id, e.direction, e.type, e.amount_minor, e.balance_after_minor, e.created_at,
-    t.memo, t.external_reference,
+SELECT e.account_id, e.account_kind, e.transfer_id, e.sequence, e.direction, e.type, e.amount_minor, e.balance_after_minor,
     CASE WHEN e.type IN ('fee', 'fee_refund') OR 'external' IN (s.kind, g.kind) THEN NULL
          WHEN t.kind IN ('hold', 'hold_release') THEN hm.name
-         WHEN s.merchant_id = e.merchant_id THEN gm.name ELSE sm.name END
+         WHEN s.merchant_id = e.merchant_id THEN gm.name ELSE sm.name END,
+    t.memo, t.external_reference, e.created_at
 FROM ({entries}) e
 JOIN transfers_transfer t ON t.id = e.transfer_id
 JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
@@ -72,27 +72,14 @@ def read_entries(entries: str, parameters: dict[str, Any], *, order: str, curren
             transfer_id=transfer_id,
             sequence=sequence,
             direction=direction,
-            type=entry_type,
+            type=type_,
             amount_minor=int(amount),
             balance_after_minor=int(balance),
             currency=currency,
             counterparty=counterparty,
             memo=memo,
             external_reference=reference,
-            created_at=created_at,
+            created_at=at,
         )
-        for (
-            account_id,
-            account_kind,
-            sequence,
-            transfer_id,
-            direction,
-            entry_type,
-            amount,
-            balance,
-            created_at,
-            memo,
-            reference,
-            counterparty,
-        ) in rows
+        for account_id, account_kind, transfer_id, sequence, direction, type_, amount, balance, counterparty, memo, reference, at in rows
     ]

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from ledger_project.http.members import Json, Members, amount_members, answered_amount
 from transfers.serializers.transfers import ScheduleJson
-from transfers.services.transfers import Quote
+from transfers.services.quotes import Quote
 
 
 class QuoteJson(Members):

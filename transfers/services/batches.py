@@ -40,9 +40,10 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
     An invalid item fails alone and is not remembered; with ``envelope.atomic`` the first failure fails all and nothing is posted.
     """
     requests = [item.request for item in items if item.request is not None]
-    names = {name for r in requests for name in (r.from_merchant, r.to_merchant) if name is not None}
-    wallet_ids = {wallet_id for r in requests for wallet_id in (r.source_account_id, r.dest_account_id) if wallet_id is not None}
-    identities = await identify(names=names, wallet_ids=wallet_ids)
+    identities = await identify(
+        names={name for request in requests for name in request.names()},
+        wallet_ids={wallet_id for request in requests for wallet_id in request.wallet_ids()},
+    )
     currencies = {code: await find_currency(code) for code in {r.currency for r in requests if r.currency is not None}}
     built = await map_in_slices(lambda item: _build(item, identities, currencies, actor=actor, envelope_key=envelope.key), items)
     if envelope.atomic:
@@ -61,7 +62,7 @@ def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Re
     one has to be sent again.
     """
     requests = [item.request for item in items if item.request is not None]
-    identities = identify_now(names={name for r in requests for name in (r.from_merchant, r.to_merchant) if name is not None})
+    identities = identify_now(names={name for request in requests for name in request.names()})
     currencies = {code: find_currency_now(code) for code in {r.currency for r in requests if r.currency is not None}}
     built = [_build(item, identities, currencies, actor=ANONYMOUS) for item in items]
     try:

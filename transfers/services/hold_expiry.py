@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from ledger_project.kernel.refusals import HoldExpired, HoldNotOpen
 from transfers.domain.commands import Details, ExpireHold, HoldTerms
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.posting import engine
@@ -53,7 +54,7 @@ def _release(terms: list[HoldTerms]) -> Sweep:
         decided = outcome.result.decided
         if decided.transfer is not None and decided.hold is not None and decided.hold.status is HoldStatus.EXPIRED:
             released += 1
-        elif decided.refusal is not None and decided.refusal.code not in {"hold_expired", "hold_not_open"}:
+        elif decided.refusal is not None and not isinstance(decided.refusal, HoldExpired | HoldNotOpen):
             failed += 1
             log.error("hold.expiry_refused", hold_id=str(term.id), code=decided.refusal.code)
     return Sweep(len(terms), released, failed)

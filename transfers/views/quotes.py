@@ -12,7 +12,7 @@ from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope
 from transfers.serializers.quotes import QuoteJson, quote_json
 from transfers.serializers.transfers import TransferBody
-from transfers.services import transfers
+from transfers.services import quotes
 from transfers.views.posting_calls import actor_of, transfer_request
 from transfers.views.refusal_codes import FEE_CODES
 
@@ -43,5 +43,5 @@ class QuoteView(ApiView):
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Say what a transfer would cost now; moves nothing and needs no key."""
         values = validate(TransferBody, read_body(request))
-        quote = await transfers.quote_transfer(transfer_request(request, values), actor=actor_of(request))
+        quote = await quotes.quote_transfer(transfer_request(request, values), actor=actor_of(request))
         return json_response(quote_json(quote))

@@ -1,0 +1,59 @@
+"""Quotes: what a transfer would cost now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from fees.domain import Schedule
+from ledger_project.database.readers import in_reader
+from ledger_project.kernel.actors import Actor
+from ledger_project.kernel.money import Currency
+from ledger_project.kernel.refusals import CurrencyInactive, CurrencyMismatch, FeeNotConfigured
+from merchants.selectors import is_active_now
+from transfers import selectors
+from transfers.domain.charges import charge_by
+from transfers.domain.commands import Refuse
+from transfers.services.transfers import TransferRequest, transfer_command
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a transfer would cost now, in minor units."""
+
+    currency: Currency
+    amount_minor: int
+    fee_minor: int
+    total_debit_minor: int
+    receiver_gets_minor: int
+    schedule: Schedule
+
+
+async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
+    """Return what this transfer would cost by the schedule in force; moves nothing.
+
+    Raises what the transfer would, but for funds and the state of the accounts, which may change before it is made.
+    """
+    command = await transfer_command(request, actor)
+    if isinstance(command, Refuse):
+        raise command.error
+    if command.target_currency not in {None, command.currency.code}:
+        raise CurrencyMismatch(command.currency.code, str(command.target_currency))
+    is_active, schedule = await in_reader(_terms, command.source.id, command.currency.code)
+    if not is_active:
+        raise CurrencyInactive(command.currency.code)
+    if schedule is None:
+        raise FeeNotConfigured(command.source.name, command.currency.code)
+    charge = charge_by(schedule, command.currency, command.amount_minor)
+    return Quote(
+        currency=command.currency,
+        amount_minor=command.amount_minor,
+        fee_minor=charge.fee_minor,
+        total_debit_minor=command.amount_minor + charge.sender_fee_minor,
+        receiver_gets_minor=command.amount_minor - charge.receiver_fee_minor,
+        schedule=schedule,
+    )
+
+
+def _terms(merchant_id: UUID, code: str) -> tuple[bool, Schedule | None]:
+    return is_active_now(code), selectors.applicable_schedule(merchant_id, code)
