@@ -85,7 +85,7 @@ def measure() -> int:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    from transfers.figures.read import read_summary
+    from transfers.figures.periods import read_summary
 
     client = Client()
     client.force_login(User.objects.create_superuser(f"bench-{time.time_ns()}"))

@@ -16,7 +16,7 @@ from console.panels import Cell, Panel
 from ledger_project.kernel.days import day_of
 from ledger_project.kernel.errors import LedgerError
 from people.access.operators import OPERATOR_PERMISSION
-from transfers.figures.read import read_summary
+from transfers.figures.periods import read_summary
 from transfers.figures.summary import INTERNAL_KINDS, Reconciliation, Summary, currencies_in_use
 
 PERIODS = (7, 30, 90, 365)

@@ -1,10 +1,10 @@
 """Tables of the transfers app."""
 
+from transfers.models.figures import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, RefusalTally, RollupMark
 from transfers.models.holds import Hold
 from transfers.models.idempotency import IdempotencyRecord
 from transfers.models.journal import LedgerEntry, Transfer
 from transfers.models.reconciliation import ReconciliationRun
-from transfers.models.rollups import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, RefusalTally, RollupMark
 
 __all__ = [
     "DailyActivity",

@@ -14,8 +14,8 @@ from ledger_project.kernel.ids import first_uuid7_at
 from transfers.reconciliation.entries import COUNT, ENTRIES, TOTALS, ZERO_SUM
 from transfers.reconciliation.fees import wrong_fees
 from transfers.reconciliation.holds import HELD, HOLDS, LIMITS
-from transfers.reconciliation.keys import KEYS
-from transfers.reconciliation.movements import REVERSALS, TRANSFERS
+from transfers.reconciliation.idempotency import KEYS
+from transfers.reconciliation.transfers import REVERSALS, TRANSFERS
 
 Raw = psycopg.Connection[Any]
 Wrong = Iterator[tuple[str, str]]
