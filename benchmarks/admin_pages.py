@@ -85,7 +85,7 @@ def measure() -> int:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    from transfers.figures.periods import read_summary
+    from transfers.figures.summary import read_summary
 
     client = Client()
     client.force_login(User.objects.create_superuser(f"bench-{time.time_ns()}"))
@@ -111,7 +111,7 @@ def measure() -> int:
 
 
 def run(entries: int, merchants: int) -> int:
-    """Fill, measure the rollups, then the pages."""
+    """Fill, measure the figures, then the pages."""
     import django
 
     django.setup()
@@ -121,7 +121,8 @@ def run(entries: int, merchants: int) -> int:
 
     from benchmarks.fill import fill
     from ledger_project.database.embedded import EmbeddedPostgres
-    from transfers.figures.refresh import refresh_rollups, rollup_differences
+    from transfers.figures.differences import figure_differences
+    from transfers.figures.refresh import refresh_figures
 
     with EmbeddedPostgres(settings.LEDGER_DATA_DIR).running():
         call_command("migrate", verbosity=0)
@@ -136,10 +137,10 @@ def run(entries: int, merchants: int) -> int:
             cursor.execute("SELECT count(*) FROM transfers_ledgerentry")
             print(f"{cursor.fetchone()[0]:,} entries")
         started = time.perf_counter()
-        refresh_rollups()
+        refresh_figures()
         print(f"refresh with nothing new: {(time.perf_counter() - started) * 1000:.1f} ms")
         started = time.perf_counter()
-        assert rollup_differences() == []
+        assert figure_differences() == []
         print(f"comparing all figures with all entries: {time.perf_counter() - started:.1f} s")
         return measure()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.db import connection, transaction
 
-from transfers.figures.refresh import rebuild_rollups
+from transfers.figures.refresh import rebuild_figures
 
 CURRENCIES = {"USD": (0.7, 5_000_000, 120_00), "EUR": (0.2, 4_000_000, 90_00), "BTC": (0.1, 500_000_000, 300_000)}
 """For each currency its share of the transfers, what each merchant begins with, and the usual amount, in minor units."""
@@ -115,4 +115,4 @@ def fill(*, merchants: int, entries: int, days: int = 90) -> None:
         cursor.execute(_KEYS)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    rebuild_rollups()
+    rebuild_figures()

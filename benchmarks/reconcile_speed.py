@@ -52,7 +52,8 @@ def _measure(socket_dir: str, entries: int) -> None:
     from django.db import connections
 
     from benchmarks.bulk_ledger import fill
-    from transfers.reconciliation.run import Reconciliation, reconcile
+    from transfers.figures.differences import figure_differences
+    from transfers.reconciliation.run import ReconciliationRequest, reconcile
 
     with psycopg.connect(host=socket_dir, user="postgres", dbname="ledger", autocommit=True) as raw:
         count = fill(raw, entries=entries)
@@ -74,7 +75,7 @@ def _measure(socket_dir: str, entries: int) -> None:
                 steps[last[0]] = min(now - last[1], steps.get(last[0], now))
                 last[:] = [name, now]
 
-            run = reconcile(Reconciliation(), progress=step)
+            run = reconcile(ReconciliationRequest(), figure_differences=figure_differences, progress=step)
             step("", "")
             proved.append(time.perf_counter() - started)
             assert run.verdict == "clean", run.findings

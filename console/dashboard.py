@@ -16,8 +16,8 @@ from console.panels import Cell, Panel
 from ledger_project.kernel.days import day_of
 from ledger_project.kernel.errors import LedgerError
 from people.access.operators import OPERATOR_PERMISSION
-from transfers.figures.periods import read_summary
-from transfers.figures.summary import INTERNAL_KINDS, Reconciliation, Summary, currencies_in_use
+from transfers.figures.summary import INTERNAL_KINDS, Summary, currencies_in_use, read_summary
+from transfers.reconciliation.run import LastReconciliation
 
 PERIODS = (7, 30, 90, 365)
 
@@ -42,7 +42,7 @@ def _ago(moment: datetime) -> str:
     return f"{seconds} s ago"
 
 
-def _reconciliation_card(run: Reconciliation | None) -> Card:
+def _reconciliation_card(run: LastReconciliation | None) -> Card:
     if run is None:
         return Card("Last reconciliation", "never reconciled", "run manage.py reconcile", tone="bad")
     clean = run.verdict == "clean"

@@ -11,12 +11,9 @@ class TransfersConfig(AppConfig):
     def ready(self) -> None:
         """Tie the engine and the periodic work to the life of a serving process."""
         from ledger_project.process.lifecycle import on_shutdown, on_startup
-        from transfers.figures.refresh import rollup_differences
         from transfers.posting import engine
-        from transfers.reconciliation.run import EXTRA_CHECKS
         from transfers.upkeep import periodic
 
-        EXTRA_CHECKS.append(("rollups", rollup_differences))
         on_startup(periodic.start)
         on_shutdown(engine.drain_engine)
         on_shutdown(periodic.stop)

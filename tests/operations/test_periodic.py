@@ -147,7 +147,7 @@ def test_web_processes_leave_it_to_the_worker_where_they_are_told_so(ledger: Non
     assert settings.LEDGER_PERIODIC == "web"
     code = (
         "import asyncio, json, django; django.setup()\n"
-        "from transfers import periodic\n"
+        "from transfers.upkeep import periodic\n"
         "async def names():\n"
         "    await periodic.start()\n"
         "    found = sorted(task.get_name() for task in periodic._tasks)\n"

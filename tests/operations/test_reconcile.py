@@ -15,10 +15,10 @@ from django.core.management import CommandError, call_command
 
 from tests.operations.stories import Story, raw_connection, tell
 from transfers.domain.hashing import GENESIS, entry_hash, posting_bytes
+from transfers.management.commands import reconcile as command
 from transfers.models import ReconciliationRun
-from transfers.reconciliation import run as reconciliation
 from transfers.reconciliation.anchors import AnchorUnreadable, broken_anchors, write_anchor
-from transfers.reconciliation.run import Scope, prove
+from transfers.reconciliation.run import ProofScope, prove
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ class Vandal:
         assert self.raw.execute(statement, values).rowcount > 0, "the damage must happen"
 
     def findings(self, **scope: Any) -> list[tuple[str, str, str]]:
-        return [(f.check, f.subject, f.detail) for f in prove(self.raw, Scope(**scope)).findings]
+        return [(f.check, f.subject, f.detail) for f in prove(self.raw, ProofScope(**scope)).findings]
 
     def named(self, **scope: Any) -> set[str]:
         return {subject for _, subject, _ in self.findings(**scope)}
@@ -325,8 +325,8 @@ def test_a_history_that_was_rewritten_as_a_whole_is_found_by_an_anchor_only(vand
     write_anchor(vandal.raw, file, ReconciliationRun._meta.get_field("started_at").to_python("2026-01-01T00:00:00+00:00"))
     assert list(broken_anchors(vandal.raw, file)) == []
     account = rewrite_history(vandal, story)
-    assert prove(vandal.raw, Scope()).clean
-    named = {finding.subject for finding in prove(vandal.raw, Scope(), anchor=file).findings}
+    assert prove(vandal.raw, ProofScope()).clean
+    named = {finding.subject for finding in prove(vandal.raw, ProofScope(), anchor=file).findings}
     assert f"account {account}" in named
 
 
@@ -399,7 +399,7 @@ def test_the_command_writes_verifies_and_advances_an_anchor(story: Story, tmp_pa
 
 
 def test_damage_ends_with_one_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconciliation, "EXTRA_CHECKS", [("rollups", lambda: ["2026-01-01 USD: 5 is not 6"])])
+    monkeypatch.setattr(command, "figure_differences", lambda: ["2026-01-01 USD: 5 is not 6"])
     code, text = reconcile("--json")
     assert code == 1
     assert json.loads(text)["findings"] == [{"check": "rollups", "subject": "rollups", "detail": "2026-01-01 USD: 5 is not 6"}]
@@ -421,7 +421,7 @@ def test_it_never_waits_for_a_posting_nor_a_posting_for_it(story: Story) -> None
         assert reconcile("--account", str(story.account(story.payer)))[0] == 0
         raw.rollback()
         raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        assert prove(raw, Scope()).clean
+        assert prove(raw, ProofScope()).clean
         modes = raw.execute("SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'").fetchall()
         assert {mode for (mode,) in modes} == {"AccessShareLock"}
         tell()

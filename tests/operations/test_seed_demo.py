@@ -22,7 +22,7 @@ from tests.own_servers import ask, manage
 from transfers.demo.days import busy_moments
 from transfers.demo.people import CAST, USD_PER_UNIT
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds, Withdraw
-from transfers.models import LedgerEntry, RollupMark, Transfer
+from transfers.models import FiguresMark, LedgerEntry, Transfer
 from transfers.posting import sql
 from transfers.posting.pipeline import Session
 from transfers.services import backdating
@@ -145,7 +145,7 @@ def test_a_second_run_goes_on_where_the_first_one_ended(ledgers: Ledgers) -> Non
 def test_daily_figures_that_were_summed_up_meanwhile_are_right(ledgers: Ledgers) -> None:
     """As when the service runs while the demo is told: the mark is past the story's time, again and again."""
     ledger = ledgers.create("rolled", "empty")
-    refresh = "from transfers.services.rollups import refresh_rollups; refresh_rollups()"
+    refresh = "from transfers.figures.refresh import refresh_figures; refresh_figures()"
     ledgers.manage(ledger, "shell", "-c", refresh)
     ledgers.seed(ledger, "--transfers", "150", "--months", "2")
     ledgers.manage(ledger, "shell", "-c", refresh)
@@ -198,7 +198,7 @@ def test_what_comes_after_everything_gets_the_moments_it_is_given(ledger: None) 
     assert [r.outcome.refusal is None for r in results if r.outcome is not None] == [True, False, True]
     for result, moment in ((results[0], moments[0]), (results[2], moments[2])):
         assert {entry.created_at for entry in LedgerEntry.objects.filter(transfer_id=result.transfer_id)} == {moment}
-    assert RollupMark.objects.get().rolled_until <= moments[0]
+    assert FiguresMark.objects.get().rolled_until <= moments[0]
     later = post(Deposit(payer, USD, 1, Details())).transfer_id
     assert Transfer.objects.get(id=later).created_at > moments[2]
 

@@ -30,8 +30,9 @@ from transfers.domain.commands import (
     Withdraw,
 )
 from transfers.figures import sql
-from transfers.figures.refresh import rebuild_rollups, refresh_rollups, rollup_differences
-from transfers.models import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, RollupMark
+from transfers.figures.differences import figure_differences
+from transfers.figures.refresh import rebuild_figures, refresh_figures
+from transfers.models import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, FiguresMark
 from transfers.posting import transaction as posting
 from transfers.posting.jobs import Item, Job, Key
 from transfers.posting.synchronous import bare, post_now
@@ -58,8 +59,8 @@ def settle() -> None:
     """Refresh until everything that is committed now is in the figures: background work of others may be under way."""
     wanted = datetime.now(UTC)
     for _ in range(400):
-        refresh_rollups()
-        if RollupMark.objects.get().rolled_until > wanted:
+        refresh_figures()
+        if FiguresMark.objects.get().rolled_until > wanted:
             return
         threading.Event().wait(0.02)
     raise AssertionError("the mark does not move")
@@ -103,7 +104,7 @@ def test_the_figures_are_what_the_entries_say() -> None:
     assert changes["hold"][0] == 2
     mine = DailyMerchant.objects.get(currency="CHF", merchant_id=target.id, day=datetime.now(UTC).date())
     assert (int(mine.sent_minor), int(mine.received_minor)) == (1000, 100_000 + 1000 + 1500)
-    assert rollup_differences() == []
+    assert figure_differences() == []
 
 
 def test_the_value_of_all_accounts_of_a_currency_is_zero_in_sum_because_every_transfer_balances() -> None:
@@ -120,9 +121,9 @@ def test_refreshing_again_changes_nothing() -> None:
     settle()
     before = activity(CHF, "opening")
     for _ in range(3):
-        refresh_rollups()
+        refresh_figures()
     assert activity(CHF, "opening") == before
-    assert rollup_differences() == []
+    assert figure_differences() == []
 
 
 def in_thread(function: Callable[[], None]) -> threading.Thread:
@@ -154,13 +155,13 @@ def test_a_transfer_that_is_decided_early_and_committed_late_is_not_missed() -> 
     post(TransferFunds(quick, new_merchant(), CHF, 222, Details()))
     moment = datetime.now(UTC)
     for _ in range(3):
-        refresh_rollups()
-    assert RollupMark.objects.get().rolled_until < moment  # it waits for the slow one
+        refresh_figures()
+    assert FiguresMark.objects.get().rolled_until < moment  # it waits for the slow one
     commit.set()
     thread.join()
     settle()
     assert gained(before, activity(CHF, "transfer"))[:2] == (2, 333)
-    assert rollup_differences() == []
+    assert figure_differences() == []
 
 
 def test_figures_go_on_under_transactions_that_always_overlap() -> None:
@@ -182,11 +183,11 @@ def test_figures_go_on_under_transactions_that_always_overlap() -> None:
     threads = [in_thread(overlap(offset)) for offset in (0, 0.03, 0.06)]
     try:
         for _ in range(400):
-            refresh_rollups()
-            if RollupMark.objects.get().rolled_until > started:
+            refresh_figures()
+            if FiguresMark.objects.get().rolled_until > started:
                 break
             stop.wait(0.02)
-        assert RollupMark.objects.get().rolled_until > started
+        assert FiguresMark.objects.get().rolled_until > started
     finally:
         stop.set()
         for thread in threads:
@@ -200,7 +201,7 @@ def test_several_that_refresh_at_once_count_each_transfer_once() -> None:
 
     def refresh_often() -> None:
         for _ in range(10):
-            refresh_rollups()
+            refresh_figures()
 
     threads = [in_thread(refresh_often) for _ in range(4)]
     for _ in range(20):
@@ -209,7 +210,7 @@ def test_several_that_refresh_at_once_count_each_transfer_once() -> None:
         thread.join()
     settle()
     assert gained(before, activity(CHF, "transfer"))[:2] == (20, 200)
-    assert rollup_differences() == []
+    assert figure_differences() == []
 
 
 def test_a_refresh_that_is_killed_half_way_is_done_by_the_next_one() -> None:
@@ -227,7 +228,7 @@ def test_a_refresh_that_is_killed_half_way_is_done_by_the_next_one() -> None:
             pids.append(cursor.fetchone()[0])
         ready.set()
         with pytest.raises(DatabaseFailure):
-            refresh_rollups()
+            refresh_figures()
 
     with transaction.atomic(), connection.cursor() as cursor:
         # The last table: it stops after the others. (A share lock takes no transaction number, which would hold the mark back.)
@@ -243,21 +244,21 @@ def test_a_refresh_that_is_killed_half_way_is_done_by_the_next_one() -> None:
         thread.join()
     settle()
     assert gained(before, activity(CHF, "transfer"))[:2] == (1, 10)
-    assert rollup_differences() == []
+    assert figure_differences() == []
 
 
 def test_a_figure_that_was_tampered_with_is_named_and_mended_from_the_journal() -> None:
     new_merchant()
     settle()
     DailyActivity.objects.filter(currency="CHF", kind="opening").update(volume_minor=1)
-    found = [d for d in rollup_differences() if d.table == "transfers_dailyactivity"]
+    found = [d for d in figure_differences() if d.table == "transfers_dailyactivity"]
     assert found
     assert found[0].key["currency"] == "CHF"
     assert found[0].stored["volume_minor"] == 1
     assert found[0].recomputed["volume_minor"] > 1
-    rebuild_rollups()
+    rebuild_figures()
     settle()
-    assert rollup_differences() == []
+    assert figure_differences() == []
 
 
 def refusals(code: str, currency: str) -> int:

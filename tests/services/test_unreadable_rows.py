@@ -9,7 +9,8 @@ import pytest
 from django.db import connection, transaction
 
 from tests.operations.stories import Story, tell
-from transfers.figures.refresh import rebuild_rollups, rollup_differences
+from transfers.figures.differences import figure_differences
+from transfers.figures.refresh import rebuild_figures
 from transfers.selectors import TransferFilters, list_transfers
 from transfers.selectors.holds import due_holds, list_holds, unreadable_due_holds
 
@@ -64,5 +65,5 @@ def test_the_sweep_names_it(damaged: tuple[UUID, UUID]) -> None:
 
 def test_the_days_are_summed_up_without_it(damaged: tuple[UUID, UUID]) -> None:
     del damaged
-    rebuild_rollups()
-    assert rollup_differences() == []
+    rebuild_figures()
+    assert figure_differences() == []

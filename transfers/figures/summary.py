@@ -1,7 +1,6 @@
-"""What operators want to see of the whole service: figures of one currency over some days, from the rollups, never from a scan.
+"""The summary that the dashboard and the API show: the daily figures of one currency over some days, never a scan of the journal.
 
-Nothing here is ever summed across currencies. Figures of days come from the daily tables and are as fresh as ``as_of``; open holds and
-the last reconciliation are read as they are now.
+No currency is summed with another. Figures of days are as fresh as ``as_of``; open holds and the last reconciliation are those of now.
 """
 
 from __future__ import annotations
@@ -11,20 +10,26 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.apps import apps
 from django.db import connection
 
+from ledger_project.kernel.errors import UnknownCurrency
 from ledger_project.kernel.money import Currency
 from merchants.domain import TREASURY, AccountKind
 from merchants.models import Merchant
+from merchants.selectors import find_currency_now
 from transfers.domain.kinds import TransferKind
-from transfers.models import RollupMark
+from transfers.figures.periods import resolve_period
+from transfers.figures.refresh import refresh_figures
+from transfers.models import FiguresMark
+from transfers.reconciliation.run import LastReconciliation, last_reconciliation
 from transfers.selectors.balances import get_balances
 
-TOP_MERCHANTS = 8
+_TOP_MERCHANTS = 8
+_FALLBACK = "USD"
+"""The currency that is shown where nothing was posted yet."""
 
 INTERNAL_KINDS = (TransferKind.HOLD.value, TransferKind.HOLD_RELEASE.value, TransferKind.FEE_SETTLEMENT.value)
-"""Kinds that move money within one merchant or to the platform: they are shown, and left out of the days' numbers and volumes."""
+"""Kinds that move money within one merchant or to the platform. They are shown by themselves; the days' sums leave them out."""
 
 _CURRENCIES = "SELECT currency FROM transfers_dailyactivity WHERE day >= %(first)s GROUP BY currency ORDER BY sum(transfers) DESC, currency"
 
@@ -103,20 +108,9 @@ class MerchantFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """The newest proof of the whole ledger that came to an end."""
-
-    verdict: str
-    finished_at: datetime
-    entries_checked: int
-    findings: int
-    scope: str
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of one currency over days, both included. Value is what merchants had at the period's end; the treasury is the
-    platform's own and no part of it. ``fees_unswept_minor`` lies in fee accounts."""
+    """The figures of one currency from the ``first`` day to the ``last``. Value is what merchants had at the period's end, without the
+    treasury, which is the platform's own. ``fees_unswept_minor`` is in the fee accounts."""
 
     currency: Currency
     first: date
@@ -133,7 +127,7 @@ class Summary:
     top_merchants: list[MerchantFigures]
     open_holds: int
     open_holds_minor: int
-    reconciliation: Reconciliation | None
+    reconciliation: LastReconciliation | None
 
     @property
     def value_minor(self) -> int:
@@ -151,16 +145,20 @@ class Summary:
         return sum(kind.fee_refunds_minor for kind in self.kinds)
 
 
-def last_reconciliation() -> Reconciliation | None:
-    """Return the newest finished reconciliation; None where there never was one (or this installation keeps none)."""
-    model = apps.all_models["transfers"].get("reconciliationrun")
-    if model is None:
-        return None
-    run: Any = model._default_manager.filter(finished_at__isnull=False).order_by("-finished_at").first()
-    if run is None:
-        return None
-    findings = run.findings if isinstance(run.findings, list) else []
-    return Reconciliation(str(run.verdict), run.finished_at, int(run.entries_checked or 0), len(findings), str(run.scope or ""))
+def read_summary(code: str | None, first: date | None, last: date | None) -> Summary:
+    """Return the figures of a currency, by default of the busiest one of the period. Synchronous.
+
+    It takes one step of a refresh first. A running service has refreshed a moment ago, so one step is enough; a long history that was
+    never summed up takes many, and a page does not wait for them. Raises ``ValidationFailed`` and ``UnknownCurrency``.
+    """
+    first, last = resolve_period(first, last)
+    refresh_figures(steps=1)
+    in_use = currencies_in_use(first)
+    chosen = code or (in_use[0] if in_use else _FALLBACK)
+    currency = find_currency_now(chosen)
+    if currency is None:
+        raise UnknownCurrency(chosen)
+    return _summary(currency, first=first, last=last)
 
 
 def currencies_in_use(since: date) -> list[str]:
@@ -215,9 +213,9 @@ def _days(parameters: dict[str, Any], values: dict[date, dict[str, int]]) -> lis
     return found
 
 
-def get_summary(currency: Currency, *, first: date, last: date) -> Summary:
-    """Return the figures of a currency from one day to another, both included. A handful of look-ups, however long the ledger is."""
-    mark = RollupMark.objects.get()
+def _summary(currency: Currency, *, first: date, last: date) -> Summary:
+    """Return the figures of a currency over days, by a handful of look-ups, however long the ledger is."""
+    mark = FiguresMark.objects.get()
     parameters: dict[str, Any] = {"currency": currency.code, "first": first, "last": last}
     values = _values(parameters)
     at_end = values[last]
@@ -238,7 +236,7 @@ def get_summary(currency: Currency, *, first: date, last: date) -> Summary:
         refusals=[RefusalFigures(code, code_currency or None, int(n)) for code, code_currency, n in _rows(_REFUSALS, parameters)],
         top_merchants=[
             MerchantFigures(merchant_id, name, int(entries), int(sent), int(received))
-            for merchant_id, name, entries, sent, received in _rows(_TOP, {**parameters, "limit": TOP_MERCHANTS})
+            for merchant_id, name, entries, sent, received in _rows(_TOP, {**parameters, "limit": _TOP_MERCHANTS})
         ],
         open_holds=open_holds,
         open_holds_minor=int(reserved),

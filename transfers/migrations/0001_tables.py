@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='RollupMark',
+            name='FiguresMark',
             fields=[
                 ('id', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
                 ('rolled_until', models.DateTimeField()),
@@ -132,6 +132,7 @@ class Migration(migrations.Migration):
                 ('refreshed_at', models.DateTimeField()),
             ],
             options={
+                'db_table': 'transfers_rollupmark',
                 'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='rollup_mark_single')],
             },
         ),

@@ -1,6 +1,6 @@
 """Tables of the transfers app."""
 
-from transfers.models.figures import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, RefusalTally, RollupMark
+from transfers.models.figures import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, FiguresMark, RefusalTally
 from transfers.models.holds import Hold
 from transfers.models.idempotency import IdempotencyRecord
 from transfers.models.journal import LedgerEntry, Transfer
@@ -11,11 +11,11 @@ __all__ = [
     "DailyMerchant",
     "DailyRefusals",
     "DailyValue",
+    "FiguresMark",
     "Hold",
     "IdempotencyRecord",
     "LedgerEntry",
     "ReconciliationRun",
     "RefusalTally",
-    "RollupMark",
     "Transfer",
 ]

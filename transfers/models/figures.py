@@ -1,7 +1,7 @@
-"""Figures that are ready to be read: what was posted each day, summed from the entries as they arrive (services/rollups.py).
+"""The daily figures: what was posted each day, summed from the entries as they arrive (``transfers/figures/refresh.py``).
 
-These rows are copies. The journal stays the only truth: they can be thrown away and made again from it, and reconciliation compares
-them with it. No currency is ever summed with another; a day is a day in UTC.
+These rows are copies. The journal stays the only truth: the figures can be thrown away and made again from it, and reconciliation
+compares them with it. No currency is ever summed with another; a day is a day in UTC.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def _total(**options: Any) -> models.DecimalField[Any, Any]:
     return models.DecimalField(max_digits=_WIDTH, decimal_places=0, **options)
 
 
-class RollupMark(models.Model):
-    """How far the figures go: all transfers of before ``rolled_until`` are in them, none from then on. One row, the lock of all.
+class FiguresMark(models.Model):
+    """How far the figures go: all transfers before ``rolled_until`` are in them, later ones are not. One row; its lock guards them all.
 
     ``candidate_until`` is a later moment that may become the mark as soon as every transaction older than ``candidate_xid`` is over.
     """
@@ -39,10 +39,11 @@ class RollupMark(models.Model):
     refreshed_at = models.DateTimeField()
 
     class Meta:
+        db_table = "transfers_rollupmark"
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="rollup_mark_single")]
 
     def __str__(self) -> str:
-        return f"rolled up until {self.rolled_until}"
+        return f"figures until {self.rolled_until}"
 
 
 class DailyActivity(models.Model):

@@ -23,7 +23,7 @@ Wrong = Iterator[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ProofScope:
     """What is proved: everything, what was posted since a moment, or what touches one account."""
 
     since: datetime | None = None
@@ -70,12 +70,12 @@ class Check:
 
     name: str
     title: str
-    wrong: Callable[[Raw, Scope, int], Wrong]
+    wrong: Callable[[Raw, ProofScope, int], Wrong]
     whole_only: bool = False
 
 
-def _by(statement: str) -> Callable[[Raw, Scope, int], Wrong]:
-    def wrong(raw: Raw, scope: Scope, limit: int) -> Wrong:
+def _by(statement: str) -> Callable[[Raw, ProofScope, int], Wrong]:
+    def wrong(raw: Raw, scope: ProofScope, limit: int) -> Wrong:
         cursor = psycopg.Cursor(raw)
         cursor.execute(scope.bind(statement), scope.parameters(limit))
         yield from cursor.fetchall()
@@ -83,7 +83,7 @@ def _by(statement: str) -> Callable[[Raw, Scope, int], Wrong]:
     return wrong
 
 
-def _wrong_fees(raw: Raw, scope: Scope, limit: int) -> Wrong:
+def _wrong_fees(raw: Raw, scope: ProofScope, limit: int) -> Wrong:
     return wrong_fees(raw, scope.bind, scope.parameters(limit), limit)
 
 
@@ -102,7 +102,7 @@ CHECKS = (
 """In the order in which they are proved; what is nearest to the cause of a damage first."""
 
 
-def count_entries(raw: Raw, scope: Scope) -> int:
+def count_entries(raw: Raw, scope: ProofScope) -> int:
     """Return how many entries are in the scope."""
     cursor = psycopg.Cursor(raw)
     cursor.execute(scope.bind(COUNT), scope.parameters(0))

@@ -1,7 +1,7 @@
-"""Proving the ledger: everything that must hold, over every row, in one snapshot, without standing in anybody's way.
+"""A run of the proof: everything that must hold, over every row, in one snapshot, beside the postings.
 
-It reads in a REPEATABLE READ, READ ONLY transaction: it sees the ledger at one moment, takes no lock that a posting waits for, and needs
-the memory of one page, whatever the size of the ledger.
+It reads in a REPEATABLE READ, READ ONLY transaction. So it sees the ledger at one moment and takes no lock that a posting waits for. It
+needs the memory of one page, whatever the size of the ledger.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,21 +19,16 @@ from django.db import connection, transaction
 from ledger_project.database.clock import database_now
 from transfers.models import ReconciliationRun
 from transfers.reconciliation.anchors import broken_anchors, write_anchor
-from transfers.reconciliation.checks import CHECKS, Scope, count_entries
-
-__all__ = ["EXTRA_CHECKS", "Finding", "Proof", "Reconciliation", "Scope", "prove", "reconcile"]
+from transfers.reconciliation.checks import CHECKS, ProofScope, count_entries
 
 FINDINGS_PER_CHECK = 200
-"""More of one kind are counted by nobody: the first ones say where to look."""
-
-EXTRA_CHECKS: list[tuple[str, Callable[[], Sequence[object]]]] = []
-"""What others keep that follows from the journal (rollups, say): a name, and a function that returns the differences it finds.
-
-Called in the snapshot, on Django's connection of this thread, when the whole ledger is proved.
-"""
+"""Findings that one check names at most: the first ones say where to look."""
 
 Progress = Callable[[str, str], None]
-"""Told before each check: its name, and in words what it proves."""
+"""Called before each check with its name, and with words for what it proves."""
+
+_FIGURES = "rollups"
+"""The name of the check of the daily figures, as stored verdicts have it."""
 
 _SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SETTINGS = (
@@ -46,7 +42,7 @@ _SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that does not hold: which check says so, of which row, and what about it."""
+    """Something that does not hold: the check that found it, the row, and what is wrong with it."""
 
     check: str
     subject: str
@@ -55,7 +51,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was looked at and what was found."""
+    """The findings, and how many entries were read for them."""
 
     findings: tuple[Finding, ...]
     entries_checked: int
@@ -67,18 +63,33 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """How to reconcile. ``anchor`` is verified if it exists, and written, if all is clean, where it does not or is to ``advance``."""
+class ReconciliationRequest:
+    """What to prove, and against which anchor.
 
-    scope: Scope = field(default_factory=Scope)
+    The file ``anchor`` is verified if it exists. If all is clean, it is written where it does not exist or where ``advance`` says so.
+    ``limit`` is how many findings each check names at most.
+    """
+
+    scope: ProofScope = field(default_factory=ProofScope)
     anchor: Path | None = None
     advance: bool = False
     limit: int = FINDINGS_PER_CHECK
 
 
+@dataclass(frozen=True, slots=True)
+class LastReconciliation:
+    """The newest reconciliation that came to an end."""
+
+    verdict: str
+    finished_at: datetime
+    entries_checked: int
+    findings: int
+    scope: str
+
+
 def prove(
     raw: psycopg.Connection[Any],
-    scope: Scope,
+    scope: ProofScope,
     *,
     anchor: Path | None = None,
     limit: int = FINDINGS_PER_CHECK,
@@ -90,7 +101,7 @@ def prove(
     tell("count", "entries in scope")
     entries = count_entries(raw, scope)
     for check in CHECKS:
-        if check.whole_only and scope != Scope():
+        if check.whole_only and scope != ProofScope():
             continue
         tell(check.name, check.title)
         findings += [Finding(check.name, subject, detail) for subject, detail in check.wrong(raw, scope, limit)]
@@ -100,8 +111,14 @@ def prove(
     return Proof(tuple(findings), entries)
 
 
-def reconcile(request: Reconciliation, *, progress: Progress | None = None) -> ReconciliationRun:
-    """Prove the ledger at one moment, store the verdict and return it. Raises ``AnchorUnreadable``."""
+def reconcile(
+    request: ReconciliationRequest, *, figure_differences: Callable[[], Sequence[object]], progress: Progress | None = None
+) -> ReconciliationRun:
+    """Prove the ledger at one moment, store the verdict and return it. Raises ``AnchorUnreadable``.
+
+    ``figure_differences`` finds what is wrong with the daily figures, which are above the proof. It is called in the same snapshot, on
+    Django's connection, when the whole ledger is proved.
+    """
     started_at = database_now()
     known = request.anchor if request.anchor is not None and request.anchor.exists() else None
     with transaction.atomic(durable=True), connection.cursor() as cursor:
@@ -109,25 +126,26 @@ def reconcile(request: Reconciliation, *, progress: Progress | None = None) -> R
             cursor.execute(statement)
         raw = cast("psycopg.Connection[Any]", connection.connection)
         proof = prove(raw, request.scope, anchor=known, limit=request.limit, progress=progress)
-        extra = _extra_findings(request, progress) if request.scope == Scope() else []
-        findings = [*proof.findings, *extra]
+        findings = [*proof.findings]
+        if request.scope == ProofScope():
+            if progress is not None:
+                progress(_FIGURES, "daily figures are what the entries add up to")
+            findings += [Finding(_FIGURES, _FIGURES, str(found)) for found in itertools.islice(figure_differences(), request.limit)]
         if request.anchor is not None and not findings and (known is None or request.advance):
             write_anchor(raw, request.anchor, started_at)
-    verdict = ReconciliationRun.Verdict.DAMAGED if findings else ReconciliationRun.Verdict.CLEAN
     return ReconciliationRun.objects.create(
         started_at=started_at,
         finished_at=database_now(),
-        verdict=verdict,
+        verdict=ReconciliationRun.Verdict.DAMAGED if findings else ReconciliationRun.Verdict.CLEAN,
         findings=[asdict(finding) for finding in findings],
         entries_checked=proof.entries_checked,
         scope=str(request.scope),
     )
 
 
-def _extra_findings(request: Reconciliation, progress: Progress | None) -> list[Finding]:
-    findings = []
-    for name, differences in EXTRA_CHECKS:
-        if progress is not None:
-            progress(name, name)
-        findings += [Finding(name, name, str(difference)) for difference in itertools.islice(differences(), request.limit)]
-    return findings
+def last_reconciliation() -> LastReconciliation | None:
+    """Return the newest reconciliation; None if there never was one."""
+    run = ReconciliationRun.objects.order_by("-finished_at").first()
+    if run is None:
+        return None
+    return LastReconciliation(run.verdict, run.finished_at, run.entries_checked, len(run.findings), run.scope)

@@ -23,23 +23,25 @@ from ledger_project.database.connections import measure_pools
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.ids import first_uuid7_at
 from transfers.domain.kinds import TransferKind
-from transfers.figures.refresh import refresh_rollups
+from transfers.figures.refresh import refresh_figures
 from transfers.models import ReconciliationRun, Transfer
-from transfers.reconciliation.checks import Scope
+from transfers.reconciliation.checks import ProofScope
 from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
 from transfers.upkeep.purging import purge_expired_keys
 
 log = structlog.get_logger(__name__)
 
-ROLLUP_STEPS = 10
+FIGURE_STEPS = 10
 """Steps of one turn, so that a long history does not keep a reader thread for minutes."""
 
 PURGE_BATCH = 500
 ASK_S = 60.0
 """How often it is asked whether what is done once a day or so is due."""
 
-Facts = Mapping[str, object]
+WorkDone = Mapping[str, object]
+"""What a turn did, for the log; empty if there was nothing to do."""
+
 Stopping = Callable[[], bool]
 
 
@@ -57,7 +59,7 @@ def _unless(stopping: Stopping) -> Callable[[int], None]:
     return after_batch
 
 
-def _expire(stopping: Stopping) -> Facts:
+def _expire(stopping: Stopping) -> WorkDone:
     released = 0
     for sweep in sweep_due_holds():
         released += sweep.released
@@ -66,12 +68,12 @@ def _expire(stopping: Stopping) -> Facts:
     return {"released": released} if released else {}
 
 
-def _roll_up(_stopping: Stopping) -> Facts:
-    refresh_rollups(steps=ROLLUP_STEPS)
+def _sum_up(_stopping: Stopping) -> WorkDone:
+    refresh_figures(steps=FIGURE_STEPS)
     return {}
 
 
-def _purge(stopping: Stopping) -> Facts:
+def _purge(stopping: Stopping) -> WorkDone:
     purged = purge_expired_keys(batch=PURGE_BATCH, progress=_unless(stopping))
     return {"purged": purged} if purged else {}
 
@@ -85,17 +87,17 @@ class Work:
 
     name: str
     every_s: float
-    do: Callable[[Stopping], Facts]
+    do: Callable[[Stopping], WorkDone]
 
 
-SERVING = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _roll_up))
+SERVING = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _sum_up))
 """What web processes do too: expired money is promised back within 5 s; reading the daily figures refreshes them as well."""
 
 
 def settling(every_s: float) -> Work:
     """Return the work of sweeping fees into the treasury, when the last sweep that moved anything is ``every_s`` ago."""
 
-    def settle(stopping: Stopping) -> Facts:
+    def settle(stopping: Stopping) -> WorkDone:
         since = first_uuid7_at(database_now() - timedelta(seconds=every_s))
         if Transfer.objects.filter(kind=TransferKind.FEE_SETTLEMENT.value, id__gte=since).exists():
             return {}
@@ -112,7 +114,7 @@ def purging(every_s: float) -> Work:
 
 def _reconciliation_is_due(every_s: float) -> bool:
     since = database_now() - timedelta(seconds=every_s)
-    return not ReconciliationRun.objects.filter(scope=str(Scope()), started_at__gte=since).exists()
+    return not ReconciliationRun.objects.filter(scope=str(ProofScope()), started_at__gte=since).exists()
 
 
 async def _reconcile(stopping: asyncio.Event) -> None:
@@ -147,9 +149,9 @@ async def _pause(seconds: float, stopping: asyncio.Event) -> None:
 async def _again_and_again(work: Work, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         try:
-            facts = await in_reader(work.do, stopping.is_set)
-            if facts:
-                log.info("periodic.done", work=work.name, **facts)
+            done = await in_reader(work.do, stopping.is_set)
+            if done:
+                log.info("periodic.done", work=work.name, **done)
         except _Stopped:
             return
         except Exception as error:  # noqa: BLE001 - said in the log; the next round tries again

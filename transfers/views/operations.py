@@ -10,7 +10,7 @@ from ledger_project.http.responses import json_response
 from ledger_project.http.schema import problem_responses
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.actors import Scope
-from transfers.figures.periods import read_summary
+from transfers.figures.summary import read_summary
 from transfers.serializers.operations import SummaryJson, SummaryQuery, summary_json
 
 

@@ -12,10 +12,11 @@ from ledger_project.command_line.arguments import identifier, moment
 from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
 from merchants.models import Account
+from transfers.figures.differences import figure_differences
 from transfers.models import ReconciliationRun
 from transfers.reconciliation.anchors import AnchorUnreadable
-from transfers.reconciliation.checks import CHECKS, Scope
-from transfers.reconciliation.run import EXTRA_CHECKS, FINDINGS_PER_CHECK, Reconciliation, reconcile
+from transfers.reconciliation.checks import CHECKS, ProofScope
+from transfers.reconciliation.run import FINDINGS_PER_CHECK, ReconciliationRequest, reconcile
 
 DAMAGED = 1
 USAGE = 2
@@ -50,14 +51,13 @@ class Command(ReportingCommand):
         del args
         if options["advance"] and options["anchor"] is None:
             raise CommandError("--advance needs --anchor FILE.", returncode=USAGE)
-        scope = Scope(moment("--since", options["since"]), identifier("--account", options["account"]))
-        request = Reconciliation(scope, options["anchor"], options["advance"], max(1, options["limit"]))
+        scope = ProofScope(moment("--since", options["since"]), identifier("--account", options["account"]))
+        request = ReconciliationRequest(scope, options["anchor"], options["advance"], max(1, options["limit"]))
         if scope.account_id is not None and not Account.objects.filter(id=scope.account_id).exists():
             raise CommandError(f"There is no account {scope.account_id}.", returncode=USAGE)
-        total = len(CHECKS) + 2 + len(EXTRA_CHECKS)
         try:
-            with steps(self, total) as step:
-                run = reconcile(request, progress=lambda _name, title: step(title))
+            with steps(self, len(CHECKS) + 3) as step:
+                run = reconcile(request, figure_differences=figure_differences, progress=lambda _name, title: step(title))
         except (AnchorUnreadable, OSError) as error:
             raise CommandError(str(error), returncode=USAGE) from None
         self._report(run, as_json=options["as_json"])
