@@ -11,4 +11,4 @@ def newest_entry(columns: str, *, account: str, until: str = "") -> str:
     Either way one index says which entry it is, so the query costs the same however long the account is.
     """
     condition, order = (f" AND created_at {until}", "created_at DESC, sequence DESC") if until else ("", "sequence DESC")
-    return f"SELECT {columns} FROM transfers_ledgerentry WHERE account_id = {account}{condition} ORDER BY {order} LIMIT 1"  # noqa: S608 - constants  # nosec B608
+    return f"SELECT {columns} FROM transfers_ledgerentry WHERE account_id = {account}{condition} ORDER BY {order} LIMIT 1"
