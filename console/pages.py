@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, cast
 
 from django.contrib.admin.models import LogEntry
 from django.core.paginator import Paginator
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
+from console.amounts import shown
 from console.panels import Cell, Panel
+from merchants.selectors import known_currency
 
 REACHED = 10_000
 """Rows of a list that can be paged through."""
+
+
+def object_link(page: str, object_id: object, text: str) -> str:
+    """Return a link to the page of an object; ``page`` is its app and model, as in ``merchants_merchant``."""
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:{page}_change", args=[object_id]), text)
+
+
+def amount_column(name: str, description: str) -> Callable[[Any, Any], str]:
+    """Return a method of an admin that shows the amount ``name`` of an object in major units."""
+
+    def column(_admin: Any, obj: Any) -> str:
+        return shown(getattr(obj, name), known_currency(obj.currency_id))
+
+    return cast("Callable[[Any, Any], str]", display(description=description)(column))
 
 
 class NewestPaginator(Paginator):

@@ -13,8 +13,10 @@ from django.urls import reverse
 
 from console.amounts import shown
 from ledger_project.kernel.days import day_of
+from merchants.domain import AccountKind
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
+from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import EntryType
 from transfers.models import Hold
 from transfers.selectors import get_balances, get_transfer
@@ -151,7 +153,7 @@ def movements_panel(merchant: Merchant) -> Panel:
     """Return the newest lines of all wallets of a merchant."""
     found = [
         line
-        for account in Account.objects.filter(merchant=merchant, kind="wallet").select_related("merchant")
+        for account in Account.objects.filter(merchant=merchant, kind=AccountKind.WALLET).select_related("merchant")
         for line in period_lines(get_period(account, start=None, end=None), before=None, limit=RECENT)
     ]
     newest = sorted(found, key=lambda line: line.created_at, reverse=True)[:RECENT]
@@ -160,7 +162,7 @@ def movements_panel(merchant: Merchant) -> Panel:
 
 def open_holds_panel(merchant: Merchant) -> list[Panel]:
     """Return the newest open holds that a merchant pays, if there are any."""
-    holds = Hold.objects.filter(source_merchant=merchant, status="open").select_related("target_merchant")[:RECENT]
+    holds = Hold.objects.filter(source_merchant=merchant, status=HoldStatus.OPEN).select_related("target_merchant")[:RECENT]
     rows = [
         [
             Cell(str(hold.id), reverse("admin:transfers_hold_change", args=[hold.id])),

@@ -12,11 +12,10 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
 from unfold.decorators import action, display
 
 from console.amounts import shown
-from console.pages import ReadOnlyAdmin
+from console.pages import ReadOnlyAdmin, object_link
 from console.panels import Cell, Panel
 from fees.admin.drafts import DraftForm
 from fees.admin.panels import compare_panel, preview_panels
@@ -56,7 +55,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         """The merchant, linked."""
         if obj.merchant is None:
             return "everybody who has no schedule of their own"
-        return format_html('<a href="{}">{}</a>', reverse("admin:merchants_merchant_change", args=[obj.merchant_id]), obj.merchant.name)
+        return object_link("merchants_merchant", obj.merchant_id, obj.merchant.name)
 
     @display(description="Currency")
     def in_currency(self, obj: FeeSchedule) -> str:

@@ -13,12 +13,11 @@ from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
-from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from console.amounts import shown
-from console.pages import ReadOnlyAdmin
+from console.pages import ReadOnlyAdmin, amount_column, object_link
 from console.panels import Panel, StatementFilters, statement_panel
 from console.questions import Done, Question, ReasonForm, ask
 from ledger_project.kernel import money
@@ -65,6 +64,7 @@ class AccountAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     readonly_fields = ("merchant_link", "currency", "kind", "state", "balance", "overdraft_limit", "id", "created_at")
     fields = readonly_fields
+    overdraft_limit = amount_column("overdraft_limit_minor", "Overdraft limit")
     actions_detail = ("freeze", "unfreeze", "overdraft")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
@@ -94,15 +94,10 @@ class AccountAdmin(ReadOnlyAdmin):
         """Whether money may move in it; its merchant may be frozen as a whole, too."""
         return obj.status if obj.merchant.status == Status.ACTIVE else f"{obj.status}, merchant {obj.merchant.status}"
 
-    @display(description="Overdraft limit")
-    def overdraft_limit(self, obj: Account) -> str:
-        """In major units."""
-        return shown(obj.overdraft_limit_minor, known_currency(obj.currency_id))
-
     @display(description="Merchant")
     def merchant_link(self, obj: Account) -> str:
         """Whose it is."""
-        return format_html('<a href="{}">{}</a>', reverse("admin:merchants_merchant_change", args=[obj.merchant_id]), obj.merchant.name)
+        return object_link("merchants_merchant", obj.merchant_id, obj.merchant.name)
 
     def panels(self, request: HttpRequest, obj: Account) -> list[Panel]:
         """The statement, by pages."""

@@ -11,14 +11,15 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 
-from console.amounts import shown
+from console.pages import amount_column
 from console.panels import Panel, entries_panel
 from console.postings import details_for, post_for
 from console.questions import Done, Question, ask
-from merchants.selectors import identify_now, known_currency
+from merchants.selectors import identify_now
 from transfers.admin.journal import JournalAdmin
 from transfers.domain.commands import VoidHold
 from transfers.domain.hold_outcomes import HoldStatus
+from transfers.domain.outcome import required
 from transfers.models import Hold
 from transfers.selectors import find_hold_terms
 
@@ -37,6 +38,9 @@ class HoldAdmin(JournalAdmin):
         "expires_at", "created_at",
     )  # fmt: skip
     readonly_fields = fields
+    amount = amount_column("amount_minor", "Amount")
+    reserved = amount_column("reserved_minor", "Reserved")
+    captured = amount_column("captured_minor", "Captured")
     actions_detail = ("void_action",)
 
     def text_search(self, text: str) -> Q:
@@ -44,25 +48,10 @@ class HoldAdmin(JournalAdmin):
         merchant = identify_now(names=[text]).merchant(text)
         return Q(source_merchant_id=merchant.id) | Q(target_merchant_id=merchant.id) if merchant else Q(id=None)
 
-    @display(description="Amount")
-    def amount(self, obj: Hold) -> str:
-        """In major units."""
-        return shown(obj.amount_minor, known_currency(obj.currency_id))
-
     @display(description="Status", label={"open": "info", "captured": "success", "voided": "warning", "expired": "danger"})
     def state(self, obj: Hold) -> str:
         """Where it stands."""
         return obj.status
-
-    @display(description="Reserved")
-    def reserved(self, obj: Hold) -> str:
-        """Amount and fee, in major units."""
-        return shown(obj.reserved_minor, known_currency(obj.currency_id))
-
-    @display(description="Captured")
-    def captured(self, obj: Hold) -> str:
-        """In major units."""
-        return shown(obj.captured_minor, known_currency(obj.currency_id))
 
     def has_void_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may void."""
@@ -81,10 +70,9 @@ class HoldAdmin(JournalAdmin):
     def void_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Give all of it back."""
         hold: Hold = self.wanted_object(request, object_id)
-        terms = find_hold_terms(hold.id)
+        terms = required(find_hold_terms(hold.id))
 
         def perform(values: dict[str, Any]) -> Done:
-            assert terms is not None  # it was just read, and holds stay
             _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values)
             return Done("Voided", is_repeat)
 

@@ -15,6 +15,9 @@ from ledger_project.kernel.money import Currency, InvalidAmount, parse_typed_maj
 from transfers.domain.commands import Original
 from transfers.domain.reversals import fee_share
 
+OUTSIDE = "outside"
+"""What stands in the place of a merchant's name where money comes from or goes outside."""
+
 
 class ReversalForm(ReasonForm):
     """How much goes back, and whether its fee does."""
@@ -53,7 +56,7 @@ def understood_reversal(original: Original, earlier_minor: list[int], values: Ma
     amount_minor = left_minor if values.get("amount") is None else int(values["amount"])
     if amount_minor > left_minor:
         return f"{shown(amount_minor, unit)} is more than can go back: {shown(left_minor, unit)}."
-    giver, taker = (party.name if party else "outside" for party in (original.target, original.source))
+    giver, taker = (party.name if party else OUTSIDE for party in (original.target, original.source))
     words = f"{shown(amount_minor, unit)} goes back from {giver} to {taker}"
     fee_minor = fee_share(
         fee_minor=original.fee_minor, original_minor=original.amount_minor, amount_minor=amount_minor, earlier_minor=earlier_minor

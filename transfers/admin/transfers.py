@@ -7,30 +7,32 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
 from unfold.decorators import action, display
 
 from console.amounts import shown
 from console.find import find_view
+from console.pages import amount_column, object_link
 from console.panels import Cell, Panel, entries_panel
 from console.postings import details_for, post_for
 from console.questions import Done, Question, ask
-from merchants.domain import TREASURY
-from merchants.models import Merchant
-from merchants.selectors import identify_now, known_currency
+from merchants.domain import AccountKind
+from merchants.models import Account
 from transfers.admin.journal import JournalAdmin
-from transfers.admin.reversals import ReversalForm, understood_reversal
-from transfers.domain.commands import ReverseTransfer
-from transfers.domain.kinds import REVERSIBLE_KINDS
+from transfers.admin.reversals import OUTSIDE, ReversalForm, understood_reversal
+from transfers.domain.outcome import required
+from transfers.domain.reversals import OriginalPhase, original_phase
 from transfers.models import Transfer
 from transfers.selectors import find_original
+from transfers.selectors.reversals import earlier_reversals
+from transfers.services.reversals import operator_reversal
 
 
-def _merchant_link(merchant: Merchant, text: str) -> str:
-    return format_html('<a href="{}">{}</a>', reverse("admin:merchants_merchant_change", args=[merchant.id]), text)
+def _party_name(account: Account) -> str:
+    """Return the name of the merchant that has an account, or what a deposit comes from."""
+    return OUTSIDE if account.kind == AccountKind.EXTERNAL else account.merchant.name
 
 
 @admin.register(Transfer)
@@ -60,6 +62,9 @@ class TransferAdmin(JournalAdmin):
         "created_at",
     )
     readonly_fields = fields
+    amount = amount_column("amount_minor", "Amount")
+    fee = amount_column("fee_minor", "Fee")
+    total_debit = amount_column("total_debit_minor", "Sender pays in all")
     actions_detail = ("reverse_action",)
 
     def get_urls(self) -> list[Any]:
@@ -77,37 +82,22 @@ class TransferAdmin(JournalAdmin):
     @display(description="From")
     def source_name(self, obj: Transfer) -> str:
         """Whose money; the outside for a deposit."""
-        return "outside" if obj.source.kind == "external" else obj.source.merchant.name
+        return _party_name(obj.source)
 
     @display(description="To")
     def target_name(self, obj: Transfer) -> str:
         """Who got it; the outside for a withdrawal."""
-        return "outside" if obj.target.kind == "external" else obj.target.merchant.name
+        return _party_name(obj.target)
 
     @display(description="From")
     def source_link(self, obj: Transfer) -> str:
         """Whose money, linked."""
-        return _merchant_link(obj.source.merchant, self.source_name(obj))
+        return object_link("merchants_merchant", obj.source.merchant_id, _party_name(obj.source))
 
     @display(description="To")
     def target_link(self, obj: Transfer) -> str:
         """Who got it, linked."""
-        return _merchant_link(obj.target.merchant, self.target_name(obj))
-
-    @display(description="Amount")
-    def amount(self, obj: Transfer) -> str:
-        """In major units."""
-        return shown(obj.amount_minor, known_currency(obj.currency_id))
-
-    @display(description="Fee")
-    def fee(self, obj: Transfer) -> str:
-        """In major units."""
-        return shown(obj.fee_minor, known_currency(obj.currency_id))
-
-    @display(description="Sender pays in all")
-    def total_debit(self, obj: Transfer) -> str:
-        """In major units."""
-        return shown(obj.total_debit_minor, known_currency(obj.currency_id))
+        return object_link("merchants_merchant", obj.target.merchant_id, _party_name(obj.target))
 
     def panels(self, request: HttpRequest, obj: Transfer) -> list[Panel]:
         """Its entries, and its reversals or original."""
@@ -127,12 +117,9 @@ class TransferAdmin(JournalAdmin):
         return [entries_panel(obj.id), Panel("Reversals", headers, rows, empty="Not reversed, and reverses nothing.")]
 
     def possible_actions(self, obj: Transfer) -> Collection[str]:
-        """Only transfers and captures can be reversed, as long as something is left to reverse."""
-        return {"reverse_action"} if obj.kind in REVERSIBLE_KINDS and self._left(obj) else ()
-
-    def _left(self, obj: Transfer) -> int:
-        reversed_minor = obj.reversals.aggregate(total=Sum("amount_minor"))["total"] or 0
-        return int(obj.amount_minor - reversed_minor)
+        """Offer the reversal of what is reversible and not reversed in full."""
+        phase = original_phase(obj.kind, obj.amount_minor, earlier_reversals(obj.id))
+        return {"reverse_action"} if phase in {OriginalPhase.UNREVERSED, OriginalPhase.PARTLY_REVERSED} else ()
 
     def has_reverse_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may reverse."""
@@ -142,22 +129,20 @@ class TransferAdmin(JournalAdmin):
     def reverse_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send back all that is not yet reversed or a part of it, with its fee or without."""
         transfer: Transfer = self.wanted_object(request, object_id)
-        original = find_original(transfer.id)
-        assert original is not None  # it was just read, and transfers stay
+        original = required(find_original(transfer.id))
         unit = original.currency
-        earlier_minor = [int(minor) for minor in transfer.reversals.order_by("id").values_list("amount_minor", flat=True)]
+        earlier_minor = earlier_reversals(transfer.id)
         left = shown(original.amount_minor - sum(earlier_minor), unit)
 
         def perform(values: dict[str, Any]) -> Done:
-            treasury = identify_now(names=[TREASURY]).merchant(TREASURY) if values["refund_fee"] else None
             details = details_for(request, values["reason"])
-            command = ReverseTransfer(original, values["amount"], values["refund_fee"], treasury, details)
+            command = operator_reversal(original, values["amount"], details, refund_fee=values["refund_fee"])
             made, is_repeat = post_for(request, command, values)
             return Done(f"Reversed {self.amount(Transfer.objects.get(id=made))} by {made}", is_repeat)
 
         question = Question(
             "Reverse this transfer",
-            f"{self.source_name(transfer)} paid {self.target_name(transfer)} {self.amount(transfer)}; {left} can go back.",
+            f"{_party_name(transfer.source)} paid {_party_name(transfer.target)} {self.amount(transfer)}; {left} can go back.",
             perform,
             partial(ReversalForm, unit=unit),
             is_posting=True,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from ledger_project.kernel.actors import ANONYMOUS, Actor
-from ledger_project.kernel.errors import AccountBusy, IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, LedgerError
+from ledger_project.kernel.errors import AccountBusy, IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest
 from ledger_project.kernel.money import Currency
 from ledger_project.process.fair_loop import map_in_slices
 from merchants.selectors import Identities, find_currency, find_currency_now, identify, identify_now
@@ -29,7 +29,7 @@ class BatchItem(Struct, frozen=True):
 class BatchItemInvalid(Exception):
     """An item of an atomic batch is no valid request, so nothing of the batch was tried."""
 
-    def __init__(self, index: int, error: LedgerError) -> None:
+    def __init__(self, index: int, error: InvalidRequest) -> None:
         super().__init__(f"item {index}: {error}")
         self.index, self.error = index, error
 

@@ -9,9 +9,9 @@ from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.refusals import TransferNotFound
 from merchants.domain import TREASURY
-from merchants.selectors import identify
+from merchants.selectors import identify, identify_now
 from transfers import selectors
-from transfers.domain.commands import Details, Refuse, ReverseTransfer
+from transfers.domain.commands import Details, Original, Refuse, ReverseTransfer
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
 from transfers.services import authorization
@@ -30,3 +30,9 @@ async def reverse_transfer(
     amount_minor = amount.resolve_optional(original.currency)
     treasury = (await identify(names=[TREASURY])).merchant(TREASURY) if refund_fee else None
     return await submit_one(ReverseTransfer(original, amount_minor, refund_fee, treasury, details), key, render)
+
+
+def operator_reversal(original: Original, amount_minor: int | None, details: Details, *, refund_fee: bool) -> ReverseTransfer:
+    """Return the command of an operator's reversal; without an amount all that is left goes back. Synchronous."""
+    treasury = identify_now(names=[TREASURY]).merchant(TREASURY) if refund_fee else None
+    return ReverseTransfer(original, amount_minor, refund_fee, treasury, details)

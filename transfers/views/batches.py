@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -17,7 +18,7 @@ from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, proble
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope
-from ledger_project.kernel.errors import IdempotencyKeyInvalid, InvalidRequest, LedgerError, ValidationFailed
+from ledger_project.kernel.errors import IdempotencyKeyInvalid, InvalidRequest, ValidationFailed
 from ledger_project.kernel.exact_json import dumps
 from ledger_project.process.fair_loop import map_in_slices
 from transfers.posting.jobs import Answer, Envelope, Key, Result
@@ -68,8 +69,7 @@ def _item(request: HttpRequest, raw: object) -> BatchItem:
     """Return one item, or what is wrong with it."""
     try:
         values = validate(BatchItemBody, raw)
-        assert isinstance(raw, dict)  # validated
-        single = {name: value for name, value in raw.items() if name != "idempotency_key"}
+        single = {name: value for name, value in cast("dict[str, Any]", raw).items() if name != "idempotency_key"}
         key = Key(actor_of(request).owner, parse_key(values["idempotency_key"]), fingerprint("POST", SINGLE_PATH, single))
         return BatchItem(transfer_request(request, values), key)
     except (ValidationFailed, IdempotencyKeyInvalid) as error:
@@ -91,8 +91,7 @@ def _render_failure(index: int, result: Result) -> Answer:
     return Answer(result.answer.status_code, dumps(problem))
 
 
-def _problem_at(index: int, error: LedgerError, request: HttpRequest) -> HttpResponse:
-    assert isinstance(error, InvalidRequest)  # nothing else is known before posting
+def _problem_at(index: int, error: InvalidRequest, request: HttpRequest) -> HttpResponse:
     response = problem_response(error, request)
     body = {**document(error, request_id=api_request(request).request_id), "index": index}
     return raw_response(response.status_code, dumps(body))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -21,6 +23,7 @@ from merchants.domain import MerchantIdentity, Status
 from merchants.selectors import identify
 from merchants.serializers import MerchantJson, merchant_json
 from transfers import selectors
+from transfers.domain.outcome import required
 from transfers.posting.jobs import Answer
 from transfers.serializers.accounts import AccountJson, account_json
 from transfers.serializers.operator_actions import OverdraftBody, ReasonBody
@@ -61,11 +64,14 @@ async def _change_merchant(request: HttpRequest, name: str, status: Status, what
     merchant: MerchantIdentity | None = (await identify(names=[name])).merchant(name)
 
     def show() -> object:
-        assert merchant is not None  # it was changed
-        return merchant_json(selectors.get_merchant(merchant.id))
+        return merchant_json(selectors.get_merchant(required(merchant).id))
 
     change = operator_actions.merchant_change(name, merchant, status, what)
     return await _perform(request, change, show, reason=values["reason"], body=body)
+
+
+def _show_account(account_id: UUID) -> object:
+    return account_json(required(selectors.get_account(account_id)))
 
 
 async def _change_account(request: HttpRequest, account_id: str, status: Status, what: str) -> HttpResponse:
@@ -73,12 +79,8 @@ async def _change_account(request: HttpRequest, account_id: str, status: Status,
     values = validate(ReasonBody, body)
     wanted = path_uuid(account_id, AccountNotFound)
 
-    def show() -> object:
-        account = selectors.get_account(wanted)
-        assert account is not None  # it was changed
-        return account_json(account)
-
-    return await _perform(request, operator_actions.account_change(wanted, status, what), show, reason=values["reason"], body=body)
+    change = operator_actions.account_change(wanted, status, what)
+    return await _perform(request, change, partial(_show_account, wanted), reason=values["reason"], body=body)
 
 
 class FreezeMerchantView(ApiView):
@@ -158,10 +160,5 @@ class OverdraftView(ApiView):
         operator_actions.check_limit(limit, limit_minor)
         wanted = path_uuid(account_id, AccountNotFound)
 
-        def show() -> object:
-            account = selectors.get_account(wanted)
-            assert account is not None  # it was changed
-            return account_json(account)
-
         change = operator_actions.overdraft_change(wanted, limit, limit_minor)
-        return await _perform(request, change, show, reason=values["reason"], body=body)
+        return await _perform(request, change, partial(_show_account, wanted), reason=values["reason"], body=body)
