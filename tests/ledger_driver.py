@@ -23,7 +23,6 @@ from transfers.domain.commands import Details, SettleFees
 from transfers.posting import engine
 from transfers.posting.jobs import Answer, Envelope, Item, Job, Key, Result
 from transfers.posting.synchronous import post_now
-from transfers.posting.transaction import JobResults
 from transfers.selectors import get_balances
 from transfers.selectors.statements import Period, find_wallet_account, get_period, period_lines
 from transfers.services import registration
@@ -141,11 +140,11 @@ class Driver(Commands):
 
         jobs = [self.job(asked, key) for asked, key in valid]
 
-        async def submit_all() -> list[JobResults]:
+        async def submit_all() -> list[Result]:
             return await asyncio.gather(*[engine.submit(job) for job in jobs])
 
-        for (asked, key), results in zip(valid, self.wait(submit_all()), strict=True):
-            self.settle(asked, key, results.result.answer, replayed=results.result.replayed)
+        for (asked, key), result in zip(valid, self.wait(submit_all()), strict=True):
+            self.settle(asked, key, result.answer, replayed=result.replayed)
 
     def job(self, asked: Ask, key: str) -> Job:
         request = asked.request

@@ -26,8 +26,9 @@ from transfers.domain.commands import AccountKey, Deposit, Details
 from transfers.domain.facts import Book
 from transfers.domain.plan import Group, plan
 from transfers.models import LedgerEntry
+from transfers.posting.idempotency import Claims
 from transfers.posting.pipeline import Session
-from transfers.posting.reads import read_facts
+from transfers.posting.reads import read_book
 from transfers.posting.synchronous import post_now
 from transfers.posting.writes import write_plan
 from transfers.selectors.balances import balances_statement
@@ -259,8 +260,8 @@ def _deposit_at(account_id: str, name: str, moment: datetime) -> None:
     command = Deposit(MerchantIdentity(account.merchant_id, name), Currency("USD", 2), 500, Details())
     with transaction.atomic():
         session = Session()
-        facts = read_facts(session, [command], schedules=[], registered={}, taken_keys=[])
-        assert AccountKey(account.merchant_id.int, "USD", AccountKind.WALLET) in facts.book.accounts
-        planned = plan([Group([command])], Book(moment, facts.book.entropy, facts.book.accounts))
+        book = read_book(session, [command], schedules=[], registered={}, claims=Claims(session))
+        assert AccountKey(account.merchant_id.int, "USD", AccountKind.WALLET) in book.accounts
+        planned = plan([Group([command])], Book(moment, book.entropy, book.accounts))
         with session.round_trip():
             write_plan(session, planned, now=moment, known_holds=())

@@ -25,8 +25,7 @@ from transfers.domain.commands import Deposit, Details, RegisterMerchant, Transf
 from transfers.models import FiguresMark, LedgerEntry, Transfer
 from transfers.posting import sql
 from transfers.posting.pipeline import Session
-from transfers.services import backdating
-from transfers.services.backdating import NotAfterHistory, end_of_history, post_then
+from transfers.posting.synchronous import NotAfterHistory, end_of_history, post_then
 
 DAY = timedelta(days=1)
 
@@ -204,18 +203,18 @@ def test_what_comes_after_everything_gets_the_moments_it_is_given(ledger: None) 
 
 
 def test_only_the_demo_can_say_when_something_happened() -> None:
-    """No view, import, admin or other command names the module that allows it."""
+    """No view, import, admin or other command names the function that allows it."""
     users = {
         path.relative_to(ROOT).as_posix()
-        for app in ("ledger_project", "merchants", "fees", "transfers")
+        for app in ("ledger_project", "merchants", "people", "fees", "transfers", "console")
         for path in (ROOT / app).rglob("*.py")
-        if re.search(r"import .*backdating|services\.backdating import|post_then|\bmoments=", path.read_text())
+        if re.search(r"import .*backdating|post_then|\bmoments=", path.read_text())
     }
-    assert {user for user in users if "/store/" not in user and "/domain/" not in user} == {
-        "transfers/services/backdating.py",
+    assert {user for user in users if "/domain/" not in user} == {
+        "transfers/posting/synchronous.py",
         "transfers/demo/telling.py",
     }
-    assert backdating.__name__ == "transfers.services.backdating"
+    assert post_then.__module__ == "transfers.posting.synchronous"
 
 
 def test_business_breathes_with_the_week_and_grows() -> None:

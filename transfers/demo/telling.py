@@ -6,7 +6,7 @@ import heapq
 import itertools
 import random
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -22,8 +22,7 @@ from transfers.demo.touches import add_touches
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Result
-from transfers.posting.synchronous import post_now
-from transfers.services.backdating import NotAfterHistory, end_of_history, post_then
+from transfers.posting.synchronous import NotAfterHistory, end_of_history, post_now, post_then
 
 BATCH = 250
 """Movements that one transaction posts at most."""
@@ -177,7 +176,7 @@ class Telling:
                 heapq.heappush(self._sequels, self._due(moment + sequel.after, sequel))
         self._progress(sum(1 for _, _, step in batch if isinstance(step.command, c.TransferFunds | c.Deposit | c.Withdraw | c.PlaceHold)))
 
-    def _posted(self, timed: list[tuple[c.Command, datetime]]) -> list[Result]:
+    def _posted(self, timed: list[tuple[c.Command, datetime]]) -> Sequence[Result]:
         if self._backdated:
             try:
                 return post_then(timed)

@@ -15,6 +15,7 @@ from ledger_project.database.lost_rows import on_forgetting
 from ledger_project.kernel.bounded_cache import Remembered
 from merchants.domain import AccountKind
 from transfers.domain.commands import AccountKey
+from transfers.domain.facts import AccountState
 from transfers.posting import sql
 from transfers.posting.arrays import plain
 from transfers.posting.pipeline import Session
@@ -43,9 +44,9 @@ def find_accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountK
     return found
 
 
-def remember_accounts(accounts: dict[AccountKey, UUID]) -> None:
-    """Keep what a committed transaction has seen or made."""
-    _ids.remember(accounts)
+def remember_accounts(accounts: Iterable[AccountState]) -> None:
+    """Keep the accounts that a committed transaction has seen or made."""
+    _ids.remember({account.key: account.id for account in accounts if account.exists})
 
 
 def forget_accounts() -> None:

@@ -22,9 +22,8 @@ from django.db import connections
 from ledger_project.database.connections import use_own_connection
 from ledger_project.kernel.errors import AccountBusy, Unavailable
 from ledger_project.observability import metrics
-from transfers.posting.jobs import Blocker, Job
-from transfers.posting.retries import Deferred, Outcome, patient_round
-from transfers.posting.transaction import JobResults
+from transfers.posting.jobs import Blocker, Job, Result
+from transfers.posting.retries import Attempt, Deferred, patient_round
 
 _REMEMBERED = 10_000
 """Locks that are remembered as taken; the oldest are forgotten first. Whoever forgets one waits for it once more."""
@@ -49,7 +48,7 @@ class DeferredJobs(Generic[W]):
     """The jobs of one event loop that wait for locks. ``finish`` tells a caller what became of its job, and how many seconds
     its last try took."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, finish: Callable[[W, JobResults | Exception, float], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, finish: Callable[[W, Result | Exception, float], None]) -> None:
         self._loop, self._finish = loop, finish
         self._waiting: deque[tuple[W, Unavailable]] = deque()
         self._trying: Sequence[tuple[W, Unavailable]] = ()
@@ -143,18 +142,18 @@ class DeferredJobs(Generic[W]):
                 self._waiting.append((waiting, error))
         return batch
 
-    def _sort(self, batch: Sequence[tuple[W, Unavailable]], outcomes: Sequence[Outcome], duration_s: float) -> None:
+    def _sort(self, batch: Sequence[tuple[W, Unavailable]], outcomes: Sequence[Attempt], duration_s: float) -> None:
         """Answer those whose jobs are decided; the others wait on."""
         for (waiting, _), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Deferred):  # what it met now may be a posting's lock: only what was waited for in vain is remembered
                 self._waiting.append((waiting, outcome.error))
                 continue
-            if isinstance(outcome, JobResults):
+            if isinstance(outcome, Result):
                 for blocker in waiting.job.needs():
                     self._taken.pop(blocker, None)
             self._end(waiting, outcome, duration_s)
 
-    def _end(self, waiting: W, outcome: JobResults | Exception, duration_s: float = 0.0) -> None:
+    def _end(self, waiting: W, outcome: Result | Exception, duration_s: float = 0.0) -> None:
         self._commands -= len(waiting.job.items)
         metrics.DEFERRED.set(self._commands)
         self._finish(waiting, outcome, duration_s)

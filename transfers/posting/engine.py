@@ -12,9 +12,10 @@ import asyncio
 import contextvars
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.conf import settings
 from django.db import connections
@@ -26,8 +27,7 @@ from transfers.domain.commands import Command
 from transfers.posting.deferred_jobs import DeferredJobs
 from transfers.posting.jobs import Item, Job, Key, Render, Result
 from transfers.posting.reports import report_batch
-from transfers.posting.retries import Deferred, Outcome, post_patiently, post_reliably
-from transfers.posting.transaction import JobResults
+from transfers.posting.retries import Attempt, Deferred, post_reliably
 
 
 @dataclass(slots=True, eq=False)
@@ -35,7 +35,7 @@ class _Waiting:
     """A job in the queue and the caller who waits for it."""
 
     job: Job
-    future: asyncio.Future[JobResults]
+    future: asyncio.Future[Result]
     keys: frozenset[tuple[str, str]]
     since: float = field(default_factory=time.monotonic)
     gave_up: bool = False
@@ -79,7 +79,7 @@ class Engine:
         """Commands that wait now."""
         return self._commands + self._deferred.commands
 
-    async def submit(self, job: Job) -> JobResults:
+    async def submit(self, job: Job) -> Result:
         """Queue a job and return its results when they are committed.
 
         Raises ``DatabaseUnavailable`` when the queue is full, the service is stopping, or the database is gone;
@@ -145,8 +145,10 @@ class Engine:
             if batch:
                 started = time.monotonic()
                 self._posting = batch
-                outcomes = await self._loop.run_in_executor(self._executor, _post, batch)
-                self._deliver(batch, outcomes, started)
+                deadline = started + settings.LEDGER_POSTING_TIMEOUT
+                jobs = [waiting.job for waiting in batch]
+                work = partial(post_reliably, jobs, deadline=deadline, is_wanted=_wanted(batch))
+                self._deliver(batch, await self._loop.run_in_executor(self._executor, work), started)
                 self._posting = ()
 
     async def _gather(self) -> None:
@@ -198,8 +200,8 @@ class Engine:
     def _leave_queue(self, waiting: _Waiting) -> None:
         self._commands -= len(waiting.job.items)
 
-    def _deliver(self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome], started: float) -> None:
-        decided: list[JobResults | Exception] = []
+    def _deliver(self, batch: Sequence[_Waiting], outcomes: Sequence[Attempt], started: float) -> None:
+        decided: list[Result | Exception] = []
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Deferred):
                 self._deferred.add(waiting, outcome)
@@ -213,12 +215,12 @@ class Engine:
             still_waiting=self.depth,
         )
 
-    def _finish(self, waiting: _Waiting, outcome: JobResults | Exception, duration_s: float) -> None:
+    def _finish(self, waiting: _Waiting, outcome: Result | Exception, duration_s: float) -> None:
         """Answer a job that was deferred."""
         self._answer(waiting, outcome)
         report_batch([outcome], duration_s=duration_s, waited_s=time.monotonic() - waiting.since - duration_s, still_waiting=self.depth)
 
-    def _answer(self, waiting: _Waiting, outcome: JobResults | Exception) -> None:
+    def _answer(self, waiting: _Waiting, outcome: Result | Exception) -> None:
         self._forget(waiting)
         if waiting.future.done():
             return
@@ -240,14 +242,10 @@ class Engine:
         self._wake.set()
 
 
-def _post(batch: Sequence[_Waiting]) -> list[Outcome]:
-    """Post a batch, on the worker thread. Those who give up meanwhile are not tried by themselves when it fails as a whole."""
+def _wanted(batch: Sequence[_Waiting]) -> Callable[[Job], bool]:
+    """Return a function that says whether a job's caller still waits for it."""
     waiting = {id(entry.job): entry for entry in batch}
-    return post_reliably(
-        [entry.job for entry in batch],
-        deadline=time.monotonic() + settings.LEDGER_POSTING_TIMEOUT,
-        is_wanted=lambda job: not waiting[id(job)].is_over,
-    )
+    return lambda job: not waiting[id(job)].is_over
 
 
 _engines: dict[asyncio.AbstractEventLoop, Engine] = {}
@@ -269,30 +267,11 @@ async def drain_engine() -> None:
         await engine.drain()
 
 
-async def submit(job: Job) -> JobResults:
-    """Post a job from the event loop, together with whatever else is waiting."""
+async def submit(job: Job) -> Result:
+    """Post a job from the event loop, in one transaction with the others that wait. Raises what ``Engine.submit`` does."""
     return await current_engine().submit(job)
 
 
 async def submit_one(command: Command, key: Key | None, render: Render) -> Result:
-    """Post one command from the event loop and return its answer."""
-    return (await submit(Job([Item(command, render, key)]))).result
-
-
-def submit_now(job: Job) -> JobResults:
-    """Post a job from synchronous code (a command, the admin) in a transaction of its own, on this thread's connection.
-
-    Raises what ``Engine.submit`` raises, but for the queue.
-    """
-    (outcome,) = post_patiently([job], wait_s=settings.LEDGER_IDEMPOTENCY_WAIT)
-    if isinstance(outcome, JobResults):
-        return outcome
-    raise outcome
-
-
-def submit_all_now(jobs: Sequence[Job], *, wait_s: float) -> list[JobResults | Exception]:
-    """Post jobs from synchronous code in one transaction; if that fails, each in its own, so that each has its results or its error.
-
-    Those whose locks somebody else holds are waited for ``wait_s`` seconds, all together, and get ``AccountBusy``.
-    """
-    return post_patiently(jobs, wait_s=wait_s)
+    """Post one command from the event loop. Raises what ``Engine.submit`` does."""
+    return await current_engine().submit(Job([Item(command, render, key)]))

@@ -1,7 +1,7 @@
-"""What is handed to the engine: commands with their keys and the way their answers are written.
+"""What the engine takes in and gives back: a ``Job`` of commands with their keys, and its ``Result``.
 
-The answer's bytes are made while the transaction is still open, since they are stored with the money they speak of. How they look is
-the caller's business (HTTP, a command, the admin): a job brings its ``render`` along, so the engine knows no transport.
+The bytes of an answer are made while the transaction is open, since they are stored with the money that they are about. A job brings
+the function that writes them (``render``), so the engine knows no transport.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transfers.domain.outcome import Outcome
 
 
 class Key(NamedTuple):
-    """An idempotency key: unique per owner (``Actor.owner``); the fingerprint (32 bytes) tells whether a request is the same one."""
+    """An idempotency key, unique per owner (``Actor.owner``). Two requests with one fingerprint (32 bytes) are the same request."""
 
     owner: str
     key: str
@@ -36,11 +36,21 @@ class Answer(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """The answer to one command. ``outcome`` is None for a replay, whose story is in its body."""
+    """What became of a command or of a batch: its answer, and the outcome.
+
+    ``outcome`` is None for a replay: the stored ``answer`` is all that is known. ``items`` are the results of a batch's commands; of an
+    atomic batch that failed, only that of the failing command. It is None for a single command.
+    """
 
     answer: Answer
     outcome: Outcome | None = None
     replayed: bool = False
+    items: Sequence[Result] | None = None
+
+    @property
+    def each(self) -> Sequence[Result]:
+        """One result for each command that was looked at."""
+        return (self,) if self.items is None else self.items
 
     @property
     def decided(self) -> Outcome:
@@ -61,7 +71,7 @@ class Result(Struct, frozen=True):
 
 
 Blocker = AccountKey | tuple[str, str]
-"""What somebody else may have locked: an account, an idempotency key with its namespace, or a new merchant's name with none."""
+"""What another transaction may have locked: an account, an idempotency key with its owner, or a new merchant's name with no owner."""
 
 Render = Callable[[Outcome], Answer]
 RenderAll = Callable[[Sequence[Result]], Answer]
@@ -69,7 +79,7 @@ RenderFailure = Callable[[int, Result], Answer]
 
 
 class Item(Struct, frozen=True):
-    """One command, its key (None: not remembered) and how its answer is written."""
+    """One command, how its answer is written, and its key (None: the answer is not stored)."""
 
     command: Command
     render: Render
@@ -77,7 +87,7 @@ class Item(Struct, frozen=True):
 
 
 class Envelope(Struct, frozen=True):
-    """What a batch has beside its items: a key of its own, whether it is all or nothing, and how its answers are written.
+    """What a batch has beside its items: how its answer is written, a key of its own, and whether it is all or nothing.
 
     ``render_failure`` writes the answer of an atomic batch that failed at an index.
     """
@@ -88,15 +98,15 @@ class Envelope(Struct, frozen=True):
     atomic: bool = False
 
 
-_NOBODYS = Answer(200, b"")
-UNREAD = Envelope(render=lambda _results: _NOBODYS, render_failure=lambda _index, _result: _NOBODYS)
-"""Of several commands whose answer as a whole nobody reads: a file's lines, an operator's clicks, a history."""
+_UNREAD_ANSWER = Answer(200, b"")
+UNREAD = Envelope(render=lambda _results: _UNREAD_ANSWER, render_failure=lambda _index, _result: _UNREAD_ANSWER)
+"""The envelope of commands whose answer as a whole is not read: the lines of a file, an operator's form, a history."""
 
 
 class Job(Struct, frozen=True):
     """One request: a single command, or a batch of them in an envelope.
 
-    ``moments`` is for a history that is told afterwards (``services/backdating.py``): when each item happened. Such items have no keys.
+    ``moments`` are the times of the items of a backdated history (synchronous.py). Such items have no keys.
     """
 
     items: Sequence[Item]
@@ -104,7 +114,7 @@ class Job(Struct, frozen=True):
     moments: Sequence[datetime] = ()
 
     def timed_items(self) -> Iterator[tuple[Item, datetime | None]]:
-        """Each item with the moment at which it happened; None: now."""
+        """Each item with its moment; None: now."""
         return itertools.zip_longest(self.items, self.moments)
 
     def accounts(self) -> set[AccountKey]:
@@ -114,12 +124,12 @@ class Job(Struct, frozen=True):
         return accounts | {command.receiver_fees() for command in commands if isinstance(command, TransferFunds)}
 
     def needs(self) -> set[Blocker]:
-        """Everything that somebody else may have locked: accounts, keys, and the names of merchants that are registered."""
+        """Everything that another transaction may have locked: accounts, keys, and the names of new merchants."""
         names = {("", fold(item.command.merchant.name)) for item in self.items if isinstance(item.command, RegisterMerchant)}
         return self.accounts() | self.key_names() | names
 
     def key_names(self) -> frozenset[tuple[str, str]]:
-        """What its keys are called: each with the namespace that it is in."""
+        """Its keys, each with its owner."""
         return frozenset((key.owner, key.key) for key in self.all_keys())
 
     def all_keys(self) -> list[Key]:

@@ -1,10 +1,9 @@
-"""What a batch needs to know, read under its locks: the ``Book`` that ``plan`` decides on."""
+"""The facts that a batch is decided on, read under its locks: the ``Book`` of ``plan``."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import cast
@@ -13,13 +12,13 @@ from uuid import UUID
 from django.conf import settings
 
 from fees.domain import Payer, Schedule
-from fees.selectors import CANDIDATES, load_by_ids
+from fees.selectors import load_by_ids
 from ledger_project.database.fields import new_id
 from ledger_project.database.lost_rows import identities_lost
 from ledger_project.observability import metrics
 from merchants.domain import AccountKind, Status, effective_status
 from transfers.domain import commands as c
-from transfers.domain.commands import AccountKey, HoldTerms
+from transfers.domain.commands import AccountKey
 from transfers.domain.facts import AccountState, Book, HoldState
 from transfers.domain.hashing import GENESIS
 from transfers.domain.hold_outcomes import HoldStatus
@@ -27,6 +26,8 @@ from transfers.posting import sql
 from transfers.posting.account_ids import find_accounts
 from transfers.posting.arrays import plain, quoted, uuids, words
 from transfers.posting.clock import check_clocks, process_clock
+from transfers.posting.idempotency import Claims
+from transfers.posting.locks import WAIT, Locking, check_free, lock
 from transfers.posting.pipeline import Reply, Session
 
 _HeadRow = tuple[
@@ -35,20 +36,23 @@ _HeadRow = tuple[
 
 
 _BEGINNINGS = c.TransferFunds | c.Deposit | c.PlaceHold | c.OpenAccount
-"""What brings something new into a currency, so that it must not be switched off. A registration is judged where its name is taken."""
+"""Commands that bring something new into a currency, so that it must be active. (REGISTER_MERCHANTS checks registrations.)"""
+
+_ENDS = c.CaptureHold | c.VoidHold | c.ExpireHold
+"""Commands that end a hold."""
 
 
 def find_schedules(session: Session, commands: Iterable[c.Command]) -> Reply | None:
-    """Ask which schedules may apply to these commands, in the round trip that is open; nothing where no command is charged by them."""
+    """Ask for the schedules that may apply to these commands, in the round trip that is open; None where no command is charged."""
     charged = [command for command in commands if isinstance(command, c.TransferFunds | c.PlaceHold)]
     if not charged:
         return None
     merchants, currencies = {command.source.id for command in charged}, {command.currency.code for command in charged}
-    return session.send(CANDIDATES, [uuids(merchants), quoted(currencies)])
+    return session.send(sql.SCHEDULES, [uuids(merchants), quoted(currencies)])
 
 
 def read_schedules(found: Reply | None) -> list[Schedule]:
-    """Return the schedules that were found; they never change, so only those that this process has not met are read."""
+    """Return the schedules that were found. They never change, so only those that are new to this process are read."""
     return load_by_ids([cast("UUID", row[0]) for row in found.fetchall()]) if found else []
 
 
@@ -63,156 +67,120 @@ def account_keys(commands: Iterable[c.Command], schedules: Sequence[Schedule]) -
     return keys
 
 
-@dataclass(frozen=True, slots=True)
-class Locking:
-    """Which accounts' locks a posting waits for (None: all). The others it takes only if nobody holds them."""
-
-    waits_for: frozenset[AccountKey] | None
-
-
-WAIT = Locking(None)
-"""What a posting does at first."""
-
-ONLY_FREE = Locking(frozenset())
-"""What it does once it has waited in vain."""
-
-
-class Busy(Exception):
-    """Somebody else holds the locks of these accounts; the transaction is to be ended, and tried again without who needs them."""
-
-    def __init__(self, accounts: frozenset[AccountKey]) -> None:
-        super().__init__(f"{len(accounts)} accounts are locked by others")
-        self.accounts = accounts
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """An answer that was given before under a key."""
-
-    fingerprint: bytes
-    status_code: int | None
-    body: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What was read after the locks: the book to plan on, and the stored answers of keys that others had claimed."""
-
-    book: Book
-    stored: Mapping[tuple[str, str], StoredAnswer]
-    account_ids: Mapping[AccountKey, UUID]
-
-
-def read_facts(
+def read_book(
     session: Session,
     commands: Sequence[c.Command],
     *,
     schedules: Sequence[Schedule],
     registered: Mapping[UUID, datetime | None],
-    taken_keys: Sequence[tuple[str, str]],
+    claims: Claims,
     locking: Locking = WAIT,
-) -> Facts:
-    """Lock all accounts of the commands, in id order, then, in later statements of the same round trip, read what they decide on.
+) -> Book:
+    """Lock all accounts of the commands, and read what they are decided on in later statements of the same round trip.
 
-    Where ``locking`` does not wait, raises ``Busy`` with the accounts whose locks somebody else holds.
+    Where ``locking`` does not wait, raises ``Busy`` with the accounts whose locks another transaction holds.
     """
     keys = account_keys(commands, schedules)
     ids = find_accounts(session, keys)
     missing = [key for key in keys if key not in ids]
-    references = {r for command in commands if (r := _reference(command)) is not None}
-    originals = {command.original.id for command in commands if isinstance(command, c.ReverseTransfer)}
-    terms = {command.terms.id: command.terms for command in commands if isinstance(command, c.CaptureHold | c.VoidHold | c.ExpireHold)}
-    wanted = uuids(sorted(ids.values()))
     unguarded = {key.merchant_id for key in missing} - {key.merchant_id for key in ids} - registered.keys()
-    codes = {command.currency.code for command in commands if isinstance(command, _BEGINNINGS)}
     before = process_clock()
     with metrics.ACCOUNTS_WAIT.time(), session.round_trip():
-        locked = _lock(session, ids, unguarded, locking)
+        locked = lock(session, ids, unguarded, locking)
         clock = session.send(sql.CLOCK)
-        heads = session.send(sql.HEADS, [wanted], binary=True) if ids else None
-        inactive = session.send(sql.INACTIVE_CURRENCIES, [words(codes)]) if codes else None
-        merchants = session.send(sql.MERCHANTS, [uuids({key.merchant_id for key in missing})]) if missing else None
-        replays = session.send(sql.REPLAYS, [quoted(p for p, _ in taken_keys), quoted(k for _, k in taken_keys)]) if taken_keys else None
-        taken = session.send(sql.REFERENCES, [quoted(references), wanted]) if references else None
-        reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
-        holds = session.send(sql.HOLD_STATES, [plain(terms)]) if terms else None
-    states = _states(cast("list[_HeadRow]", heads.fetchall())) if heads else {}
-    known = cast("list[tuple[UUID, str, str]]", merchants.fetchall()) if merchants else []
-    _check_identities(commands, ids, states, missing, known)
+        accounts = _Accounts(session, ids, missing)
+        claims.ask_stored()
+        facts = _Facts(session, commands, ids)
+    states = accounts.known(commands)
     if locking.waits_for is not None:
-        _check_free(locked, ids, unguarded, missing)
-    states |= _new_states(missing, known)
+        check_free(locked, ids, unguarded, missing)
     (now,) = cast("tuple[datetime]", clock.fetchone())
     check_clocks(now, between=(before, process_clock()))
-    return Facts(
-        book=Book(
-            now=now,
-            entropy=secrets.randbits(62),
-            accounts=states,
-            schedules=schedules,
-            references={(a, r): t for a, r, t in cast("list[tuple[UUID, str, UUID]]", taken.fetchall())} if taken else {},
-            reversals=_by_original(cast("list[tuple[UUID, Decimal]]", reversals.fetchall())) if reversals else {},
-            holds=_hold_states(terms, cast("list[tuple[UUID, str, Decimal, UUID | None]]", holds.fetchall())) if holds else {},
-            registered=registered,
-            inactive={code for (code,) in cast("list[tuple[str]]", inactive.fetchall())} if inactive else frozenset(),
-            clock_tolerance=timedelta(seconds=settings.LEDGER_CLOCK_TOLERANCE),
-        ),
-        stored={
-            (owner, key): StoredAnswer(bytes(fingerprint), status_code, body)
-            for owner, key, fingerprint, status_code, body in cast("list[tuple[str, str, bytes, int, str]]", replays.fetchall())
-        }
-        if replays
-        else {},
-        account_ids=ids,
+    return Book(
+        now=now,
+        entropy=secrets.randbits(62),
+        accounts=states | accounts.new(),
+        schedules=schedules,
+        references=facts.references(),
+        reversals=facts.reversals(),
+        holds=facts.holds(),
+        registered=registered,
+        inactive=facts.inactive(),
+        clock_tolerance=timedelta(seconds=settings.LEDGER_CLOCK_TOLERANCE),
     )
 
 
-def _lock(session: Session, ids: Mapping[AccountKey, UUID], merchants: Collection[UUID], locking: Locking) -> list[Reply]:
-    """Lock merchants, then accounts. Only those merchants of new accounts are locked of whom no account is: one lock is guard enough.
+class _Accounts:
+    """The accounts of the commands: those that exist, and those that a first credit may open."""
 
-    What is waited for comes first, so that nothing else is held meanwhile; what is not waited for cannot be part of a circle.
-    """
-    steps: list[tuple[str, Collection[UUID]]]
-    if locking.waits_for is None:
-        steps = [(sql.LOCK_MERCHANTS, merchants), (sql.LOCK_ACCOUNTS, ids.values())]
-    else:
-        waited_merchants = {key.merchant_id for key in locking.waits_for}.intersection(merchants)
-        waited = {account_id for key, account_id in ids.items() if key in locking.waits_for}
-        steps = [
-            (sql.LOCK_MERCHANTS, waited_merchants),
-            (sql.LOCK_ACCOUNTS, waited),
-            (sql.LOCK_FREE_MERCHANTS, set(merchants) - waited_merchants),
-            (sql.LOCK_FREE_ACCOUNTS, set(ids.values()) - waited),
-        ]
-    return [session.send(statement, [uuids(sorted(wanted))]) for statement, wanted in steps if wanted]
+    def __init__(self, session: Session, ids: Mapping[AccountKey, UUID], missing: Sequence[AccountKey]) -> None:
+        self._ids, self._missing = ids, missing
+        self._heads = session.send(sql.HEADS, [uuids(ids.values())], binary=True) if ids else None
+        self._merchants = session.send(sql.MERCHANTS, [uuids({key.merchant_id for key in missing})]) if missing else None
+
+    def known(self, commands: Sequence[c.Command]) -> dict[AccountKey, AccountState]:
+        """Return the accounts that exist.
+
+        Raises ``IdentitiesLost`` where an account or a merchant that this process has seen is not in the database any more. Without
+        this, a merchant that was lost and then registered anew under another id would be refused for want of funds.
+        """
+        states = _states(cast("list[_HeadRow]", self._heads.fetchall())) if self._heads else {}
+        rows = cast("list[tuple[UUID, str, str]]", self._merchants.fetchall()) if self._merchants else []
+        self._named = {merchant_id: (name, status) for merchant_id, name, status in rows}
+        registered_now = {command.merchant.id for command in commands if isinstance(command, c.RegisterMerchant)}
+        wanted = {key.merchant_id for key in self._missing} - registered_now
+        if len(states) < len(self._ids) or not wanted <= self._named.keys():
+            raise identities_lost()
+        return states
+
+    def new(self) -> dict[AccountKey, AccountState]:
+        """Return the accounts that do not exist yet, as they would begin. ``known`` comes first."""
+        states = {}
+        for key in self._missing:
+            # A merchant is not there where its name was taken: its command is refused before it looks at its accounts.
+            name, status = self._named.get(key.merchant_id, ("", Status.ACTIVE.value))
+            states[key] = AccountState(
+                new_id(), key, name, Status(status), 0, None, sequence=0, balance_minor=0, last_hash=GENESIS, last_at=None, exists=False
+            )
+        return states
 
 
-def _check_free(
-    locked: Iterable[Reply], ids: Mapping[AccountKey, UUID], merchants: Collection[UUID], missing: Iterable[AccountKey]
-) -> None:
-    """Raise ``Busy`` unless everything was locked that was to be."""
-    have = {row[0] for reply in locked for row in reply.fetchall()}
-    busy = [key for key, account_id in ids.items() if account_id not in have]
-    busy += [key for key in missing if key.merchant_id in merchants and key.merchant_id not in have]
-    if busy:
-        raise Busy(frozenset(busy))
+class _Facts:
+    """What else the commands are decided on. Nothing is asked for that no command needs."""
 
+    def __init__(self, session: Session, commands: Sequence[c.Command], ids: Mapping[AccountKey, UUID]) -> None:
+        codes = {command.currency.code for command in commands if isinstance(command, _BEGINNINGS)}
+        references = {reference for command in commands if (reference := _reference(command)) is not None}
+        originals = {command.original.id for command in commands if isinstance(command, c.ReverseTransfer)}
+        self._terms = {command.terms.id: command.terms for command in commands if isinstance(command, _ENDS)}
+        self._inactive = session.send(sql.INACTIVE_CURRENCIES, [words(codes)]) if codes else None
+        self._references = session.send(sql.REFERENCES, [quoted(references), uuids(ids.values())]) if references else None
+        self._reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
+        self._holds = session.send(sql.HOLD_STATES, [plain(self._terms)]) if self._terms else None
 
-def _check_identities(
-    commands: Sequence[c.Command],
-    ids: Mapping[AccountKey, UUID],
-    states: Mapping[AccountKey, AccountState],
-    missing: Sequence[AccountKey],
-    known: Sequence[tuple[UUID, str, str]],
-) -> None:
-    """Raise ``IdentitiesLost`` where an account or merchant that somebody had seen is not in the database any more.
+    def inactive(self) -> frozenset[str]:
+        """Return the currencies that are switched off."""
+        return frozenset(cast("str", row[0]) for row in self._inactive.fetchall()) if self._inactive else frozenset()
 
-    Without this a merchant that was lost, and registered anew under another id, would be refused for want of funds.
-    """
-    new = {command.merchant.id for command in commands if isinstance(command, c.RegisterMerchant)}
-    wanted = {key.merchant_id for key in missing} - new
-    if len(states) < len(ids) or not wanted <= {merchant_id for merchant_id, _, _ in known}:
-        raise identities_lost()
+    def references(self) -> dict[tuple[UUID, str], UUID]:
+        """Return the external references that are taken: by account and reference the transfer that has it."""
+        rows = cast("list[tuple[UUID, str, UUID]]", self._references.fetchall()) if self._references else []
+        return {(account_id, reference): transfer_id for account_id, reference, transfer_id in rows}
+
+    def reversals(self) -> dict[UUID, list[int]]:
+        """Return the amounts of earlier reversals by original, in their order."""
+        amounts: dict[UUID, list[int]] = {}
+        for original, amount in cast("list[tuple[UUID, Decimal]]", self._reversals.fetchall()) if self._reversals else []:
+            amounts.setdefault(original, []).append(int(amount))
+        return amounts
+
+    def holds(self) -> dict[UUID, HoldState]:
+        """Return the holds that the commands end."""
+        rows = cast("list[tuple[UUID, str, Decimal, UUID | None]]", self._holds.fetchall()) if self._holds else []
+        return {
+            hold_id: HoldState(self._terms[hold_id], HoldStatus(status), int(captured), capture_id)
+            for hold_id, status, captured, capture_id in rows
+        }
 
 
 def _reference(command: c.Command) -> str | None:
@@ -255,28 +223,3 @@ def _states(rows: Iterable[_HeadRow]) -> dict[AccountKey, AccountState]:
             exists=True,
         )
     return states
-
-
-def _new_states(missing: Iterable[AccountKey], rows: Iterable[tuple[UUID, str, str]]) -> dict[AccountKey, AccountState]:
-    merchants = {merchant_id: (name, status) for merchant_id, name, status in rows}
-    states = {}
-    for key in missing:
-        # A merchant that is not there is one whose name was taken: its command is refused before it looks at its accounts.
-        name, status = merchants.get(key.merchant_id, ("", Status.ACTIVE.value))
-        states[key] = AccountState(
-            new_id(), key, name, Status(status), 0, None, sequence=0, balance_minor=0, last_hash=GENESIS, last_at=None, exists=False
-        )
-    return states
-
-
-def _by_original(rows: Iterable[tuple[UUID, Decimal]]) -> dict[UUID, list[int]]:
-    amounts: dict[UUID, list[int]] = {}
-    for original, amount in rows:
-        amounts.setdefault(original, []).append(int(amount))
-    return amounts
-
-
-def _hold_states(terms: Mapping[UUID, HoldTerms], rows: Iterable[tuple[UUID, str, Decimal, UUID | None]]) -> dict[UUID, HoldState]:
-    return {
-        hold_id: HoldState(terms[hold_id], HoldStatus(status), int(captured), capture_id) for hold_id, status, captured, capture_id in rows
-    }

@@ -1,4 +1,4 @@
-"""How often postings are refused, and why: counted in the transaction that stores the refusal, so that no answer is counted twice."""
+"""How often postings are refused, and why. Counted in the transaction that stores the refusal, so that no answer is counted twice."""
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.posting import sql
 from transfers.posting.arrays import plain, quoted
-from transfers.posting.jobs import Item, Job
 from transfers.posting.pipeline import Session
+from transfers.posting.results import JobDecisions
 
 RefusalCounts = Mapping[tuple[str, str, datetime | None], int]
-"""Times by (currency, code, moment); the currency is empty where a request named none that exists, the moment is None for now."""
+"""Counts by (currency, code, moment). The currency is empty where a request named none that exists; the moment is None for now."""
+
+
+def count_refusals(decisions: Iterable[JobDecisions], outcomes: Iterable[Sequence[Outcome | None]]) -> RefusalCounts:
+    """Return how often which refusal was decided now; replays of earlier ones are not counted."""
+    return Counter(
+        (_currency(item.command), outcome.refusal.code, moment)
+        for decision, decided in zip(decisions, outcomes, strict=True)
+        for item, outcome, moment in zip_longest(decision.fresh, decided, decision.job.moments)
+        if outcome is not None and isinstance(outcome.refusal, Refusal)
+    )
 
 
 def _currency(command: c.Command) -> str:
@@ -27,18 +37,10 @@ def _currency(command: c.Command) -> str:
     return currency.code if isinstance(currency, Currency) else ""
 
 
-def count_refusals(jobs: Iterable[Job], groups: Sequence[Sequence[Item]], outcomes: Iterable[Sequence[Outcome | None]]) -> RefusalCounts:
-    """Return how often which refusal was decided now; replays of earlier ones are not among them."""
-    return Counter(
-        (_currency(item.command), outcome.refusal.code, moment)
-        for job, items, decided in zip(jobs, groups, outcomes, strict=True)
-        for item, outcome, moment in zip_longest(items, decided, job.moments)
-        if outcome is not None and isinstance(outcome.refusal, Refusal)
-    )
-
-
 def insert_refusals(session: Session, counts: RefusalCounts) -> None:
-    """Store the counts as rows of their own: no row that all workers would wait for."""
+    """Store the counts as new rows, in the round trip that is open. Updates of one row would have all workers wait for it."""
+    if not counts:
+        return
     session.send(
         sql.COUNT_REFUSALS,
         [

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from ledger_project.observability import metrics
 from ledger_project.observability.log_lines import LineLogger
-from transfers.posting.transaction import JobResults
+from transfers.posting.jobs import Result
 
 log = LineLogger(__name__)
 failures = structlog.get_logger(__name__)
@@ -45,9 +45,9 @@ class BatchReport:
 BatchObserver = Callable[[BatchReport], None]
 
 
-def report_batch(outcomes: Sequence[JobResults | Exception], *, duration_s: float, waited_s: float, still_waiting: int) -> None:
+def report_batch(outcomes: Sequence[Result | Exception], *, duration_s: float, waited_s: float, still_waiting: int) -> None:
     """Tell all observers about a batch and its outcomes. One that fails is logged: what was posted is posted, and posting goes on."""
-    results = [result for outcome in outcomes if isinstance(outcome, JobResults) for result in outcome.items]
+    results = [result for outcome in outcomes if isinstance(outcome, Result) for result in outcome.each]
     decided = [result.outcome for result in results if result.outcome is not None]
     refusals = Counter(outcome.refusal.code for outcome in decided if outcome.refusal is not None)
     report = BatchReport(

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import psycopg
 import structlog
@@ -30,11 +29,10 @@ from ledger_project.database.lost_rows import identities_lost
 from ledger_project.kernel.errors import AccountBusy, ClocksDiffer, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
 from ledger_project.observability import metrics
 from transfers.domain.commands import AccountKey
-from transfers.posting.reads import ONLY_FREE, WAIT, Busy, Locking
-from transfers.posting.transaction import Contention, JobResults, post
-
-if TYPE_CHECKING:
-    from transfers.posting.jobs import Blocker, Job
+from transfers.posting.idempotency import Contention
+from transfers.posting.jobs import Blocker, Job, Result
+from transfers.posting.locks import ONLY_FREE, WAIT, Busy, Locking
+from transfers.posting.transaction import post
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +63,8 @@ class Deferred:
     error: Unavailable
 
 
-Outcome = JobResults | Exception | Deferred
+Attempt = Result | Exception | Deferred
+"""What a try to post a job came to: its result, the error that its caller is told, or that it is deferred."""
 
 
 def _always(_job: Job) -> bool:
@@ -79,19 +78,29 @@ class _Batch:
     deadline: float
     is_wanted: Callable[[Job], bool]
 
-    def post(self, jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) -> list[Outcome]:
-        """Return for each job its results, the error that it alone is to be told, or that it is deferred."""
+    def post(self, jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) -> list[Attempt]:
+        """Post jobs in one transaction, which is tried again where its failure may pass; if it fails for good, part by part."""
         if not jobs:
             return []
-        try:
-            posted = self._attempt(jobs, lock_wait_s=lock_wait_s, locking=locking)
-            return [_outcome(job, results) for job, results in zip(jobs, posted, strict=True)]
-        except Busy as busy:
-            return self._post_others(jobs, busy)
-        except Exception as error:  # noqa: BLE001 - each job gets its own answer below; nothing is swallowed
-            return self._after_failure(jobs, error, lock_wait_s=lock_wait_s, locking=locking)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                results = post(jobs, lock_wait_s=lock_wait_s, locking=locking)
+                return [_attempt(job, result) for job, result in zip(jobs, results, strict=True)]
+            except Busy as busy:
+                return self._post_others(jobs, busy)
+            except Exception as error:  # noqa: BLE001 - each job gets its own answer; nothing is swallowed
+                if sqlstates.drops_connection(error):
+                    drop_connection()
+                if not is_passing(error) or attempt == ATTEMPTS or time.monotonic() >= self.deadline:
+                    return self._after_failure(jobs, error, lock_wait_s=lock_wait_s, locking=locking)
+                reason = type(sqlstates.driver_error(error)).__name__
+                metrics.RETRIES.labels(reason).inc()
+                log.info("posting.retry", attempt=attempt, size=len(jobs), error=reason)
+                _pause(attempt)
 
-    def _after_failure(self, jobs: Sequence[Job], error: Exception, *, lock_wait_s: float, locking: Locking) -> list[Outcome]:
+    def _after_failure(self, jobs: Sequence[Job], error: Exception, *, lock_wait_s: float, locking: Locking) -> list[Attempt]:
         if sqlstates.meaning_of(error) is sqlstates.LOCKED:
             return self._after_lock_timeout(jobs, error, locking=locking)
         strikes_all = sqlstates.strikes_all(error) or isinstance(error, ClocksDiffer)
@@ -100,13 +109,13 @@ class _Batch:
         log.warning("posting.batch_split", size=len(jobs), error=type(error).__name__)
         return [outcome for job in jobs for outcome in self._post_one(job, lock_wait_s=lock_wait_s, locking=locking)]
 
-    def _post_one(self, job: Job, *, lock_wait_s: float, locking: Locking) -> list[Outcome]:
+    def _post_one(self, job: Job, *, lock_wait_s: float, locking: Locking) -> list[Attempt]:
         """Post one job of a batch that failed, unless nobody waits for it any more or the time of the batch is over."""
         if time.monotonic() >= self.deadline or not self.is_wanted(job):
             return [DatabaseUnavailable("The posting takes too long; repeat the request with the same Idempotency-Key.")]
         return self.post([job], lock_wait_s=lock_wait_s, locking=locking)
 
-    def _post_others(self, jobs: Sequence[Job], busy: Busy) -> list[Outcome]:
+    def _post_others(self, jobs: Sequence[Job], busy: Busy) -> list[Attempt]:
         """Post the jobs that need none of the busy accounts; the rest is deferred."""
         blockers = [busy.accounts & job.accounts() for job in jobs]
         free = iter(
@@ -114,7 +123,7 @@ class _Batch:
         )
         return [Deferred(frozenset(found), AccountBusy()) if found else next(free) for found in blockers]
 
-    def _after_lock_timeout(self, jobs: Sequence[Job], error: Exception, *, locking: Locking) -> list[Outcome]:
+    def _after_lock_timeout(self, jobs: Sequence[Job], error: Exception, *, locking: Locking) -> list[Attempt]:
         """Find who is held up: with account locks that are free only, and then, for locks that cannot be skipped, by halves."""
         if locking != ONLY_FREE:
             return self.post(jobs, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
@@ -126,23 +135,8 @@ class _Batch:
             *self.post(jobs[middle:], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE),
         ]
 
-    def _attempt(self, jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking) -> list[JobResults]:
-        for attempt in range(ATTEMPTS):
-            try:
-                return post(jobs, lock_wait_s=lock_wait_s, locking=locking)
-            except Exception as error:
-                if sqlstates.drops_connection(error):
-                    drop_connection()
-                if not is_passing(error) or attempt == ATTEMPTS - 1 or time.monotonic() >= self.deadline:
-                    raise
-                reason = type(sqlstates.driver_error(error)).__name__
-                metrics.RETRIES.labels(reason).inc()
-                log.info("posting.retry", attempt=attempt + 1, size=len(jobs), error=reason)
-                _pause(attempt)
-        raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
 
-
-def post_reliably(jobs: Sequence[Job], *, deadline: float, is_wanted: Callable[[Job], bool] = _always) -> list[Outcome]:
+def post_reliably(jobs: Sequence[Job], *, deadline: float, is_wanted: Callable[[Job], bool] = _always) -> list[Attempt]:
     """Post all jobs; return for each its results, the error that it alone is to be told, or that it is deferred.
 
     ``deadline`` is of ``time.monotonic()``: after it nothing more is tried. A job that is no longer wanted is not tried by itself.
@@ -154,18 +148,18 @@ def post_reliably(jobs: Sequence[Job], *, deadline: float, is_wanted: Callable[[
     return outcomes
 
 
-def _held_up(outcomes: Sequence[Outcome]) -> list[int]:
+def _held_up(outcomes: Sequence[Attempt]) -> list[int]:
     """Return which jobs are deferred."""
     return [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Deferred)]
 
 
-def _try_again(outcomes: list[Outcome], jobs: Sequence[Job], which: Sequence[int], attempt: Callable[[list[Job]], list[Outcome]]) -> None:
+def _try_again(outcomes: list[Attempt], jobs: Sequence[Job], which: Sequence[int], attempt: Callable[[list[Job]], list[Attempt]]) -> None:
     """Try some of the jobs again, and put their new outcomes in the place of the old ones."""
     for index, outcome in zip(which, attempt([jobs[index] for index in which]), strict=True):
         outcomes[index] = outcome
 
 
-def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Outcome]:
+def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Attempt]:
     """Try deferred jobs once more: all of those whose locks are free now, then ``SLICE_S`` long those that wait for one lock.
 
     ``turn`` counts the rounds: each waits for another of the taken locks, so that everybody comes to stand in the queue of theirs. Nothing
@@ -183,7 +177,7 @@ def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Ou
     return outcomes
 
 
-def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[JobResults | Exception]:
+def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[Result | Exception]:
     """Post jobs from synchronous code; those whose locks cannot be had within ``wait_s`` get what ``Deferred`` says."""
     give_up_at = time.monotonic() + wait_s
     deadline = time.monotonic() + settings.LEDGER_POSTING_TIMEOUT
@@ -206,13 +200,13 @@ def is_passing(error: BaseException) -> bool:
 
 def _pause(attempt: int) -> None:
     """Back off: 5 ms doubling, with jitter so that two workers do not meet again."""
-    time.sleep(0.005 * 2**attempt * random.uniform(0.5, 1.5))
+    time.sleep(0.005 * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
 
 
-def _outcome(job: Job, results: JobResults) -> JobResults | Unavailable:
-    """Return what a job's caller is told: for a single command that cannot be decided now, the error itself."""
-    refusal = results.result.refusal
-    return refusal if job.envelope is None and isinstance(refusal, Unavailable) else results
+def _attempt(job: Job, result: Result) -> Result | Unavailable:
+    """Return the result of a job that was posted; for a single command that cannot be decided now, the error itself."""
+    refusal = result.refusal
+    return refusal if job.envelope is None and isinstance(refusal, Unavailable) else result
 
 
 def _told(error: Exception) -> Exception:

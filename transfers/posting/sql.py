@@ -1,5 +1,6 @@
 """Every SQL text of the posting transaction, named, in the order in which it runs."""
 
+from fees.selectors import CANDIDATES
 from transfers.sql.entries import newest_entry
 
 # Beside the time that a statement may wait for a lock: every statement here is a look-up by key, so its plan never depends on its
@@ -49,6 +50,9 @@ UNION ALL
 SELECT m.id, NULL FROM wanted m
 WHERE m.is_off AND NOT EXISTS (SELECT 1 FROM merchants_merchant taken WHERE lower(taken.name COLLATE "C") = lower(m.name COLLATE "C"))
 """
+
+# Which fee schedules may apply: the fees' own statement.
+SCHEDULES = CANDIDATES
 
 FIND_ACCOUNTS = """
 SELECT id, merchant_id, currency_id, kind FROM merchants_account WHERE merchant_id = ANY(%s::uuid[])

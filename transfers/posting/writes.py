@@ -1,7 +1,7 @@
-"""What a plan has decided, written: one insert a table, all of them in one round trip.
+"""The rows of a plan, written: one insert a table, all of them in one round trip.
 
-The large statements are pushed out one by one, and the database works on each while the next one is made ready: the entries are hashed
-while the transfers are inserted, the answers are written (posting.py) while the entries are.
+The large statements are pushed out one by one. The database works on each while the next one is made ready: the entries are hashed
+while the transfers are inserted, and the answers are written (results.py) while the entries are inserted.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
-
 from ledger_project.kernel.metadata import stored_json
+from transfers.domain.commands import RegisterMerchant
 from transfers.domain.facts import AccountState, HoldState
 from transfers.domain.hashing import seal
 from transfers.domain.kinds import BatchPlace
@@ -20,23 +19,55 @@ from transfers.domain.ledger import PostedEntry, PostedTransfer
 from transfers.domain.plan import Plan
 from transfers.posting import sql
 from transfers.posting.arrays import hexes, microseconds, plain, quoted, uuids, words
-from transfers.posting.jobs import Answer
-from transfers.posting.pipeline import Session
-from transfers.posting.refusal_counts import RefusalCounts, insert_refusals
+from transfers.posting.idempotency import Claims
+from transfers.posting.jobs import Job
+from transfers.posting.pipeline import Reply, Session
 
 
-class Completion(Struct, frozen=True):
-    """The answer that a claimed key gets. The id of its record is text: it comes from the database and goes back there."""
+def register_merchants(session: Session, jobs: Sequence[Job], claims: Claims) -> Reply | None:
+    """Take the names of new merchants, in the round trip of the claims: only for commands whose key turns out to be ours.
 
-    record_id: str
-    answer: Answer
-    transfer_id: UUID | None
+    The reply has the id of each merchant that got its name, and since when; None: its currency is switched off.
+    """
+    new = _new_merchants(jobs, claims)
+    if not new:
+        return None
+    commands = [command for command, _, _ in new]
+    return session.send(
+        sql.REGISTER_MERCHANTS,
+        [
+            plain(command.merchant.id for command in commands),
+            quoted(command.merchant.name for command in commands),
+            quoted(command.display_name for command in commands),
+            quoted(command.receipt_email for command in commands),
+            quoted(stored_json(command.metadata) for command in commands),
+            plain(record_id for _, record_id, _ in new),
+            quoted(moment for _, _, moment in new),
+            quoted(command.currency.code if command.currency else None for command in commands),
+        ],
+    )
+
+
+def _new_merchants(jobs: Sequence[Job], claims: Claims) -> list[tuple[RegisterMerchant, str | None, str | None]]:
+    """Return the registrations that may be decided: each with the id of its key's record, and its moment if it is backdated."""
+    if not any(isinstance(item.command, RegisterMerchant) for job in jobs for item in job.items):
+        return []
+    new: list[tuple[RegisterMerchant, str | None, str | None]] = []
+    seen: set[tuple[str, str]] = set()
+    for item, moment in (timed for job in jobs for timed in job.timed_items()):
+        name = None if item.key is None else (item.key.owner, item.key.key)
+        if isinstance(item.command, RegisterMerchant) and name not in seen:
+            record_id = None if item.key is None else claims.candidate_id(item.key)
+            new.append((item.command, record_id, str(moment) if moment else None))
+        if name is not None:
+            seen.add(name)
+    return new
 
 
 def write_plan(session: Session, plan: Plan, *, now: datetime, known_holds: Container[UUID]) -> None:
     """Write accounts, holds, transfers and entries, in the round trip that is open. The database's guards check each of them.
 
-    ``now`` is the time that most of them have.
+    ``now`` is the time of most rows: the times of all are sent as their distance from it.
     """
     placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
     ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
@@ -51,16 +82,6 @@ def write_plan(session: Session, plan: Plan, *, now: datetime, known_holds: Cont
         session.push()
     if ended:
         _end_holds(session, ended)
-
-
-def write_answers(session: Session, completions: Sequence[Completion], released: Sequence[str], refusals: RefusalCounts) -> None:
-    """Write the answers of claimed keys, free those that stay unanswered, and count refusals, in the round trip that is open."""
-    if completions:
-        _complete_keys(session, completions)
-    if released:
-        session.send(sql.RELEASE_KEYS, [plain(released)])
-    if refusals:
-        insert_refusals(session, refusals)
 
 
 def _open_accounts(session: Session, opened: Sequence[AccountState]) -> None:
@@ -154,17 +175,5 @@ def _insert_entries(session: Session, entries: Sequence[PostedEntry], now: datet
             plain(entry.balance_after_minor for entry in entries),
             microseconds((entry.transfer.created_at for entry in entries), now),
             hexes(seal(entries)),
-        ],
-    )
-
-
-def _complete_keys(session: Session, completions: Sequence[Completion]) -> None:
-    session.send(
-        sql.COMPLETE_KEYS,
-        [
-            words(completion.record_id for completion in completions),
-            plain(completion.answer.status_code for completion in completions),
-            quoted(completion.answer.body.decode() for completion in completions),
-            uuids(completion.transfer_id for completion in completions),
         ],
     )

@@ -15,6 +15,7 @@ from transfers.domain.commands import Command, Refuse
 from transfers.domain.outcome import Refused
 from transfers.posting import engine
 from transfers.posting.jobs import UNREAD, Envelope, Item, Job, Key, Render, Result
+from transfers.posting.synchronous import submit_now
 from transfers.services.transfers import TransferRequest, build_transfer, check_addressing
 
 
@@ -51,10 +52,10 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
             if isinstance(command, Refuse) and isinstance(command.error, InvalidRequest):
                 raise BatchItemInvalid(index, command.error)
     job = Job([Item(command, render, key) for command, key in built], envelope)
-    return (await engine.submit(job)).result
+    return await engine.submit(job)
 
 
-def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Result]:
+def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> Sequence[Result]:
     """Post the transfers of a file in order in one transaction, each on its own, and return their results. Synchronous.
 
     The keys are the platform's, as in its API: a transfer that was posted by either is replayed by the other. If another request
@@ -66,7 +67,7 @@ def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> list[Re
     currencies = {code: find_currency_now(code) for code in {r.currency for r in requests if r.currency is not None}}
     built = [_build(item, identities, currencies, actor=ANONYMOUS) for item in items]
     try:
-        return engine.submit_now(Job([Item(command, render, key) for command, key in built], UNREAD)).items
+        return submit_now(Job([Item(command, render, key) for command, key in built], UNREAD)).each
     except (IdempotencyInProgress, AccountBusy) as error:
         if len(items) == 1:
             return [Result(render(Refused(error)), Refused(error))]

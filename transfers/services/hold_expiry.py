@@ -10,9 +10,8 @@ import structlog
 from ledger_project.kernel.refusals import HoldExpired, HoldNotOpen
 from transfers.domain.commands import Details, ExpireHold, HoldTerms
 from transfers.domain.hold_outcomes import HoldStatus
-from transfers.posting import engine
-from transfers.posting.jobs import Answer, Item, Job
-from transfers.posting.transaction import JobResults
+from transfers.posting.jobs import Answer, Item, Job, Result
+from transfers.posting.synchronous import submit_all_now
 from transfers.selectors.holds import due_holds, unreadable_due_holds
 
 log = structlog.get_logger(__name__)
@@ -42,16 +41,15 @@ def _release(terms: list[HoldTerms]) -> Sweep:
     Two processes that sweep the same hold meet at its accounts' locks: the second finds it expired and leaves it. A hold whose accounts
     somebody else has locked for longer is left for the next sweep.
     """
-    outcomes = engine.submit_all_now(
-        [Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms], wait_s=LOCK_WAIT_S
-    )
+    jobs = [Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms]
+    outcomes = submit_all_now(jobs, wait_s=LOCK_WAIT_S)
     released = failed = 0
     for term, outcome in zip(terms, outcomes, strict=True):
-        if not isinstance(outcome, JobResults):
+        if not isinstance(outcome, Result):
             failed += 1
             log.error("hold.expiry_failed", hold_id=str(term.id), error=type(outcome).__name__, detail=str(outcome)[:200])
             continue
-        decided = outcome.result.decided
+        decided = outcome.decided
         if decided.transfer is not None and decided.hold is not None and decided.hold.status is HoldStatus.EXPIRED:
             released += 1
         elif decided.refusal is not None and not isinstance(decided.refusal, HoldExpired | HoldNotOpen):

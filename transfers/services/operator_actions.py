@@ -20,9 +20,8 @@ from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit, state_change
 from people.operator_log import keep_api_change
-from transfers.posting.idempotency import answer_key, claim_key
 from transfers.posting.jobs import Answer, Key, Result
-from transfers.posting.pipeline import Session
+from transfers.posting.synchronous import answer_once
 from transfers.services.merchant_closure import close_merchant
 
 Changed = tuple[Merchant | Account, str, bool]
@@ -43,17 +42,10 @@ class Request(Struct, frozen=True):
 def perform(change: Change, request: Request) -> Result:
     """Do a change, keep its reason if it changed anything, and answer with what is there now.
 
-    A refusal is kept under the key, as every other. Raises ``ValidationFailed``, ``PermissionDenied`` and what ``claim_key`` does.
+    A refusal is stored under the key, as every other. Raises ``ValidationFailed``, ``PermissionDenied`` and what ``answer_once`` does.
     """
     with state_change():
-        session = Session()
-        claimed = None if request.key is None else claim_key(session, request.key)
-        if isinstance(claimed, Result):
-            return claimed
-        answer = request.render(_changed(change, request))
-        if claimed is not None:
-            answer_key(session, claimed, answer)
-    return Result(answer)
+        return answer_once(request.key, lambda: request.render(_changed(change, request)))
 
 
 def _changed(change: Change, request: Request) -> Refusal | None:
