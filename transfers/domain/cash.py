@@ -1,4 +1,4 @@
-"""Money comes in from outside and goes out again."""
+"""Deposits and withdrawals: money from outside, and money to the outside."""
 
 from __future__ import annotations
 

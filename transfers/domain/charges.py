@@ -1,4 +1,4 @@
-"""What a movement costs, and the two legs by which its fee is paid."""
+"""Charges: what a movement costs, and the two legs of its fee."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from transfers.domain.ledger import Ledger, Leg
 
 
 class Charge(Struct, frozen=True):
-    """A fee that applies, in minor units, and the schedule that says so."""
+    """The fee of a movement, in minor units, and the schedule that sets it."""
 
     schedule: Schedule
     fee_minor: int
 
     @property
     def payer(self) -> Payer:
-        """Who pays."""
+        """The party that pays the fee."""
         return self.schedule.payer
 
     @property
@@ -36,7 +36,10 @@ class Charge(Struct, frozen=True):
 
 
 def charge_for(ledger: Ledger, source: MerchantIdentity, currency: Currency, kind: TransferKind, amount_minor: int) -> Charge:
-    """Return what a movement costs by the schedule in force. Raises ``FeeNotConfigured``, ``FeeExceedsAmount``."""
+    """Return the charge by the schedule in force.
+
+    Raises ``FeeNotConfigured`` and ``FeeExceedsAmount``.
+    """
     schedule = choose_schedule(ledger.book.schedules, merchant_id=source.id, currency=currency.code, kind=kind, at=ledger.now)
     if schedule is None:
         raise FeeNotConfigured(source.name, currency.code)
@@ -44,7 +47,10 @@ def charge_for(ledger: Ledger, source: MerchantIdentity, currency: Currency, kin
 
 
 def charge_by(schedule: Schedule, currency: Currency, amount_minor: int) -> Charge:
-    """Return what a movement costs by this schedule. Raises ``FeeExceedsAmount`` if its receiver would pay more than they get."""
+    """Return the charge by this schedule.
+
+    Raises ``FeeExceedsAmount`` if the receiver would pay more than it gets.
+    """
     fee_minor = calculate_fee(schedule, amount_minor)
     if schedule.payer is Payer.RECEIVER and fee_minor > amount_minor:
         raise FeeExceedsAmount(Money(amount_minor, currency), Money(fee_minor, currency))
@@ -52,7 +58,7 @@ def charge_by(schedule: Schedule, currency: Currency, amount_minor: int) -> Char
 
 
 def fee_legs(payer: AccountState, fees: AccountState, fee_minor: int) -> list[Leg]:
-    """Return the two legs of a fee; none for a fee of zero."""
+    """Return the two legs of a fee. A fee of zero has none."""
     if fee_minor == 0:
         return []
     return [Leg(payer, EntryType.FEE, -fee_minor), Leg(fees, EntryType.FEE, fee_minor)]

@@ -1,8 +1,9 @@
-"""What may be asked of the posting engine, as plain data. Everything that moves money is one of these.
+"""The commands of the posting engine, as plain data. Only a command moves money.
 
-A command carries only facts that never change (identities, a posted original, the terms of a hold); what does change (balances,
-states, how much was reversed) is read under lock by the store and given to ``plan`` in the ``Book``. ``accounts`` names every account
-that the command may touch: all of them are locked, in id order, before anything is read.
+A command carries facts that never change: identities, a posted original, the terms of a hold. The
+store reads facts that do change (balances, states, earlier reversals) under lock and gives them to
+``plan`` in the ``Book``. ``accounts`` names every account that the command may touch. All of them
+are locked, in id order, before anything is read.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from merchants.domain import AccountKind, MerchantIdentity
 
 
 class AccountKey(NamedTuple):
-    """What identifies an account before one knows its id, and whether it exists.
+    """The key of an account. An account has it before it has an id, and before it exists.
 
-    ``merchant`` is the integer of the merchant's id: Python compares and hashes UUIDs in Python, integers in C, and a posting looks its
-    accounts up by these keys all the time.
+    ``merchant`` is the integer of the merchant's id. A posting looks up accounts by these keys all
+    the time, and Python compares integers faster than UUIDs.
     """
 
     merchant: int
@@ -37,8 +38,12 @@ class AccountKey(NamedTuple):
         return UUID(int=self.merchant)
 
 
+def _accounts_of(merchant: MerchantIdentity, currency: Currency, *kinds: AccountKind) -> tuple[AccountKey, ...]:
+    return tuple(AccountKey(merchant.id.int, currency.code, kind) for kind in kinds)
+
+
 class Details(Struct, frozen=True):
-    """What the caller wrote beside the money; kept with the transfer."""
+    """The caller's own words about a transfer, and who calls. The transfer keeps them."""
 
     memo: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
@@ -48,7 +53,10 @@ class Details(Struct, frozen=True):
 
 
 class RegisterMerchant(Struct, frozen=True):
-    """Register a merchant; with a currency also its wallet, and with an amount its opening balance."""
+    """Register a merchant.
+
+    With a currency, the merchant gets a wallet. With an amount, the wallet gets an opening balance.
+    """
 
     merchant: MerchantIdentity
     metadata: Mapping[str, object]
@@ -59,11 +67,10 @@ class RegisterMerchant(Struct, frozen=True):
     receipt_email: str | None = None
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """The new merchant's wallet and its outside."""
+        """The new merchant's wallet and its outside; none without a currency."""
         if self.currency is None:
             return ()
-        code = self.currency.code
-        return AccountKey(self.merchant.id.int, code, AccountKind.WALLET), AccountKey(self.merchant.id.int, code, AccountKind.EXTERNAL)
+        return _accounts_of(self.merchant, self.currency, AccountKind.WALLET, AccountKind.EXTERNAL)
 
 
 class OpenAccount(Struct, frozen=True):
@@ -73,15 +80,15 @@ class OpenAccount(Struct, frozen=True):
     currency: Currency
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """The wallet, and what is held of it."""
-        code = self.currency.code
-        return AccountKey(self.merchant.id.int, code, AccountKind.WALLET), AccountKey(self.merchant.id.int, code, AccountKind.HELD)
+        """The wallet and the held account."""
+        return _accounts_of(self.merchant, self.currency, AccountKind.WALLET, AccountKind.HELD)
 
 
 class TransferFunds(Struct, frozen=True):
     """Move an amount from one merchant to another, with the fee that applies.
 
-    ``target_currency`` differs from ``currency`` only where the caller named two accounts of different currencies.
+    ``target_currency`` differs from ``currency`` only if the caller named two accounts of different
+    currencies.
     """
 
     source: MerchantIdentity
@@ -92,7 +99,10 @@ class TransferFunds(Struct, frozen=True):
     target_currency: str | None = None
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """Both wallets and the sender's fee account; where a schedule has receivers pay, ``receiver_fees`` too."""
+        """Both wallets and the sender's fee account.
+
+        If a schedule has receivers pay, the command needs ``receiver_fees`` too.
+        """
         code = self.currency.code
         return (
             AccountKey(self.source.id.int, code, AccountKind.WALLET),
@@ -101,12 +111,12 @@ class TransferFunds(Struct, frozen=True):
         )
 
     def receiver_fees(self) -> AccountKey:
-        """The account of what the receiver pays in fees."""
+        """The receiver's fee account."""
         return AccountKey(self.target.id.int, self.currency.code, AccountKind.FEES)
 
 
 class Deposit(Struct, frozen=True):
-    """Bring money in from outside."""
+    """Bring money from outside into a wallet."""
 
     merchant: MerchantIdentity
     currency: Currency
@@ -114,12 +124,12 @@ class Deposit(Struct, frozen=True):
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """The wallet, its outside, and what is held (the answer shows it)."""
-        return _wallet_external_held(self.merchant, self.currency)
+        """The wallet, its outside, and the held account, which the answer shows."""
+        return _accounts_of(self.merchant, self.currency, AccountKind.WALLET, AccountKind.EXTERNAL, AccountKind.HELD)
 
 
 class Withdraw(Struct, frozen=True):
-    """Send money outside."""
+    """Send money from a wallet to the outside."""
 
     merchant: MerchantIdentity
     currency: Currency
@@ -127,17 +137,12 @@ class Withdraw(Struct, frozen=True):
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """The wallet, its outside, and what is held (the answer shows it)."""
-        return _wallet_external_held(self.merchant, self.currency)
-
-
-def _wallet_external_held(merchant: MerchantIdentity, currency: Currency) -> tuple[AccountKey, ...]:
-    kinds = (AccountKind.WALLET, AccountKind.EXTERNAL, AccountKind.HELD)
-    return tuple(AccountKey(merchant.id.int, currency.code, kind) for kind in kinds)
+        """The wallet, its outside, and the held account, which the answer shows."""
+        return _accounts_of(self.merchant, self.currency, AccountKind.WALLET, AccountKind.EXTERNAL, AccountKind.HELD)
 
 
 class PlaceHold(Struct, frozen=True):
-    """Reserve an amount, and the fee that its capture will cost."""
+    """Reserve an amount and the fee of its capture."""
 
     hold_id: UUID
     source: MerchantIdentity
@@ -148,17 +153,16 @@ class PlaceHold(Struct, frozen=True):
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """The payer's wallet and held account; the receiver's wallet for its state."""
-        code = self.currency.code
-        return (
-            AccountKey(self.source.id.int, code, AccountKind.WALLET),
-            AccountKey(self.source.id.int, code, AccountKind.HELD),
-            AccountKey(self.target.id.int, code, AccountKind.WALLET),
-        )
+        """The payer's wallet and held account. The receiver's wallet, for its state."""
+        payers = _accounts_of(self.source, self.currency, AccountKind.WALLET, AccountKind.HELD)
+        return payers + _accounts_of(self.target, self.currency, AccountKind.WALLET)
 
 
 class HoldTerms(Struct, frozen=True):
-    """What was agreed when a hold was placed; never changes. ``reserved_minor`` is the amount and the fee."""
+    """The terms of a hold; they never change.
+
+    ``reserved_minor`` is the amount and the fee that the payer owes for it.
+    """
 
     id: UUID
     source: MerchantIdentity
@@ -173,53 +177,50 @@ class HoldTerms(Struct, frozen=True):
     created_at: datetime
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """Where the reserved money is and everywhere it may go."""
-        code = self.currency.code
-        return (
-            AccountKey(self.source.id.int, code, AccountKind.WALLET),
-            AccountKey(self.source.id.int, code, AccountKind.HELD),
-            AccountKey(self.source.id.int, code, AccountKind.FEES),
-            AccountKey(self.target.id.int, code, AccountKind.WALLET),
-            AccountKey(self.target.id.int, code, AccountKind.FEES),
-        )
+        """The account of the reserved money, and all accounts that it may go to."""
+        payers = _accounts_of(self.source, self.currency, AccountKind.WALLET, AccountKind.HELD, AccountKind.FEES)
+        return payers + _accounts_of(self.target, self.currency, AccountKind.WALLET, AccountKind.FEES)
 
 
 class CaptureHold(Struct, frozen=True):
-    """Pay out of a hold, once; what is left over is released. Without an amount: all of it."""
+    """Pay out of a hold, once, and release the rest. Without an amount, all of it is paid."""
 
     terms: HoldTerms
     amount_minor: int | None
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """Those of the hold."""
+        """The accounts of the hold."""
         return self.terms.accounts()
 
 
 class VoidHold(Struct, frozen=True):
-    """Give a hold's money back on request."""
+    """Give the money of a hold back on request."""
 
     terms: HoldTerms
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """Those of the hold."""
+        """The accounts of the hold."""
         return self.terms.accounts()
 
 
 class ExpireHold(Struct, frozen=True):
-    """Give a hold's money back because its time ran out."""
+    """Give the money of a hold back because its time ran out."""
 
     terms: HoldTerms
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """Those of the hold."""
+        """The accounts of the hold."""
         return self.terms.accounts()
 
 
 class Original(Struct, frozen=True):
-    """A posted transfer that somebody wants reversed; never changes. Its fee went from the payer's wallet to the payer's fees."""
+    """A posted transfer that is to be reversed; it never changes.
+
+    Its fee went from the wallet of ``payer`` to the fee account of ``payer``.
+    """
 
     id: UUID
     kind: str
@@ -232,9 +233,10 @@ class Original(Struct, frozen=True):
 
 
 class ReverseTransfer(Struct, frozen=True):
-    """Send money back where it came from, all that is left or part of it, on request with the fee in proportion.
+    """Send the money of a transfer back: all that is not yet reversed, or an amount of it.
 
-    ``treasury`` covers the part of a refunded fee that ``settle_fees`` has swept already.
+    With ``refund_fee``, the fee goes back in proportion. ``treasury`` pays the part of the refund
+    that ``settle_fees`` has already swept.
     """
 
     original: Original
@@ -244,21 +246,21 @@ class ReverseTransfer(Struct, frozen=True):
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """Both wallets; with a refund the payer's fees and the treasury."""
-        original, code = self.original, self.original.currency.code
+        """Both wallets. With a refund, also the payer's fee account and the treasury's wallet."""
+        original, currency = self.original, self.original.currency
         if original.source is None or original.target is None:
             return ()
-        keys = [AccountKey(original.source.id.int, code, AccountKind.WALLET), AccountKey(original.target.id.int, code, AccountKind.WALLET)]
+        keys = _accounts_of(original.source, currency, AccountKind.WALLET) + _accounts_of(original.target, currency, AccountKind.WALLET)
         if self.refund_fee:
             payer = original.source if original.payer is Payer.SENDER else original.target
-            keys.append(AccountKey(payer.id.int, code, AccountKind.FEES))
+            keys += _accounts_of(payer, currency, AccountKind.FEES)
             if self.treasury is not None:
-                keys.append(AccountKey(self.treasury.id.int, code, AccountKind.WALLET))
-        return tuple(keys)
+                keys += _accounts_of(self.treasury, currency, AccountKind.WALLET)
+        return keys
 
 
 class SettleFees(Struct, frozen=True):
-    """Sweep what a merchant has paid in fees into the treasury's wallet."""
+    """Sweep the fees that a merchant has paid into the treasury's wallet."""
 
     merchant: MerchantIdentity
     treasury: MerchantIdentity
@@ -266,13 +268,13 @@ class SettleFees(Struct, frozen=True):
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:
-        """The fees account and the treasury's wallet."""
-        code = self.currency.code
-        return AccountKey(self.merchant.id.int, code, AccountKind.FEES), AccountKey(self.treasury.id.int, code, AccountKind.WALLET)
+        """The merchant's fee account and the treasury's wallet."""
+        fees = _accounts_of(self.merchant, self.currency, AccountKind.FEES)
+        return fees + _accounts_of(self.treasury, self.currency, AccountKind.WALLET)
 
 
 class Refuse(Struct, frozen=True):
-    """Remember a refusal that needed no lock to be known (an unknown merchant, say), so that its key gives the same answer again."""
+    """Store a refusal that is known without a lock, so that its key gives the same answer again."""
 
     error: LedgerError
 

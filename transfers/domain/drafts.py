@@ -1,4 +1,4 @@
-"""A transfer that is about to be posted: its checks, its time and its id."""
+"""Drafts: a transfer that is about to be posted gets its checks, its time and its id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from transfers.domain.ledger import Ledger, Leg, PostedTransfer, Shortfall
 
 
 class Draft(Struct, frozen=True):
-    """A transfer that is about to be posted: everything but its id and time."""
+    """A transfer that is about to be posted, without its id and time.
+
+    ``reference_account`` is the account in which its external reference is unique. The default is
+    the source account.
+    """
 
     kind: TransferKind
     source: MerchantIdentity | None
@@ -35,7 +39,7 @@ class Draft(Struct, frozen=True):
 
 
 def post_draft(ledger: Ledger, draft: Draft, legs: Sequence[Leg]) -> PostedTransfer:
-    """Check the legs, give the transfer its time and id, and append it.
+    """Check the legs, give the transfer its time and id, and append it to the ledger.
 
     Raises ``DuplicateExternalReference``, ``InsufficientFunds`` and ``BalanceLimitExceeded``.
     """
@@ -74,7 +78,7 @@ def post_draft(ledger: Ledger, draft: Draft, legs: Sequence[Leg]) -> PostedTrans
 
 
 def _insufficient(shortfall: Shortfall, draft: Draft, legs: Sequence[Leg]) -> InsufficientFunds:
-    """Say what the account has and what all of its legs together would need."""
+    """Return the refusal, with what the account has and what all of its legs together need."""
     short = shortfall.account
     fee_minor = -sum(leg.amount_minor for leg in legs if leg.account is short and leg.type is EntryType.FEE)
     needed_minor = -sum(leg.amount_minor for leg in legs if leg.account is short)

@@ -1,4 +1,7 @@
-"""The facts a plan decides on: what the store has read under lock. Nothing here reads a clock or a database."""
+"""The facts that a plan decides on: the store has read them under lock.
+
+Nothing here reads a clock or a database.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,11 @@ from transfers.domain.hold_outcomes import HoldStatus
 
 @dataclass(slots=True)
 class AccountState:
-    """An account as it stands: the last entry of its chain, and what guards it. Changes while a batch is planned.
+    """An account as it stands: the last entry of its chain, its status and its limit.
 
-    ``exists`` is false for an account that the first credit will open; ``overdraft_minor`` is how far below zero it may go.
-    ``last_hash`` moves on when the plan is sealed (hashing.py), all else while it is made.
+    It changes while a batch is planned; ``last_hash`` changes when the plan is sealed
+    (``hashing.py``). ``exists`` is false for an account that its first credit will open.
+    ``overdraft_minor`` says how far below zero it may go.
     """
 
     id: UUID
@@ -38,12 +42,12 @@ class AccountState:
     packed_id: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        """Keep the id's 16 bytes: each entry needs them."""
+        """Keep the id's 16 bytes: the hash of each entry needs them."""
         self.packed_id = self.id.bytes
 
 
 class HoldState(Struct, frozen=True):
-    """A hold's terms and what has become of it so far."""
+    """A hold's terms, and its state so far."""
 
     terms: HoldTerms
     status: HoldStatus
@@ -52,12 +56,16 @@ class HoldState(Struct, frozen=True):
 
 
 class Book(Struct, frozen=True):
-    """What the store has read under lock, for all commands of a batch at once.
+    """Everything that the store has read under lock for the commands of a batch.
 
-    ``now`` is the database's clock, read after the locks; ``entropy`` makes ids unique; ``references`` holds the external references
-    that are taken, ``reversals`` the amounts of earlier reversals by original. ``registered`` says of the new merchants when they got
-    their name; None: they did not, since their currency is switched off; not there: the name was taken. ``inactive`` are the codes of
-    currencies that are switched off. ``clock_tolerance`` is how far an account's last entry may be ahead of ``now``.
+    - ``now``: the database's clock, read after the locks.
+    - ``entropy``: makes ids unique.
+    - ``references``: the external references that are taken, by account.
+    - ``reversals``: the amounts of earlier reversals, by original.
+    - ``registered``: the time at which a new merchant got its name. None means that it did not get
+      the name because its currency is switched off; a missing merchant, that the name was taken.
+    - ``inactive``: the codes of currencies that are switched off.
+    - ``clock_tolerance``: how far an account's last entry may be ahead of ``now``.
     """
 
     now: datetime

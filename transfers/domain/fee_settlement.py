@@ -1,4 +1,4 @@
-"""What a merchant has paid in fees goes to the treasury."""
+"""Fee settlement: the fees that a merchant has paid go to the treasury."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transfers.domain.outcome import Posted
 
 
 def settle_fees(command: SettleFees, ledger: Ledger) -> Posted:
-    """Fees DEBIT all there is, treasury CREDIT the same; nothing if there is nothing."""
+    """Fees DEBIT their whole balance, treasury CREDIT the same. An empty account is left alone."""
     currency = command.currency
     fees = ledger.account(command.merchant, currency, AccountKind.FEES)
     treasury = ledger.account(command.treasury, currency, AccountKind.WALLET)

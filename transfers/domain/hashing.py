@@ -1,11 +1,11 @@
-"""The chain of hashes that makes a change to old rows visible.
+"""Hashes of entries: a chain that makes a change to old rows visible.
 
-Each entry's hash is SHA-256 over the hash of the account's previous entry and this entry's canonical bytes: fixed-width fields in
-fixed order, then the variable ones, each behind its length in one byte. The chain is per account, so it takes no lock that posting
-does not hold already.
+An entry's hash is SHA-256 over the hash of the account's previous entry and this entry's canonical
+bytes: fixed-width fields in fixed order, then the variable ones, each behind its length in one
+byte. Each account has its own chain, so hashing takes no lock that posting does not already hold.
 
-Hashing comes after planning (``seal``): a plan that is taken back costs no hash, and the store has the database work on the transfers
-meanwhile.
+``seal`` hashes after planning. A plan that is taken back costs no hash, and the database works on
+the transfers in the meantime.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transfers.domain.ledger import PostedEntry
 
 GENESIS = bytes(32)
-"""What the first entry of an account is chained to."""
+"""The previous hash of an account's first entry."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -38,13 +38,19 @@ _WORDS = {(str(direction), str(kind)): _prefixed(direction) + _prefixed(kind) fo
 
 
 def posting_bytes(transfer_id: UUID, moment: datetime) -> bytes:
-    """Return what a transfer's entries have in common: its id, and its time in whole microseconds since 1970-01-01T00:00:00Z."""
+    """Return the bytes that a transfer's entries share: its id and its time.
+
+    The time is in whole microseconds since 1970-01-01T00:00:00Z.
+    """
     return transfer_id.bytes + ((moment - _EPOCH) // _MICROSECOND).to_bytes(8)
 
 
 def entry_hash(previous: bytes, account: bytes, sequence: int, posting: bytes, movement: tuple[str, str, int, int]) -> bytes:
-    """Return an entry's hash. ``account`` is the id's 16 bytes, ``posting`` comes from ``posting_bytes``, ``movement`` is direction, type,
-    amount and balance after it, both in minor units."""
+    """Return an entry's hash.
+
+    ``account`` is the id's 16 bytes. ``posting`` comes from ``posting_bytes``. ``movement`` is
+    direction, type, amount and balance after it, both in minor units.
+    """
     direction, kind, amount_minor, balance_after_minor = movement
     amount, balance = b"%d" % amount_minor, b"%d" % balance_after_minor
     return hashlib.sha256(
@@ -65,7 +71,10 @@ def entry_hash(previous: bytes, account: bytes, sequence: int, posting: bytes, m
 
 
 def seal(entries: Sequence[PostedEntry]) -> list[bytes]:
-    """Return the hashes of a plan's entries, in their order, and move their accounts' chains on. To be called once for a plan."""
+    """Return the hashes of a plan's entries in their order, and move their accounts' chains on.
+
+    Call it once for a plan.
+    """
     hashes = []
     transfer, posting = None, b""
     for entry in entries:

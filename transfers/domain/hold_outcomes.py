@@ -1,7 +1,7 @@
 """The outcome of every action on a hold, its amounts included: each is said here and nowhere else.
 
-``HOLD_OUTCOMES`` says which action is refused, and which status it leads to otherwise. ``share_reserve`` says where the
-reserved money goes. ``holds.py`` carries both out.
+``HOLD_OUTCOMES`` says which action is refused, and which status it leads to otherwise.
+``share_reserve`` says where the reserved money goes. ``holds.py`` carries both out.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from ledger_project.kernel.refusals import CaptureExceedsHold, HoldExpired, Hold
 
 
 class HoldStatus(StrEnum):
-    """Where a hold stands."""
+    """The status of a hold, as it is stored."""
 
     OPEN = "open"
     CAPTURED = "captured"
@@ -22,7 +22,7 @@ class HoldStatus(StrEnum):
 
 
 class HoldPhase(StrEnum):
-    """A hold's status, with the one distinction that time makes: an open hold whose time ran out has lapsed."""
+    """The phase of a hold: its status, except that an open hold whose time ran out has lapsed."""
 
     OPEN = "open"
     LAPSED = "lapsed"
@@ -32,7 +32,7 @@ class HoldPhase(StrEnum):
 
 
 class HoldAction(StrEnum):
-    """What a command does to a hold. A capture may not exceed its hold, so one of more is an action of its own."""
+    """An action on a hold. A capture of more than the hold's amount is an action of its own."""
 
     CAPTURE = "capture"
     CAPTURE_BEYOND = "capture_beyond"
@@ -65,7 +65,7 @@ HOLD_OUTCOMES: Mapping[tuple[HoldPhase, HoldAction], HoldStatus | type[Refusal]]
 
 
 def phase_of(status: HoldStatus, expires_at: datetime, now: datetime) -> HoldPhase:
-    """Return the phase of a hold at a moment; it lapses at ``expires_at`` exactly."""
+    """Return the phase of a hold at a moment. A hold lapses at ``expires_at`` exactly."""
     if status is HoldStatus.OPEN and expires_at <= now:
         return HoldPhase.LAPSED
     return HoldPhase(status.value)
@@ -77,7 +77,7 @@ def capture_action(held_minor: int, requested_minor: int) -> HoldAction:
 
 
 class ReserveShares(NamedTuple):
-    """Where the reserved money goes when its hold ends, in minor units. The shares add up to what was reserved."""
+    """The shares of a hold's reserve, in minor units. They add up to the reserve."""
 
     receiver_minor: int
     fees_minor: int
@@ -85,10 +85,11 @@ class ReserveShares(NamedTuple):
 
 
 def share_reserve(reserved_minor: int, *, captured_minor: int = 0, fee_minor: int = 0) -> ReserveShares:
-    """Return the shares of a hold's reserve; without a capture all of it goes back to the payer.
+    """Return where the reserve of a hold goes. Without a capture, all of it goes back to the payer.
 
-    The receiver gets what is captured. The fee that the payer owes comes next: a part may be dearer than the whole, so the reserve
-    may not suffice, and the payer's wallet pays what is missing. The rest is released.
+    The receiver gets the captured amount. The payer's fee comes next. The reserve may be too small
+    for it, since a part can cost more than the whole; the payer's wallet pays the difference. The
+    rest of the reserve goes back to the payer.
     """
     fees_minor = min(fee_minor, reserved_minor - captured_minor)
     return ReserveShares(captured_minor, fees_minor, reserved_minor - captured_minor - fees_minor)

@@ -19,7 +19,10 @@ from transfers.domain.outcome import Posted
 
 
 def place_hold(command: PlaceHold, ledger: Ledger) -> Posted:
-    """Wallet DEBIT amount + fee, held CREDIT the same; the schedule is pinned, so the capture's fee is known."""
+    """Wallet DEBIT amount and fee, held CREDIT the same.
+
+    The hold keeps the schedule in force, so the fee of its capture is known.
+    """
     currency, amount_minor = command.currency, command.amount_minor
     wallet = ledger.account(command.source, currency, AccountKind.WALLET)
     held = ledger.account(command.source, currency, AccountKind.HELD)
@@ -60,7 +63,7 @@ def _move_reserve(
 
 
 def _status_after(ledger: Ledger, terms: HoldTerms, action: HoldAction, requested_minor: int = 0) -> HoldStatus:
-    """Return the status that the action leads to. Raises the refusal that ``HOLD_OUTCOMES`` has for it."""
+    """Return the status that an action leads to by ``HOLD_OUTCOMES``, or raise its refusal."""
     hold = ledger.holds[terms.id]
     outcome = HOLD_OUTCOMES[phase_of(hold.status, terms.expires_at, ledger.now), action]
     if isinstance(outcome, HoldStatus):
@@ -73,7 +76,7 @@ def _status_after(ledger: Ledger, terms: HoldTerms, action: HoldAction, requeste
 
 
 def capture_hold(command: CaptureHold, ledger: Ledger) -> Posted:
-    """Held DEBIT amount, receiver CREDIT amount; the fee and the rest of the reserve as ``share_reserve`` says."""
+    """Held DEBIT amount, receiver CREDIT amount; ``share_reserve`` says where the rest goes."""
     terms = command.terms
     wallet = ledger.account(terms.source, terms.currency, AccountKind.WALLET)
     target = ledger.account(terms.target, terms.currency, AccountKind.WALLET)
@@ -115,12 +118,12 @@ def _capture_legs(ledger: Ledger, terms: HoldTerms, amount_minor: int, charge: C
 
 
 def void_hold(command: VoidHold, ledger: Ledger) -> Posted:
-    """Held DEBIT all that was reserved, wallet CREDIT the same."""
+    """Held DEBIT the whole reserve, wallet CREDIT the same."""
     return _release(ledger, command.terms, HoldAction.VOID, command.details)
 
 
 def expire_hold(command: ExpireHold, ledger: Ledger) -> Posted:
-    """Held DEBIT all that was reserved, wallet CREDIT the same, if the hold's time ran out; otherwise nothing."""
+    """The same as a void if the hold's time ran out, otherwise nothing."""
     return _release(ledger, command.terms, HoldAction.EXPIRE, command.details)
 
 

@@ -4,7 +4,7 @@ from enum import IntEnum, StrEnum
 
 
 class TransferKind(StrEnum):
-    """What a transfer is."""
+    """The kind of a transfer."""
 
     TRANSFER = "transfer"
     DEPOSIT = "deposit"
@@ -18,7 +18,7 @@ class TransferKind(StrEnum):
 
 
 class EntryType(StrEnum):
-    """What one line of a transfer is: mostly the transfer's kind, and the fee's own lines."""
+    """The type of an entry: the kind of its transfer, or one of a fee's own types."""
 
     TRANSFER = "transfer"
     DEPOSIT = "deposit"
@@ -41,7 +41,10 @@ class Direction(StrEnum):
 
 
 class BatchPlace(IntEnum):
-    """Which of the transfers of one statement has the others checked at the commit (``sql/guards.sql``)."""
+    """A transfer's place in its statement: at the commit, the first one has all others checked.
+
+    The check is in ``sql/guards.sql``.
+    """
 
     ALONE = 0
     """It is the only one."""
@@ -52,4 +55,4 @@ class BatchPlace(IntEnum):
 
 
 REVERSIBLE_KINDS = frozenset({TransferKind.TRANSFER, TransferKind.CAPTURE})
-"""Kinds that can be reversed; all others are ``not_reversible``."""
+"""The kinds that can be reversed. All others are ``not_reversible``."""

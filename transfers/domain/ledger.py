@@ -1,7 +1,8 @@
 """The working copy of the book that a plan posts to.
 
-``Ledger`` applies postings one after the other, so that each command sees the effects of the earlier commands of the batch.
-It can take a group of postings back. Nothing here reads a clock or a database.
+``Ledger`` applies postings one after the other, so that each command sees the effects of the
+earlier commands of the batch. It can take a group of postings back. Nothing here reads a clock or a
+database.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from transfers.domain.kinds import Direction, EntryType, TransferKind
 
 
 class PostedTransfer(Struct, frozen=True):
-    """A transfer as it will be stored. ``source`` and ``target`` are None where the money comes from or goes outside."""
+    """A transfer as it will be stored. ``source`` or ``target`` is None for the outside."""
 
     id: UUID
     kind: TransferKind
@@ -46,7 +47,7 @@ class PostedTransfer(Struct, frozen=True):
 
 
 class PostedEntry(Struct, frozen=True):
-    """One line of the journal, as it will be stored with its transfer's id and time, and its hash."""
+    """One line of the journal, as it will be stored with its transfer's id, time and hash."""
 
     account: AccountState
     sequence: int
@@ -58,7 +59,10 @@ class PostedEntry(Struct, frozen=True):
 
 
 class AccountSnapshot(Struct, frozen=True):
-    """What an answer shows of a wallet, right after the command. What is available does not contain the overdraft."""
+    """A wallet as an answer shows it, right after the command.
+
+    ``available_minor`` does not contain the overdraft limit.
+    """
 
     id: UUID
     merchant_name: str
@@ -71,11 +75,12 @@ class AccountSnapshot(Struct, frozen=True):
 
 
 _MICROSECOND = timedelta(microseconds=1)
-_CREDIT, _DEBIT = Direction.CREDIT, Direction.DEBIT  # looked up once; a member of an Enum is found by a call
+# Looked up once: Python finds a member of an Enum by a call.
+_CREDIT, _DEBIT = Direction.CREDIT, Direction.DEBIT
 
 
 class Leg(NamedTuple):
-    """One movement of a posting: into an account if ``amount_minor`` is positive, out of it if negative."""
+    """One movement of a posting: into the account, or out of it if ``amount_minor`` is negative."""
 
     account: AccountState
     type: EntryType
@@ -96,7 +101,7 @@ _Undo = tuple[AccountState, tuple[int, int, "datetime | None", bool]]
 class Ledger:
     """The working copy: account states move on, and the rows to be written pile up.
 
-    ``now`` is the book's, except while a command is decided that says itself when it happened.
+    ``now`` is the book's, except while the plan decides a command that has a moment of its own.
     """
 
     def __init__(self, book: Book) -> None:
@@ -112,11 +117,11 @@ class Ledger:
         self._undo: list[_Undo] | None = None
 
     def account(self, merchant: MerchantIdentity, currency: Currency, kind: AccountKind) -> AccountState:
-        """Return an account's state; it is in the book, since the command named it."""
+        """Return an account's state. The book has it, since the command named the account."""
         return self.book.accounts[AccountKey(merchant.id.int, currency.code, kind)]
 
     def check_open(self, *accounts: AccountState) -> None:
-        """Raise ``AccountClosed`` or ``AccountFrozen`` for the first of the accounts in which no money may move."""
+        """Raise ``AccountClosed`` or ``AccountFrozen`` for the first such account."""
         for account in accounts:
             if account.status is Status.CLOSED:
                 raise AccountClosed(account.merchant_name, account.key.currency)
@@ -124,19 +129,22 @@ class Ledger:
                 raise AccountFrozen(account.merchant_name, account.key.currency)
 
     def check_in_use(self, currency: Currency) -> None:
-        """Raise ``CurrencyInactive`` for a currency that is switched off, where a command would bring something new into it."""
+        """Raise ``CurrencyInactive`` for a currency that is switched off.
+
+        Commands that bring something new into a currency check this; money may always leave it.
+        """
         if currency.code in self.book.inactive:
             raise CurrencyInactive(currency.code)
 
     def open(self, account: AccountState, moment: datetime) -> None:
-        """Have an account made that does not exist yet."""
+        """Open an account that does not exist yet."""
         self._remember(account)
         account.exists = True
         account.created_at = moment
         self.opened.append(account)
 
     def check_legs(self, legs: Sequence[Leg]) -> None:
-        """Raise ``Shortfall`` or ``BalanceLimitExceeded`` if a leg, in this order, would pass what its account may hold."""
+        """Raise ``Shortfall`` or ``BalanceLimitExceeded`` for the first leg that breaks a limit."""
         balances: dict[int, int] = {}
         for account, _, amount_minor in legs:
             balance = balances.get(id(account), account.balance_minor)
@@ -148,10 +156,11 @@ class Ledger:
             balances[id(account)] = after
 
     def moment(self, legs: Sequence[Leg]) -> datetime:
-        """Return the posting's time: what the ledger says is now, and a microsecond after the last entry of each account that it touches.
+        """Return the posting's time: now, but later than the last entry of each of its accounts.
 
-        So ids, which are made of times, follow the sequence of each account. Raises ``AccountAheadOfClock`` for an account whose last
-        entry is too far in the future: every account that it pays would be there next.
+        So ids, which contain times, follow the sequence of each account. Raises
+        ``AccountAheadOfClock`` for an account whose last entry is too far in the future: each
+        account that it pays would get there too.
         """
         moment = self.now
         for account, _, _ in legs:
@@ -163,11 +172,11 @@ class Ledger:
         return moment
 
     def next_id(self, moment: datetime) -> UUID:
-        """Return the id of the next transfer: in the order of times, and of their posting within a microsecond."""
+        """Return the next transfer's id. Ids are in the order of time, then of posting."""
         return uuid7_at(moment, position=len(self.transfers), entropy=self.book.entropy)
 
     def post(self, transfer: PostedTransfer, legs: Sequence[Leg]) -> None:
-        """Append a transfer and its entries. The legs were checked."""
+        """Append a transfer and its entries. The caller has checked the legs."""
         moment = transfer.created_at
         for account, kind, amount_minor in legs:
             if not account.exists:
@@ -183,12 +192,12 @@ class Ledger:
             self.references[transfer.reference_account_id, transfer.details.external_reference] = transfer.id
 
     def set_hold(self, hold: HoldState) -> None:
-        """Record a new hold or what became of one."""
+        """Record a new hold, or a new state of one."""
         self.holds[hold.terms.id] = hold
         self.changed_holds[hold.terms.id] = None
 
     def snapshot(self, wallet: AccountState, held: AccountState, currency: Currency) -> AccountSnapshot:
-        """Return what an answer shows of a wallet now."""
+        """Return a wallet as an answer shows it now."""
         return AccountSnapshot(
             id=wallet.id,
             merchant_name=wallet.merchant_name,
@@ -200,10 +209,10 @@ class Ledger:
             created_at=wallet.created_at or self.now,
         )
 
-    # --- taking a group back ------------------------------------------------------------------------------------------------
+    # --- taking a group back ---------------------------------------------------------------------
 
     def savepoint(self) -> Savepoint:
-        """Return a mark to which ``rollback`` can take the ledger back, until ``release``. One at a time."""
+        """Return a mark for ``rollback``. It lasts until ``release``; there is one at a time."""
         self._undo = []
         return Savepoint(
             transfers=len(self.transfers),
@@ -216,7 +225,7 @@ class Ledger:
         )
 
     def rollback(self, mark: Savepoint) -> None:
-        """Undo everything since the mark, and release it."""
+        """Undo everything since the mark, and release the mark."""
         for account, state in reversed(self._undo or []):
             account.sequence, account.balance_minor, account.last_at, account.exists = state
         self.release()
@@ -227,7 +236,7 @@ class Ledger:
         self.references, self.reversals = mark.references, mark.reversals
 
     def release(self) -> None:
-        """Keep what was done since the mark."""
+        """Keep everything since the mark."""
         self._undo = None
 
     def _remember(self, account: AccountState) -> None:
@@ -236,7 +245,7 @@ class Ledger:
 
 
 class Savepoint(Struct, frozen=True):
-    """Where a ledger stood."""
+    """The state of a ledger at a mark."""
 
     transfers: int
     entries: int

@@ -25,7 +25,10 @@ class RegisteredMerchant(Struct, frozen=True):
 
 
 class Posted(Struct, frozen=True):
-    """What a command did, and what its answer shows. A member is None where a command of this kind makes no such thing."""
+    """What a command did, and what its answer shows.
+
+    A member is None if commands of this kind make no such thing.
+    """
 
     transfer: PostedTransfer | None = None
     account: AccountSnapshot | None = None
@@ -45,11 +48,14 @@ class Refused(Struct, frozen=True):
 
 
 Outcome = Posted | Refused
-"""What became of one command. Both have the same members, so that a reader needs no ``isinstance``."""
+"""What became of one command. Both have the same members: a reader needs no ``isinstance``."""
 
 
 def required(member: T | None) -> T:
-    """Return a member of an outcome that is always there in this place. Raises ``LookupError`` for None."""
+    """Return a member that this outcome must have.
+
+    Raises ``LookupError`` for None.
+    """
     if member is None:
         raise LookupError("an outcome lacks what its answer shows")
     return member

@@ -1,7 +1,8 @@
 """``plan``: from commands and facts to entries or refusals. Pure: no Django, no clock, no I/O.
 
-The order in which refusals win, for every command: existence, state (closed, frozen), currency, terms (hold, reversal), fee, external
-reference, funds, balance limit. What is wrong with the request itself never gets here.
+If several things are wrong with a command, the first of this list is its refusal: existence, state
+(closed, frozen), currency, terms (hold, reversal), fee, external reference, funds, balance limit.
+A request that is wrong in itself never gets here.
 """
 
 from __future__ import annotations
@@ -17,20 +18,19 @@ from transfers.domain.cash import deposit, withdraw
 from transfers.domain.facts import AccountState, Book, HoldState
 from transfers.domain.fee_settlement import settle_fees
 from transfers.domain.holds import capture_hold, expire_hold, place_hold, void_hold
-from transfers.domain.ledger import AccountSnapshot, Ledger, PostedEntry, PostedTransfer
+from transfers.domain.ledger import Ledger, PostedEntry, PostedTransfer
 from transfers.domain.outcome import Outcome, Posted, Refused
 from transfers.domain.registration import open_account, register_merchant
 from transfers.domain.reversals import reverse_transfer
 from transfers.domain.transfers import transfer_funds
 
-__all__ = ["AccountSnapshot", "Group", "Outcome", "Plan", "plan"]
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands that belong together: with ``atomic`` all of them post or none.
+    """Commands that belong together. With ``atomic``, all of them post or none.
 
-    ``moments`` says for each command when it happened, in order; usually it is empty, and all of them happen now.
+    ``moments`` are the times at which the commands happened, in their order. Without moments, they
+    happen now.
     """
 
     commands: Sequence[c.Command]
@@ -40,9 +40,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written (the entries' hashes come from ``seal``), and each group's outcomes in its commands' order.
+    """The rows to write, and each group's outcomes in the order of its commands.
 
-    In an atomic group that failed, the first refused command's outcome carries the refusal and all others are None.
+    The entries' hashes come from ``seal``. In an atomic group that failed, the outcome of the first
+    refused command has the refusal, and all other outcomes are None.
     """
 
     outcomes: Sequence[Sequence[Outcome | None]]
@@ -73,9 +74,9 @@ _HANDLERS: dict[type, Callable[..., Posted]] = {
 
 
 def plan(groups: Sequence[Group], book: Book) -> Plan:
-    """Decide every command, in order, each seeing what the earlier ones did.
+    """Decide every command in order. Each sees the effects of the earlier ones.
 
-    A refused command changes nothing and takes no neighbour down, except within its own atomic group.
+    A refused command changes nothing. In an atomic group, it takes all others down.
     """
     ledger = Ledger(book)
     outcomes = [_plan_group(group, ledger) for group in groups]
@@ -122,4 +123,5 @@ def _decide(command: c.Command, ledger: Ledger) -> Outcome:
     except LedgerError as error:
         if not isinstance(error, Refusal | AccountAheadOfClock) and not isinstance(command, c.Refuse):
             raise
-        return Refused(error.with_traceback(None))  # the frames would keep the whole batch alive, in a circle
+        # Without its traceback: the frames would keep the whole batch alive, in a circle.
+        return Refused(error.with_traceback(None))

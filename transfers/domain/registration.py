@@ -1,4 +1,4 @@
-"""Merchants and their accounts come into being."""
+"""Registration: new merchants, and new accounts of merchants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transfers.domain.outcome import Posted, RegisteredMerchant
 
 
 def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Posted:
-    """Outside DEBIT opening balance, wallet CREDIT opening balance, if there is one."""
+    """Outside DEBIT opening balance, wallet CREDIT the same, if there is an opening balance."""
     merchant, currency = command.merchant, command.currency
     if merchant.id not in ledger.book.registered:
         raise MerchantExists(merchant.name)
@@ -45,7 +45,7 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Posted:
 
 
 def _nothing_held(wallet: AccountState) -> AccountState:
-    """Return what stands for the held account of a wallet that has none yet."""
+    """Return an empty account in place of the held account of a new wallet."""
     return AccountState(
         wallet.id,
         wallet.key,
@@ -62,7 +62,7 @@ def _nothing_held(wallet: AccountState) -> AccountState:
 
 
 def open_account(command: OpenAccount, ledger: Ledger) -> Posted:
-    """No money moves; the wallet comes into being."""
+    """Open a wallet. No money moves."""
     wallet = ledger.account(command.merchant, command.currency, AccountKind.WALLET)
     if wallet.exists:
         raise AccountExists(wallet.merchant_name, command.currency.code, wallet.id)

@@ -1,4 +1,7 @@
-"""Reversals: how much of a transfer can still go back, and how much of its fee comes back with it, as data and arithmetic."""
+"""Reversals: how much of a transfer can still go back, and how much of its fee with it.
+
+``REVERSAL_OUTCOMES`` says which reversal is refused; ``fee_share`` says what becomes of the fee.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from transfers.domain.outcome import Posted
 
 
 class OriginalPhase(StrEnum):
-    """Where an original stands."""
+    """The phase of an original: how much of it is reversed, if it can be at all."""
 
     NOT_REVERSIBLE = "not_reversible"
     UNREVERSED = "unreversed"
@@ -26,7 +29,7 @@ class OriginalPhase(StrEnum):
 
 
 class ReversalRequest(StrEnum):
-    """What is asked, measured by what is left."""
+    """The size of a reversal: within the amount that is not yet reversed, or beyond it."""
 
     WITHIN = "within"
     BEYOND = "beyond"
@@ -45,7 +48,7 @@ REVERSAL_OUTCOMES: Mapping[tuple[OriginalPhase, ReversalRequest], type[Refusal] 
 
 
 def original_phase(kind: str, amount_minor: int, earlier_minor: Sequence[int]) -> OriginalPhase:
-    """Return where an original of this kind and amount stands after earlier reversals of these amounts."""
+    """Return the phase of an original of this kind and amount after these earlier reversals."""
     if kind not in REVERSIBLE_KINDS:
         return OriginalPhase.NOT_REVERSIBLE
     reversed_minor = sum(earlier_minor)
@@ -57,8 +60,9 @@ def original_phase(kind: str, amount_minor: int, earlier_minor: Sequence[int]) -
 def fee_share(*, fee_minor: int, original_minor: int, amount_minor: int, earlier_minor: Sequence[int]) -> int:
     """Return the part of a fee that belongs to a reversal of ``amount_minor``, in minor units.
 
-    In proportion, rounded down; the reversal that completes the original brings what the roundings left over, so that the shares of a
-    full reversal in parts add up to exactly the fee. A part reversed without refund keeps its own share: it is not paid out later.
+    The share is in proportion, rounded down. The reversal that completes the original gets the rest
+    of the roundings, so that the shares of all parts add up to the fee exactly. If a part was
+    reversed without its fee, no later reversal pays out its share.
     """
     if sum(earlier_minor) + amount_minor == original_minor:
         return fee_minor - sum(fee_minor * earlier // original_minor for earlier in earlier_minor)
@@ -66,7 +70,10 @@ def fee_share(*, fee_minor: int, original_minor: int, amount_minor: int, earlier
 
 
 def reverse_transfer(command: ReverseTransfer, ledger: Ledger) -> Posted:
-    """Receiver DEBIT amount, sender CREDIT amount; with a refund first the fee's share back to who paid it."""
+    """Receiver DEBIT amount, sender CREDIT amount.
+
+    With a refund, the legs of the fee's share come first.
+    """
     original = command.original
     earlier_minor = ledger.reversals.get(original.id, [])
     remaining_minor = original.amount_minor - sum(earlier_minor)
@@ -102,7 +109,10 @@ def reverse_transfer(command: ReverseTransfer, ledger: Ledger) -> Posted:
 
 
 def _refund_legs(command: ReverseTransfer, ledger: Ledger, amount_minor: int, earlier_minor: list[int]) -> list[Leg]:
-    """Return the fee's way back: from the payer's fees account, and what was swept from there already out of the treasury."""
+    """Return the legs of the fee's refund.
+
+    The payer's fee account pays what it has; the treasury pays what was swept from there already.
+    """
     original, currency = command.original, command.original.currency
     payer = original.source if original.payer is Payer.SENDER else original.target
     share_minor = fee_share(

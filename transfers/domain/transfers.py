@@ -1,4 +1,4 @@
-"""Transfers: money moves from one merchant to another, with its fee."""
+"""Transfers: money from one merchant to another, with the fee that applies."""
 
 from __future__ import annotations
 
