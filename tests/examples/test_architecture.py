@@ -68,3 +68,14 @@ def test_every_guarantee_names_a_place_and_a_test() -> None:
 
 def test_the_glossary_can_be_read_in_a_minute() -> None:
     assert 25 <= len(rows("Glossary")) <= 30
+
+
+def test_the_way_of_a_transfer_is_short_and_leads_through_what_is_there() -> None:
+    way = section("The way of `POST /transfers`")
+    stays = re.findall(r"^\d+\. `([\w/]+)/\w+\.py`", way, re.MULTILINE)
+    assert len(stays) == len(re.findall(r"^\d+\. ", way, re.MULTILINE)) <= 12
+    assert len(set(stays)) <= 6
+    for path, name in re.findall(r"`([\w/]+\.py)`\s+`(\w+)`", way):
+        assert name in names_in(path), (path, name)
+    for name, path in re.findall(r"`(\w+)` in\s+`([\w/]+\.py)`", way):
+        assert name in names_in(path), (path, name)
