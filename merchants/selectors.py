@@ -144,11 +144,10 @@ def identify_now(*, names: Iterable[str] = (), wallet_ids: Iterable[UUID] = ()) 
     return found
 
 
-def forget_identities() -> None:
-    """Start afresh: the database may have lost the newest rows."""
+def _forget() -> None:
     _merchants.clear()
     _wallets.clear()
     _currencies.clear()
 
 
-on_forgetting(forget_identities)
+on_forgetting(_forget)

@@ -16,9 +16,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from ledger_project.database.lost_rows import forget_all
 from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant, NameField
-from merchants.selectors import forget_identities
 from tests.environment import ROOT
 from tests.factories import balance_minor, key, merchant, unique
 from tests.foreign_databases import LATIN, TURKISH, connect, foreign_database
@@ -31,7 +31,7 @@ from transfers.selectors import list_merchants
 async def test_what_only_looks_like_a_name_finds_nobody_by_the_api(api: httpx.AsyncClient) -> None:
     name, payer = unique("k").replace("-", "") + "i", await merchant(api, "100")
     assert (await api.post("/merchants", json={"merchant_name": name.upper(), "currency": "USD"})).status_code == 201
-    forget_identities()
+    forget_all()
     for warm in (False, True):
         for text in lookalikes(name):
             body = {"from_merchant": payer, "to_merchant": text, "currency": "USD", "amount": "1.00"}

@@ -49,9 +49,8 @@ def remember_accounts(accounts: Iterable[AccountState]) -> None:
     _ids.remember({account.key: account.id for account in accounts if account.exists})
 
 
-def forget_accounts() -> None:
-    """Start afresh: the database may have lost the newest rows."""
+def _forget() -> None:
     _ids.clear()
 
 
-on_forgetting(forget_accounts)
+on_forgetting(_forget)
