@@ -1,7 +1,7 @@
 """What a movement costs: pure arithmetic on integers in minor units.
 
-Fee = flat + rate × amount, or by tiers, rounded once to a whole minor unit, then clamped to minimum and maximum. The clamps are whole
-minor units, so clamping after rounding is the same as before.
+Fee = flat + rate × amount, or by tiers, rounded once to a whole minor unit, then clamped to minimum
+and maximum. The clamps are whole minor units, so clamping after rounding is the same as before.
 """
 
 from __future__ import annotations
@@ -17,19 +17,31 @@ from uuid import UUID
 from ledger_project.kernel.money import MAX_AMOUNT_MINOR
 
 RATE_SCALE = 10**10
-"""Rates have ten decimals at most; they are kept as integers of this fraction."""
+"""Rates have ten decimals at most.
+
+Calculations have them as integers: multiples of 1 / ``RATE_SCALE``.
+"""
 
 MAX_PART_MINOR = MAX_AMOUNT_MINOR
-"""The largest flat part, minimum, maximum and tier's bound: that of an amount. So every fee is far below what a column holds."""
+"""The largest flat part, minimum, maximum and bound of a tier: that of an amount.
+
+So every fee is far below what a column can hold.
+"""
 
 MAX_TIERS = 50
 """Tiers that a schedule has at most."""
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
-"""Between these a version comes into force (the second is excluded): moments that every program and every column can hold."""
+"""A version comes into force from the first moment on and before the second.
+
+Every program and every column can hold the moments between.
+"""
 
 FARTHEST = timedelta(days=3660)
-"""How far ahead a version may come into force: a mistyped year would keep later versions out of its scope for good."""
+"""How far ahead a version may come into force.
+
+Each version is later than the one before it, so a mistyped year would shut the scope for good.
+"""
 
 _RATE = re.compile(r"(?:0(?:\.[0-9]{1,10})?|1(?:\.0{1,10})?)", re.ASCII)
 
@@ -40,7 +52,10 @@ def is_rate(text: object) -> bool:
 
 
 def is_part(minor: object, *, least: int = 0) -> bool:
-    """Whether a value is an amount of money in a schedule: a whole number of minor units from ``least`` to ``MAX_PART_MINOR``."""
+    """Whether a value is an amount of money in a schedule.
+
+    That is a whole number of minor units from ``least`` to ``MAX_PART_MINOR``.
+    """
     return isinstance(minor, int) and not isinstance(minor, bool) and least <= minor <= MAX_PART_MINOR
 
 
@@ -52,7 +67,10 @@ class Payer(StrEnum):
 
 
 class Rounding(StrEnum):
-    """How a fraction of a minor unit is rounded; fees are never negative, so up is away from zero and down towards it."""
+    """How a fraction of a minor unit is rounded.
+
+    Fees are never negative, so up is away from zero and down is towards it.
+    """
 
     HALF_EVEN = "half_even"
     HALF_UP = "half_up"
@@ -86,7 +104,10 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One version of a fee schedule. ``merchant_id``, ``currency`` and ``kind`` say whom it is for; None is everybody."""
+    """One version of a fee schedule.
+
+    ``merchant_id``, ``currency`` and ``kind`` say which movements it is for; None is all.
+    """
 
     id: UUID
     version: int
@@ -111,7 +132,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class FeeExplanation:
-    """How a fee came about: each part with its text, the exact sum as a fraction of ``RATE_SCALE``, the rounded and the final fee."""
+    """How a fee came about: its parts in words, the exact sum, the rounded and the final fee.
+
+    ``exact_scaled`` is a multiple of ``1 / RATE_SCALE``.
+    """
 
     parts: tuple[str, ...]
     exact_scaled: int
@@ -146,7 +170,7 @@ def _slices(schedule: Schedule, amount_minor: int) -> list[tuple[Tier, int]]:
     """Return the tiers that an amount meets, each with the part of the amount that it charges."""
     below = 0
     met = []
-    for tier in schedule.tiers:  # pragma: no branch - the last tier has no bound, so the loop is always left within
+    for tier in schedule.tiers:  # pragma: no branch - the last tier has no bound
         top = amount_minor if tier.up_to_minor is None else min(amount_minor, tier.up_to_minor)
         last = tier.up_to_minor is None or amount_minor <= tier.up_to_minor
         if schedule.tier_mode is TierMode.GRADUATED:
@@ -175,7 +199,10 @@ def _clamp(schedule: Schedule, fee_minor: int) -> int:
 
 
 def calculate_fee(schedule: Schedule, amount_minor: int) -> int:
-    """Return the fee in minor units of the amount's currency. Exact for any amount; never negative."""
+    """Return the fee in minor units of the amount's currency.
+
+    Exact for any amount; never negative.
+    """
     return _clamp(schedule, round_scaled(_exact_scaled(schedule, amount_minor), schedule.rounding))
 
 
@@ -193,13 +220,19 @@ def explain_fee(schedule: Schedule, amount_minor: int) -> FeeExplanation:
 
 
 def _rank(schedule: Schedule) -> tuple[int, bool, datetime, int]:
-    """How specific and how new a schedule is: merchant and currency, merchant, currency, everyone; a named kind before any kind."""
+    """How specific and how new a schedule is.
+
+    Merchant and currency come before merchant, that before currency, that before all; a named kind
+    comes before any kind.
+    """
     scope = 2 * (schedule.merchant_id is not None) + (schedule.currency is not None)
     return scope, schedule.kind is not None, schedule.effective_from, schedule.version
 
 
 def choose_schedule(schedules: Iterable[Schedule], *, merchant_id: UUID, currency: str, kind: str, at: datetime) -> Schedule | None:
-    """Return the schedule by which a movement of this merchant is charged: the most specific, and of its versions the latest in force.
+    """Return the schedule by which a movement of this merchant is charged.
+
+    It is the most specific one, and of its versions the latest in force.
 
     None if none applies; that is a refusal, not a fee of zero.
     """

@@ -13,10 +13,13 @@ SCOPE_VERSION_UNIQUE = "fee_schedule_scope_version_unique"
 
 
 class FeeSchedule(models.Model):
-    """One version of what a movement costs, for one scope: a merchant, a currency, a kind, or everybody where these are empty.
+    """One version of what a movement costs, for one scope.
 
-    Flat amounts, minimum, maximum and tiers are money in minor units, so they need a currency. Versions count 1, 2, 3 within a scope and
-    come into force one after the other. The database refuses every change of a row.
+    A scope is a merchant, a currency and a kind; each may be empty, which is all of them.
+
+    Flat amounts, minimum, maximum and tiers are money in minor units, so they need a currency.
+    Versions count 1, 2, 3 within a scope and come into force one after the other. The database
+    refuses every change of a row.
     """
 
     id = IdField()
@@ -94,6 +97,6 @@ class FeeSchedule(models.Model):
 
     @property
     def scope(self) -> str:
-        """Whom it is for, in words."""
+        """The movements that it is for, in words."""
         parts = [str(part) for part in (self.merchant, self.currency_id, self.kind) if part]
         return ", ".join(parts) or "everyone"

@@ -1,4 +1,7 @@
-"""Fee schedules, read for charging. Versions never change, so each process parses each version once."""
+"""Fee schedules, read for charging.
+
+Versions never change, so each process parses each version once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ WHERE (merchant_id = ANY(%s::uuid[]) OR merchant_id IS NULL) AND (currency_id = 
     AND effective_from <= clock_timestamp()
 ORDER BY merchant_id, currency_id, kind, effective_from DESC
 """
-"""The ids of the versions in force, one a scope, for arrays of merchants and currencies. ``load_by_ids`` reads them."""
+"""The ids of the versions in force, one a scope, for arrays of merchants and currencies.
+
+``load_by_ids`` reads them.
+"""
 
 SCHEDULE_COLUMNS = (
     "id", "version", "merchant_id", "currency_id", "kind", "rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers",
@@ -36,9 +42,12 @@ _parsed: LRUCache[UUID, Schedule] = LRUCache(10_000)
 
 
 def load_schedules(*, merchant_ids: Collection[UUID], currencies: Collection[str]) -> list[Schedule]:
-    """Return the schedules that may apply to movements of these merchants in these currencies: of each scope the version in force.
+    """Return the schedules that may apply to movements of these merchants in these currencies.
 
-    One round trip; a second one for versions that this process has not met yet. Runs inside the posting transaction.
+    They are the versions in force, one a scope.
+
+    One round trip; a second one for versions that this process has not met yet. Runs inside the
+    posting transaction.
     """
     with connection.cursor() as cursor:
         cursor.execute(CANDIDATES, [list(merchant_ids), list(currencies)])
@@ -78,9 +87,10 @@ def drafted_schedule(draft: FeeSchedule) -> Schedule:
 
 
 def schedule_of(row: Mapping[str, Any]) -> Schedule:
-    """Return a version as the domain knows it, from a row's values by column. JSON may still be text.
+    """Return a version as the domain knows it, from a row's values by column.
 
-    Raises ``ValueError`` or ``ArithmeticError`` for amounts or tiers that are no numbers.
+    JSON may still be text. Raises ``ValueError`` or ``ArithmeticError`` for amounts or tiers that
+    are no numbers.
     """
     tiers = row["tiers"]
     return Schedule(
@@ -119,7 +129,7 @@ def time_line(row: FeeSchedule) -> list[FeeSchedule]:
 
 
 def scope_versions(merchant_id: UUID | None, currency: str | None, kind: str | None) -> list[FeeSchedule]:
-    """Return all versions of a scope, newest first; None is "everybody" and matches only itself."""
+    """Return all versions of a scope, newest first. None is "all" and matches only itself."""
     scope: dict[str, object] = {}
     for name, value in (("merchant", merchant_id), ("currency", currency), ("kind", kind)):
         scope[f"{name}__isnull" if value is None else name] = True if value is None else value
@@ -132,7 +142,10 @@ def in_force(versions: Sequence[FeeSchedule], now: datetime) -> FeeSchedule | No
 
 
 def state_of(row: FeeSchedule, versions: Sequence[FeeSchedule], now: datetime) -> str:
-    """Return whether a version charges now, later or no more, given all versions of its scope, newest first."""
+    """Return whether a version charges now, later or no more.
+
+    ``versions`` are all of its scope, newest first.
+    """
     if row.effective_from > now:
         return "future"
     return "in force" if in_force(versions, now) == row else "superseded"

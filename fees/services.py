@@ -1,4 +1,4 @@
-"""Changing fees: only ever by appending a version."""
+"""Changes of fees: a version is appended, none is edited."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 PAST_TOLERANCE = timedelta(minutes=5)
-"""How far back a new version may come into force: history must not be charged anew."""
+"""How far back a new version may come into force.
+
+It must not change what history should have cost.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,17 @@ class PreviewLine:
 
 
 class VersionExists(LedgerError):
-    """A version of this id is stored already: whoever proposes ids, as forms do, has sent it before."""
+    """A version of this id is stored already. Forms propose ids, and this one was sent before."""
 
     code = "version_exists"
     title = "Not possible"
 
 
 def check_tiers(row: FeeSchedule) -> list[FieldError]:
-    """Return what is wrong with a draft's tiers: bounds must rise, the last has none, rates are shares."""
+    """Return what is wrong with a draft's tiers.
+
+    Their bounds must rise, the last one has no bound, and rates are shares.
+    """
     if not isinstance(row.tiers, list):
         return [FieldError("tiers", "invalid", "a list of tiers is expected")]
     if bool(row.tiers) != bool(row.tier_mode):
@@ -95,7 +101,7 @@ def _check_moment(row: FeeSchedule, now: datetime) -> list[FieldError]:
 
 
 def check_draft(row: FeeSchedule, now: datetime) -> None:
-    """Raise ``ValidationFailed`` with everything that is wrong with a draft: all that the database would refuse, in words."""
+    """Raise ``ValidationFailed`` with all that the database would refuse in a draft."""
     errors = [*check_tiers(row), *_check_money(row)]
     if not is_rate(f"{Decimal(row.rate):f}"):
         errors.append(FieldError("rate", "invalid", "a rate is from 0 to 1, with ten decimals at most: 0.01 is 1%"))
@@ -109,9 +115,11 @@ def check_draft(row: FeeSchedule, now: datetime) -> None:
 
 
 def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSchedule:
-    """Store a draft as the next version of its scope and return it. Raises ``ValidationFailed``, and ``VersionExists`` for its id.
+    """Store a draft as the next version of its scope and return it.
 
-    Two who append at once meet at the unique constraint; the second is told to look again.
+    Raises ``ValidationFailed``, and ``VersionExists`` if its id is stored already.
+
+    Of two that append at once, the unique constraint refuses the second, whose error says so.
     """
     check_draft(draft, database_now())
     _check_new(draft)
@@ -126,7 +134,8 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
             draft.save(force_insert=True)
     except IntegrityError as error:
         _check_new(draft)
-        # Only this is somebody else's doing. Whatever else the database refuses, check_draft had to find: that is a mistake of ours.
+        # Another version was appended meanwhile. All else that the database refuses, check_draft
+        # should have found: that is a mistake of ours.
         cause = error.__cause__
         if not isinstance(cause, UniqueViolation) or cause.diag.constraint_name != SCOPE_VERSION_UNIQUE:
             raise
@@ -140,9 +149,10 @@ def _check_new(draft: FeeSchedule) -> None:
 
 
 def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | None, note: str) -> FeeSchedule:
-    """Have a merchant pay nothing from now on: a schedule of zero, in one currency or in all. Raises ``ValidationFailed``.
+    """Append a version of zero for a merchant, in one currency or in all.
 
-    A merchant whose schedule of that scope is zero already is refused, so that a double click appends one version.
+    Raises ``ValidationFailed``. It refuses a merchant whose fees are zero already, so that a double
+    click appends one version.
     """
     now = database_now()
     current = in_force(scope_versions(merchant_id, currency, None), now)
@@ -153,7 +163,7 @@ def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | Non
 
 
 def preview(draft: FeeSchedule, amounts_minor: Iterable[int]) -> list[PreviewLine]:
-    """Return what a draft would charge on these amounts; nothing is saved."""
+    """Return what a draft would charge on these amounts. It saves nothing."""
     draft.version = draft.version or 0
     schedule = drafted_schedule(draft)
     return [PreviewLine(amount_minor, explain_fee(schedule, amount_minor)) for amount_minor in amounts_minor]

@@ -1,4 +1,4 @@
-"""Who holds money: currencies, merchants, and their accounts."""
+"""The tables of currencies, merchants, and their accounts."""
 
 import re
 from typing import Any
@@ -9,16 +9,19 @@ from django.db.models.lookups import Contains, EndsWith, Exact, IRegex, StartsWi
 
 from ledger_project.database.fields import IdField, MinorUnitsField, values
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
-from merchants.domain import AccountKind, Status, fold
+from merchants.domain import NAME_PATTERN, AccountKind, Status, fold
 
 
 def folded_name(path: str = "name") -> Lower:
-    """Return the SQL of a merchant's name as names are compared, ``domain.fold``: ASCII letters only, whatever the database's locale."""
+    """Return the SQL of a merchant's name as names are compared: ``domain.fold`` in SQL.
+
+    It folds ASCII letters only, whatever the database's locale.
+    """
     return Lower(Collate(path, "C"))
 
 
 class NameField(models.CharField):  # type: ignore[type-arg]  # Django's takes none at run time
-    """A merchant's name. Its look-ups regardless of case compare as ``domain.fold`` does, not by the database's locale."""
+    """A merchant's name. Its look-ups regardless of case compare as ``domain.fold`` does."""
 
     def deconstruct(self) -> Any:
         """Be a CharField to migrations: the column is one."""
@@ -27,7 +30,10 @@ class NameField(models.CharField):  # type: ignore[type-arg]  # Django's takes n
 
 
 _IN_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
-"""What PostgreSQL cannot be asked for. No name has it, nor U+FFFD, which is asked for in its place."""
+"""Characters that no PostgreSQL text can have.
+
+Searches have U+FFFD instead, which is in no name.
+"""
 
 
 def _folding(case_sensitive: type[Any]) -> type[Any]:
@@ -43,7 +49,10 @@ def _folding(case_sensitive: type[Any]) -> type[Any]:
 
 
 class _ByAsciiPattern(IRegex):
-    """A regular expression cannot be folded; by the collation C it is matched regardless of the case of ASCII letters only."""
+    """A regular expression cannot be folded.
+
+    The collation C ignores the case of ASCII letters only.
+    """
 
     def __init__(self, lhs: Any, rhs: Any) -> None:
         super().__init__(Collate(lhs, "C"), rhs)
@@ -55,7 +64,10 @@ NameField.register_lookup(_ByAsciiPattern, "iregex")
 
 
 class Currency(models.Model):
-    """A unit of account. Codes and exponents never change once used; the first migration installs ISO 4217 and common assets."""
+    """A unit of account. Its code and exponent never change.
+
+    The first migration installs ISO 4217 and common assets.
+    """
 
     code = models.CharField(primary_key=True, max_length=12)
     exponent = models.PositiveSmallIntegerField(help_text="Decimals of one major unit: USD 2, JPY 0, BTC 8.")
@@ -75,7 +87,11 @@ class Currency(models.Model):
 
 
 class Merchant(models.Model):
-    """Somebody who holds money. The name never changes; it is unique and found regardless of case. ``display_name`` is for people."""
+    """Somebody who holds money.
+
+    The name never changes; it is unique and found regardless of case. ``display_name`` is for
+    people.
+    """
 
     id = IdField()
     name = NameField(max_length=64)
@@ -91,7 +107,7 @@ class Merchant(models.Model):
         indexes = [models.Index(fields=["status", "id"], name="merchant_status_id", condition=~models.Q(status=Status.ACTIVE.value))]
         constraints = [
             models.UniqueConstraint(folded_name(), name="merchant_name_unique"),
-            models.CheckConstraint(condition=models.Q(name__regex=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), name="merchant_name_format"),
+            models.CheckConstraint(condition=models.Q(name__regex=f"^{NAME_PATTERN}$"), name="merchant_name_format"),
             models.CheckConstraint(condition=models.Q(status__in=values(Status)), name="merchant_status_known"),
             models.CheckConstraint(condition=~models.Q(display_name=""), name="merchant_display_name_not_empty"),
         ]
@@ -101,9 +117,12 @@ class Merchant(models.Model):
 
 
 class Account(models.Model):
-    """Where money is: one for each merchant, currency and kind. Its balance is the ``balance_after`` of its last ledger entry.
+    """Where money is: one for each merchant, currency and kind.
 
-    ``overdraft_limit_minor`` is in minor units: how far below zero a wallet may go. Accounts are never deleted, they are closed.
+    Its balance is the ``balance_after`` of its newest ledger entry.
+
+    ``overdraft_limit_minor`` is how far below zero a wallet may go. Accounts are closed, never
+    deleted.
     """
 
     id = IdField()
@@ -130,6 +149,6 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        # The name only where it was read with the account: a text must not cost a query.
+        # The name only if it was read with the account: a text must not cost a query.
         owner = self.merchant.name if Account.merchant.is_cached(self) else self.merchant_id
         return f"{owner} {self.currency_id} {self.kind}"

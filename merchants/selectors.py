@@ -1,7 +1,7 @@
-"""Who is who: names, ids and currencies, cached because they never change once they exist.
+"""Merchants, wallets and currencies, remembered because their identities never change.
 
-Only what exists is remembered, never that something does not. Whether a currency is switched off may change, so it is not remembered:
-a posting reads it under its locks.
+A process remembers that something exists, never that it does not. It does not remember whether a
+currency is switched off, since that may change: a posting reads it under its locks.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ class Identities:
 
 _currencies: dict[str, money.Currency] = {}
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,11}", re.ASCII)
-"""What can be a currency's code; anything else is not worth a question to the database."""
+"""What can be a currency's code. The database is not asked for anything else."""
 
 
 def _load_currency(code: str) -> money.Currency | None:
-    """Return a currency from the database, and remember it. Another thread may have all of that forgotten at any moment."""
+    """Return a currency from the database, and remember it.
+
+    Another thread may empty the memory at any moment, so the answer is not read from there.
+    """
     exponent = Currency.objects.filter(code=code).values_list("exponent", flat=True).first()
     if exponent is None:
         return None
@@ -49,7 +52,8 @@ def _load_currency(code: str) -> money.Currency | None:
 async def find_currency(code: str) -> money.Currency | None:
     """Return the currency of that code, switched off or not; None if there never was one.
 
-    What this process has not seen yet is asked for: another process may have posted in a currency that was added a moment ago.
+    The database is asked for a code that this process has not seen: it may have been added just
+    now.
     """
     known = _currencies.get(code)
     return known if known is not None or not _CODE.fullmatch(code) else await in_reader(_load_currency, code)
@@ -77,7 +81,10 @@ def known_currency(code: str) -> money.Currency:
 
 
 def is_active_now(code: str) -> bool:
-    """Whether a currency is switched on at this moment. Synchronous. A posting does not ask this: it reads it under its locks."""
+    """Whether a currency is switched on now. Synchronous.
+
+    A posting does not ask this: it reads the state under its locks.
+    """
     return Currency.objects.filter(code=code, is_active=True).exists()
 
 
@@ -125,7 +132,10 @@ def _load(names: Collection[str], wallet_ids: Collection[UUID]) -> Identities:
 
 
 async def identify(*, names: Iterable[str] = (), wallet_ids: Iterable[UUID] = ()) -> Identities:
-    """Return those that exist; asks the database, on a reader thread, only about what this process has not seen yet."""
+    """Return the merchants and wallets that exist.
+
+    The database is asked, on a reader thread, only for those that this process has not seen yet.
+    """
     found, names_left, ids_left = _cached(names, wallet_ids)
     if names_left or ids_left:
         loaded = await in_reader(_load, names_left, ids_left)

@@ -1,11 +1,13 @@
-"""Changing who may move money, and what is known of merchants. Exact against postings that run at the same time.
+"""Changes of states, of overdraft limits, and of what is known of merchants.
 
-A posting holds the locks of its accounts until it commits and reads states after it has them; before the first account of a merchant
-exists, it holds the merchant's. So whoever locks the merchant, writes the state, and then takes the locks of all its accounts, knows that
-every later posting sees the state and every earlier one is over. Everybody locks the merchant first, then accounts in id order.
+A posting takes the locks of its accounts, reads the states under them, and holds the locks until it
+commits. Before a merchant has an account, the posting locks the merchant. A change here locks the
+merchant, writes the state, and then takes the locks of all the merchant's accounts. After that
+every earlier posting is over, and every later one sees the state. All lock the merchant first, then
+accounts in id order.
 
-Each change returns whether it changed anything: doing it twice is doing it once. Each raises ``AccountBusy`` while somebody else holds a
-lock that it needs.
+Each change returns whether it changed anything: doing it twice is doing it once. Each raises
+``AccountBusy`` while another transaction holds a lock that it needs.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ from merchants.models import Account, Merchant
 
 
 def set_merchant_status(merchant_id: UUID, status: Status) -> bool:
-    """Freeze, unfreeze or close a merchant: all its accounts, those that are opened later too.
+    """Freeze, unfreeze or close a merchant with all its accounts, also those that open later.
 
-    Raises ``AccountClosed`` for what is closed, for good, and ``PermissionDenied`` for closing the treasury: fees go there.
+    Raises ``AccountClosed`` if it is closed, which is for good, and ``PermissionDenied`` for
+    closing the treasury: fees go there.
     """
     with state_change():
         merchant = lock_merchant(merchant_id)
@@ -55,7 +58,10 @@ def check_closable(merchant: Merchant) -> None:
 
 @contextmanager
 def state_change() -> Iterator[None]:
-    """One transaction, which waits for a lock as long as a posting may. Raises ``AccountBusy`` where that is not long enough."""
+    """One transaction, which waits for a lock as long as a posting may.
+
+    Raises ``AccountBusy`` if it waited in vain.
+    """
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
@@ -68,12 +74,12 @@ def state_change() -> Iterator[None]:
 
 
 def lock_merchant(merchant_id: UUID) -> Merchant:
-    """Lock a merchant: nobody posts in a currency that is new to it until this transaction ends."""
+    """Lock a merchant: no posting opens an account of it until this transaction ends."""
     return Merchant.objects.select_for_update().get(id=merchant_id)
 
 
 def lock_accounts(merchant_id: UUID) -> None:
-    """Lock all accounts of a merchant, in id order: nothing is being posted on them until this transaction ends."""
+    """Lock all accounts of a merchant: no posting touches them until this transaction ends."""
     list(Account.objects.select_for_update().filter(merchant_id=merchant_id).order_by("id").values_list("id"))
 
 
@@ -89,9 +95,10 @@ def set_account_status(account_id: UUID, status: Status) -> bool:
 
 
 def set_overdraft_limit(account_id: UUID, limit_minor: int) -> bool:
-    """Say how far below zero a wallet may go, in minor units. Raises ``AccountClosed`` if it or its merchant is closed.
+    """Set how far below zero a wallet may go.
 
-    A limit below what is spent already is taken too: credits come in as ever, and nothing more goes out.
+    Raises ``AccountClosed`` if it or its merchant is closed. The limit may be less than what is
+    overdrawn already: then credits come in and nothing goes out.
     """
     with state_change():
         account = _locked(account_id)
@@ -110,7 +117,10 @@ def _locked(account_id: UUID) -> Account:
 
 
 def change_merchant(merchant_id: UUID, changes: Mapping[str, Any]) -> None:
-    """Set a merchant's ``display_name``, ``receipt_email`` (None takes either away) or its ``metadata`` as a whole."""
+    """Set a merchant's ``display_name``, its ``receipt_email``, or its ``metadata`` as a whole.
+
+    None takes a name or an address away.
+    """
     values = dict(changes)
     if "metadata" in values:
         values["metadata"] = RawSQL("%s::jsonb", [stored_json(values["metadata"])])  # a parameter, no text
