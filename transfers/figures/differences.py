@@ -13,7 +13,7 @@ from transfers.figures import sql
 
 @dataclass(frozen=True, slots=True)
 class FigureDifference:
-    """A row of figures that is not what the journal says: its table and key, the stored figures, and the sums of the entries."""
+    """A row of figures that is not what the journal says: its key, its figures, the right ones."""
 
     table: str
     key: dict[str, str]
@@ -24,8 +24,8 @@ class FigureDifference:
 def figure_differences() -> list[FigureDifference]:
     """Sum up all figures from the entries and return those that differ.
 
-    Reads the whole journal once for each table, in one snapshot with the figures, and blocks nobody. Counts of refusals are not in the
-    journal and are not compared.
+    Reads the whole journal once for each table, in one snapshot with the figures, and blocks
+    nobody. Counts of refusals are not in the journal and are not compared.
     """
     found: list[FigureDifference] = []
     for table, (key, _) in sql.SUMS.items():

@@ -11,11 +11,17 @@ LONGEST_DAYS = 366
 """Days of a period at most. A chart of more days cannot be read."""
 
 EARLIEST, LATEST = date(1970, 1, 1), date(8999, 12, 31)
-"""Days that a period may have. Nothing was posted before, and the days around a period must exist too."""
+"""Days that a period may have.
+
+Nothing was posted before, and the days around a period must exist too.
+"""
 
 
 def resolve_period(first: date | None, last: date | None) -> tuple[date, date]:
-    """Return the first and the last day of a period, by default the last 30 until today (UTC). Raises ``ValidationFailed``."""
+    """Return the first and the last day of a period, by default the last 30 until today (UTC).
+
+    Raises ``ValidationFailed``.
+    """
     for name, day in (("from", first), ("to", last)):
         if day is not None and not EARLIEST <= day <= LATEST:
             raise ValidationFailed.of(name, "invalid", f"a day from {EARLIEST} to {LATEST} is expected")

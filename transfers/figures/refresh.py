@@ -1,23 +1,27 @@
-"""A refresh of the daily figures: it adds what was posted since the last one, each transfer once, and misses none.
+"""A refresh of the daily figures: it adds what was posted since the last one.
 
-*Each once.* A refresh locks the mark, adds the transfers between the mark and a later moment, and moves the mark, in one transaction.
-Killed anywhere, it has done all or nothing, and the next one goes on. A second process that finds the mark locked leaves the work to
-the first.
+*Each once.* A refresh locks the mark, adds the transfers between the mark and a later moment, and
+moves the mark, in one transaction. Killed anywhere, it has done all or nothing, and the next one
+goes on. A second process that finds the mark locked leaves the work to the first.
 
-*None missed.* A transfer's time, which its id is made of, is that of its decision, a little before its commit. So a transfer may appear
-that is older than one that can be seen already. The mark may move to a moment T only when no transfer from before T can appear any more:
+*None missed.* A transfer's time, which its id is made of, is that of its decision, a little before
+its commit. So a transfer may appear that is older than one that can be seen already. The mark may
+move to a moment T only when no transfer from before T can appear any more:
 
-1. A posting transaction has its transaction number before it reads the clock (``CLOCK`` in ``transfers/posting/sql.py``), and a
-   transfer's time is never before that reading. (It is later only where the account's last entry is later. Demo data says its own time;
-   it takes the mark back to that time under the mark's lock: ``transfers/posting/backdating.py``.)
-2. A refresh reads the clock (T) before it takes a transaction number (N) of its own. Numbers only grow, so any transaction that read
-   the clock before T has a number below N.
-3. When the oldest transaction that still runs is not below N, all of those are over, and a snapshot taken after that sees what they did.
+1. A posting transaction has its transaction number before it reads the clock (``CLOCK`` in
+   ``transfers/posting/sql.py``), and a transfer's time is never before that reading. (It is later
+   only where the account's last entry is later. Demo data says its own time; it takes the mark back
+   to that time under the mark's lock: ``transfers/posting/backdating.py``.)
+2. A refresh reads the clock (T) before it takes a transaction number (N) of its own. Numbers only
+   grow, so any transaction that read the clock before T has a number below N.
+3. When the oldest transaction that still runs is not below N, all of those are over, and a snapshot
+   taken after that sees what they did.
 
-Usually that is so at once and the mark moves to T. If not, the mark keeps (T, N) as its candidate, and a later refresh asks again. No
-refresh waits or guesses how long a posting may take, and prepared transactions count as running. All of this needs that the database
-server's clock is not set back between two refreshes by more than ``CLOCK_MARGIN``. If that happens (a fail-over to a server whose clock
-is behind), ``figure_differences`` finds it and ``rebuild_figures`` mends it.
+Usually that is so at once and the mark moves to T. If not, the mark keeps (T, N) as its candidate,
+and a later refresh asks again. No refresh waits or guesses how long a posting may take, and
+prepared transactions count as running. All of this needs that the database server's clock is not
+set back between two refreshes by more than ``CLOCK_MARGIN``. If that happens (a fail-over to a
+server whose clock is behind), ``figure_differences`` finds it and ``rebuild_figures`` mends it.
 """
 
 from __future__ import annotations
@@ -32,10 +36,16 @@ from ledger_project.kernel.ids import first_uuid7_at, time_of
 from transfers.figures import sql
 
 STEP = 20_000
-"""Transfers that one transaction adds at most. A first refresh of a long history goes in steps, each committed."""
+"""Transfers that one transaction adds at most.
+
+A first refresh of a long history goes in steps, each committed.
+"""
 
 CLOCK_MARGIN = timedelta(milliseconds=200)
-"""How far the figures stay behind the clock. A server's clock may be corrected backwards by less than this without harm."""
+"""How far the figures stay behind the clock.
+
+A server's clock may be corrected backwards by less than this without harm.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ class _Mark:
 
 
 def _locked_mark() -> _Mark | None:
-    """Return the mark, locked until the transaction ends; None while another process works on it."""
+    """Return the mark, locked until the transaction ends; None while another process has it."""
     with connection.cursor() as cursor:
         cursor.execute(sql.LOCK_MARK)
         row = cursor.fetchone()
@@ -58,14 +68,18 @@ def _transactions() -> tuple[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(sql.TRANSACTIONS)
         own, _ = cursor.fetchone()
-        # A second statement, after the number was given: the first one's snapshot is older than the number.
+        # A second statement, after the number was given: the first one's snapshot is older than the
+        # number.
         cursor.execute(sql.TRANSACTIONS)
         _, oldest = cursor.fetchone()
     return int(own), int(oldest)
 
 
 def _settled(mark: _Mark, now: datetime, own: int, oldest: int) -> tuple[datetime | None, _Mark]:
-    """Return the moment before which nothing can appear any more, None if it is not known, and the mark with the candidate to keep."""
+    """Return the moment before which nothing can appear any more, and the mark to keep.
+
+    The moment is None while it is not known.
+    """
     if oldest >= own:
         return now, _Mark(mark.rolled_until, None, None)
     until, xid = mark.candidate_until, mark.candidate_xid
@@ -85,7 +99,8 @@ def _step_end(low: datetime, high: datetime) -> datetime:
 
 
 def _add(low: datetime, high: datetime) -> None:
-    # By ids, not by times: the primary key finds them, and ids are in the order of times (kernel/ids.py).
+    # By ids, not by times: the primary key finds them, and ids are in the order of times
+    # (kernel/ids.py).
     bounds = {"low": first_uuid7_at(low), "high": first_uuid7_at(high)}
     with connection.cursor() as cursor:
         cursor.execute(sql.IN_ORDER)
@@ -120,7 +135,10 @@ def _refresh_step() -> bool:
 
 
 def refresh_figures(*, steps: int | None = None) -> None:
-    """Bring the figures up to date, as far as is certain, in at most ``steps`` steps. Synchronous. Several processes may do it at once."""
+    """Bring the figures up to date, as far as is certain, in at most ``steps`` steps.
+
+    Synchronous. Several processes may do it at once.
+    """
     taken = 0
     while _refresh_step():
         taken += 1
@@ -129,7 +147,10 @@ def refresh_figures(*, steps: int | None = None) -> None:
 
 
 def rebuild_figures() -> None:
-    """Throw the figures away and sum them up again from the journal. Counts of refusals stay: the journal does not have them."""
+    """Throw the figures away and sum them up again from the journal.
+
+    Counts of refusals stay: the journal does not have them.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM transfers_rollupmark WHERE id = 1 FOR UPDATE")
         for table in sql.SUMS:

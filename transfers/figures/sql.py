@@ -1,10 +1,11 @@
-"""Every SQL text of the rollups, named. ``{transfers}`` is the source of the transfers that are summed."""
+"""The SQL of the daily figures. ``{transfers}`` is the source of the transfers that are summed."""
 
 from ledger_project.database.fields import readable
 
-# A step reads the newest transfers, of which statistics know nothing yet: from each to its entries and their accounts, by index and in this
-# order. Left to itself the planner began at the accounts, where the tables had not been analyzed, and walked the whole journal: 650 ms in
-# place of 15, and the slowest percent of all callers.
+# A step reads the newest transfers, which the statistics do not know yet. It goes from each to its
+# entries and their accounts, by index and in this order. Without these settings the planner began
+# at the accounts, if the tables had not been analyzed, and read the whole journal: 650 ms in place
+# of 15, which also slowed the postings.
 IN_ORDER = """
 SELECT set_config('join_collapse_limit', '1', true), set_config('enable_hashjoin', 'off', true),
     set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)
@@ -23,10 +24,10 @@ UPDATE transfers_rollupmark SET rolled_until = %(until)s, candidate_until = %(ca
     refreshed_at = clock_timestamp() WHERE id = 1
 """
 
-# Where a step ends that would otherwise be too long: the id of the transfer after so many.
+# The end of a step that would be too long: the id of the transfer after so many.
 STEP_END = "SELECT id FROM transfers_transfer WHERE id >= %(low)s AND id < %(high)s ORDER BY id OFFSET %(step)s LIMIT 1"
 
-# One row that is no number would make all sums of its day none, or stop them for good.
+# One amount that is no number would spoil the sums of its day, or stop all refreshes.
 _READABLE = readable("amount_minor")
 _RANGE = f"(SELECT * FROM transfers_transfer WHERE id >= %(low)s AND id < %(high)s AND {_READABLE})"
 _BEFORE_MARK = f"(SELECT * FROM transfers_transfer WHERE created_at < (SELECT rolled_until FROM transfers_rollupmark) AND {_READABLE})"
@@ -89,7 +90,7 @@ def add_statement(table: str) -> str:
 
 
 def differences_statement(table: str) -> str:
-    """Return the statement that compares a table of figures with the journal as far as the mark goes, in one snapshot."""
+    """Return the statement that compares a table of figures with the journal, up to the mark."""
     key, select = SUMS[table]
     figures = FIGURES[table]
     stored = ", ".join(f"coalesce(r.{name}, 0) AS stored_{name}" for name in figures)

@@ -1,6 +1,7 @@
-"""The summary that the dashboard and the API show: the daily figures of one currency over some days, never a scan of the journal.
+"""The summary that the dashboard and the API show: daily figures of one currency over some days.
 
-No currency is summed with another. Figures of days are as fresh as ``as_of``; open holds and the last reconciliation are those of now.
+No currency is summed with another. Figures of days are as fresh as ``as_of``; open holds and the
+last reconciliation are those of now.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _FALLBACK = "USD"
 """The currency that is shown where nothing was posted yet."""
 
 INTERNAL_KINDS = (TransferKind.HOLD.value, TransferKind.HOLD_RELEASE.value, TransferKind.FEE_SETTLEMENT.value)
-"""Kinds that move money within one merchant or to the platform. They are shown by themselves; the days' sums leave them out."""
+"""Kinds that move money within one merchant or to the platform.
+
+They are shown by themselves; the days' sums leave them out.
+"""
 
 _CURRENCIES = "SELECT currency FROM transfers_dailyactivity WHERE day >= %(first)s GROUP BY currency ORDER BY sum(transfers) DESC, currency"
 
@@ -78,7 +82,7 @@ class KindFigures:
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """One day: transfers and volume without internal moves, fee income, and what merchants held at its end."""
+    """One day: transfers and volume without internal moves, fee income, and value at its end."""
 
     day: date
     transfers: int
@@ -89,7 +93,10 @@ class DayFigures:
 
 @dataclass(frozen=True, slots=True)
 class RefusalFigures:
-    """How often a code refused a posting; ``currency`` is None where the request named none that exists."""
+    """How often postings were refused by a code.
+
+    ``currency`` is None if the requests named none that exists.
+    """
 
     code: str
     currency: str | None
@@ -109,8 +116,11 @@ class MerchantFigures:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of one currency from the ``first`` day to the ``last``. Value is what merchants had at the period's end, without the
-    treasury, which is the platform's own. ``fees_unswept_minor`` is in the fee accounts."""
+    """The figures of one currency from the ``first`` day to the ``last``.
+
+    Value is what merchants had at the period's end, without the treasury, which is the platform's
+    own. ``fees_unswept_minor`` is in the fee accounts.
+    """
 
     currency: Currency
     first: date
@@ -148,8 +158,9 @@ class Summary:
 def read_summary(code: str | None, first: date | None, last: date | None) -> Summary:
     """Return the figures of a currency, by default of the busiest one of the period. Synchronous.
 
-    It takes one step of a refresh first. A running service has refreshed a moment ago, so one step is enough; a long history that was
-    never summed up takes many, and a page does not wait for them. Raises ``ValidationFailed`` and ``UnknownCurrency``.
+    It takes one step of a refresh first. A running service has refreshed a moment ago, so one step
+    is enough; a long history that was never summed up takes many, and a page does not wait for
+    them. Raises ``ValidationFailed`` and ``UnknownCurrency``.
     """
     first, last = resolve_period(first, last)
     refresh_figures(steps=1)
@@ -187,7 +198,10 @@ def _treasury_minor(currency: Currency, at: datetime) -> tuple[int, int]:
 
 
 def _values(parameters: dict[str, Any]) -> dict[date, dict[str, int]]:
-    """Return by day what there was in accounts of each kind at its end; the day before the first carries all that was before."""
+    """Return by day what there was in accounts of each kind at its end.
+
+    The first of these days is the one before the period.
+    """
     changes: dict[date, dict[str, int]] = {}
     for day, kind, change in _rows(_VALUES, parameters):
         changes.setdefault(day, {})[kind] = int(change)
@@ -214,7 +228,7 @@ def _days(parameters: dict[str, Any], values: dict[date, dict[str, int]]) -> lis
 
 
 def _summary(currency: Currency, *, first: date, last: date) -> Summary:
-    """Return the figures of a currency over days, by a handful of look-ups, however long the ledger is."""
+    """Return the figures of a currency over days. A few look-ups, however long the ledger is."""
     mark = FiguresMark.objects.get()
     parameters: dict[str, Any] = {"currency": currency.code, "first": first, "last": last}
     values = _values(parameters)

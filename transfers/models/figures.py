@@ -1,7 +1,8 @@
-"""The daily figures: what was posted each day, summed from the entries as they arrive (``transfers/figures/refresh.py``).
+"""The daily figures: sums of each day's entries, which ``transfers/figures/refresh.py`` adds up.
 
-These rows are copies. The journal stays the only truth: the figures can be thrown away and made again from it, and reconciliation
-compares them with it. No currency is ever summed with another; a day is a day in UTC.
+These rows are copies. The journal stays the only truth: the figures can be thrown away and made
+again from it, and reconciliation compares them with it. No currency is ever summed with another; a
+day is a day in UTC.
 """
 
 from __future__ import annotations
@@ -17,19 +18,22 @@ _WIDTH = 60
 
 
 def _bounded(table: str, *columns: str) -> models.CheckConstraint:
-    """Return the rule that keeps NUMERIC's 'NaN', which is above every number, out of a table's sums."""
+    """Return the rule that keeps 'NaN', which is above every number, out of a table's sums."""
     return models.CheckConstraint(condition=models.Q(**{f"{column}__lte": 10**_WIDTH - 1 for column in columns}), name=f"{table}_bounded")
 
 
 def _total(**options: Any) -> models.DecimalField[Any, Any]:
-    """Return a column for a sum of amounts in minor units: wider than an amount, so that no sum overflows."""
+    """Return a column for a sum of amounts in minor units, so wide that no sum overflows."""
     return models.DecimalField(max_digits=_WIDTH, decimal_places=0, **options)
 
 
 class FiguresMark(models.Model):
-    """How far the figures go: all transfers before ``rolled_until`` are in them, later ones are not. One row; its lock guards them all.
+    """How far the figures go: they have all transfers before ``rolled_until`` and no later ones.
 
-    ``candidate_until`` is a later moment that may become the mark as soon as every transaction older than ``candidate_xid`` is over.
+    There is one row. Who writes figures holds its lock.
+
+    ``candidate_until`` is a later moment that may become the mark as soon as every transaction
+    older than ``candidate_xid`` is over.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True)
@@ -47,7 +51,10 @@ class FiguresMark(models.Model):
 
 
 class DailyActivity(models.Model):
-    """What was posted in one currency on one day, by kind. Fees are those charged and given back by these transfers' entries."""
+    """What was posted in one currency on one day, by kind.
+
+    Fees are those that these transfers' entries charge and give back.
+    """
 
     pk = models.CompositePrimaryKey("currency", "day", "kind")
     currency = models.CharField(max_length=12)
@@ -67,7 +74,10 @@ class DailyActivity(models.Model):
 
 
 class DailyValue(models.Model):
-    """By how much the money in accounts of one kind changed on one day, and by how many entries. Summed over all days: what is there."""
+    """By how much the money in accounts of one kind changed on one day, and by how many entries.
+
+    The sum over all days is what there is.
+    """
 
     pk = models.CompositePrimaryKey("currency", "day", "account_kind")
     currency = models.CharField(max_length=12)
@@ -84,7 +94,10 @@ class DailyValue(models.Model):
 
 
 class DailyMerchant(models.Model):
-    """What one merchant's wallet sent and received on one day; money put aside for holds and given back is neither."""
+    """What one merchant's wallet sent and received on one day.
+
+    Money that is put aside for a hold, or given back from it, is neither.
+    """
 
     pk = models.CompositePrimaryKey("currency", "day", "merchant_id")
     currency = models.CharField(max_length=12)
@@ -102,7 +115,10 @@ class DailyMerchant(models.Model):
 
 
 class DailyRefusals(models.Model):
-    """How often postings were refused on one day, by code; ``currency`` is empty where a request named none that exists."""
+    """How often postings were refused on one day, by code.
+
+    ``currency`` is empty if a request named none that exists.
+    """
 
     pk = models.CompositePrimaryKey("currency", "day", "code")
     currency = models.CharField(max_length=12, blank=True)
@@ -118,8 +134,11 @@ class DailyRefusals(models.Model):
 
 
 class RefusalTally(models.Model):
-    """Refusals of one posting transaction, written in it and soon folded into the day's. A row per batch that refused something:
-    a counter that all workers update would make them wait for each other."""
+    """Refusals of one posting transaction, which a refresh soon adds to the day's.
+
+    Each transaction writes a row of its own: workers that update one counter would wait for each
+    other.
+    """
 
     id = models.UUIDField(primary_key=True, editable=False)
     currency = models.CharField(max_length=12, blank=True)

@@ -1,4 +1,7 @@
-"""Holds: money that is promised. The payer's held account has what is reserved; this row is what was agreed."""
+"""Holds: money that is promised.
+
+The payer's held account has what is reserved; this row is what was agreed.
+"""
 
 from django.db import models
 from django.db.models import F, Q
@@ -12,8 +15,11 @@ from transfers.domain.hold_outcomes import HoldPhase, HoldStatus
 
 
 class Hold(models.Model):
-    """A reservation of an amount and of the fee that its capture costs. Only ``status``, ``captured_minor`` and ``capture`` change,
-    once, from open to one of the ends; the database refuses everything else."""
+    """A reservation of an amount and of the fee that its capture costs.
+
+    Only ``status``, ``captured_minor`` and ``capture`` change, once, from open to one of the ends.
+    The database refuses every other change.
+    """
 
     id = models.UUIDField(primary_key=True, editable=False)
     source = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
@@ -41,14 +47,15 @@ class Hold(models.Model):
             models.Index(fields=["target_merchant", "status", "id"], name="hold_target_status_id"),
             models.Index(fields=["status", "id"], name="hold_status_id"),
             models.Index(fields=["expires_at"], name="hold_open_expiry", condition=Q(status=HoldStatus.OPEN.value)),
-            # How many are open in a currency and what they reserve, from the index alone.
+            # Says how many are open in a currency and what they reserve, without the table.
             models.Index(
                 fields=["currency"], include=["reserved_minor"], name="hold_open_currency", condition=Q(status=HoldStatus.OPEN.value)
             ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="hold_amount_positive"),
-            # An upper bound everywhere: NUMERIC's 'NaN' is above every number. What is captured is bounded by the amount.
+            # Upper bounds: NUMERIC's 'NaN' is above every number. The amount bounds what is
+            # captured.
             models.CheckConstraint(
                 condition=Q(amount_minor__lte=MAX_BALANCE_MINOR, reserved_minor__lte=MAX_BALANCE_MINOR), name="hold_amounts_bounded"
             ),
@@ -69,7 +76,7 @@ class Hold(models.Model):
 
 
 def in_phase(phase: HoldPhase) -> Q:
-    """Return the condition that a hold is in a phase by the database's clock: ``phase_of`` of the domain, in SQL."""
+    """Return the condition that a hold is in a phase: ``phase_of`` by the database's clock."""
     match phase:
         case HoldPhase.OPEN:
             return Q(status=HoldStatus.OPEN.value, expires_at__gt=Now())

@@ -1,15 +1,16 @@
-"""What was answered under which key."""
+"""Idempotency records: what was answered under which key."""
 
 from django.db import models
 
 
 class IdempotencyRecord(models.Model):
-    """The first answer under a key, kept to be given again, byte for byte.
+    """The first answer under a key, which is given again byte for byte.
 
-    ``owner`` is whose key it is: ``platform`` or ``merchant:<id>``, with whatever credential it called; who called stands on the transfer.
-    Claimed (inserted) at the start of the transaction that moves the money and completed in it, so that a record without its answer
-    is never visible to anybody else. ``body`` is text, not JSON: ``jsonb`` would reorder its keys. ``fingerprint`` is SHA-256 over
-    method, path and the canonical parsed body.
+    ``owner`` is the owner of the key, ``platform`` or ``merchant:<id>``, whichever credential was
+    sent; the transfer names the credential. The transaction that moves the money inserts the record
+    first and completes it, so other transactions never see a record without its answer. ``body`` is
+    text, since ``jsonb`` would reorder its keys. ``fingerprint`` is SHA-256 over method, path and
+    the canonical parsed body.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)

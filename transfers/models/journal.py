@@ -1,7 +1,10 @@
-"""The journal: transfers and their entries, only ever inserted. The database itself refuses what must never be: ``sql/guards.sql``.
+"""The journal: transfers and their entries.
 
-References from here carry no per-row foreign-key trigger (``db_constraint=False``): the statement-level guards prove for a whole batch
-at once that accounts, transfers and schedules exist and are of one currency, and the rows they point at can never be deleted.
+Rows are only inserted; ``sql/guards.sql`` refuses all else.
+
+References from here have no foreign-key trigger for each row (``db_constraint=False``). The guards
+prove for a whole batch at once that accounts, transfers and schedules exist and are of one
+currency, and these rows cannot be deleted.
 """
 
 from django.db import models
@@ -14,7 +17,7 @@ from merchants.models import Account, Currency
 from transfers.domain.kinds import BatchPlace, Direction, EntryType, TransferKind
 
 LONG_AMOUNT_MINOR = 10**18
-"""The smallest amount of more than 18 digits: what statements in the formats of banks cannot hold."""
+"""The smallest amount of more than 18 digits, which the formats of banks cannot hold."""
 
 _BATCH_PLACES = [
     (BatchPlace.ALONE.value, "looked at by itself"),
@@ -24,11 +27,14 @@ _BATCH_PLACES = [
 
 
 class Transfer(models.Model):
-    """One movement of money. ``id`` is a UUIDv7 of ``created_at``, so the order of ids is the order of time (kernel/ids.py).
+    """One movement of money.
 
-    ``source`` and ``target`` are the accounts as people see them: for a capture the payer's wallet, though its entries debit the held
-    account. ``total_debit_minor`` is what the sender pays in all. External references are unique for good per source account, for
-    deposits per credited account.
+    ``id`` is a UUIDv7 of ``created_at``, so the order of ids is the order of time (kernel/ids.py).
+
+    ``source`` and ``target`` are the accounts as people see them: the source of a capture is the
+    payer's wallet, though its entries debit the held account. ``total_debit_minor`` is what the
+    sender pays in all. External references are unique for good within their source account, those
+    of deposits within their target account.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -98,13 +104,15 @@ class Transfer(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One line of an account's chain: numbered without gaps, carrying the balance after it and the hash of all before it.
+    """One line of an account's chain.
 
-    The primary key is (account, sequence). It is the identity the chain has anyway; a surrogate beside the unique constraint was a
-    second index of 16 random-looking bytes on the widest insert path (four entries a transfer) that nobody looks anything up by. What
-    ``CompositePrimaryKey`` costs is that the admin cannot register the model; entries are shown where operators look for them, on the
-    pages of their account and their transfer, from a selector, and can be added, changed or deleted nowhere. Nothing refers to an
-    entry by foreign key. Callers see a stable UUID derived from the pair.
+    Lines are numbered without gaps. Each has the balance after it and a hash over all before it.
+
+    The primary key is (account, sequence), the identity that the chain has anyway. An id beside it
+    would be a second index, written four times a transfer, that no query needs. The admin cannot
+    register a model with a ``CompositePrimaryKey``: it shows entries on the pages of their account
+    and of their transfer. No foreign key refers to an entry. Callers see a stable UUID that is made
+    of the pair.
     """
 
     pk = models.CompositePrimaryKey("account_id", "sequence")
@@ -122,9 +130,10 @@ class LedgerEntry(models.Model):
         verbose_name_plural = "ledger entries"
         indexes = [
             models.Index(fields=["transfer"], name="entry_transfer"),
-            # A balance as of a moment: the last entry of the account not after it, in one descent of this index.
+            # A balance as of a moment is one look into this index.
             models.Index(fields=["account", "created_at", "sequence"], name="entry_account_time"),
-            # Whether a period fits the formats of banks, without reading it. Hardly an entry is in it, so it costs writers next to nothing.
+            # Says whether a period fits the formats of banks without reading it. Few entries are in
+            # this index, so writing it costs little.
             models.Index(fields=["account", "sequence"], name="entry_long_amount", condition=Q(amount_minor__gte=LONG_AMOUNT_MINOR)),
         ]
         constraints = [

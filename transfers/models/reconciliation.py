@@ -1,4 +1,4 @@
-"""When the ledger was proved, and what came out."""
+"""Runs of the proof, and their verdicts."""
 
 from django.db import models
 
@@ -6,10 +6,13 @@ from ledger_project.database.fields import IdField
 
 
 class ReconciliationRun(models.Model):
-    """One run of ``reconcile``. ``findings`` is a list of {check, subject, detail}; empty if and only if the verdict is clean."""
+    """One run of ``reconcile``.
+
+    ``findings`` is a list of {check, subject, detail}, empty if and only if the verdict is clean.
+    """
 
     class Verdict(models.TextChoices):
-        """What came out."""
+        """The verdict of a run."""
 
         CLEAN = "clean"
         DAMAGED = "damaged"

@@ -1,7 +1,8 @@
-"""Anchors: the newest hash of each account, in a file that is kept somewhere else.
+"""Anchors: the newest hash of each account, in a file that is kept elsewhere.
 
-A chain can be rewritten as a whole by somebody who owns the database; what was copied out of it cannot. A file is JSON lines: one that
-says what it is, one for each account, and last a SHA-256 over all before it, so that half a file is not taken for a whole one.
+Whoever owns the database can rewrite a whole chain, but not a copy of its hashes. A file is JSON
+lines: the first says what it is, then comes one for each account, and the last is a SHA-256 over
+all before it, so that half a file is not taken for a whole one.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ class AnchorUnreadable(ValueError):
 
 
 def write_anchor(raw: psycopg.Connection[Any], path: Path, written_at: datetime) -> int:
-    """Write the newest hash of each account that has entries; return how many. The file appears as a whole or not at all."""
+    """Write the newest hash of each account that has entries; return how many.
+
+    The file appears as a whole or not at all.
+    """
     temporary = path.with_name(path.name + ".part")
     digest, accounts = hashlib.sha256(), 0
     with temporary.open("wb") as file, raw.cursor("anchor_heads") as cursor:
@@ -60,7 +64,10 @@ def write_anchor(raw: psycopg.Connection[Any], path: Path, written_at: datetime)
 
 
 def broken_anchors(raw: psycopg.Connection[Any], path: Path) -> Iterator[tuple[str, str]]:
-    """Return the accounts that are not what they were when the file was written. Raises ``AnchorUnreadable``."""
+    """Return the accounts that are not what they were when the file was written.
+
+    Raises ``AnchorUnreadable``.
+    """
     anchors = _read(path)
     while page := list(itertools.islice(anchors, _PAGE)):
         cursor = psycopg.Cursor(raw)

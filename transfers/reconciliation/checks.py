@@ -1,4 +1,4 @@
-"""What reconciliation asks of the database: each check is a query of ours that returns the rows that are wrong, and why."""
+"""The checks of the proof: each is a query that returns the rows that are wrong, and why."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from transfers.reconciliation.transfers import REVERSALS, TRANSFERS
 
 Raw = psycopg.Connection[Any]
 Wrong = Iterator[tuple[str, str]]
-"""What is wrong, row by row: its name, and what about it."""
+"""The name of each wrong row, and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProofScope:
-    """What is proved: everything, what was posted since a moment, or what touches one account."""
+    """What a run proves: all, what was posted since a moment, or what touches one account."""
 
     since: datetime | None = None
     account_id: UUID | None = None
@@ -66,7 +66,10 @@ class ProofScope:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that is proved. ``whole_only`` checks are about the ledger as a whole and are left out in a narrower scope."""
+    """One thing that a run proves.
+
+    ``whole_only`` checks are about the ledger as a whole: a narrower scope leaves them out.
+    """
 
     name: str
     title: str
@@ -99,7 +102,7 @@ CHECKS = (
     Check("limits", "overdraft limits are numbers", _by(LIMITS)),
     Check("keys", "stored answers point at existing transfers", _by(KEYS)),
 )
-"""In the order in which they are proved; what is nearest to the cause of a damage first."""
+"""In running order: the check that is nearest to the cause of a damage comes first."""
 
 
 def count_entries(raw: Raw, scope: ProofScope) -> int:

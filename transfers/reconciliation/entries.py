@@ -1,12 +1,14 @@
-"""Entries, one by one: each is compared with the one before it, with its transfer and with its account.
+"""Entries, each against the one before it, its transfer and its account.
 
-One pass with three joins, no sort and no window, so that PostgreSQL's parallel workers share it: measured at a million entries it is
-faster than a window over the primary key, and it needs the memory of its hash tables only, whatever the size of the ledger (beyond
-``work_mem`` they go to disk in batches). SHA-256 is computed by the database over the same canonical bytes as in domain/hashing.py;
-a test compares the two.
+It is one pass with three joins, without sort or window, so that PostgreSQL's parallel workers share
+it. At a million entries it is faster than a window over the primary key. It needs the memory of its
+hash tables only, whatever the size of the ledger: beyond ``work_mem`` they go to disk in batches.
+The database computes SHA-256 over the same canonical bytes as domain/hashing.py; a test compares
+the two.
 
-What is wrong is a MATERIALIZED part of its own in all these statements: the planner expects every row to be wrong, and for a LIMIT on that
-it would choose the plan that gives the first rows soonest, which is the slowest one where there are none.
+Each statement finds the wrong rows in a MATERIALIZED part of its own. The planner expects every row
+to be wrong. For a LIMIT on those it would choose the plan that gives the first rows soonest, which
+is the slowest one if there are none.
 """
 
 from ledger_project.database.fields import readable

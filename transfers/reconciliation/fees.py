@@ -1,7 +1,8 @@
-"""Fees against the version of the schedule that each transfer has recorded.
+"""Fees, each against the version of the schedule that its transfer names.
 
-Plain schedules are checked by the database; what it finds, and every transfer by tiers, is calculated again by the domain, which has the
-last word. These rows come through a server-side cursor, so that any number of them takes the memory of one fetch.
+The database checks plain schedules. The domain calculates again what the database finds, and every
+fee by tiers; its result decides. These rows come through a server-side cursor, so that any number
+of them takes the memory of one fetch.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ _PAGE = 2_000
 def wrong_fees(
     raw: psycopg.Connection[Any], bind: Callable[[str], str], parameters: dict[str, object], limit: int
 ) -> Iterator[tuple[str, str]]:
-    """Return the transfers whose fee is not what the recorded version says, or whose version cannot have applied."""
+    """Return the transfers whose fee is not what the named version says.
+
+    Also those whose version cannot have applied to them.
+    """
     schedules: dict[UUID, Schedule | None] = {}
     found = 0
     with raw.cursor("suspect_fees") as cursor:
@@ -97,7 +101,7 @@ def wrong_fees(
 
 
 def _wrong_fee(schedule: Schedule | None, schedule_id: UUID, amount_minor: int, fee_minor: int) -> str | None:
-    """Return what is wrong about a fee, if anything is."""
+    """Return what is wrong with a fee; None if it is right."""
     if schedule is None:
         return f"its fee schedule {schedule_id} has amounts or tiers that are no numbers"
     expected = calculate_fee(schedule, amount_minor)

@@ -1,4 +1,4 @@
-"""Holds against the movements that made and ended them, and against what held accounts hold."""
+"""Holds, each against the movements that placed and ended it, and all against held accounts."""
 
 from ledger_project.database.fields import readable
 from transfers.sql.entries import newest_entry

@@ -1,4 +1,4 @@
-"""Stored answers against the transfers that they speak of."""
+"""Stored answers, each against the transfer that it names."""
 
 KEYS = """
 WITH checked AS MATERIALIZED (

@@ -1,7 +1,7 @@
-"""A run of the proof: everything that must hold, over every row, in one snapshot, beside the postings.
+"""A run of the proof: all that must hold, over every row, in one snapshot, beside the postings.
 
-It reads in a REPEATABLE READ, READ ONLY transaction. So it sees the ledger at one moment and takes no lock that a posting waits for. It
-needs the memory of one page, whatever the size of the ledger.
+It reads in a REPEATABLE READ, READ ONLY transaction. So it sees the ledger at one moment and takes
+no lock that a posting waits for. It needs the memory of one page, whatever the size of the ledger.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SETTINGS = (
     # Hash tables up to this size stay in memory; larger ones go to disk in batches.
     "SET LOCAL work_mem = '24MB'",
     "SET LOCAL statement_timeout = 0",
-    # The checks are long sequential passes: compiling them costs more than it saves below many millions of rows.
+    # Compiling these long sequential passes saves less than it costs, below many millions of rows.
     "SET LOCAL jit = off",
 )
 
@@ -66,8 +66,8 @@ class Proof:
 class ReconciliationRequest:
     """What to prove, and against which anchor.
 
-    The file ``anchor`` is verified if it exists. If all is clean, it is written where it does not exist or where ``advance`` says so.
-    ``limit`` is how many findings each check names at most.
+    The file ``anchor`` is verified if it exists. If all is clean, it is written where it does not
+    exist or where ``advance`` says so. ``limit`` is how many findings each check names at most.
     """
 
     scope: ProofScope = field(default_factory=ProofScope)
@@ -95,7 +95,7 @@ def prove(
     limit: int = FINDINGS_PER_CHECK,
     progress: Progress | None = None,
 ) -> Proof:
-    """Check everything in the transaction that is open on ``raw``. Raises ``AnchorUnreadable``."""
+    """Check all in the transaction that is open on ``raw``. Raises ``AnchorUnreadable``."""
     tell = progress or (lambda _name, _title: None)
     findings: list[Finding] = []
     tell("count", "entries in scope")
@@ -114,10 +114,12 @@ def prove(
 def reconcile(
     request: ReconciliationRequest, *, figure_differences: Callable[[], Sequence[object]], progress: Progress | None = None
 ) -> ReconciliationRun:
-    """Prove the ledger at one moment, store the verdict and return it. Raises ``AnchorUnreadable``.
+    """Prove the ledger at one moment, store the verdict and return it.
 
-    ``figure_differences`` finds what is wrong with the daily figures, which are above the proof. It is called in the same snapshot, on
-    Django's connection, when the whole ledger is proved.
+    Raises ``AnchorUnreadable``.
+
+    ``figure_differences`` finds what is wrong with the daily figures, which are above the proof. It
+    is called in the same snapshot, on Django's connection, when the whole ledger is proved.
     """
     started_at = database_now()
     known = request.anchor if request.anchor is not None and request.anchor.exists() else None

@@ -1,4 +1,4 @@
-"""Transfers as wholes: their entries balance, are all there, and are those of the transfer; reversals stay within their originals."""
+"""Transfers, each against its entries, and reversals against their originals."""
 
 from ledger_project.database.fields import readable
 

@@ -88,10 +88,13 @@ def _read(merchant_ids: Collection[UUID], *, currency: str | None = None, at: da
 
 
 def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime | None) -> tuple[datetime, list[BalanceRow]]:
-    """Return the moment and the balances of a merchant then: one row for each account, or exactly one for a currency.
+    """Return the moment and the balances of a merchant then.
 
-    ``at`` includes entries of exactly that moment; without it, the moment is now by the database's clock, as entries have it, and not
-    before the last of them: asking for that moment later shows at least what was shown now. Two round trips for now, one for ``at``.
+    There is one row for each wallet, or exactly one for a currency.
+
+    ``at`` includes entries of exactly that moment. Without it the moment is now by the database's
+    clock, and not before the newest entry: who asks for that moment later sees at least what was
+    shown now. Two round trips for now, one for ``at``.
     """
     as_of = at or database_now()
     read = _read([merchant_id], currency=currency.code if currency else None, at=at)
@@ -131,13 +134,15 @@ def get_merchant(merchant_id: UUID) -> StoredMerchant:
 def list_merchants(
     *, search: str | None, status: str | None, before: UUID | None, limit: int, only: UUID | None = None
 ) -> list[StoredMerchant]:
-    """Return merchants newest first, older than ``before``; ``search`` is a part of the name, regardless of case. Two round trips.
+    """Return merchants newest first, older than ``before``. Two round trips.
 
+    ``search`` is a part of the name, regardless of case.
     ``only`` leaves out all merchants but one.
     """
     found = Merchant.objects.order_by("-id")
     if search:
-        # The grams find candidates by their index (merchants/sql/search.sql), the text itself decides.
+        # The grams find candidates by their index (merchants/sql/search.sql), the text itself
+        # decides.
         grams = Func(folded_name(), function="ledger_grams", output_field=ArrayField(TextField()))
         found = found.alias(grams=grams).filter(grams__contains=search_grams(search), name__icontains=search)  # type: ignore[misc]  # the stubs know no aliases
     if status:
@@ -150,12 +155,15 @@ def list_merchants(
 
 
 def last_balance(account: F) -> Func:
-    """Return the balance of the account that a query is at, as a part of it; null where nothing was posted yet."""
+    """Return the balance of a query's account as an expression; null if nothing was posted yet."""
     return Func(account, template=f"({newest_entry('balance_after_minor', account='%(expressions)s')})", output_field=MinorUnitsField())
 
 
 def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapshot | None:
-    """Return a wallet with what is held beside it; other kinds of accounts are nobody's to address. ``only``: if it is this merchant's."""
+    """Return a wallet with what is held beside it; None for other kinds of accounts.
+
+    With ``only``, None for a wallet of another merchant too.
+    """
     account = (
         Account.objects.filter(id=account_id, kind=AccountKind.WALLET)
         .annotate(merchant_name=F("merchant__name"), merchant_status=F("merchant__status"))

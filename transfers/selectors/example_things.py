@@ -1,4 +1,7 @@
-"""What the OpenAPI document's examples can be about, so that they succeed as they are. For open mode; a few look-ups by index."""
+"""Stored things for the examples of the OpenAPI document, so that they succeed as they are.
+
+For open mode. It takes a few look-ups by index.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +51,10 @@ SELECT c.code FROM merchants_currency c WHERE c.is_active AND NOT EXISTS (
 
 
 def find_things(story_name: str) -> dict[str, str]:
-    """Return what is there, by the names of ``Things`` (http/example_values.py). The story's name stands for what is not there.
+    """Return the things that exist, by the names of ``Things`` (http/example_values.py).
 
-    ``story_name`` is the merchant that the story registers; another name is found for the next one if it is there already.
+    The document keeps the story's own name for each that does not exist. ``story_name`` is the
+    merchant that the story registers; if it exists already, the next one gets another name.
     """
     number = secrets.token_hex(3)
     things = {"key": f"example-{number}"}

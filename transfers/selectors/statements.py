@@ -35,10 +35,13 @@ SELECT EXISTS (SELECT 1 FROM transfers_ledgerentry
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The part of an account's chain that a statement is of: entries after one sequence until another, and the balances there.
+    """The part of an account's chain that a statement shows.
 
-    ``opened_at`` is when the account came to be, ``read_at`` the moment of reading by the database's clock, no entry is later.
-    Entries are only ever added after the last one, so a period stays what it is while money moves.
+    It has the entries after one sequence until another, and the balances there.
+
+    ``opened_at`` is when the account came to be, ``read_at`` the moment of reading by the
+    database's clock, no entry is later. Entries are only ever added after the last one, so a period
+    stays what it is while money moves.
     """
 
     account_id: UUID
@@ -55,7 +58,10 @@ class Period:
 
 
 def _entry(statement: str, *parameters: UUID | datetime | int) -> tuple[int, int, datetime | None]:
-    """Return the sequence of an entry, the balance after it, and the moment of reading; zeros if there is no such entry."""
+    """Return the sequence of an entry, the balance after it, and the moment of reading.
+
+    Zeros and None if there is no such entry.
+    """
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         row = cursor.fetchone()
@@ -63,7 +69,10 @@ def _entry(statement: str, *parameters: UUID | datetime | int) -> tuple[int, int
 
 
 def get_period(account: Account, *, start: datetime | None, end: datetime | None, until: int | None = None) -> Period:
-    """Return the period ``start`` ≤ time < ``end`` of an account; ``until`` pins its end to that of an earlier page."""
+    """Return the period ``start`` ≤ time < ``end`` of an account.
+
+    ``until`` is the sequence at which an earlier page had its end.
+    """
     if until is not None:
         until, closing_minor, read_at = _entry(_AT_SEQUENCE, account.id, until)
     elif end is not None:
@@ -87,7 +96,10 @@ def get_period(account: Account, *, start: datetime | None, end: datetime | None
 
 
 def has_long_amounts(period: Period) -> bool:
-    """Return whether a period has an amount or balance of more than 18 digits. One look into the index of such entries."""
+    """Return whether a period has an amount of more than 18 digits, or such a balance at its ends.
+
+    One look into the index of such entries.
+    """
     if max(abs(period.opening_minor), abs(period.closing_minor)) >= LONG_AMOUNT_MINOR:
         return True
     with connection.cursor() as cursor:
@@ -96,9 +108,13 @@ def has_long_amounts(period: Period) -> bool:
 
 
 def period_lines(period: Period, *, before: int | None, limit: int, entry_type: str | None = None) -> list[StoredEntry]:
-    """Return lines of a period newest first, those before a sequence, perhaps of one type. One round trip, from the primary key."""
+    """Return lines of a period newest first, those before a sequence, perhaps of one type.
+
+    One round trip, from the primary key.
+    """
     until = period.until if before is None else min(period.until, before - 1)
-    # Sequences have no gaps, so a page of all types is exactly this range: it costs the same whatever the planner believes of the account.
+    # Sequences have no gaps, so a page of all types is exactly this range. It costs the same
+    # whatever the planner expects.
     after = period.after if entry_type is not None else max(period.after, until - limit)
     parameters: dict[str, Any] = {
         "merchant": period.merchant_id,

@@ -1,7 +1,8 @@
-"""What has to be done again and again: giving back the money of holds whose time ran out, summing up the days, and housekeeping.
+"""Periodic work: expired holds, daily figures, sweeps of fees, purges of keys, reconciliation.
 
-Each web process does the first two by itself, unless LEDGER_PERIODIC leaves them to ``manage.py run_periodic``, which does all of it. All
-of it is safe from several processes at once, and safe to be killed: it is done in transactions that each leave something whole.
+``manage.py run_periodic`` does all of it. Each web process does the first two as well, unless
+``LEDGER_PERIODIC`` leaves them to that command. Several processes may do the same work at once, and
+each may be killed: every transaction leaves something whole.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ from transfers.upkeep.purging import purge_expired_keys
 log = structlog.get_logger(__name__)
 
 FIGURE_STEPS = 10
-"""Steps of one turn, so that a long history does not keep a reader thread for minutes."""
+"""Steps of one turn at most: a long history must not keep a reader thread for minutes."""
 
 PURGE_BATCH = 500
 ASK_S = 60.0
-"""How often it is asked whether what is done once a day or so is due."""
+"""How often a process asks whether daily work is due."""
 
 WorkDone = Mapping[str, object]
 """What a turn did, for the log; empty if there was nothing to do."""
@@ -46,11 +47,14 @@ Stopping = Callable[[], bool]
 
 
 class _Stopped(Exception):
-    """The process is to end; what was committed so far stays."""
+    """The process is to end. What it has committed stays."""
 
 
 def _unless(stopping: Stopping) -> Callable[[int], None]:
-    """Return what is called after each committed batch, and stops there when the process is to end."""
+    """Return a function for after each committed batch.
+
+    It stops the work when the process is to end.
+    """
 
     def after_batch(_count: int) -> None:
         if stopping():
@@ -80,7 +84,7 @@ def _purge(stopping: Stopping) -> WorkDone:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something to be done every so many seconds, a fifth more or less, so that processes do not do it in step.
+    """Work for every ``every_s`` seconds, a fifth more or less so that processes do not keep step.
 
     ``do`` says in words what it did, nothing if there was nothing to do.
     """
@@ -91,11 +95,17 @@ class Work:
 
 
 SERVING = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _sum_up))
-"""What web processes do too: expired money is promised back within 5 s; reading the daily figures refreshes them as well."""
+"""The work of web processes.
+
+Expired holds give their money back within 5 s; readers of the figures refresh them too.
+"""
 
 
 def settling(every_s: float) -> Work:
-    """Return the work of sweeping fees into the treasury, when the last sweep that moved anything is ``every_s`` ago."""
+    """Return the work of sweeping fees into the treasury.
+
+    It is due when the last sweep that moved anything was ``every_s`` ago.
+    """
 
     def settle(stopping: Stopping) -> WorkDone:
         since = first_uuid7_at(database_now() - timedelta(seconds=every_s))
@@ -108,7 +118,7 @@ def settling(every_s: float) -> Work:
 
 
 def purging(every_s: float) -> Work:
-    """Return the work of forgetting idempotency keys whose time is over."""
+    """Return the work of purging idempotency keys whose time is over."""
     return Work("keys", every_s, _purge)
 
 
@@ -118,7 +128,10 @@ def _reconciliation_is_due(every_s: float) -> bool:
 
 
 async def _reconcile(stopping: asyncio.Event) -> None:
-    """Prove the ledger in a process of its own, which can be ended at any moment: it only reads until it stores its verdict."""
+    """Prove the ledger in a process of its own.
+
+    That process can be ended at any moment: it only reads until it stores its verdict.
+    """
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile", "--json"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     finished = asyncio.ensure_future(process.communicate())
@@ -138,7 +151,7 @@ async def _reconcile(stopping: asyncio.Event) -> None:
     tell("periodic.done", work="reconciliation", verdict=run["verdict"], findings=len(run["findings"]), entries=run["entries_checked"])
 
 
-# --- loops --------------------------------------------------------------------------------------------------------------------------
+# --- loops ----------------------------------------------------------------------------------------
 
 
 async def _pause(seconds: float, stopping: asyncio.Event) -> None:
@@ -170,14 +183,17 @@ async def _reconcile_again_and_again(every_s: float, stopping: asyncio.Event) ->
 
 
 async def run(works: tuple[Work, ...], *, reconcile_every_s: float, stopping: asyncio.Event) -> None:
-    """Do all of it until ``stopping`` is set; then end each at its next commit. Without ``reconcile_every_s`` nothing is reconciled."""
+    """Do all works until ``stopping`` is set, then end each at its next commit.
+
+    If ``reconcile_every_s`` is 0, nothing is reconciled.
+    """
     loops = [_again_and_again(work, stopping) for work in works]
     if reconcile_every_s:
         loops.append(_reconcile_again_and_again(reconcile_every_s, stopping))
     await asyncio.gather(*loops)
 
 
-# --- beside requests ----------------------------------------------------------------------------------------------------------------
+# --- beside requests ------------------------------------------------------------------------------
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -192,7 +208,7 @@ async def _measure_forever() -> None:
 
 
 async def start() -> None:
-    """Start what a web process does by itself, in the running event loop."""
+    """Start the work of a web process in the running event loop."""
     _tasks.add(asyncio.create_task(_measure_forever(), name="pools"))
     if settings.LEDGER_PERIODIC == "web":
         stopping = asyncio.Event()

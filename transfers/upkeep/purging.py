@@ -1,4 +1,4 @@
-"""Forgetting idempotency keys whose time is over, in small batches that nobody has to wait for."""
+"""The purge of idempotency keys whose time is over, in batches so small that no posting waits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.db import connection
 # A volatile function (clock_timestamp) would keep the index from being used.
 _DUE = "SELECT count(*) FROM transfers_idempotencyrecord WHERE expires_at < statement_timestamp()"
 
-# Keys that somebody is just replaying are left for the next round. Each batch begins where the last one ended: what that one deleted is
-# in the index until a vacuum.
+# A key that a posting is just replaying is left for the next round. Each batch begins where the
+# last one ended, since deleted rows stay in the index until a vacuum.
 _PURGE = """
 WITH due AS (
     SELECT id, expires_at FROM transfers_idempotencyrecord
@@ -23,16 +23,17 @@ SELECT count(*), max(expires_at) FROM due
 
 
 def count_expired_keys() -> int:
-    """Return how many keys' time is over."""
+    """Return the number of keys whose time is over."""
     with connection.cursor() as cursor:
         cursor.execute(_DUE)
         return int(cursor.fetchone()[0])
 
 
 def purge_expired_keys(*, batch: int, progress: Callable[[int], None] | None = None) -> int:
-    """Remove records whose time is over, ``batch`` in a transaction, and return how many. Safely from several processes at once.
+    """Remove records whose time is over, ``batch`` in a transaction, and return how many.
 
-    They are found by the index of their expiry: what it costs depends on how many are due, not on how many keys there are.
+    Several processes may do it at once. The index of their expiry finds them, so the cost depends
+    on how many are due, not on how many keys there are.
     """
     purged: int = 0
     last = "-infinity"

@@ -1,8 +1,9 @@
-"""What the service's database role may do: post, and nothing that could change what was posted.
+"""The rights of the service's database role: it may post and can change nothing that was posted.
 
-The tables belong to the role that migrates. The service connects as another one that cannot UPDATE, DELETE or TRUNCATE journal tables,
-owns nothing, and so cannot disable a trigger or drop a constraint either. A column that changes in the service's life is named here; a
-row lock (``SELECT … FOR UPDATE``) needs UPDATE on one column at least, which the columns of accounts and merchants give.
+The tables belong to the role that migrates. The service connects as another role, which cannot
+UPDATE, DELETE or TRUNCATE journal tables. It owns nothing, so it can neither disable a trigger nor
+drop a constraint. ``CHANGING`` names each column that the service changes. A row lock (``SELECT …
+FOR UPDATE``) needs UPDATE on one column at least; accounts and merchants have such columns.
 """
 
 from __future__ import annotations
@@ -14,30 +15,30 @@ from django.db import connection
 from psycopg import sql
 
 JOURNAL = ("transfers_transfer", "transfers_ledgerentry", "fees_feeschedule", "django_admin_log")
-"""Only ever inserted into."""
+"""Tables that the service only inserts into."""
 
 CHANGING: dict[str, tuple[str, ...]] = {
     "transfers_hold": ("status", "captured_minor", "capture_id"),
     "transfers_idempotencyrecord": ("status_code", "body", "transfer_id"),
     "merchants_account": ("status", "overdraft_limit_minor"),
     "merchants_merchant": ("status", "metadata", "display_name", "receipt_email"),
-    # The exponent is written again as it was when the admin saves; a guard refuses another one.
+    # When the admin saves, it writes the exponent again as it was; a guard refuses another one.
     "merchants_currency": ("name", "is_active", "exponent"),
 }
-"""Inserted into, and these columns updated."""
+"""Tables that the service inserts into, and the columns that it updates."""
 
 LEDGER = ("merchants", "fees", "transfers")
-"""The apps whose tables are the ledger's."""
+"""The apps whose tables are the ledger."""
 
 PURGED = ("transfers_idempotencyrecord",)
-"""Rows that are removed when their time is over."""
+"""Tables whose rows are removed when their time is over."""
 
 READ_ONLY = ("django_migrations", "django_content_type", "auth_permission")
-"""Written by migrations alone."""
+"""Tables that only migrations write."""
 
 
 def create_role(role: str, password: str, *, exists: bool) -> Iterator[sql.Composable]:
-    """Yield the statements that make (or confine again) a role which may log in and nothing else."""
+    """Yield the statements that make a role, or reduce one, to logging in and nothing else."""
     verb = sql.SQL("ALTER" if exists else "CREATE")
     yield sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS").format(verb, sql.Identifier(role))
     if password:
@@ -45,9 +46,9 @@ def create_role(role: str, password: str, *, exists: bool) -> Iterator[sql.Compo
 
 
 def grants(role: str, tables: Iterable[str], *, database: str, schema: str) -> Iterator[sql.Composable]:
-    """Yield the statements that take everything from the role and give it what it needs on these tables."""
+    """Yield the statements that give the role what it needs on these tables, and nothing else."""
     to, place = sql.Identifier(role), sql.Identifier(schema)
-    # A temporary table could lie over a real one; the guards look past it, and there is none in the first place.
+    # A temporary table could hide a real one. The guards are not misled, and there shall be none.
     yield sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC, {}").format(sql.Identifier(database), to)
     yield sql.SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC, {}").format(place, to)
     yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), to)
@@ -68,7 +69,7 @@ ORDER BY 1
 
 
 def _needed() -> Iterator[tuple[str, str]]:
-    """Yield each table of the ledger with each right that is needed there."""
+    """Yield each table of the ledger with each right that the service needs there."""
     for table in (model._meta.db_table for label in LEDGER for model in apps.get_app_config(label).get_models()):
         rights = ["SELECT", "INSERT"]
         if table not in JOURNAL:
@@ -79,7 +80,7 @@ def _needed() -> Iterator[tuple[str, str]]:
 
 
 def missing_rights() -> str | None:
-    """Return which rights the role lacks that postings need; None if it has them all. One query."""
+    """Return which rights the role lacks for postings; None if it has them all. One query."""
     needed = list(_needed())
     tables = [table for table, _ in needed]
     with connection.cursor() as cursor:
