@@ -43,7 +43,7 @@ class RequestTimeout(InvalidRequest):
 
 
 class TooManyConnections(Unavailable):
-    """All connections that this process keeps are being answered."""
+    """The process keeps no more connections, and all of them are at work."""
 
     code = "too_many_connections"
     title = "Too many connections"

@@ -84,7 +84,7 @@ STATUS: Mapping[str, int] = {
 
 
 class InternalError(LedgerError):
-    """Something that should not have happened; the log has the traceback, the caller gets the request id."""
+    """The service has a fault. The log has the traceback, the caller gets the request id."""
 
     code = "internal_error"
     title = "Internal error"
@@ -94,7 +94,7 @@ class InternalError(LedgerError):
 
 
 class BadRequest(LedgerError):
-    """The request is none by the rules of HTTP, whatever its body says."""
+    """The request breaks the rules of HTTP, whatever its body says."""
 
     code = "bad_request"
     title = "Bad request"

@@ -114,7 +114,7 @@ class NotAuthenticated(AccessRefused):
 
 
 class InvalidToken(AccessRefused):
-    """The credential is not one, or not any more. Why is not said: it would help only who is guessing."""
+    """The credential is unknown, expired or revoked. The answer never says which: that helps attackers."""
 
     code = "invalid_token"
     title = "Invalid credential"
@@ -128,7 +128,7 @@ class InvalidToken(AccessRefused):
 
 
 class PermissionDenied(AccessRefused):
-    """The credential is good, and this is not allowed with it."""
+    """The credential is good, but it does not allow this."""
 
     code = "permission_denied"
     title = "Permission denied"
@@ -154,7 +154,7 @@ class PermissionDenied(AccessRefused):
 
 
 class RateLimited(AccessRefused):
-    """Too many requests from one credential or address."""
+    """One credential or address sends too many requests."""
 
     code = "rate_limited"
     title = "Too many requests"

@@ -116,7 +116,7 @@ class UnknownCurrency(InvalidRequest):
 
 
 class SameAccount(InvalidRequest):
-    """Source and target are one and the same."""
+    """Source and target are the same."""
 
     code = "same_account"
     title = "Same account"
@@ -126,7 +126,7 @@ class SameAccount(InvalidRequest):
 
 
 class InvalidCursor(InvalidRequest):
-    """A cursor that this list did not hand out, or that belongs to other filters."""
+    """This list did not return the cursor, or returned it for other filters."""
 
     code = "invalid_cursor"
     title = "Invalid cursor"
@@ -165,7 +165,7 @@ class IdempotencyKeyInvalid(InvalidRequest):
 
 
 class PayloadTooLarge(InvalidRequest):
-    """The body is over the limit."""
+    """The body is larger than the service takes."""
 
     code = "payload_too_large"
     title = "Payload too large"
@@ -255,7 +255,7 @@ class IdempotencyInProgress(Unavailable):
 
 
 class AccountBusy(Unavailable):
-    """Somebody else holds the lock of an account that this request needs; nothing of the request happened."""
+    """Another session holds the lock of an account that this request needs; nothing happened."""
 
     code = "account_busy"
     title = "Account busy"

@@ -117,7 +117,7 @@ class AccountClosed(_AccountState):
 
 
 class AccountNotEmpty(Refusal):
-    """A merchant with money or open holds is not closed."""
+    """The merchant has money or open holds, so it cannot be closed."""
 
     code = "account_not_empty"
     title = "Account not empty"
@@ -134,7 +134,7 @@ class AccountNotEmpty(Refusal):
 
 
 class CurrencyInactive(Refusal):
-    """Operators have switched the currency off: what it holds can leave, nothing new comes in."""
+    """Operators have switched the currency off: money can leave it, nothing new comes in."""
 
     code = "currency_inactive"
     title = "Currency inactive"
@@ -168,7 +168,7 @@ class FeeNotConfigured(Refusal):
 
 
 class FeeExceedsAmount(Refusal):
-    """The receiver pays, and would pay more than they get."""
+    """The receiver pays the fee, and it is more than the amount."""
 
     code = "fee_exceeds_amount"
     title = "Fee exceeds amount"
@@ -196,7 +196,7 @@ class DuplicateExternalReference(Refusal):
 
 
 class InsufficientFunds(Refusal):
-    """The account would fall below what it may hold."""
+    """The account would fall below zero, or below its overdraft limit."""
 
     code = "insufficient_funds"
     title = "Insufficient funds"
@@ -237,7 +237,7 @@ class AlreadyReversed(Refusal):
 
 
 class ReversalExceedsOriginal(Refusal):
-    """More is asked back than is left of the original."""
+    """The amount is more than what is left of the original."""
 
     code = "reversal_exceeds_original"
     title = "Reversal exceeds original"
@@ -275,7 +275,7 @@ class HoldNotOpen(Refusal):
 
 
 class HoldExpired(Refusal):
-    """The hold ran out."""
+    """The time of the hold is over."""
 
     code = "hold_expired"
     title = "Hold expired"
@@ -285,7 +285,7 @@ class HoldExpired(Refusal):
 
 
 class CaptureExceedsHold(Refusal):
-    """More is captured than was held."""
+    """The capture is of more than the hold."""
 
     code = "capture_exceeds_hold"
     title = "Capture exceeds hold"
