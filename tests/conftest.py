@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 
@@ -26,6 +27,9 @@ from tests.invariants import check_invariants
 from tests.log_secrets import check_logs, forget_logs
 from tests.servers import Service
 from tests.service_role import confined
+
+# The hash of a password takes 0.3 s of CPU time on purpose; no test is about that.
+PBKDF2PasswordHasher.iterations = 1
 
 
 @pytest.fixture(scope="session", autouse=True)

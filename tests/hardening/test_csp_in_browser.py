@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from django.contrib.auth.models import User
@@ -29,23 +29,24 @@ PAGES = [
 ]
 
 
-@pytest.fixture
-async def browser(serve: Callable[..., Service]) -> AsyncIterator[BrowserContext]:
+@pytest.fixture(scope="module")
+async def browser(ledger: None) -> AsyncIterator[BrowserContext]:
     """A browser that is logged in to the admin of a running service."""
-    service = serve()
+    del ledger
     name = unique("op")
     await in_reader(User.objects.create_superuser, name, password="correct horse")
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        context = await chromium.new_context(base_url=service.base_url)
-        page = await context.new_page()
-        await page.goto("/admin/login/?next=/admin/")
-        await page.fill("input[name=username]", name)
-        await page.fill("input[name=password]", "correct horse")
-        await page.click("button[type=submit]")
-        await page.wait_for_url("**/admin/")
-        yield context
-        await chromium.close()
+    with Service() as service:
+        async with async_playwright() as playwright:
+            chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+            context = await chromium.new_context(base_url=service.base_url)
+            page = await context.new_page()
+            await page.goto("/admin/login/?next=/admin/")
+            await page.fill("input[name=username]", name)
+            await page.fill("input[name=password]", "correct horse")
+            await page.click("button[type=submit]")
+            await page.wait_for_url("**/admin/")
+            yield context
+            await chromium.close()
 
 
 async def violations(context: BrowserContext, path: str, *, without: str = "") -> list[str]:
