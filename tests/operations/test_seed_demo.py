@@ -212,7 +212,7 @@ def test_only_the_demo_can_say_when_something_happened() -> None:
     }
     assert {user for user in users if "/domain/" not in user} == {
         "transfers/posting/synchronous.py",
-        "transfers/demo/telling.py",
+        "transfers/demo/run.py",
     }
     assert post_then.__module__ == "transfers.posting.synchronous"
 

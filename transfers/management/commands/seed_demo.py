@@ -12,7 +12,7 @@ from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
 from merchants.models import Merchant
 from transfers.demo.people import CAST
-from transfers.demo.telling import Plan, Telling, Told
+from transfers.demo.run import DemoRun, DemoSize, Summary
 
 
 class Command(ReportingCommand):
@@ -45,13 +45,13 @@ class Command(ReportingCommand):
             raise CommandError("--months is from 0 to 240, --transfers not negative, --merchants 2 or more.", returncode=2)
         if options["if_empty"] and Merchant.objects.exists():
             return
-        plan = Plan(options["merchants"], options["transfers"], options["months"], options["seed"])
+        plan = DemoSize(options["merchants"], options["transfers"], options["months"], options["seed"])
         started = time.monotonic()
         with steps(self, plan.movements) as step:
-            told = Telling(plan, lambda count: step("movements", count)).tell()
+            told = DemoRun(plan, lambda count: step("movements", count)).tell()
         self._report(plan, told, time.monotonic() - started, as_json=options["as_json"])
 
-    def _report(self, plan: Plan, told: Told, seconds: float, *, as_json: bool) -> None:
+    def _report(self, plan: DemoSize, told: Summary, seconds: float, *, as_json: bool) -> None:
         since = told.since.isoformat(timespec="seconds") if told.since else None
         if as_json:
             document = {

@@ -17,7 +17,7 @@ from transfers.posting.synchronous import post_now
 AGREED, WAIVED, FROZEN = "delta-freight", "fjord.coffee", "elan_fit"
 
 
-def add_touches() -> dict[str, int]:
+def take_actions() -> dict[str, int]:
     """Do it, where these merchants take part; return what was refused of what somebody then tried, by code."""
     known = identify_now(names=[AGREED, WAIVED, FROZEN])
     agreed, waived, frozen = known.merchant(AGREED), known.merchant(WAIVED), known.merchant(FROZEN)

@@ -16,9 +16,9 @@ from ledger_project.kernel.money import Currency
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import active_currencies_now, identify_now
 from transfers.demo.days import busy_moments
+from transfers.demo.operator_actions import take_actions
 from transfers.demo.people import USD_PER_UNIT, people
 from transfers.demo.story import PRINCIPAL, Member, Step, Story
-from transfers.demo.touches import add_touches
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Result
@@ -35,7 +35,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DemoSize:
     """What is asked for: how many merchants and movements, over how many months, and the seed of all choices."""
 
     merchants: int
@@ -45,7 +45,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Told:
+class Summary:
     """What became of it: merchants that take part, what was posted and refused (by code), and since when."""
 
     merchants: int = 0
@@ -57,19 +57,19 @@ class Told:
 _Due = tuple[datetime, int, Step]
 
 
-class Telling:
+class DemoRun:
     """One run. ``progress`` is told how many of the planned movements were posted or refused."""
 
-    def __init__(self, plan: Plan, progress: Callable[[int], None] = lambda _count: None) -> None:
+    def __init__(self, plan: DemoSize, progress: Callable[[int], None] = lambda _count: None) -> None:
         self._plan, self._progress = plan, progress
-        self._told = Told()
+        self._told = Summary()
         self._order = itertools.count()
         self._sequels: list[_Due] = []
         self._founded = False
         self._owing: set[tuple[MerchantIdentity, Currency]] = set()
         self._last = datetime.min.replace(tzinfo=UTC)
 
-    def tell(self) -> Told:
+    def tell(self) -> Summary:
         """Tell it all."""
         now, ended = database_now(), end_of_history()
         start = now - self._plan.months * MONTH
@@ -82,7 +82,7 @@ class Telling:
         for batch in self._batches(self._steps(start, series)):
             self._post(batch)
         if self._founded and self._plan.months:
-            for code, count in add_touches().items():
+            for code, count in take_actions().items():
                 self._told.refused[code] = self._told.refused.get(code, 0) + count
         return self._told
 
