@@ -1,1 +1,3 @@
-"""Demo data: who takes part (``people``), when (``days``), what happens (``story``), and how it is posted (``run``)."""
+"""Demo data: the merchants (``people``), the times (``days``), the movements (``story``), and their
+posting (``run``).
+"""

@@ -1,4 +1,4 @@
-"""When things happen in the demo: business that grows, breathes with the week, and sleeps at night."""
+"""Moments of the demo's movements: more from week to week, fewer on weekends, none at night."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import random
 from datetime import UTC, datetime, time, timedelta
 
 WEEK = (1.0, 1.03, 1.06, 1.1, 1.3, 0.8, 0.5)
-"""How busy the days are, from Monday."""
+"""The weights of the days, from Monday."""
 
 GROWTH = 2.2
-"""How many times as busy the last day is as the first."""
+"""The weight of the last day as a multiple of the first one's."""
 
 _OPENS_H, _PEAK_H, _CLOSES_H = 6.0, 14.5, 23.0
 
 
 def busy_moments(start: datetime, end: datetime, count: int, dice: random.Random) -> list[datetime]:
-    """Return so many moments from ``start`` to ``end`` (in UTC), in order."""
+    """Return ``count`` moments from ``start`` to ``end`` (in UTC), in order."""
     first = start.astimezone(UTC).date()
     days = [first + timedelta(days=n) for n in range((end.astimezone(UTC).date() - first).days + 1)]
     weights = []

@@ -1,4 +1,6 @@
-"""What an operator would have done by now: fees agreed with one merchant, waived for another, and one merchant frozen."""
+"""Actions of an operator in the demo: fees agreed with one merchant, waived for another, and one
+merchant frozen.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ AGREED, WAIVED, FROZEN = "delta-freight", "fjord.coffee", "elan_fit"
 
 
 def take_actions() -> dict[str, int]:
-    """Do it, where these merchants take part; return what was refused of what somebody then tried, by code."""
+    """Do them for those of the merchants that take part; return how many of the transfers that
+    follow were refused, by code.
+    """
     known = identify_now(names=[AGREED, WAIVED, FROZEN])
     agreed, waived, frozen = known.merchant(AGREED), known.merchant(WAIVED), known.merchant(FROZEN)
     if agreed is not None:

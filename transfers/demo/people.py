@@ -1,4 +1,4 @@
-"""Who takes part in the demo: merchants with a trade, a size, and the currencies that they hold."""
+"""The merchants of the demo, each with a trade, a size, and the currencies that it holds."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from decimal import Decimal
 from ledger_project.kernel.money import Currency
 
 USD_PER_UNIT = {"USD": 1.0, "EUR": 1.08, "GBP": 1.27, "JPY": 0.0067, "KWD": 3.25, "BTC": 64_000.0, "ETH": 3_100.0}
-"""The demo's currencies, of 2, 0, 3, 8 and 18 decimals, and about what one unit is worth: for amounts of a believable size only."""
+"""The demo's currencies, of 2, 0, 3, 8 and 18 decimals, with about the worth of one unit: for
+believable amounts only."""
 
 _ENDINGS = {"JPY": 10, "KWD": 50}
-"""What prices are multiples of, in minor units, where it is not the cent."""
+"""The steps of prices in minor units, where they are not one cent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A merchant of the demo. The first currency is its own; ``ticket_usd`` is what its customers usually spend at a time."""
+    """A merchant of the demo.
+
+    The first currency is its own; ``ticket_usd`` is the usual amount of one sale.
+    """
 
     name: str
     currencies: tuple[str, ...]
@@ -40,7 +44,7 @@ CAST = (
     Person("karam_trading", ("KWD", "USD"), 1.3, 320, ("spices", "carpets", "agency commission")),
     Person("lumen-labs", ("USD", "BTC"), 1.2, 260, ("software licence", "consulting day", "hosting")),
 )
-"""The first merchants; more are made up."""
+"""The first merchants; further ones are made up."""
 
 _WORDS = ("maple", "ember", "cobalt", "willow", "granite", "saffron", "tidal", "meridian", "alpine", "cinder", "juno", "orchid", "quartz")
 _TRADES = (("bakery", 18.0), ("cycles", 140.0), ("optics", 120.0), ("prints", 34.0), ("travel", 380.0), ("tools", 85.0), ("toys", 29.0))
@@ -48,7 +52,7 @@ _PURSES = (("USD",), ("EUR",), ("USD", "EUR"), ("GBP", "EUR"), ("JPY",), ("USD",
 
 
 def people(count: int) -> list[Person]:
-    """Return so many merchants, always the same ones."""
+    """Return the first ``count`` merchants, always the same ones."""
     return [CAST[n] if n < len(CAST) else _invented(n - len(CAST)) for n in range(count)]
 
 
@@ -60,7 +64,9 @@ def _invented(n: int) -> Person:
 
 
 def price(currency: Currency, worth_usd: float, dice: random.Random) -> int:
-    """Return a price of about this worth, in minor units, as people write prices: 42.00, 12.90, 3.99; 1,280 JPY; 0.01234 BTC."""
+    """Return a price of about this worth in minor units, rounded as prices are: 42.00, 12.90, 3.99;
+    1,280 JPY; 0.01234 BTC.
+    """
     units = Decimal(worth_usd) / Decimal(USD_PER_UNIT[currency.code])
     if currency.code in {"BTC", "ETH"}:
         return max(1, int(Decimal(f"{units:.3e}").scaleb(currency.exponent)))

@@ -1,4 +1,6 @@
-"""Telling the demo's story to the ledger: in the order of time, through the posting engine, a day or a batch at a time."""
+"""One run of the demo: its story is posted in the order of time, a day or a batch in one
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,14 @@ BATCH = 250
 
 MONTH = timedelta(days=30.44)
 _SHORTEST = timedelta(hours=1)
-"""A span that is shorter than this is no history: everything happens now."""
+"""In a span that is shorter than this, everything happens now."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSize:
-    """What is asked for: how many merchants and movements, over how many months, and the seed of all choices."""
+    """How many merchants and movements over how many months, and the seed of all choices."""
 
     merchants: int
     movements: int
@@ -46,7 +48,9 @@ class DemoSize:
 
 @dataclass(slots=True)
 class Summary:
-    """What became of it: merchants that take part, what was posted and refused (by code), and since when."""
+    """What a run did: merchants that take part, movements that were posted and refused (by code),
+    and the first moment.
+    """
 
     merchants: int = 0
     posted: int = 0
@@ -58,38 +62,41 @@ _Due = tuple[datetime, int, Step]
 
 
 class DemoRun:
-    """One run. ``progress`` is told how many of the planned movements were posted or refused."""
+    """One run. ``progress`` gets the number of planned movements since its last call."""
 
-    def __init__(self, plan: DemoSize, progress: Callable[[int], None] = lambda _count: None) -> None:
-        self._plan, self._progress = plan, progress
-        self._told = Summary()
+    def __init__(self, size: DemoSize, progress: Callable[[int], None] = lambda _count: None) -> None:
+        self._size, self._progress = size, progress
+        self._summary = Summary()
         self._order = itertools.count()
         self._sequels: list[_Due] = []
         self._founded = False
         self._owing: set[tuple[MerchantIdentity, Currency]] = set()
         self._last = datetime.min.replace(tzinfo=UTC)
 
-    def tell(self) -> Summary:
-        """Tell it all."""
+    def post_all(self) -> Summary:
+        """Post the whole story."""
         now, ended = database_now(), end_of_history()
-        start = now - self._plan.months * MONTH
+        start = now - self._size.months * MONTH
         used = ended is not None and ended > start
         start = ended if used and ended is not None else start
         self._backdated = now - start > _SHORTEST
-        self._told.since = start if self._backdated else now
+        self._summary.since = start if self._backdated else now
         series = f"{start:%y%m%d%H%M%S}" if used else f"{start:%y%m%d}"
         self._end = now
         for batch in self._batches(self._steps(start, series)):
             self._post(batch)
-        if self._founded and self._plan.months:
+        if self._founded and self._size.months:
             for code, count in take_actions().items():
-                self._told.refused[code] = self._told.refused.get(code, 0) + count
-        return self._told
+                self._summary.refused[code] = self._summary.refused.get(code, 0) + count
+        return self._summary
 
-    # --- what happens when --------------------------------------------------------------------------------------------------
+    # --- what happens when ------------------------------------------------------------------------
 
     def _steps(self, start: datetime, series: str) -> Iterator[_Due]:
-        """Return the planned steps in the order of time: newcomers join over the first half, and fees are settled once a month."""
+        """Return the planned steps in the order of time.
+
+        New merchants join in the first half; fees are settled once a month.
+        """
         story, newcomers, treasury = yield from self._gathered(start, series)
         moments = self._moments(start)
         movements = story.movements(len(moments))
@@ -105,8 +112,11 @@ class DemoRun:
             yield from self._opening(story, member, self._end)
 
     def _gathered(self, start: datetime, series: str) -> Generator[_Due, None, tuple[Story, deque[tuple[int, Member]], MerchantIdentity]]:
-        """Find out who is there already; return who is not, and before which movement each of them joins."""
-        cast = people(self._plan.merchants)
+        """Return the story with the merchants that exist already, the new ones, and the treasury.
+
+        Each new merchant has the number of the movement before which it joins.
+        """
+        cast = people(self._size.merchants)
         known = identify_now(names=[TREASURY, *(person.name for person in cast)])
         treasury = known.merchant(TREASURY)
         if treasury is None:
@@ -114,16 +124,16 @@ class DemoRun:
             yield self._due(start + _MICROSECOND, Step(_register(treasury)))
         active = active_currencies_now()
         currencies = {code: active[code] for code in USD_PER_UNIT if code in active}
-        story = Story(currencies, seed=self._plan.seed, series=series, treasury=treasury)
+        story = Story(currencies, seed=self._size.seed, series=series, treasury=treasury)
         members = [Member(person, known.merchant(person.name) or MerchantIdentity(new_id(), person.name)) for person in cast]
         new = [member for member in members if known.merchant(member.person.name) is None]
         for member in members:
             if known.merchant(member.person.name) is not None:
                 story.resume(member)
         self._founded = len(new) == len(members)
-        self._told.merchants = len(members)
+        self._summary.merchants = len(members)
         at_once = len(cast) * 2 // 3 if self._founded else 0
-        return story, _joining(new, self._plan.movements, at_once=max(2, at_once)), treasury
+        return story, _joining(new, self._size.movements, at_once=max(2, at_once)), treasury
 
     def _opening(self, story: Story, member: Member, moment: datetime) -> Iterator[_Due]:
         for step in story.opening(member):
@@ -131,9 +141,9 @@ class DemoRun:
 
     def _moments(self, start: datetime) -> list[datetime]:
         if not self._backdated:
-            return [self._end] * self._plan.movements
-        dice = random.Random(self._plan.seed)
-        return busy_moments(start + timedelta(minutes=1), self._end, self._plan.movements, dice)
+            return [self._end] * self._size.movements
+        dice = random.Random(self._size.seed)
+        return busy_moments(start + timedelta(minutes=1), self._end, self._size.movements, dice)
 
     def _settlements(self, treasury: MerchantIdentity, moment: datetime) -> Iterator[_Due]:
         owing, self._owing = sorted(self._owing, key=lambda pair: (pair[0].name, pair[1].code)), set()
@@ -144,10 +154,12 @@ class DemoRun:
     def _due(self, moment: datetime, step: Step) -> _Due:
         return moment, next(self._order), step
 
-    # --- batches ------------------------------------------------------------------------------------------------------------
+    # --- batches ----------------------------------------------------------------------------------
 
     def _batches(self, planned: Iterator[_Due]) -> Iterator[list[_Due]]:
-        """Cut the planned steps, and what follows from them, into batches of one day: what follows is known when its day is posted."""
+        """Cut the planned steps and their sequels into batches of one day: a sequel is known when
+        its day is posted.
+        """
         batch: list[_Due] = []
         for due in planned:
             while self._sequels and self._sequels[0][0] <= due[0]:
@@ -181,15 +193,15 @@ class DemoRun:
             try:
                 return post_then(timed)
             except NotAfterHistory:
-                self._backdated = False  # somebody else moves money too: what is left happens now
+                self._backdated = False  # others move money too: the rest happens now
         return post_now([command for command, _ in timed])
 
     def _note(self, outcome: Outcome) -> None:
         if outcome.refusal is not None:
-            self._told.refused[outcome.refusal.code] = self._told.refused.get(outcome.refusal.code, 0) + 1
+            self._summary.refused[outcome.refusal.code] = self._summary.refused.get(outcome.refusal.code, 0) + 1
         posted = outcome.transfer
         if posted is not None:
-            self._told.posted += 1
+            self._summary.posted += 1
             if posted.fee_minor and posted.source is not None:
                 self._owing.add((posted.source, posted.currency))
 
@@ -199,6 +211,8 @@ def _register(treasury: MerchantIdentity) -> c.Command:
 
 
 def _joining(new: list[Member], movements: int, *, at_once: int) -> deque[tuple[int, Member]]:
-    """Return before which movement each newcomer joins: the first at once, the others one after the other over the first half."""
+    """Return each new merchant with the number of the movement before which it joins: some at once,
+    the others over the first half.
+    """
     later = max(1, len(new) - at_once)
     return deque((0 if n < at_once else (n - at_once + 1) * movements // 2 // later, member) for n, member in enumerate(new))

@@ -1,6 +1,7 @@
-"""What happens in the demo: who pays whom how much for what, and what follows from it days later.
+"""The movements of the demo: payments among its merchants, and their sequels days later.
 
-What is drawn depends on the seed alone, not on the day on which it is told, nor on what the ledger answers.
+All choices depend on the seed alone: not on the day of the run, and not on the answers of the
+ledger.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _HOLD_S = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that happens, so long after what it follows, and what follows from it when it is posted."""
+    """A command, the time after the step that it follows, and its sequels, given its outcome."""
 
     command: c.Command
     after: timedelta = timedelta()
@@ -43,7 +44,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class _Deal:
-    """What was drawn for one movement: who spends how much of what, its number, and the dice for the rest."""
+    """The choices of one movement: its payer, currency and amount, its number, and the dice for the
+    rest.
+    """
 
     who: Member
     currency: Currency
@@ -53,12 +56,15 @@ class _Deal:
 
 
 def details(memo: str | None, number: int, reference: str | None = None) -> c.Details:
-    """Return what is written beside a movement of the demo."""
+    """Return the details of a movement of the demo."""
     return c.Details(memo=memo, external_reference=reference, principal=PRINCIPAL, request_id=f"demo-{number:06}")
 
 
 class Story:
-    """A sequence of movements among members, as many as one asks for. ``series`` tells its references from those of other runs."""
+    """A sequence of movements among members.
+
+    ``series`` makes its references differ from those of other runs.
+    """
 
     def __init__(self, currencies: Mapping[str, Currency], *, seed: int, series: str, treasury: MerchantIdentity) -> None:
         self._currencies, self._series, self._treasury = currencies, series, treasury
@@ -68,7 +74,7 @@ class Story:
         self._pools: dict[str, list[float]] = {}
 
     def opening(self, member: Member) -> list[Step]:
-        """Return how a merchant begins: with money in each of its currencies."""
+        """Return the first steps of a merchant: money in each of its currencies."""
         dice = random.Random(f"{self._seed} {member.person.name}")
         self._joins(member)
         steps = []
@@ -84,19 +90,22 @@ class Story:
         return steps
 
     def resume(self, member: Member) -> None:
-        """Have a merchant take part that is in the ledger already."""
+        """Have a merchant take part that exists already."""
         dice = random.Random(f"{self._seed} {member.person.name}")
         self._joins(member)
         for currency in self._held(member):
             self._purses[member.person.name, currency.code] = price(currency, member.person.ticket_usd * 20, dice)
 
     def movements(self, count: int) -> Iterator[Step]:
-        """Return so many movements, in order. Only members whose opening was told, or who resumed, take part."""
+        """Return ``count`` movements, in order.
+
+        Only members that were opened or resumed take part.
+        """
         for number in range(count):
             dice = random.Random(f"{self._seed} {number}")
             yield self._movement(number, dice)
 
-    # --- one movement -------------------------------------------------------------------------------------------------------
+    # --- one movement -----------------------------------------------------------------------------
 
     def _held(self, member: Member) -> list[Currency]:
         return [self._currencies[code] for code in member.person.currencies if code in self._currencies]
@@ -106,7 +115,7 @@ class Story:
         self._pools.clear()
 
     def _draw(self, pool: str, weigh: Callable[[Member], float], dice: random.Random) -> Member:
-        """Return one of those who are present; what each weighs is summed up once, until somebody joins."""
+        """Return one of the members. The sums of weights are kept until another member joins."""
         if pool not in self._pools:
             self._pools[pool] = list(itertools.accumulate(weigh(member) for member in self._present))
         return dice.choices(self._present, cum_weights=self._pools[pool])[0]
@@ -139,7 +148,7 @@ class Story:
             self._purses[key] += amount_minor
 
     def _partner(self, deal: _Deal) -> Member:
-        """Return somebody else, most likely one who holds the currency already."""
+        """Return another member, most likely one that holds the currency already."""
         code = deal.currency.code
         whom = deal.who
         while whom is deal.who:
@@ -174,7 +183,7 @@ class Story:
             return Step(command, sequel=lambda outcome: self._sent_back(outcome, days, number, dice))
         return Step(command)
 
-    # --- what follows -------------------------------------------------------------------------------------------------------
+    # --- what follows -----------------------------------------------------------------------------
 
     def _sent_back(self, outcome: Outcome, after: timedelta, number: int, dice: random.Random) -> list[Step]:
         original = None if outcome.transfer is None else find_original(outcome.transfer.id)

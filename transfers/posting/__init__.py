@@ -1,1 +1,1 @@
-"""Posting: the only door to the journal's rows."""
+"""Posting: the only way to the journal's rows."""

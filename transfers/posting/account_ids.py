@@ -1,8 +1,11 @@
-"""Which id an account has. Identities never change and accounts are never deleted, so what was once read stays true.
+"""The ids of accounts, kept in memory.
 
-But for a database that lost its newest rows (a failover, a restore): ``forgetting`` has all of it forgotten then.
+Identities never change and accounts are never deleted, so an id that was read stays true.
 
-Only what is committed is remembered, and only that an account exists, never that it does not.
+A database may lose its newest rows (a failover, a restore); then all ids are forgotten
+(database/lost_rows.py).
+
+Only committed accounts are kept, and never the fact that an account does not exist.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ _ids: Remembered[AccountKey, UUID] = Remembered(_CAPACITY)
 
 
 def find_accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountKey, UUID]:
-    """Return the ids of those accounts that exist; asks the database only about what is not known yet."""
+    """Return the ids of those accounts that exist; asks the database only for those that are not in
+    memory.
+    """
     found: dict[AccountKey, UUID] = {}
     unknown = []
     for key in keys:

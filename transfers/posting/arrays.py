@@ -1,7 +1,8 @@
 """PostgreSQL array literals, built by hand.
 
-A batch is inserted as ``INSERT … SELECT … FROM unnest(…)`` with one array a column. Adapting these lists element by element cost
-47 µs a transfer, joining their text costs 9 to 13; the values are our own UUIDs, integers and times, and text is quoted here.
+A batch is inserted as ``INSERT … SELECT … FROM unnest(…)`` with one array for each column.
+psycopg's adaptation of these lists, element by element, cost 47 µs a transfer; joining their text
+costs 9 to 13. The values are our own UUIDs, integers and times; text is quoted.
 Source: PostgreSQL manual, "Array Input and Output Syntax".
 """
 
@@ -11,17 +12,21 @@ from uuid import UUID
 
 
 def plain(values: Iterable[object]) -> str:
-    """Return the literal of values whose text needs no quotes: UUIDs, integers, words; None becomes NULL."""
+    """Return the literal of UUIDs, integers or words, which need no quotes; None becomes NULL."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 def words(values: Iterable[str]) -> str:
-    """Return the literal of text that needs no quotes and is always there: codes, kinds, ids that are text already."""
+    """Return the literal of text that needs no quotes and is never None: codes, kinds, ids that are
+    text already.
+    """
     return "{" + ",".join(values) + "}"
 
 
 def uuids(values: Iterable[UUID | None]) -> str:
-    """Return the literal of UUIDs: their digits without hyphens, a third of the time of ``str``. What repeats is written once."""
+    """Return the literal of UUIDs, as digits without hyphens: it takes a third of the time of
+    ``str``. Repeated values are written once.
+    """
     texts: list[str] = []
     last, text = None, "NULL"
     for value in values:
@@ -35,7 +40,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(values: Iterable[datetime], since: datetime) -> str:
-    """Return the literal of times as how many microseconds they are after one: whole numbers are read much faster than times."""
+    """Return the literal of times, as microseconds after ``since``: the database reads integers
+    much faster than times.
+    """
     texts: list[str] = []
     last, text = since, "0"
     for value in values:
@@ -46,7 +53,7 @@ def microseconds(values: Iterable[datetime], since: datetime) -> str:
 
 
 def quoted(values: Iterable[str | None]) -> str:
-    """Return the literal of any text; None becomes NULL. What repeats is quoted once."""
+    """Return the literal of any text; None becomes NULL. Repeated values are quoted once."""
     texts: list[str] = []
     last, text = None, "NULL"
     for value in values:

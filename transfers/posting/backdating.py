@@ -1,13 +1,17 @@
-"""What must be true of a history that is told afterwards, so that nothing that rests on the order of time is wrong about it.
+"""The conditions under which movements may have a time of their own.
 
-Usually the database's clock says when a movement happened. Demo data says it itself, under rules that leave every promise standing:
+Usually a movement's time is the database's clock. Demo data brings its own times, under rules that
+keep every guarantee:
 
-- Only *after* all that is in the journal, in the order of time, and never in the future. So the times of an account never run backwards,
-  transfers' ids stay in the order of their posting, and nothing appears in the middle of a list that somebody is reading.
-- Only since the fees that are in force now have been in force, so that each movement is charged what was due at its moment.
-- The daily figures count all transfers of before their mark (``services/rollups.py``). If it is past such a moment, it is taken back to it:
-  there is no transfer from that moment on, so none is counted twice, and none is missed. The mark's lock is held to the commit, so it
-  cannot move on while these transfers are not visible yet.
+- Only *after* everything in the journal, in the order of time, and never in the future. So the
+  times of an account never run backwards, transfers' ids stay in the order of their posting, and
+  no row appears in the middle of a list that a caller is reading.
+- Only since the fees that are in force now have been in force, so that each movement is charged
+  the fee of its moment.
+- The daily figures count all transfers before their mark (figures/refresh.py). A mark that is past
+  the first moment is set back to it: no transfer is there from that moment on, so none is counted
+  twice, and none is missed. The mark's lock is held to the commit, so it cannot move on while
+  these transfers are not visible yet.
 """
 
 from __future__ import annotations
@@ -24,13 +28,14 @@ from transfers.posting.pipeline import Session
 
 
 class NotAfterHistory(Exception):
-    """A moment that somebody wants to give a movement is not between the end of the journal and now."""
+    """A movement's moment is not between the end of the journal and now."""
 
 
 def check_moments(session: Session, moments: Sequence[datetime], *, now: datetime) -> None:
-    """Raise ``NotAfterHistory`` unless movements may be given these moments; take the daily figures' mark back where it is past them.
+    """Raise ``NotAfterHistory`` unless movements may have these moments; set the daily figures'
+    mark back where it is past them.
 
-    Runs when the accounts' locks are held: whoever posted to them before has committed, and is seen.
+    Runs when the accounts' locks are held: earlier postings to them have committed, and are seen.
     """
     if any(later < earlier for earlier, later in pairwise(moments)) or moments[-1] > now:
         raise NotAfterHistory("Moments come in order, and none is in the future.")
@@ -42,7 +47,9 @@ def check_moments(session: Session, moments: Sequence[datetime], *, now: datetim
 
 
 def end_of_history() -> datetime | None:
-    """Return the moment after which movements may still be given a time of their own; None in an empty ledger."""
+    """Return the moment after which movements may still be given a time of their own; None in an
+    empty ledger.
+    """
     with connection.cursor() as cursor:
         cursor.execute(sql.END_OF_HISTORY)
         return cast("datetime | None", cursor.fetchone()[0])

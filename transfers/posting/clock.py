@@ -1,7 +1,8 @@
-"""Refusing to post by a clock that cannot be right.
+"""No posting by a clock that cannot be right.
 
-Every entry's time is the database's clock, and history is never changed: a time in the future stays, is handed on to every account that is
-paid from there, and keeps holds from expiring and lists from their order. So two clocks must agree before anything is posted.
+Every entry's time is the database's clock, and history is never changed. A time in the future would
+stay, would pass to every account that is paid from there, and would spoil the expiry of holds and
+the order of lists. So two clocks must agree before a posting.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ def process_clock() -> datetime:
 
 
 def check_clocks(database: datetime, *, between: tuple[datetime, datetime]) -> None:
-    """Raise ``ClocksDiffer`` unless the database's clock, read between two readings of ours, agrees with them.
+    """Raise ``ClocksDiffer`` unless the database's clock, read between two readings of ours, agrees
+    with them.
 
-    Two readings, since there is a wait for locks, or a process that was stopped, between the question and the answer.
+    There are two readings of ours, since a wait for locks, or a stop of this process, may lie
+    between the question and the answer.
     """
     earliest, latest = between
     difference = max(database - latest, earliest - database, timedelta())
@@ -37,6 +40,6 @@ def check_clocks(database: datetime, *, between: tuple[datetime, datetime]) -> N
 
 
 def report_account_ahead(error: AccountAheadOfClock) -> None:
-    """Tell operators about an account that takes no postings before its last entry's time has come."""
+    """Tell operators about an account that takes no postings before the time of its last entry."""
     metrics.CLOCK_REFUSALS.labels("account").inc()
     log.error("posting.account_ahead_of_clock", account_id=str(error.account_id), last_entry=error.last_at)

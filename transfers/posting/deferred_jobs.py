@@ -1,8 +1,10 @@
-"""Jobs that wait for a lock which somebody else holds, apart from the queue, so that nobody waits behind them.
+"""Jobs that wait for a lock which another transaction holds, apart from the queue, so that no other
+job waits behind them.
 
-They are tried again and again by a thread and a connection of their own, in the queue of those who want each lock in turn, until they are
-posted or their callers have waited ``LEDGER_IDEMPOTENCY_WAIT`` seconds. What was found taken is remembered: who needs it comes here at
-once, until somebody has got it. So the queue waits for a lock once, however many callers keep asking for it.
+A thread with a connection of its own tries them again and again, and waits for each of their locks
+in turn, until they are posted or their callers have waited ``LEDGER_IDEMPOTENCY_WAIT`` seconds.
+Locks that were found taken are remembered: a job that needs one comes here at once, until one such
+job was posted. So the queue waits for a lock once, however many callers ask for it.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from transfers.posting.jobs import Blocker, Job, Result
 from transfers.posting.retries import Attempt, Deferred, patient_round
 
 _REMEMBERED = 10_000
-"""Locks that are remembered as taken; the oldest are forgotten first. Whoever forgets one waits for it once more."""
+"""The number of taken locks that are remembered; the oldest are forgotten first, and are waited for
+once more then."""
 
 
 class Waiting(Protocol):
-    """A job whose caller waits for it since ``since`` (``time.monotonic()``)."""
+    """A job whose caller has waited for it since ``since`` (``time.monotonic()``)."""
 
     job: Job
     keys: frozenset[tuple[str, str]]
@@ -45,8 +48,10 @@ W = TypeVar("W", bound=Waiting)
 
 
 class DeferredJobs(Generic[W]):
-    """The jobs of one event loop that wait for locks. ``finish`` tells a caller what became of its job, and how many seconds
-    its last try took."""
+    """The jobs of one event loop that wait for locks.
+
+    ``finish`` gets a job's result or error and the seconds of its last try.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, finish: Callable[[W, Result | Exception, float], None]) -> None:
         self._loop, self._finish = loop, finish
@@ -66,15 +71,15 @@ class DeferredJobs(Generic[W]):
 
     @property
     def waiting(self) -> list[W]:
-        """Whose jobs wait here, those included that are being tried."""
+        """All jobs here, including those that are being tried."""
         return [waiting for waiting, _ in (*self._trying, *self._waiting)]
 
     def concerns(self, job: Job) -> bool:
-        """Whether a job needs what was found taken."""
+        """Whether a job needs a lock that was found taken."""
         return bool(self._taken) and not self._taken.keys().isdisjoint(job.needs())
 
     def add(self, waiting: W, deferred: Deferred | None = None) -> None:
-        """Take a job in: one that was deferred, or one that needs what is taken."""
+        """Take in a job that was deferred, or that needs a taken lock."""
         if deferred is not None:
             self._remember(deferred.blockers)
         self._waiting.append((waiting, deferred.error if deferred is not None else AccountBusy()))
@@ -83,7 +88,7 @@ class DeferredJobs(Generic[W]):
         self._wake.set()
 
     async def drain(self) -> None:
-        """Post or answer what waits, and stop the thread."""
+        """Post or answer all jobs, and stop the thread."""
         self._draining = True
         self._wake.set()
         await asyncio.wait({self.task})
@@ -117,7 +122,10 @@ class DeferredJobs(Generic[W]):
             turn += 1
 
     def _end_waits(self) -> None:
-        """Answer those who have waited long enough. Between two rounds, so that nothing of their jobs can happen afterwards."""
+        """Answer callers that have waited long enough.
+
+        This is between two rounds, so that nothing of their jobs can happen later.
+        """
         started_before = time.monotonic() - settings.LEDGER_IDEMPOTENCY_WAIT
         for _ in range(len(self._waiting)):
             waiting, error = self._waiting.popleft()
@@ -143,9 +151,9 @@ class DeferredJobs(Generic[W]):
         return batch
 
     def _sort(self, batch: Sequence[tuple[W, Unavailable]], outcomes: Sequence[Attempt], duration_s: float) -> None:
-        """Answer those whose jobs are decided; the others wait on."""
+        """Answer the callers of jobs that are decided; the others wait on."""
         for (waiting, _), outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Deferred):  # what it met now may be a posting's lock: only what was waited for in vain is remembered
+            if isinstance(outcome, Deferred):  # a lock met now may be a posting's: only locks that were waited for in vain are remembered
                 self._waiting.append((waiting, outcome.error))
                 continue
             if isinstance(outcome, Result):

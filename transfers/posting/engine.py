@@ -1,9 +1,11 @@
-"""Group commit: requests that arrive while a transaction is under way wait together and are posted by the next one.
+"""Group commit: jobs that arrive while a transaction is under way wait together, and the next
+transaction posts them.
 
-One engine per process. The event loop keeps the queue; one worker thread with its own database connection posts a batch at a time.
-There is no linger timer: an idle engine posts a request at once, a busy one grows its batches by itself, by all that has arrived when a
-batch is cut. The queue is bounded; when it is full, or the engine is draining, callers are told 503. Nobody is told "done" before the
-commit that holds their transfer has returned. Who needs a lock that somebody else holds waits elsewhere (``deferred_jobs``).
+There is one engine for each process. The event loop keeps the queue; one worker thread with its own
+database connection posts a batch at a time. There is no timer: an idle engine posts a job at once,
+and the batches of a busy engine grow by themselves. The queue is bounded: when it is full, or the
+engine is draining, callers get 503. A caller gets its answer only after the commit of its transfer
+has returned. Jobs that need a lock which another transaction holds wait apart (deferred_jobs.py).
 """
 
 from __future__ import annotations
@@ -46,13 +48,13 @@ class _Waiting:
         return self.future.done()
 
     def give_up(self) -> None:
-        """Have the caller wait no longer."""
+        """End the caller's wait."""
         self.gave_up = self.future.cancel()
 
 
 TURNS, QUIET = 16, 2
-"""At most so many turns of the loop are given to callers before a batch is cut; so many in a row that bring nobody are enough. A request
-needs two from its socket to the queue."""
+"""The turns of the event loop before a batch is cut: at most ``TURNS``, and ``QUIET`` in a row that
+bring no job are enough. A request needs two turns from its socket to the queue."""
 
 
 class Engine:
@@ -66,7 +68,7 @@ class Engine:
         self._wake = asyncio.Event()
         self._draining = False
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="posting", initializer=use_own_connection)
-        # In a context of its own: the first request's id must not stand on every batch's log line.
+        # In a context of its own, or every batch's log line would show the id of the first request.
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run(), name="posting-engine", context=contextvars.Context())
         self._deferred = DeferredJobs(self._loop, self._finish)
@@ -80,11 +82,12 @@ class Engine:
         return self._commands + self._deferred.commands
 
     async def submit(self, job: Job) -> Result:
-        """Queue a job and return its results when they are committed.
+        """Queue a job and return its result when it is committed.
 
-        Raises ``DatabaseUnavailable`` when the queue is full, the service is stopping, or the database is gone;
-        ``IdempotencyInProgress`` when the first request with this key is still running after ``LEDGER_IDEMPOTENCY_WAIT`` seconds, and
-        ``AccountBusy`` when somebody else holds the lock of an account as long.
+        Raises ``DatabaseUnavailable`` when the queue is full, the service is stopping, or the
+        database is gone; ``IdempotencyInProgress`` when the first request with this key is still
+        running after ``LEDGER_IDEMPOTENCY_WAIT`` seconds, and ``AccountBusy`` when another
+        transaction holds the lock of an account as long.
         """
         if self._draining:
             raise DatabaseUnavailable("The service is stopping; repeat the request with the same Idempotency-Key.")
@@ -95,7 +98,8 @@ class Engine:
         waiting = _Waiting(job, self._loop.create_future(), keys)
         self._enqueue(waiting)
         timeout_s = settings.LEDGER_IDEMPOTENCY_WAIT if duplicate else settings.LEDGER_POSTING_TIMEOUT
-        # A timer that cancels the future: asyncio.wait would make a set, a callback and a second future for every request (8 µs more).
+        # A timer that cancels the future: asyncio.wait would make a set, a callback and a second
+        # future for every request (8 µs more).
         timer = self._loop.call_later(timeout_s, waiting.give_up)
         try:
             return await waiting.future
@@ -109,7 +113,7 @@ class Engine:
         raise DatabaseUnavailable("The posting takes too long; repeat the request with the same Idempotency-Key.")
 
     async def drain(self) -> None:
-        """Take nothing more, post what waits, and stop the worker thread."""
+        """Take no more jobs, post those that wait, and stop the worker thread."""
         self._draining = True
         self._wake.set()
         await asyncio.wait({self._task})
@@ -152,10 +156,12 @@ class Engine:
                 self._posting = ()
 
     async def _gather(self) -> None:
-        """Let the loop take in what has arrived at its sockets, until turns bring nothing more, so that it is in the next batch.
+        """Let the loop read its sockets until a turn brings no more jobs, so that all that have
+        arrived are in the next batch.
 
-        Work and no waiting: there is no timer, and a loop that has nothing to do is done at once. Without it a batch would be cut before
-        the callers of the one before have been answered, and two postings would do the work of one (docs/speed.md has what that costs).
+        This does not wait: there is no timer, and a loop without work is done at once. Without it a
+        batch would be cut before the callers of the one before have their answers, and two postings
+        would do the work of one (docs/speed.md has the figures).
         """
         waiting, quiet = 0, 0
         for _ in range(TURNS):
@@ -168,8 +174,9 @@ class Engine:
     def _next_batch(self) -> list[_Waiting]:
         """Take jobs from the front: at most ``LEDGER_BATCH_MAX`` commands, and no key twice.
 
-        A job whose key is in the batch already stays for the next one, where it finds the first one's answer. Those who gave up
-        waiting are left out: their request was never begun. Those who need a lock that was found taken wait apart.
+        A job whose key is in the batch already stays for the next one, where it finds the first
+        one's answer. Jobs whose callers gave up are left out: they were never begun. Jobs that need
+        a lock which was found taken wait apart.
         """
         batch: list[_Waiting] = []
         later: list[_Waiting] = []
@@ -230,7 +237,7 @@ class Engine:
             waiting.future.set_result(outcome)
 
     def _fail_all(self, task: asyncio.Task[None]) -> None:
-        """Have nobody wait for a task that has failed (``must_live`` ends the process)."""
+        """Answer all callers when a task has failed (``must_live`` ends the process)."""
         if task.cancelled() or task.exception() is None:
             return
         self._draining = True
@@ -268,7 +275,10 @@ async def drain_engine() -> None:
 
 
 async def submit(job: Job) -> Result:
-    """Post a job from the event loop, in one transaction with the others that wait. Raises what ``Engine.submit`` does."""
+    """Post a job from the event loop, in one transaction with the others that wait.
+
+    Raises what ``Engine.submit`` does.
+    """
     return await current_engine().submit(job)
 
 

@@ -1,7 +1,8 @@
 """Idempotency keys: their claim, their replay or refusal, and their completion.
 
-A posting claims all its keys in its first round trip. A key whose record it could insert is its own to answer; under any other key an
-answer was stored before, or another transaction is about to store one.
+A posting claims all its keys in its first round trip. A key whose record it could insert is its own
+to answer; under any other key an answer was stored before, or another transaction is about to store
+one.
 """
 
 from __future__ import annotations
@@ -23,17 +24,24 @@ _Row = tuple[str, str, bytes, int | None, str | None]  # one row of sql.REPLAYS
 
 
 class Contention(Exception):
-    """Another transaction was faster, and only a new look at the database can tell what it did: the posting is to be tried again."""
+    """Another transaction was faster, and only a new look at the database can tell what it did: the
+    posting is to be tried again.
+    """
 
 
 def check_same(key: Key, first: bytes) -> None:
-    """Raise ``IdempotencyKeyReused`` unless a request has the fingerprint that came first under its key."""
+    """Raise ``IdempotencyKeyReused`` unless a request has the fingerprint that came first under its
+    key.
+    """
     if key.fingerprint != first:
         raise IdempotencyKeyReused
 
 
 class Claims:
-    """The keys of one transaction. ``claim`` comes first, then ``read_claims``; ``write`` is the last."""
+    """The keys of one transaction.
+
+    ``claim`` comes first, then ``read_claims``; ``write`` is the last.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -46,7 +54,10 @@ class Claims:
         self._released: list[str] = []
 
     def claim(self, keys: Iterable[Key]) -> None:
-        """Send the claim of all keys. Waits for other transactions that have claimed one of them."""
+        """Send the claim of all keys.
+
+        Waits for other transactions that have claimed one of them.
+        """
         first: dict[tuple[str, str], Key] = {}
         for key in keys:
             first.setdefault((key.owner, key.key), key)
@@ -76,7 +87,9 @@ class Claims:
         self._records = {name: record_id for name, record_id in self._candidates.items() if record_id in won}
 
     def ours(self, key: Key | None) -> bool:
-        """Whether a command is to be decided now: it has no key, or its key is this transaction's to answer."""
+        """Whether a command is to be decided now: it has no key, or its key is this transaction's
+        to answer.
+        """
         return key is None or (key.owner, key.key) in self._records
 
     def ask_stored(self) -> None:
@@ -88,8 +101,9 @@ class Claims:
     def replay(self, key: Key) -> Result:
         """Return the answer that was stored under a key.
 
-        Raises ``IdempotencyKeyReused`` where the key stands for another request, ``IdempotencyInProgress`` where its record has no
-        answer, and ``Contention`` where the record was purged since the claim.
+        Raises ``IdempotencyKeyReused`` where the key stands for another request,
+        ``IdempotencyInProgress`` where its record has no answer, and ``Contention`` where the
+        record was purged since the claim.
         """
         if self._stored is None:
             rows = cast("list[_Row]", self._asked.fetchall()) if self._asked is not None else []
@@ -128,7 +142,8 @@ class Claims:
 
 
 def answer_once(key: Key | None, change: Callable[[], Answer]) -> Result:
-    """Make a change that moves no money, in the transaction that is open, and return its answer; under a key at most once.
+    """Make a change that moves no money, in the transaction that is open, and return its answer;
+    under a key at most once.
 
     Raises ``IdempotencyKeyReused`` and ``IdempotencyInProgress``.
     """

@@ -1,7 +1,9 @@
-"""What the engine takes in and gives back: a ``Job`` of commands with their keys, and its ``Result``.
+"""What the engine takes in and gives back: a ``Job`` of commands with their keys, and its
+``Result``.
 
-The bytes of an answer are made while the transaction is open, since they are stored with the money that they are about. A job brings
-the function that writes them (``render``), so the engine knows no transport.
+The bytes of an answer are made while the transaction is open, since they are stored with the money
+that they are about. A job brings the function that writes them (``render``), so the engine knows no
+transport.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from transfers.domain.outcome import Outcome
 
 
 class Key(NamedTuple):
-    """An idempotency key, unique per owner (``Actor.owner``). Two requests with one fingerprint (32 bytes) are the same request."""
+    """An idempotency key, unique per owner (``Actor.owner``).
+
+    Two requests with one fingerprint (32 bytes) are the same request.
+    """
 
     owner: str
     key: str
@@ -38,8 +43,9 @@ class Answer(Struct, frozen=True):
 class Result(Struct, frozen=True):
     """What became of a command or of a batch: its answer, and the outcome.
 
-    ``outcome`` is None for a replay: the stored ``answer`` is all that is known. ``items`` are the results of a batch's commands; of an
-    atomic batch that failed, only that of the failing command. It is None for a single command.
+    ``outcome`` is None for a replay: the stored ``answer`` is all that is known. ``items`` are the
+    results of a batch's commands; of an atomic batch that failed, only that of the failing command.
+    It is None for a single command.
     """
 
     answer: Answer
@@ -54,7 +60,10 @@ class Result(Struct, frozen=True):
 
     @property
     def decided(self) -> Outcome:
-        """The outcome of a command that cannot be a replay. Raises ``LookupError`` where it is one."""
+        """The outcome of a command that cannot be a replay.
+
+        Raises ``LookupError`` where it is one.
+        """
         if self.outcome is None:
             raise LookupError("a replay has no outcome")
         return self.outcome
@@ -71,7 +80,8 @@ class Result(Struct, frozen=True):
 
 
 Blocker = AccountKey | tuple[str, str]
-"""What another transaction may have locked: an account, an idempotency key with its owner, or a new merchant's name with no owner."""
+"""What another transaction may have locked: an account, an idempotency key with its owner, or a new
+merchant's name with no owner."""
 
 Render = Callable[[Outcome], Answer]
 RenderAll = Callable[[Sequence[Result]], Answer]
@@ -87,7 +97,8 @@ class Item(Struct, frozen=True):
 
 
 class Envelope(Struct, frozen=True):
-    """What a batch has beside its items: how its answer is written, a key of its own, and whether it is all or nothing.
+    """What a batch has beside its items: how its answer is written, a key of its own, and whether
+    it is all or nothing.
 
     ``render_failure`` writes the answer of an atomic batch that failed at an index.
     """
@@ -100,13 +111,15 @@ class Envelope(Struct, frozen=True):
 
 _UNREAD_ANSWER = Answer(200, b"")
 UNREAD = Envelope(render=lambda _results: _UNREAD_ANSWER, render_failure=lambda _index, _result: _UNREAD_ANSWER)
-"""The envelope of commands whose answer as a whole is not read: the lines of a file, an operator's form, a history."""
+"""The envelope of commands whose answer as a whole is not read: the lines of a file, an operator's
+form, a history."""
 
 
 class Job(Struct, frozen=True):
     """One request: a single command, or a batch of them in an envelope.
 
-    ``moments`` are the times of the items of a backdated history (synchronous.py). Such items have no keys.
+    ``moments`` are the times of the items of a backdated history (synchronous.py). Such items have
+    no keys.
     """
 
     items: Sequence[Item]
@@ -124,7 +137,9 @@ class Job(Struct, frozen=True):
         return accounts | {command.receiver_fees() for command in commands if isinstance(command, TransferFunds)}
 
     def needs(self) -> set[Blocker]:
-        """Everything that another transaction may have locked: accounts, keys, and the names of new merchants."""
+        """Everything that another transaction may have locked: accounts, keys, and the names of new
+        merchants.
+        """
         names = {("", fold(item.command.merchant.name)) for item in self.items if isinstance(item.command, RegisterMerchant)}
         return self.accounts() | self.key_names() | names
 

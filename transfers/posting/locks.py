@@ -1,4 +1,6 @@
-"""Locks of merchants and accounts, taken in one order by everybody: merchants before accounts, each in the order of their ids."""
+"""Locks of merchants and accounts, taken in one order by everybody: merchants before accounts, each
+in the order of their ids.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ _number = attrgetter("int")  # UUIDs are compared in Python, integers in C
 
 @dataclass(frozen=True, slots=True)
 class Locking:
-    """Which accounts' locks a posting waits for (None: all). It takes the others only where they are free."""
+    """Which accounts' locks a posting waits for (None: all).
+
+    It takes the others only where they are free.
+    """
 
     waits_for: frozenset[AccountKey] | None
 
@@ -30,7 +35,10 @@ ONLY_FREE = Locking(frozenset())
 
 
 class Busy(Exception):
-    """Another transaction holds the locks of these accounts. This one is to be rolled back, and tried again without their jobs."""
+    """Another transaction holds the locks of these accounts.
+
+    This one is to be rolled back, and tried again without their jobs.
+    """
 
     def __init__(self, accounts: frozenset[AccountKey]) -> None:
         super().__init__(f"{len(accounts)} accounts are locked by others")
@@ -40,8 +48,9 @@ class Busy(Exception):
 def lock(session: Session, ids: Mapping[AccountKey, UUID], merchants: Collection[UUID], locking: Locking) -> list[Reply]:
     """Send the locks of merchants, then of accounts, in the round trip that is open.
 
-    ``merchants`` are those that get a new account and have none locked here: one lock a merchant is enough. The locks that are waited
-    for come first, so that nothing else is held meanwhile. A lock that is not waited for cannot be part of a circle.
+    ``merchants`` are those that get a new account and have none locked here: one lock a merchant is
+    enough. The locks that are waited for come first, so that nothing else is held meanwhile. A lock
+    that is not waited for cannot be part of a circle.
     """
     steps: list[tuple[str, Collection[UUID]]]
     if locking.waits_for is None:

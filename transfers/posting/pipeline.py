@@ -1,11 +1,12 @@
-"""Statements on the raw connection of Django's transaction, several to a round trip.
+"""Statements on the raw connection of Django's transaction, several in one round trip.
 
-Inside ``transaction.atomic()`` the store speaks to libpq by way of psycopg: server-side parameters, prepared statements, and pipeline mode,
-in which statements are sent without waiting for each other's results and still run one after the other, each on its own snapshot.
+Inside ``transaction.atomic()`` a posting uses libpq through psycopg: server-side parameters,
+prepared statements, and pipeline mode. In pipeline mode statements are sent without waiting for
+each other's results. They still run one after the other, each on its own snapshot.
 
-psycopg's own pipeline talks to the socket at every statement, which is right for a driver and cost half of a small posting. Here
-statements pile up and go out together, and all answers are waited for once: 40 system calls of a posting became 15. What comes back is
-read by psycopg's loaders, and errors are psycopg's.
+psycopg's own pipeline talks to the socket at every statement, which cost half of a small posting.
+Here statements are collected and sent together, and all answers are awaited once: 40 system calls
+of a posting became 15. psycopg's loaders read the rows, and errors are psycopg's.
 """
 
 from __future__ import annotations
@@ -32,17 +33,20 @@ from psycopg.waiting import Ready, Wait
 Row = tuple[object, ...]
 
 _names: WeakKeyDictionary[psycopg.Connection[Row], dict[str, bytes]] = WeakKeyDictionary()
-"""The statements that each connection has prepared. They live as long as it does, through rollbacks too."""
+"""The statements that each connection has prepared. They live as long as it does, through rollbacks
+too."""
 
 _TRANSACTION_TIMEOUT_VERSION = 170_000
-"""PostgreSQL 17 has ``transaction_timeout``, the one limit that acts in the middle of a round trip."""
+"""PostgreSQL 17 has ``transaction_timeout``, the only limit that ends a session inside a round
+trip."""
 
-# What a posting rests on, whatever the defaults of the server, the database or the role are. On a standby this is an error at once.
+# A posting needs these modes, whatever the defaults of the server, the database or the role are. A
+# standby refuses them at once.
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE"
 
 
 class Reply:
-    """What a statement returned; there when its round trip has ended."""
+    """The rows of a statement, once its round trip has ended."""
 
     __slots__ = ("_connection", "result")
 
@@ -51,37 +55,41 @@ class Reply:
         self.result: PGresult | None = None
 
     def fetchall(self) -> list[Row]:
-        """Return its rows."""
-        assert self.result is not None, "asked before the round trip has ended"  # a mistake of the caller
+        """Return all rows. Raises ``LookupError`` before the round trip has ended."""
+        if self.result is None:
+            raise LookupError("the round trip of this statement has not ended")
         transformer = Transformer(self._connection)
         transformer.set_pgresult(self.result)
         return cast("list[Row]", transformer.load_rows(0, self.result.ntuples, tuple))
 
     def fetchone(self) -> Row | None:
-        """Return its first row."""
+        """Return the first row, or None."""
         return next(iter(self.fetchall()), None)
 
 
 @cache
 def _numbered(statement: str) -> bytes:
-    """Return a statement with libpq's placeholders ($1, …) for psycopg's (%s)."""
+    """Return a statement with libpq's placeholders ($1, …) in place of psycopg's (%s)."""
     first, *others = statement.split("%s")
     text = first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
-    assert "%" not in text, "a percent sign that is no placeholder"  # the texts are constants
+    if "%" in text:
+        raise AssertionError(f"a percent sign that is no placeholder: {text}")
     return text.encode()
 
 
 @cache
 def _name(statement: str) -> bytes:
-    """Return what a statement is called when it is prepared: the same in every process, and another one for every other text.
+    """Return the name of a prepared statement: the same in every process, and different for every
+    text.
 
-    Behind a pooler, processes may meet on one connection of the database: a name that stood for something else there would be run.
+    Behind a pooler, several processes may use one connection of the database. A name that had
+    another text there would run that text.
     """
     return b"ledger_" + hashlib.sha256(_numbered(statement)).hexdigest()[:32].encode()
 
 
 def _next_result(pg: PGconn) -> PQGen[PGresult]:
-    """Wait for the next result, sending meanwhile what is left to be sent."""
+    """Wait for the next result, and meanwhile send the rest of the statements."""
     while True:
         result = None if pg.is_busy() else pg.get_result()
         if result is None and not pg.is_busy():
@@ -94,7 +102,7 @@ def _next_result(pg: PGconn) -> PQGen[PGresult]:
 
 
 def _answers(pg: PGconn, replies: deque[Reply]) -> PQGen[psycopg.Error | None]:
-    """Give the results to those who wait for them, and return the first error, when the last answer is there."""
+    """Give each reply its result; return the first error once the last answer has arrived."""
     error: psycopg.Error | None = None
     while True:
         result = yield from _next_result(pg)
@@ -103,7 +111,7 @@ def _answers(pg: PGconn, replies: deque[Reply]) -> PQGen[psycopg.Error | None]:
         if result.status == ExecStatus.FATAL_ERROR:
             error = error or error_from_result(result)
             if not replies or pg.status == ConnStatus.BAD:
-                raise error  # the session was ended: nobody answers what else was sent
+                raise error  # the session was ended: no further answers come
         reply = replies.popleft()
         if result.status == ExecStatus.FATAL_ERROR:
             continue
@@ -112,25 +120,33 @@ def _answers(pg: PGconn, replies: deque[Reply]) -> PQGen[psycopg.Error | None]:
 
 
 class Session:
-    """The raw connection of the transaction that is open in this thread. Refuses to work outside of one."""
+    """The raw connection of the transaction that is open in this thread.
+
+    Refuses to work outside of one.
+    """
 
     def __init__(self) -> None:
         if not connection.in_atomic_block:
-            raise TransactionManagementError("the store locks and writes inside a transaction only")
+            raise TransactionManagementError("a posting locks and writes inside a transaction only")
         connection.ensure_connection()
         self._connection = cast("psycopg.Connection[Row]", connection.connection)
         self._pg: PGconn = self._connection.pgconn
         self._prepared = _names.setdefault(self._connection, {})
-        self._replies: deque[Reply] | None = None
+        self._replies: deque[Reply] = deque()
+        self._in_round_trip = False
         self._preparing: list[tuple[str, Reply]] = []
 
     @contextmanager
     def round_trip(self) -> Iterator[None]:
-        """Send the statements of this block together; their results are there after it. Raises the database's first error.
+        """Send the statements of this block together; their results are there after it.
 
-        Whatever else goes wrong between the first statement and the last answer ends the connection: nobody could tell what it stands at.
+        Raises the database's first error.
+
+        Any other failure between the first statement and the last answer closes the connection,
+        whose state is unknown then.
         """
-        self._replies = deque()
+        self._replies.clear()
+        self._in_round_trip = True
         try:
             self._pg.enter_pipeline_mode()
             if self._pg.transaction_status == TransactionStatus.IDLE:
@@ -143,21 +159,22 @@ class Session:
             self._connection.close()
             raise
         finally:
-            self._replies = None
+            self._in_round_trip = False
         self._forget_unprepared()
         if error is not None:
             raise error
 
     def _exchange(self) -> psycopg.Error | None:
-        assert self._replies is not None  # between the two ends of a round trip
         self._pg.pipeline_sync()
         return self._connection.wait(_answers(self._pg, self._replies))
 
     def push(self) -> None:
-        """Have the database get all that was sent, so that it works on it while this thread makes the next statement ready.
+        """Flush all statements to the database, so that it works on them while this thread makes
+        the next statement ready.
 
-        Where a host that froze between two pushes would keep its locks for ever, there is none: all goes out together, and then the
-        session is idle in its transaction, for which there is a limit.
+        Before PostgreSQL 17 this does nothing: a host that froze between two pushes would keep its
+        locks for ever. Then all statements go out together, and a frozen host leaves its session
+        idle in the transaction, for which there is a limit.
         """
         if self._pg.server_version >= _TRANSACTION_TIMEOUT_VERSION:
             self._connection.wait(send(self._pg))
@@ -165,9 +182,10 @@ class Session:
     def send(self, statement: str, parameters: Sequence[object] = (), *, binary: bool = False) -> Reply:
         """Send a statement, in the round trip that is open or in one of its own.
 
-        ``binary`` is for many rows of times and numbers: they are not parsed from text (Django's loader of times takes 6 µs each).
+        ``binary`` is faster for many rows of times and numbers: parsing a time from text takes
+        Django's loader 6 µs.
         """
-        if self._replies is None:
+        if not self._in_round_trip:
             with self.round_trip():
                 return self._queue(statement, parameters, binary=binary)
         return self._queue(statement, parameters, binary=binary)
@@ -180,7 +198,6 @@ class Session:
 
     def _expect(self) -> Reply:
         """Return the reply of the statement that was just sent."""
-        assert self._replies is not None  # between the two ends of a round trip
         reply = Reply(self._connection)
         self._replies.append(reply)
         return reply
@@ -193,7 +210,7 @@ class Session:
         return name
 
     def _forget_unprepared(self) -> None:
-        """Forget the names of statements that the database could not prepare, or did not come to."""
+        """Forget the names of statements that the database did not prepare."""
         for statement, reply in self._preparing:
             if reply.result is None:
                 del self._prepared[statement]

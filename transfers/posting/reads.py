@@ -36,14 +36,17 @@ _HeadRow = tuple[
 
 
 _BEGINNINGS = c.TransferFunds | c.Deposit | c.PlaceHold | c.OpenAccount
-"""Commands that bring something new into a currency, so that it must be active. (REGISTER_MERCHANTS checks registrations.)"""
+"""Commands that bring something new into a currency, so that it must be active. (REGISTER_MERCHANTS
+checks registrations.)"""
 
 _ENDS = c.CaptureHold | c.VoidHold | c.ExpireHold
 """Commands that end a hold."""
 
 
 def find_schedules(session: Session, commands: Iterable[c.Command]) -> Reply | None:
-    """Ask for the schedules that may apply to these commands, in the round trip that is open; None where no command is charged."""
+    """Ask for the schedules that may apply to these commands, in the round trip that is open; None
+    where no command is charged.
+    """
     charged = [command for command in commands if isinstance(command, c.TransferFunds | c.PlaceHold)]
     if not charged:
         return None
@@ -52,7 +55,10 @@ def find_schedules(session: Session, commands: Iterable[c.Command]) -> Reply | N
 
 
 def read_schedules(found: Reply | None) -> list[Schedule]:
-    """Return the schedules that were found. They never change, so only those that are new to this process are read."""
+    """Return the schedules that were found.
+
+    They never change, so only those that are new to this process are read.
+    """
     return load_by_ids([cast("UUID", row[0]) for row in found.fetchall()]) if found else []
 
 
@@ -76,9 +82,10 @@ def read_book(
     claims: Claims,
     locking: Locking = WAIT,
 ) -> Book:
-    """Lock all accounts of the commands, and read what they are decided on in later statements of the same round trip.
+    """Lock the commands' accounts; then, in the same round trip, read what they are decided on.
 
-    Where ``locking`` does not wait, raises ``Busy`` with the accounts whose locks another transaction holds.
+    Where ``locking`` does not wait, raises ``Busy`` with the accounts whose locks another
+    transaction holds.
     """
     keys = account_keys(commands, schedules)
     ids = find_accounts(session, keys)
@@ -94,10 +101,8 @@ def read_book(
     states = accounts.known(commands)
     if locking.waits_for is not None:
         check_free(locked, ids, unguarded, missing)
-    (now,) = cast("tuple[datetime]", clock.fetchone())
-    check_clocks(now, between=(before, process_clock()))
     return Book(
-        now=now,
+        now=_checked_time(clock, before),
         entropy=secrets.randbits(62),
         accounts=states | accounts.new(),
         schedules=schedules,
@@ -108,6 +113,13 @@ def read_book(
         inactive=facts.inactive(),
         clock_tolerance=timedelta(seconds=settings.LEDGER_CLOCK_TOLERANCE),
     )
+
+
+def _checked_time(clock: Reply, before: datetime) -> datetime:
+    """Return the database's time. Raises ``ClocksDiffer``."""
+    (now,) = cast("tuple[datetime]", clock.fetchone())
+    check_clocks(now, between=(before, process_clock()))
+    return now
 
 
 class _Accounts:
@@ -121,8 +133,9 @@ class _Accounts:
     def known(self, commands: Sequence[c.Command]) -> dict[AccountKey, AccountState]:
         """Return the accounts that exist.
 
-        Raises ``IdentitiesLost`` where an account or a merchant that this process has seen is not in the database any more. Without
-        this, a merchant that was lost and then registered anew under another id would be refused for want of funds.
+        Raises ``IdentitiesLost`` where an account or a merchant that this process has seen is not
+        in the database any more. Without this, a merchant that was lost and then registered anew
+        under another id would be refused for want of funds.
         """
         states = _states(cast("list[_HeadRow]", self._heads.fetchall())) if self._heads else {}
         rows = cast("list[tuple[UUID, str, str]]", self._merchants.fetchall()) if self._merchants else []
@@ -137,7 +150,8 @@ class _Accounts:
         """Return the accounts that do not exist yet, as they would begin. ``known`` comes first."""
         states = {}
         for key in self._missing:
-            # A merchant is not there where its name was taken: its command is refused before it looks at its accounts.
+            # A merchant is not there where its name was taken: its command is refused before it
+            # looks at its accounts.
             name, status = self._named.get(key.merchant_id, ("", Status.ACTIVE.value))
             states[key] = AccountState(
                 new_id(), key, name, Status(status), 0, None, sequence=0, balance_minor=0, last_hash=GENESIS, last_at=None, exists=False
@@ -163,7 +177,9 @@ class _Facts:
         return frozenset(cast("str", row[0]) for row in self._inactive.fetchall()) if self._inactive else frozenset()
 
     def references(self) -> dict[tuple[UUID, str], UUID]:
-        """Return the external references that are taken: by account and reference the transfer that has it."""
+        """Return the external references that are taken: by account and reference the transfer that
+        has it.
+        """
         rows = cast("list[tuple[UUID, str, UUID]]", self._references.fetchall()) if self._references else []
         return {(account_id, reference): transfer_id for account_id, reference, transfer_id in rows}
 

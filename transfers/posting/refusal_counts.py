@@ -1,4 +1,7 @@
-"""How often postings are refused, and why. Counted in the transaction that stores the refusal, so that no answer is counted twice."""
+"""How often postings are refused, and why.
+
+Counted in the transaction that stores the refusal, so that no answer is counted twice.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from transfers.posting.pipeline import Session
 from transfers.posting.results import JobDecisions
 
 RefusalCounts = Mapping[tuple[str, str, datetime | None], int]
-"""Counts by (currency, code, moment). The currency is empty where a request named none that exists; the moment is None for now."""
+"""Counts by (currency, code, moment). The currency is empty where a request named none that exists;
+the moment is None for now."""
 
 
 def count_refusals(decisions: Iterable[JobDecisions], outcomes: Iterable[Sequence[Outcome | None]]) -> RefusalCounts:
@@ -38,7 +42,10 @@ def _currency(command: c.Command) -> str:
 
 
 def insert_refusals(session: Session, counts: RefusalCounts) -> None:
-    """Store the counts as new rows, in the round trip that is open. Updates of one row would have all workers wait for it."""
+    """Store the counts as new rows, in the round trip that is open.
+
+    Updates of one row would have all workers wait for it.
+    """
     if not counts:
         return
     session.send(

@@ -1,4 +1,4 @@
-"""What each posting transaction did, told to the log, the metrics and the traces."""
+"""Reports of posting transactions, for the log, the metrics and the traces."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ failures = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What one posting transaction did. ``size`` counts requests, ``posted`` and ``refused`` commands; ``waited_s`` is the longest wait
-    in the queue, ``still_waiting`` how many commands the queue holds now; ``refusals`` are by code, ``failures`` by error."""
+    """What one posting transaction did.
+
+    ``size`` counts jobs, ``posted`` and ``refused`` commands. ``waited_s`` is the longest wait in
+    the queue, ``still_waiting`` the number of commands in the queue now. ``refusals`` are by code,
+    ``failures`` by error.
+    """
 
     size: int
     posted: int
@@ -38,7 +42,7 @@ class BatchReport:
 
     @property
     def failed(self) -> int:
-        """Requests that failed without a decision."""
+        """Jobs that failed without a decision."""
         return sum(self.failures.values())
 
 
@@ -46,7 +50,10 @@ BatchObserver = Callable[[BatchReport], None]
 
 
 def report_batch(outcomes: Sequence[Result | Exception], *, duration_s: float, waited_s: float, still_waiting: int) -> None:
-    """Tell all observers about a batch and its outcomes. One that fails is logged: what was posted is posted, and posting goes on."""
+    """Report a batch to all observers.
+
+    An observer that fails is logged: the batch is posted, and posting goes on.
+    """
     results = [result for outcome in outcomes if isinstance(outcome, Result) for result in outcome.each]
     decided = [result.outcome for result in results if result.outcome is not None]
     refusals = Counter(outcome.refusal.code for outcome in decided if outcome.refusal is not None)
@@ -63,12 +70,12 @@ def report_batch(outcomes: Sequence[Result | Exception], *, duration_s: float, w
     for observer in observers:
         try:
             observer(report)
-        except Exception:  # noqa: BLE001 - told in the log with its traceback; a report must not end posting
+        except Exception:  # noqa: BLE001 - logged with its traceback; a report must not end posting
             failures.exception("posting.observer_failed", observer=getattr(observer, "__name__", repr(observer)))
 
 
 def log_batch(report: BatchReport) -> None:
-    """One line for each posting transaction."""
+    """Write one log line."""
     log.info(
         "posting.batch",
         size=report.size,
@@ -81,7 +88,7 @@ def log_batch(report: BatchReport) -> None:
 
 
 def measure_batch(report: BatchReport) -> None:
-    """The figures of each posting transaction."""
+    """Add to the metrics."""
     metrics.POSTING_SECONDS.observe(report.duration_s)
     metrics.POSTING_WAIT_SECONDS.observe(report.waited_s)
     metrics.BATCH_SIZE.observe(report.size)

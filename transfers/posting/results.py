@@ -1,4 +1,6 @@
-"""From outcomes to results: which commands of a job are decided in a posting, and the answers that are written and kept."""
+"""From outcomes to results: which commands of a job are decided in a posting, and the answers that
+are written and kept.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from transfers.posting.jobs import Envelope, Item, Job, Key, Result
 
 
 class JobDecisions:
-    """One job in its transaction. ``fresh`` are the items that are decided now; the others were answered before."""
+    """One job in its transaction.
+
+    ``fresh`` are the items that are decided now; the others were answered before.
+    """
 
     def __init__(self, job: Job, claims: Claims) -> None:
         self.job = job
@@ -29,16 +34,20 @@ class JobDecisions:
         return Group([item.command for item in self.fresh], envelope is not None and envelope.atomic, self.job.moments)
 
     def result(self, outcomes: Sequence[Outcome | None]) -> Result:
-        """Return the job's result, given the outcomes of its fresh items, and have its answers stored."""
+        """Return the job's result, given the outcomes of its fresh items, and have its answers
+        stored.
+        """
         if self.job.envelope is not None:
             return self._batch_result(self.job.envelope, outcomes)
         (item,) = self.job.items
         return self._decided(item, cast("Outcome", outcomes[0])) if self.fresh else self._replay(item.key, item)
 
     def _fresh_items(self) -> Sequence[Item]:
-        """Return the items to be decided: not those whose key was answered before, or is answered earlier in this batch.
+        """Return the items to be decided: not those whose key was answered before, or is answered
+        earlier in this batch.
 
-        None at all where the batch itself was answered before, or where an atomic batch has an item that was refused before.
+        None at all where the batch itself was answered before, or where an atomic batch has an item
+        that was refused before.
         """
         job, ours = self.job, self._claims.ours
         if job.envelope is None:
@@ -59,7 +68,9 @@ class JobDecisions:
         return fresh
 
     def _earlier_failure(self) -> tuple[int, Result] | None:
-        """Return the first item of an atomic batch that is known to fail before anything is decided, and its result."""
+        """Return the first item of an atomic batch that is known to fail before anything is
+        decided, and its result.
+        """
         first: dict[str, Key] = {}
         for index, item in enumerate(self.job.items):
             if item.key is None:
@@ -90,7 +101,10 @@ class JobDecisions:
         return result
 
     def _failed(self, envelope: Envelope, index: int, failed: Result) -> Result:
-        """Return the result of an atomic batch that failed at an index. A failure that may pass leaves the batch's key free."""
+        """Return the result of an atomic batch that failed at an index.
+
+        A failure that may pass leaves the batch's key free.
+        """
         self._claims.release(item.key for item in self.job.items)
         result = Result(envelope.render_failure(index, failed), failed.outcome, items=[failed])
         if failed.replayed or isinstance(failed.refusal, Refusal):
@@ -131,7 +145,9 @@ class JobDecisions:
         return result
 
     def _replay(self, key: Key | None, item: Item) -> Result:
-        """Return the answer that was given before under an item's key, or under that of the batch whose first item it is."""
+        """Return the answer that was given before under an item's key, or under that of the batch
+        whose first item it is.
+        """
         try:
             return self._claims.replay(cast("Key", key))  # an item without a key is always fresh
         except IdempotencyKeyReused:

@@ -1,12 +1,13 @@
-"""Posting that does not give up easily: what is worth another try, how often, and who is to be told that it failed.
+"""Retries of a posting: after which errors, how often, and which jobs fail in the end.
 
-A batch that fails for a passing reason (deadlock, serialization failure, lost connection) is tried again with backoff. If it fails for
-another reason, or too often, its jobs are tried one by one, so that a poisonous job fails alone; without a database all of them fail at
-once.
+A batch that fails for a passing reason (deadlock, serialization failure, lost connection) is tried
+again with backoff. If it fails for another reason, or too often, its jobs are tried one by one, so
+that a bad job fails alone. Without a database all of them fail at once.
 
-A lock that somebody else holds takes nobody else down: the batch waits for it ``LOCK_WAIT_S`` at most, then posts what it can without
-waiting. A job that could not be posted for a lock alone comes back as ``Deferred``: nothing of it has happened, and it may be tried again.
-One deadline holds for all of this.
+A lock that another transaction holds delays only the jobs that need it. The batch waits for it
+``LOCK_WAIT_S`` at most, and then posts all jobs that need no waiting. The others come back as
+``Deferred``: nothing of them has happened, and they may be tried again. One deadline holds for all
+tries.
 """
 
 from __future__ import annotations
@@ -37,26 +38,30 @@ from transfers.posting.transaction import post
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
-"""How often a batch, and then each of its jobs, is tried."""
+"""The tries of a batch, and then of each of its jobs."""
 
 LOCK_WAIT_S = 0.25
-"""How long a batch waits for a lock. Another posting holds its locks for some milliseconds, a held-up one for some tens of them."""
+"""The time that a batch waits for a lock. Another posting holds its locks for some milliseconds, a
+delayed one for some tens of them."""
 
 FREE_WAIT_S = 0.01
-"""How long a batch that takes free accounts only waits for the locks that cannot be skipped (keys, names)."""
+"""The time that a batch which takes only free accounts waits for the locks that cannot be skipped
+(keys, names)."""
 
 SLICE_S = 0.1
-"""How long a round of ``patient_round`` waits for one taken lock, in the queue of those who want it."""
+"""The time that a round of ``patient_round`` waits for one taken lock, in the database's queue for
+it."""
 
 _RACED_CONSTRAINTS = frozenset({"account_merchant_currency_kind_unique"})
-"""Unique constraints whose violation means that another worker opened the same account a moment earlier."""
+"""Unique constraints whose violation means that another worker opened the same account a moment
+earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """A job of which nothing has happened, since somebody else holds a lock that it needs.
+    """A job of which nothing has happened, since another transaction holds a lock that it needs.
 
-    ``blockers`` are what may be locked, ``error`` what its caller is told if it cannot wait any longer.
+    ``blockers`` may be locked; ``error`` is for its caller if it cannot wait any longer.
     """
 
     blockers: frozenset[Blocker]
@@ -64,7 +69,8 @@ class Deferred:
 
 
 Attempt = Result | Exception | Deferred
-"""What a try to post a job came to: its result, the error that its caller is told, or that it is deferred."""
+"""What a try to post a job came to: its result, the error that its caller is told, or that it is
+deferred."""
 
 
 def _always(_job: Job) -> bool:
@@ -73,13 +79,17 @@ def _always(_job: Job) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """How a list of jobs is posted: until when (``time.monotonic()``), and whether a job's caller still waits for it."""
+    """The limits of a list of jobs: a deadline (``time.monotonic()``), and whether a job's caller
+    still waits for it.
+    """
 
     deadline: float
     is_wanted: Callable[[Job], bool]
 
     def post(self, jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) -> list[Attempt]:
-        """Post jobs in one transaction, which is tried again where its failure may pass; if it fails for good, part by part."""
+        """Post jobs in one transaction, which is tried again where its failure may pass; if it
+        fails for good, part by part.
+        """
         if not jobs:
             return []
         attempt = 0
@@ -110,13 +120,15 @@ class _Batch:
         return [outcome for job in jobs for outcome in self._post_one(job, lock_wait_s=lock_wait_s, locking=locking)]
 
     def _post_one(self, job: Job, *, lock_wait_s: float, locking: Locking) -> list[Attempt]:
-        """Post one job of a batch that failed, unless nobody waits for it any more or the time of the batch is over."""
+        """Post one job of a batch that failed, unless its caller has given up or the time of the
+        batch is over.
+        """
         if time.monotonic() >= self.deadline or not self.is_wanted(job):
             return [DatabaseUnavailable("The posting takes too long; repeat the request with the same Idempotency-Key.")]
         return self.post([job], lock_wait_s=lock_wait_s, locking=locking)
 
     def _post_others(self, jobs: Sequence[Job], busy: Busy) -> list[Attempt]:
-        """Post the jobs that need none of the busy accounts; the rest is deferred."""
+        """Post the jobs that need none of the busy accounts, and defer the others."""
         blockers = [busy.accounts & job.accounts() for job in jobs]
         free = iter(
             self.post([job for job, found in zip(jobs, blockers, strict=True) if not found], lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
@@ -124,7 +136,9 @@ class _Batch:
         return [Deferred(frozenset(found), AccountBusy()) if found else next(free) for found in blockers]
 
     def _after_lock_timeout(self, jobs: Sequence[Job], error: Exception, *, locking: Locking) -> list[Attempt]:
-        """Find who is held up: with account locks that are free only, and then, for locks that cannot be skipped, by halves."""
+        """Find the jobs that a lock holds up: first with free accounts only, then, for locks that
+        cannot be skipped, by halves.
+        """
         if locking != ONLY_FREE:
             return self.post(jobs, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
         if len(jobs) == 1:
@@ -137,13 +151,14 @@ class _Batch:
 
 
 def post_reliably(jobs: Sequence[Job], *, deadline: float, is_wanted: Callable[[Job], bool] = _always) -> list[Attempt]:
-    """Post all jobs; return for each its results, the error that it alone is to be told, or that it is deferred.
+    """Post all jobs; return for each its result, its own error, or that it is deferred.
 
-    ``deadline`` is of ``time.monotonic()``: after it nothing more is tried. A job that is no longer wanted is not tried by itself.
+    After ``deadline`` (``time.monotonic()``) there are no more tries. A job that is no longer
+    wanted is not tried by itself.
     """
     batch = _Batch(deadline, is_wanted)
     outcomes = batch.post(jobs, lock_wait_s=min(LOCK_WAIT_S, settings.LEDGER_IDEMPOTENCY_WAIT))
-    # Among the locks that were taken are those of postings that are over by now.
+    # Some of the locks that were taken belonged to postings that are over by now.
     _try_again(outcomes, jobs, _held_up(outcomes), lambda left: batch.post(left, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE))
     return outcomes
 
@@ -160,10 +175,12 @@ def _try_again(outcomes: list[Attempt], jobs: Sequence[Job], which: Sequence[int
 
 
 def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[Attempt]:
-    """Try deferred jobs once more: all of those whose locks are free now, then ``SLICE_S`` long those that wait for one lock.
+    """Try deferred jobs once more: first all whose locks are free now, then, for ``SLICE_S`` at
+    most, those that need one taken lock.
 
-    ``turn`` counts the rounds: each waits for another of the taken locks, so that everybody comes to stand in the queue of theirs. Nothing
-    that others need is held meanwhile: one account is waited for, and it is locked before all others.
+    ``turn`` counts the rounds. Each waits for another of the taken locks, so that every job comes
+    to stand in the queue for its lock. No other lock is held meanwhile: one account is waited for,
+    and it is locked before all others.
     """
     batch = _Batch(deadline, _always)
     outcomes = batch.post(jobs, lock_wait_s=FREE_WAIT_S, locking=ONLY_FREE)
@@ -178,7 +195,10 @@ def patient_round(jobs: Sequence[Job], turn: int, *, deadline: float) -> list[At
 
 
 def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[Result | Exception]:
-    """Post jobs from synchronous code; those whose locks cannot be had within ``wait_s`` get what ``Deferred`` says."""
+    """Post jobs from synchronous code.
+
+    Those whose locks cannot be had within ``wait_s`` seconds get the error of ``Deferred``.
+    """
     give_up_at = time.monotonic() + wait_s
     deadline = time.monotonic() + settings.LEDGER_POSTING_TIMEOUT
     outcomes = post_reliably(jobs, deadline=deadline)
@@ -191,7 +211,7 @@ def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[Result | Excep
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same transaction may well succeed when it is tried again."""
+    """Whether the same transaction may succeed when it is tried again."""
     cause = sqlstates.driver_error(error)
     if isinstance(cause, pg.UniqueViolation):
         return cause.diag.constraint_name in _RACED_CONSTRAINTS
@@ -199,18 +219,20 @@ def is_passing(error: BaseException) -> bool:
 
 
 def _pause(attempt: int) -> None:
-    """Back off: 5 ms doubling, with jitter so that two workers do not meet again."""
+    """Sleep 5 ms, doubled at each try, with jitter so that two workers do not meet again."""
     time.sleep(0.005 * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
 
 
 def _attempt(job: Job, result: Result) -> Result | Unavailable:
-    """Return the result of a job that was posted; for a single command that cannot be decided now, the error itself."""
+    """Return the result of a job that was posted; for a single command that cannot be decided now,
+    the error itself.
+    """
     refusal = result.refusal
     return refusal if job.envelope is None and isinstance(refusal, Unavailable) else result
 
 
 def _told(error: Exception) -> Exception:
-    """Return what the caller of a single job is told."""
+    """Return the error for the caller of a job."""
     if isinstance(error, LedgerError):
         return error
     if sqlstates.names_missing_row(error):
@@ -220,7 +242,11 @@ def _told(error: Exception) -> Exception:
 
 
 def _deferred(job: Job, error: Exception) -> Deferred:
-    """Return a job that waits for a lock that cannot be skipped: of a key that another transaction has claimed, or of a name or a table."""
+    """Return a deferred job.
+
+    Its lock cannot be skipped: that of a key which another transaction has claimed, of a name, or
+    of a table.
+    """
     keys = job.key_names()
     if _waiting_for_key(sqlstates.driver_error(error)):
         return Deferred(keys, IdempotencyInProgress())
@@ -229,6 +255,6 @@ def _deferred(job: Job, error: Exception) -> Deferred:
 
 
 def _waiting_for_key(error: BaseException) -> bool:
-    """Whether the lock that took too long was a key that another transaction had claimed."""
+    """Whether the lock that took too long was that of a claimed key."""
     context = (error.diag.context or "") if isinstance(error, psycopg.Error) else ""
     return "transfers_idempotencyrecord" in context or "transfers_idempotencyrecord" in str(error)

@@ -3,12 +3,14 @@
 from fees.selectors import CANDIDATES
 from transfers.sql.entries import newest_entry
 
-# Beside the time that a statement may wait for a lock: every statement here is a look-up by key, so its plan never depends on its
-# parameters, and planning each of them anew took most of a small posting's time. A plan that was made when the tables were small must
-# not stay a scan when they have grown, hence no scans at all where there is an index.
-# Whoever posts may freeze at any moment, with locks in hand: the server takes them back, from a session that waits for its client's
-# next statement by the second limit, from one that stands in the middle of a round trip by the last (PostgreSQL 17 has it; before,
-# the limits of the connection itself in ledger_project/database/backend have to do).
+# Sets how long a statement may wait for a lock, and the kind of its plan. Every statement here is a
+# look-up by key, so its plan never depends on its parameters, and planning each of them anew took
+# most of a small posting's time. A plan that was made when the tables were small must not stay a
+# scan when they have grown, hence no scans at all where there is an index.
+# A process may freeze at any moment while it holds locks; then the server ends its session. The
+# second limit is for a session that waits for its client's next statement, the last for one inside
+# a round trip (since PostgreSQL 17; before, the limits of the connection have to do, which are in
+# ledger_project/database/backend).
 BEGIN_POSTING = """
 SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true), set_config('idle_in_transaction_session_timeout', %s, true),
@@ -16,8 +18,9 @@ SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'forc
     CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', %s, true) END
 """
 
-# Keys in sorted order, so that two workers with the same keys wait for each other in a line, never in a circle. A key that another
-# transaction has claimed and not yet committed makes this wait for its end.
+# Keys in sorted order, so that two workers with the same keys wait for each other in a line, never
+# in a circle. Where another transaction has claimed a key and not yet committed, this waits for its
+# end.
 CLAIM_KEYS = """
 INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
 SELECT c.id, c.owner, c.key, c.fingerprint, clock_timestamp(), clock_timestamp() + make_interval(secs => %s)
@@ -27,9 +30,9 @@ ON CONFLICT (owner, key) DO NOTHING
 RETURNING id::text
 """
 
-# Sent together with the claims: a record of ours is there only if the claim before it was won, so a key that stands for another
-# request registers nobody. A merchant whose currency is switched off is not registered either; one statement decides it and says so,
-# without a time, unless the name is taken.
+# Sent together with the claims. Our record is there only if the claim before was won, so a key of
+# another request registers no merchant. A merchant whose currency is switched off is not registered
+# either: unless its name is taken, it is returned without a time.
 REGISTER_MERCHANTS = """
 WITH wanted AS MATERIALIZED (
     SELECT m.*, coalesce(NOT c.is_active, false) AS is_off
@@ -51,28 +54,31 @@ SELECT m.id, NULL FROM wanted m
 WHERE m.is_off AND NOT EXISTS (SELECT 1 FROM merchants_merchant taken WHERE lower(taken.name COLLATE "C") = lower(m.name COLLATE "C"))
 """
 
-# Which fee schedules may apply: the fees' own statement.
+# The fee schedules that may apply. The statement is that of the fees (fees/selectors.py).
 SCHEDULES = CANDIDATES
 
 FIND_ACCOUNTS = """
 SELECT id, merchant_id, currency_id, kind FROM merchants_account WHERE merchant_id = ANY(%s::uuid[])
 """
 
-# One table and one order for everybody, so two workers wait for each other in a line and never in a circle.
+# One table and one order for all transactions, so that two workers wait for each other in a line,
+# never in a circle.
 LOCK_ACCOUNTS = "SELECT id FROM merchants_account WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 
-# Before the accounts: the merchants of accounts that do not exist yet, so that a merchant cannot be frozen or closed between the look
-# at its state and its first posting in a currency. Whoever changes a merchant's state locks it before its accounts, too.
+# Before the accounts: the merchants of accounts that do not exist yet, so that a merchant cannot be
+# frozen or closed between the read of its state and its first posting in a currency. A change of a
+# merchant's state locks the merchant before its accounts, too.
 LOCK_MERCHANTS = "SELECT id FROM merchants_merchant WHERE id = ANY(%s::uuid[]) ORDER BY id FOR SHARE"
 
-# The same for those that nobody else has locked: a posting that found a lock taken asks for the rest of its batch in this way.
+# The same for rows that no other transaction has locked: a posting that found a lock taken asks for
+# the rest of its batch in this way.
 LOCK_FREE_ACCOUNTS = f"{LOCK_ACCOUNTS} SKIP LOCKED"
 LOCK_FREE_MERCHANTS = f"{LOCK_MERCHANTS} SKIP LOCKED"
 
-# What follows runs after the locks, as statements of their own: a statement that locks and reads at once would read an older
-# snapshot than its locks.
-# The transaction has its number before it has its time, so whoever later has a higher number knows which times may still come: the
-# rollups rest on that (services/rollups.py).
+# The following statements run after the locks, as statements of their own: one that locks and reads
+# at once would read an older snapshot than its locks. The transaction gets its number before its
+# time. So a transaction with a higher number knows which times may still come, which the daily
+# figures need (figures/refresh.py).
 CLOCK = "SELECT clock_timestamp() FROM pg_current_xact_id()"
 
 HEADS = f"""
@@ -84,9 +90,6 @@ JOIN merchants_merchant m ON m.id = a.merchant_id
 LEFT JOIN LATERAL ({newest_entry("sequence, balance_after_minor, hash, created_at", account="wanted.id")}) e ON true
 """
 
-# What operators can switch off is read here and nowhere before: a key that was answered is answered so again.
-INACTIVE_CURRENCIES = "SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active"
-
 MERCHANTS = "SELECT id, name, status FROM merchants_merchant WHERE id = ANY(%s::uuid[])"
 
 REPLAYS = """
@@ -95,7 +98,12 @@ FROM unnest(%s::text[], %s::text[]) AS k(owner, key)
 JOIN transfers_idempotencyrecord r ON r.owner = k.owner AND r.key = k.key
 """
 
-# By both columns of the unique index: a reference like "INV-1" is in use by everybody, and only these accounts' matter.
+# Whether a currency is active is read here and not earlier: a key that was answered is answered so
+# again, whatever operators changed.
+INACTIVE_CURRENCIES = "SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active"
+
+# By both columns of the unique index: many accounts use a reference like "INV-1", and only these
+# accounts matter.
 REFERENCES = """
 SELECT CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END, t.external_reference, t.id
 FROM transfers_transfer t WHERE t.external_reference = ANY(%s::text[])
@@ -108,8 +116,9 @@ SELECT reverses_id, amount_minor FROM transfers_transfer WHERE reverses_id = ANY
 
 HOLD_STATES = "SELECT id, status, captured_minor, capture_id FROM transfers_hold WHERE id = ANY(%s::uuid[])"
 
-# Only where a history is told afterwards (store/backdating.py). The mark of the daily figures first, so that no refresh goes on
-# meanwhile; then, in a later statement, how far the journal goes, and since when the fees in force are in force.
+# Only for a backdated history (backdating.py). The mark of the daily figures is locked first, so
+# that no refresh goes on meanwhile. A later statement reads the time of the newest transfer and the
+# time since which the fees are in force.
 LOCK_ROLLUP_MARK = "SELECT rolled_until FROM transfers_rollupmark WHERE id = 1 FOR UPDATE"
 
 END_OF_HISTORY = """
@@ -137,14 +146,9 @@ SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[],
     %s::numeric[], %s::text[], %s::uuid[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[])
 """
 
-END_HOLDS = """
-UPDATE transfers_hold h SET status = c.status, captured_minor = c.captured_minor, capture_id = c.capture_id
-FROM unnest(%s::uuid[], %s::text[], %s::numeric[], %s::uuid[]) AS c(id, status, captured_minor, capture_id)
-WHERE h.id = c.id
-"""
-
-# A time is sent as the microseconds after the one that most rows have: reading 5,000 times took a thirtieth of a large posting.
-# The row with the smallest id is the one whose trigger looks at all of them when they are committed (sql/guards.sql).
+# A time is sent as its microseconds after the time of most rows: reading 5,000 times took a
+# thirtieth of a large posting. At the commit the trigger of the row with the smallest id checks all
+# of them (sql/guards.sql).
 _LATER = "%s::timestamptz + later * interval '1 microsecond'"
 
 INSERT_TRANSFERS = f"""
@@ -163,6 +167,12 @@ INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction,
 SELECT account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, {_LATER}, hash
 FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::bigint[], %s::bytea[])
     AS e(account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, later, hash)
+"""
+
+END_HOLDS = """
+UPDATE transfers_hold h SET status = c.status, captured_minor = c.captured_minor, capture_id = c.capture_id
+FROM unnest(%s::uuid[], %s::text[], %s::numeric[], %s::uuid[]) AS c(id, status, captured_minor, capture_id)
+WHERE h.id = c.id
 """
 
 COMPLETE_KEYS = """

@@ -1,8 +1,9 @@
 """One transaction for a list of jobs: claim, lock, read, plan, write, commit.
 
-Four round trips for a batch of any size: BEGIN with the claims and fee schedules, the locks with the facts, the writes, COMMIT.
-All transactions wait in the same order: for keys in sorted order, new merchants' names in sorted order, accounts in id order, new
-accounts in sorted order. So two batches may wait for each other in a line, never in a circle.
+Four round trips for a batch of any size: BEGIN with the claims and fee schedules, the locks with
+the facts, the writes, COMMIT. All transactions wait in the same order: for keys in sorted order,
+new merchants' names in sorted order, accounts in id order, new accounts in sorted order. So two
+batches may wait for each other in a line, never in a circle.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ from transfers.posting.writes import register_merchants, write_plan
 def post(jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) -> list[Result]:
     """Post all jobs in one transaction and return their results in order, once it is committed.
 
-    A statement waits ``lock_wait_s`` at most for a lock that another transaction holds; ``locking`` says which accounts are waited
-    for. Raises ``Busy`` with those that are taken, and database errors as they come: then nothing of any job has happened.
+    A statement waits ``lock_wait_s`` at most for a lock that another transaction holds; ``locking``
+    says which accounts are waited for. Raises ``Busy`` with those that are taken, and database
+    errors as they come: then nothing of any job has happened.
 
     The same key must not be in two of the jobs (the engine sees to that); within one batch it may.
     """
@@ -59,7 +61,9 @@ def post(jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) ->
 def _claim_and_read(
     session: Session, claims: Claims, jobs: Sequence[Job], commands: Sequence[Command], *, lock_wait_s: float, locking: Locking
 ) -> Book:
-    """Begin, claim the keys, take the names of new merchants; then lock and read what the commands are decided on."""
+    """Begin, claim the keys, take the names of new merchants; then lock and read what the commands
+    are decided on.
+    """
     with metrics.KEYS_WAIT.time(), session.round_trip():
         session.send(sql.BEGIN_POSTING, [f"{max(1, round(lock_wait_s * 1000))}ms", *_limits()])
         claims.claim(key for job in jobs for key in job.all_keys())
@@ -76,6 +80,8 @@ def _claim_and_read(
 
 
 def _limits() -> tuple[str, str, str]:
-    """Return how long the database waits for this process inside a posting, and how long a statement and the whole may take."""
+    """Return how long the database waits for this process inside a posting, and how long a
+    statement and the whole may take.
+    """
     whole = f"{settings.LEDGER_POSTING_TIMEOUT * 1000:.0f}ms"
     return f"{settings.LEDGER_IDLE_TRANSACTION_TIMEOUT * 1000:.0f}ms", whole, whole

@@ -1,7 +1,8 @@
 """The rows of a plan, written: one insert a table, all of them in one round trip.
 
-The large statements are pushed out one by one. The database works on each while the next one is made ready: the entries are hashed
-while the transfers are inserted, and the answers are written (results.py) while the entries are inserted.
+The large statements are pushed out one by one. The database works on each while the next one is
+made ready: the entries are hashed while the transfers are inserted, and the answers are written
+(results.py) while the entries are inserted.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from transfers.posting.pipeline import Reply, Session
 
 
 def register_merchants(session: Session, jobs: Sequence[Job], claims: Claims) -> Reply | None:
-    """Take the names of new merchants, in the round trip of the claims: only for commands whose key turns out to be ours.
+    """Take the names of new merchants, in the round trip of the claims: only for commands whose key
+    turns out to be ours.
 
-    The reply has the id of each merchant that got its name, and since when; None: its currency is switched off.
+    The reply has the id of each merchant that got its name, and since when; None: its currency is
+    switched off.
     """
     new = _new_merchants(jobs, claims)
     if not new:
@@ -49,7 +52,9 @@ def register_merchants(session: Session, jobs: Sequence[Job], claims: Claims) ->
 
 
 def _new_merchants(jobs: Sequence[Job], claims: Claims) -> list[tuple[RegisterMerchant, str | None, str | None]]:
-    """Return the registrations that may be decided: each with the id of its key's record, and its moment if it is backdated."""
+    """Return the registrations that may be decided: each with the id of its key's record, and its
+    moment if it is backdated.
+    """
     if not any(isinstance(item.command, RegisterMerchant) for job in jobs for item in job.items):
         return []
     new: list[tuple[RegisterMerchant, str | None, str | None]] = []
@@ -65,7 +70,9 @@ def _new_merchants(jobs: Sequence[Job], claims: Claims) -> list[tuple[RegisterMe
 
 
 def write_plan(session: Session, plan: Plan, *, now: datetime, known_holds: Container[UUID]) -> None:
-    """Write accounts, holds, transfers and entries, in the round trip that is open. The database's guards check each of them.
+    """Write accounts, holds, transfers and entries, in the round trip that is open.
+
+    The database's guards check each of them.
 
     ``now`` is the time of most rows: the times of all are sent as their distance from it.
     """

@@ -1,4 +1,4 @@
-"""What all views of the transfers app share: keys, details, and how outcomes become answers."""
+"""Shared by all views that post: keys, details, and answers made of outcomes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 def request_key(request: HttpRequest, body: object, *, required: bool = True) -> Key | None:
-    """Return the key of a request, with its fingerprint. Raises ``IdempotencyKeyMissing`` and ``IdempotencyKeyInvalid``."""
+    """Return the key of a request, with its fingerprint.
+
+    Raises ``IdempotencyKeyMissing`` and ``IdempotencyKeyInvalid``.
+    """
     text = read_key(request, required=required)
     if text is None:
         return None
@@ -38,7 +41,7 @@ def request_key(request: HttpRequest, body: object, *, required: bool = True) ->
 
 
 def details_of(request: HttpRequest, body: Mapping[str, Any]) -> Details:
-    """Return what the caller wrote beside the money, and who they are."""
+    """Return the caller's words beside the money, and who calls."""
     return Details(
         memo=body.get("memo"),
         metadata=body.get("metadata") or {},
@@ -49,12 +52,15 @@ def details_of(request: HttpRequest, body: Mapping[str, Any]) -> Details:
 
 
 def amount_of(body: Mapping[str, Any], *, optional: bool = False) -> AmountInput:
-    """Return the amount as the caller spelt it. Raises ``ValidationFailed`` for what is none in any currency."""
+    """Return the amount as the caller spelt it.
+
+    Raises ``ValidationFailed`` unless it is an amount in some currency.
+    """
     return AmountInput(body.get("amount"), body.get("amount_minor")).checked(optional=optional)
 
 
 def transfer_request(request: HttpRequest, body: Mapping[str, Any]) -> TransferRequest:
-    """Return a transfer as it was asked for."""
+    """Return the request of a transfer. Raises ``ValidationFailed``."""
     return TransferRequest(
         amount=amount_of(body),
         details=details_of(request, body),
@@ -67,7 +73,9 @@ def transfer_request(request: HttpRequest, body: Mapping[str, Any]) -> TransferR
 
 
 def renderer(request: HttpRequest, status: int, represent: Callable[[Posted], object]) -> Render:
-    """Return what writes the answer inside the posting transaction: the problem of a refusal, or the thing itself."""
+    """Return the function that writes the answer inside the posting transaction: a refusal's
+    problem, or what was posted.
+    """
     request_id: str = api_request(request).request_id
 
     def render(outcome: Outcome) -> Answer:
@@ -79,7 +87,7 @@ def renderer(request: HttpRequest, status: int, represent: Callable[[Posted], ob
 
 
 def answer(request: HttpRequest, result: Result) -> HttpResponse:
-    """Return the response for a result, and note for the log what it was."""
+    """Return the response for a result, and keep its facts for the log line of the request."""
     refusal = result.refusal
     note: dict[str, object] = {}
     if result.replayed:
@@ -96,8 +104,11 @@ def answer(request: HttpRequest, result: Result) -> HttpResponse:
 
 
 def path_uuid(text: str, error: type[LedgerError]) -> UUID:
-    """Return an id from the path; what is no UUID is the id of nothing. Raises ``error``."""
+    """Return an id from the path.
+
+    Raises ``error`` for a text that is no UUID: it is the id of nothing.
+    """
     try:
         return StrictUUID().to_internal_value(text)
-    except Exception:  # noqa: BLE001 - DRF's ValidationError, said in the contract's words
+    except Exception:  # noqa: BLE001 - DRF's ValidationError becomes an error of the contract
         raise error(text) from None

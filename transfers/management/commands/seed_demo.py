@@ -45,22 +45,22 @@ class Command(ReportingCommand):
             raise CommandError("--months is from 0 to 240, --transfers not negative, --merchants 2 or more.", returncode=2)
         if options["if_empty"] and Merchant.objects.exists():
             return
-        plan = DemoSize(options["merchants"], options["transfers"], options["months"], options["seed"])
+        size = DemoSize(options["merchants"], options["transfers"], options["months"], options["seed"])
         started = time.monotonic()
-        with steps(self, plan.movements) as step:
-            told = DemoRun(plan, lambda count: step("movements", count)).tell()
-        self._report(plan, told, time.monotonic() - started, as_json=options["as_json"])
+        with steps(self, size.movements) as step:
+            done = DemoRun(size, lambda count: step("movements", count)).post_all()
+        self._report(size, done, time.monotonic() - started, as_json=options["as_json"])
 
-    def _report(self, plan: DemoSize, told: Summary, seconds: float, *, as_json: bool) -> None:
-        since = told.since.isoformat(timespec="seconds") if told.since else None
+    def _report(self, size: DemoSize, done: Summary, seconds: float, *, as_json: bool) -> None:
+        since = done.since.isoformat(timespec="seconds") if done.since else None
         if as_json:
             document = {
-                "merchants": told.merchants, "movements": plan.movements, "posted": told.posted, "refused": told.refused, "since": since,
+                "merchants": done.merchants, "movements": size.movements, "posted": done.posted, "refused": done.refused, "since": since,
             }  # fmt: skip
             self.stdout.write(dumps_text(document))
             return
-        rate = told.posted / seconds if seconds else 0
+        rate = done.posted / seconds if seconds else 0
         self.stdout.write(
-            f"Demo: {told.merchants} merchants; {told.posted} movements posted and {sum(told.refused.values())} refused since {since}, "
+            f"Demo: {done.merchants} merchants; {done.posted} movements posted and {sum(done.refused.values())} refused since {since}, "
             f"in {seconds:.1f} s ({rate:,.0f} a second)."
         )
