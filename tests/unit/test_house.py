@@ -44,9 +44,8 @@ PROSE_IS_NARROW = (
     "transfers/figures/",
     "transfers/models/",
     "transfers/reconciliation/",
-    "transfers/selectors/balances.py",
-    "transfers/selectors/example_things.py",
-    "transfers/selectors/statements.py",
+    "transfers/selectors/",
+    "transfers/services/",
     "transfers/sql/",
     "transfers/upkeep/",
 )

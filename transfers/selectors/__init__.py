@@ -1,4 +1,7 @@
-"""Queries: the only way to read for a view. Synchronous, run on reader threads; each is one round trip or says why not."""
+"""Queries: views read only through them. Synchronous, for reader threads.
+
+A query is one round trip, or its docstring says how many.
+"""
 
 from transfers.selectors.balances import get_account, get_balances, get_merchant, list_merchants
 from transfers.selectors.fees import applicable_schedule

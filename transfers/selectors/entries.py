@@ -1,4 +1,4 @@
-"""Entries as they are shown: the lines of an account or of a transfer, each with the merchant on the other side."""
+"""Entries: the lines of an account or of a transfer, each with its counterparty."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.
 LEFT JOIN transfers_hold h ON h.id = t.hold_id LEFT JOIN merchants_merchant hm ON hm.id = h.target_merchant_id
 ORDER BY {order}
 """
-"""The counterparty of an entry, as the entry's own merchant sees it: none for fees and for the outside; of a hold, the merchant that the
-money is reserved for, since in the journal the money stays with its owner; otherwise the other side of the transfer."""
+"""The counterparty of an entry is the merchant on the other side of its transfer.
+
+Fees and the outside have none. For a hold it is the merchant that the money is reserved for, though
+in the journal the money stays with its owner.
+"""
 
 
 class StoredEntry(Struct, frozen=True):
-    """One line of an account as it was read.
-
-    ``counterparty`` is the other merchant's name; None for the outside and for fees.
-    """
+    """One line of an account as it was read. ``counterparty`` is a merchant's name."""
 
     id: UUID
     account_id: UUID
@@ -51,15 +51,18 @@ class StoredEntry(Struct, frozen=True):
 
 
 def entry_id(account_id: UUID, sequence: int) -> UUID:
-    """Return the stable id by which callers know an entry: a name-based UUID (RFC 9562, version 5) of its account and sequence."""
+    """Return the stable id of an entry in the API.
+
+    It is a name-based UUID (RFC 9562, version 5) of the entry's account and sequence.
+    """
     return uuid5(NAMESPACE_OID, f"{account_id}:{sequence}")
 
 
 def read_entries(entries: str, parameters: dict[str, Any], *, order: str, currency: Currency) -> list[StoredEntry]:
-    """Return entries of one currency as they are shown. One round trip.
+    """Return entries of one currency. One round trip.
 
-    ``entries`` is the SQL of rows of ``transfers_ledgerentry`` with two more columns: ``account_kind`` and ``merchant_id``, those of
-    the entry's account.
+    ``entries`` is a query of rows of ``transfers_ledgerentry`` with two more columns of the entry's
+    account: ``account_kind`` and ``merchant_id``.
     """
     with connection.cursor() as cursor:
         cursor.execute(_ENTRIES.format(entries=entries, order=order), parameters)

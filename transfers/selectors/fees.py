@@ -1,4 +1,4 @@
-"""Which fee schedule a movement is charged by."""
+"""Fees: the schedule by which a movement is charged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from transfers.domain.kinds import TransferKind
 
 
 def applicable_schedule(merchant_id: UUID, currency: str, kind: TransferKind = TransferKind.TRANSFER) -> Schedule | None:
-    """Return the fee schedule that a movement of this merchant would be charged by now, by the database's clock as for a posting."""
+    """Return the schedule by which a movement of this merchant would be charged now.
+
+    Now is the time of the database's clock, as for a posting. Two round trips, or three.
+    """
     schedules = load_schedules(merchant_ids=[merchant_id], currencies=[currency])
     return choose_schedule(schedules, merchant_id=merchant_id, currency=currency, kind=kind.value, at=database_now())

@@ -1,4 +1,4 @@
-"""Holds: one, a list of them, and those whose time ran out."""
+"""Holds: one hold, a list of holds, and the holds whose time ran out."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from transfers.models import Hold
 from transfers.models.holds import in_phase
 
 _MERCHANTS = ("source_merchant", "target_merchant")
-"""Fetched by their ids in a query of their own: joined, the planner may merge a page of 50 with a walk along all merchants."""
+"""The merchants of a page are read by their ids, in a query of their own.
+
+In a join, the planner may merge a page of 50 with a walk along all merchants.
+"""
 
 
 def hold_state(hold: Hold) -> HoldState:
-    """Return a stored hold (with its merchants selected) as the domain knows it."""
+    """Return a stored hold, with its merchants selected, as the domain knows it."""
     return HoldState(
         terms=HoldTerms(
             id=hold.id,
@@ -44,7 +47,7 @@ def hold_state(hold: Hold) -> HoldState:
 
 
 def _shown(holds: QuerySet[Hold]) -> list[HoldState]:
-    """Return holds as they stand now, by the database's clock: one whose time ran out has expired, swept or not."""
+    """Return holds as they stand now by the database's clock: a lapsed hold reads as expired."""
     found = []
     for row in holds.select_related("currency").prefetch_related(*_MERCHANTS).annotate(has_lapsed=in_phase(HoldPhase.LAPSED)):
         state = hold_state(row)
@@ -58,16 +61,19 @@ def get_hold(hold_id: UUID) -> HoldState | None:
 
 
 def find_hold_terms(hold_id: UUID) -> HoldTerms | None:
-    """Return what was agreed when a hold was placed."""
+    """Return the terms of a hold."""
     hold = Hold.objects.select_related("source_merchant", "target_merchant").filter(id=hold_id).first()
     return None if hold is None else hold_state(hold).terms
 
 
 READABLE = Q(amount_minor__lte=MAX_BALANCE_MINOR, reserved_minor__lte=MAX_BALANCE_MINOR, captured_minor__lte=MAX_BALANCE_MINOR)
-"""Holds whose amounts are numbers. The tables' rules keep others out, but whoever owns the tables may have got one in all the same."""
+"""Holds whose amounts are numbers.
+
+The tables' rules keep all others out, but the owner of the tables can still write one.
+"""
 
 _PHASES = {HoldStatus.OPEN.value: (HoldPhase.OPEN,), HoldStatus.EXPIRED.value: (HoldPhase.EXPIRED, HoldPhase.LAPSED)}
-"""The phases that are shown as a status, where they are not the status itself."""
+"""The phases that read as a status, for each status that is not a phase of the same name alone."""
 
 
 def _page(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None) -> list[UUID]:
@@ -96,20 +102,24 @@ def list_holds(
 ) -> list[HoldState]:
     """Return holds newest first, older than ``before``. Four round trips.
 
-    ``expired`` includes open holds whose time ran out and which the sweep has not met yet; ``open`` leaves those out. A merchant's
-    holds are those it pays and those it is to receive, each read from its own index; ``other_id`` is who must be on the other side.
+    ``status`` is the status that a hold reads as: lapsed holds are expired, not open. A merchant's
+    holds are those that it pays and those that it may receive, each read from their own index;
+    ``other_id`` is the merchant on the other side.
     """
     page = _page(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
     return _shown(Hold.objects.filter(id__in=page).order_by("-id"))
 
 
 def unreadable_due_holds(*, limit: int) -> list[UUID]:
-    """Return open holds whose time ran out and which cannot be released, since their amounts are no numbers."""
+    """Return lapsed holds that cannot be released, since their amounts are no numbers."""
     return list(Hold.objects.filter(~READABLE, in_phase(HoldPhase.LAPSED)).order_by("id").values_list("id", flat=True)[:limit])
 
 
 def due_holds(*, after: HoldTerms | None = None, limit: int) -> list[HoldTerms]:
-    """Return the terms of open holds whose time ran out by the database's clock, longest overdue first, those that come after one."""
+    """Return the terms of lapsed holds by the database's clock, the longest overdue first.
+
+    ``after`` are the terms of the last hold of the page before. Three round trips.
+    """
     due = Hold.objects.filter(READABLE, in_phase(HoldPhase.LAPSED))
     if after is not None:
         due = due.filter(Q(expires_at__gt=after.expires_at) | Q(expires_at=after.expires_at, id__gt=after.id))

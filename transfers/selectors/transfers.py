@@ -1,4 +1,4 @@
-"""Transfers: one with its entries, or a list of them, newest first."""
+"""Transfers: one transfer with its entries, or a list of transfers, newest first."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ CROSS JOIN LATERAL (SELECT a.kind, a.merchant_id, m.name FROM merchants_account 
     WHERE a.id = t.target_id OFFSET 0) g
 LEFT JOIN fees_feeschedule f ON f.id = t.fee_schedule_id
 """
-# OFFSET 0 keeps each look-up of a party one: without it the planner may merge a page of 50 with a walk along all merchants.
-
+# OFFSET 0 keeps the look-up of a party a look-up.
+# Without it, the planner may merge a page of 50 with a walk along all merchants.
 
 _ENTRIES_OF = """
 SELECT l.*, a.kind AS account_kind, a.merchant_id FROM transfers_ledgerentry l JOIN merchants_account a ON a.id = l.account_id
@@ -66,9 +66,10 @@ class StoredTransfer(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class TransferFilters:
-    """What a list of transfers is narrowed to; all of it combines. ``from_`` and ``to`` are merchants' ids.
+    """The filters of a list of transfers. A transfer must meet all of them.
 
-    ``created_from`` ≤ time < ``created_to``. Each of the ``parties``, and the account, must be on either side.
+    ``from_merchant`` and ``to_merchant`` are ids. Each of the ``parties``, and the account, must be
+    on either side. ``created_from`` ≤ time < ``created_to``.
     """
 
     from_merchant: UUID | None = None
@@ -83,12 +84,19 @@ class TransferFilters:
 
     @property
     def is_by_accounts(self) -> bool:
-        """Whether the transfers of certain accounts are asked for. With a currency those are the accounts of that currency."""
+        """Whether the list is of certain accounts.
+
+        With a currency, those are the accounts of that currency.
+        """
         return bool(self.parties) or any(one is not None for one in (self.from_merchant, self.to_merchant, self.account))
 
     def conditions(self, before: UUID | None) -> tuple[str, dict[str, Any]]:
-        """Return the SQL conditions on a transfer ``t`` and their parameters. Times are ranges of ids, which are in order of time."""
-        # Said of transfers too, what is true of all of an account's would only mislead the planner's estimates.
+        """Return the SQL conditions on a transfer ``t`` and their parameters.
+
+        Times are ranges of ids, since ids are in the order of time.
+        """
+        # All transfers of an account have its currency.
+        # A second condition on the currency would only mislead the planner's estimates.
         currency = "true" if self.is_by_accounts else "t.currency_id = %(currency)s"
         terms: list[tuple[str, str, object]] = [
             (currency, "currency", self.currency),
@@ -124,7 +132,10 @@ def _stored(row: tuple[Any, ...]) -> StoredTransfer:
 
 
 class _Side(NamedTuple):
-    """Accounts, as a query of their ids, of which one must be on one of these sides of a transfer."""
+    """One or two sides of a transfer, and a query of account ids.
+
+    One of the accounts must be on one of the sides.
+    """
 
     accounts: str
     columns: tuple[str, ...]
@@ -139,7 +150,10 @@ _ACCOUNTS_OF = "SELECT id FROM merchants_account WHERE {of} = %({name})s{kind}{c
 
 
 def _sides(filters: TransferFilters, parameters: dict[str, Any]) -> list[_Side]:
-    """Return what must be on which side of a transfer, and fill in the parameters; first what tells most."""
+    """Return the sides that the filters ask for, the most selective first.
+
+    Adds their values to ``parameters``.
+    """
     wanted: list[tuple[str, UUID | None, tuple[str, ...]]] = [
         ("account", filters.account, _EITHER),
         ("from", filters.from_merchant, ("source_id",)),
@@ -164,8 +178,9 @@ def _sides(filters: TransferFilters, parameters: dict[str, Any]) -> list[_Side]:
 def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int) -> tuple[str, dict[str, Any]]:
     """Return the SQL of one page and its parameters.
 
-    With a merchant or an account, the newest of each of its accounts are read from the index on (account, id) and merged, so the cost
-    depends on the page, not on the length of the account. With an external reference, the few transfers that have it are found first.
+    With a merchant or an account, the newest transfers of each account are read from the index on
+    (account, id) and merged: the cost depends on the page, not on the length of the account. With
+    an external reference, the few transfers that have it are found first.
     """
     conditions, parameters = filters.conditions(before)
     parameters["limit"] = limit
@@ -180,7 +195,7 @@ def page_statement(filters: TransferFilters, *, before: UUID | None, limit: int)
 
 
 def _page_of(driver: _Side, conditions: str) -> str:
-    """Return the page of what certain accounts sent or received: the newest of each account and side, merged."""
+    """Return the page of certain accounts: the newest of each account and side, merged."""
     found = "*" if len(driver.columns) == 1 else "id"
     sides = [
         f"""(SELECT p.* FROM ({driver.accounts}) a CROSS JOIN LATERAL (
@@ -195,7 +210,10 @@ def _page_of(driver: _Side, conditions: str) -> str:
 
 
 def _without_owner(filters: TransferFilters) -> TransferFilters:
-    """Return the filters without the owner of the account among the parties: said twice, it would only mislead the planner."""
+    """Return the filters without the account's own merchant among the parties.
+
+    The same condition twice would only mislead the planner.
+    """
     if filters.account is None or not filters.parties:
         return filters
     wallet = identify_now(wallet_ids=[filters.account]).wallets.get(filters.account)
@@ -211,9 +229,9 @@ def list_transfers(filters: TransferFilters, *, before: UUID | None, limit: int)
 
 
 def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[StoredTransfer, list[StoredEntry]] | None:
-    """Return a transfer with all its entries in the order of their posting. Two round trips.
+    """Return a transfer with its entries. Two round trips.
 
-    With ``party`` only if that merchant is on either side, and only the entries of its own accounts.
+    With ``party``, a transfer of other merchants is None, and the entries are the party's own.
     """
     statement = _COLUMNS.format(source="transfers_transfer") + " WHERE t.id = %(id)s"
     if party is not None:
@@ -223,14 +241,14 @@ def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> tuple[Store
         row = cursor.fetchone()
     if row is None:
         return None
-    view = _stored(row)
+    found = _stored(row)
     own = "" if party is None else "AND a.merchant_id = %(party)s"
     parameters = {"transfer": transfer_id, "party": party}
-    return view, read_entries(_ENTRIES_OF.format(own=own), parameters, order="e.account_id, e.sequence", currency=view.currency)
+    return found, read_entries(_ENTRIES_OF.format(own=own), parameters, order="e.account_id, e.sequence", currency=found.currency)
 
 
 def find_original(transfer_id: UUID) -> Original | None:
-    """Return a posted transfer that somebody wants reversed."""
+    """Return a posted transfer that is to be reversed."""
     transfer = Transfer.objects.select_related("source__merchant", "target__merchant", "fee_schedule").filter(id=transfer_id).first()
     if transfer is None:
         return None

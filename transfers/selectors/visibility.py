@@ -1,6 +1,7 @@
-"""What a caller may see, by the rules of ``docs/authorization.md``. Views read through these; the admin sees everything.
+"""Visibility: what a caller may see, by the rules of ``docs/authorization.md``.
 
-Each returns None, or leaves out, what is another merchant's, just as what does not exist.
+Views read through these functions; the admin sees everything. An object of another merchant is
+treated as one that does not exist: the answer is None, or a list leaves it out.
 """
 
 from __future__ import annotations
@@ -21,34 +22,34 @@ from transfers.selectors.transfers import StoredTransfer, TransferFilters, get_t
 
 
 def visible_account(account_id: UUID, *, actor: Actor) -> AccountSnapshot | None:
-    """Return a wallet of the caller's."""
+    """Return a wallet of the caller."""
     return get_account(account_id, only=actor.merchant_id)
 
 
 def visible_wallet(account_id: UUID, *, actor: Actor) -> Account | None:
-    """Return the row of a wallet of the caller's, with its merchant."""
+    """Return the row of a wallet of the caller, with its merchant."""
     account = find_wallet_account(account_id)
     return account if account is not None and actor.acts_for(account.merchant_id) else None
 
 
 def visible_merchants(*, search: str | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[StoredMerchant]:
-    """Return all merchants to the platform, to a merchant itself; newest first."""
+    """Return merchants newest first. A merchant sees itself, the platform sees all."""
     return list_merchants(search=search, status=status, before=before, limit=limit, only=actor.merchant_id)
 
 
 def visible_transfer(transfer_id: UUID, *, actor: Actor) -> tuple[StoredTransfer, list[StoredEntry]] | None:
-    """Return a transfer that the caller sent or received, with its entries; those of the other side's accounts are the other side's."""
+    """Return a transfer that the caller sent or received, with the entries that it may see."""
     return get_transfer(transfer_id, party=actor.merchant_id)
 
 
 def visible_transfers(filters: TransferFilters, *, before: UUID | None, limit: int, actor: Actor) -> list[StoredTransfer]:
-    """Return those of the transfers asked for that the caller sent or received, newest first."""
+    """Return the transfers that pass the filters and concern the caller, newest first."""
     narrowed = filters if actor.merchant_id is None else _to_party(filters, actor.merchant_id)
     return [] if narrowed is None else list_transfers(narrowed, before=before, limit=limit)
 
 
 def _to_party(filters: TransferFilters, party: UUID) -> TransferFilters | None:
-    """Return filters that let through only what this merchant sent or received; None if nothing can be both."""
+    """Return filters that also ask for this merchant as a party; None if no transfer can pass."""
     if party in {filters.from_merchant, filters.to_merchant}:
         return filters
     if filters.from_merchant is not None and filters.to_merchant is not None:
@@ -61,13 +62,13 @@ def _to_party(filters: TransferFilters, party: UUID) -> TransferFilters | None:
 
 
 def visible_hold(hold_id: UUID, *, actor: Actor) -> HoldState | None:
-    """Return a hold that the caller pays or is to receive."""
+    """Return a hold that the caller pays or may receive."""
     hold = get_hold(hold_id)
     return hold if hold is not None and is_party(actor, hold.terms.source, hold.terms.target) else None
 
 
 def visible_holds(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[HoldState]:
-    """Return those of the holds asked for that the caller pays or is to receive, newest first."""
+    """Return the wanted holds that the caller pays or may receive, newest first."""
     mine = actor.merchant_id
     if mine is None or merchant_id in {None, mine}:
         return list_holds(merchant_id=merchant_id or mine, status=status, before=before, limit=limit)

@@ -1,1 +1,1 @@
-"""Use cases: the only way to change anything. Each builds a command and hands it to the engine."""
+"""Use cases: the only way to change anything. Most build a command and hand it to the engine."""

@@ -28,7 +28,7 @@ class BatchItem(Struct, frozen=True):
 
 
 class BatchItemInvalid(Exception):
-    """An item of an atomic batch is no valid request, so nothing of the batch was tried."""
+    """An item of an atomic batch is no valid request: nothing of the batch was tried."""
 
     def __init__(self, index: int, error: InvalidRequest) -> None:
         super().__init__(f"item {index}: {error}")
@@ -36,9 +36,10 @@ class BatchItemInvalid(Exception):
 
 
 async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, render: Render, actor: Actor) -> Result:
-    """Post up to a batch of transfers in order, each seeing what the earlier ones did.
+    """Post transfers in order. Each sees the effects of the earlier ones.
 
-    An invalid item fails alone and is not remembered; with ``envelope.atomic`` the first failure fails all and nothing is posted.
+    An invalid item fails alone, and its key stores nothing. With ``envelope.atomic``, the first
+    failure fails all items, and nothing is posted; an invalid item raises ``BatchItemInvalid``.
     """
     requests = [item.request for item in items if item.request is not None]
     identities = await identify(
@@ -56,11 +57,11 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
 
 
 def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> Sequence[Result]:
-    """Post the transfers of a file in order in one transaction, each on its own, and return their results. Synchronous.
+    """Post the transfers of a file in one transaction, in order, each on its own. Synchronous.
 
-    The keys are the platform's, as in its API: a transfer that was posted by either is replayed by the other. If another request
-    uses one of the keys at this moment, or holds the lock of an account, the items are posted one by one, so that only the busy
-    one has to be sent again.
+    The keys are the platform's, as in its API: the file replays a transfer of the API, and the API
+    replays one of the file. If another request uses one of the keys at this moment, or holds the
+    lock of an account, the items are posted one by one: only the busy item has to be sent again.
     """
     requests = [item.request for item in items if item.request is not None]
     identities = identify_now(names={name for request in requests for name in request.names()})
@@ -77,7 +78,7 @@ def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> Sequenc
 def _build(
     item: BatchItem, identities: Identities, currencies: Mapping[str, Currency | None], *, actor: Actor, envelope_key: Key | None = None
 ) -> tuple[Command, Key | None]:
-    """Return an item's command and key; a request that is wrong in itself becomes a refusal that no key remembers."""
+    """Return an item's command and key. An invalid request becomes a refusal that no key stores."""
     if item.request is None:
         return Refuse(item.error or InvalidRequest()), None
     if envelope_key is not None and item.key is not None and item.key.key == envelope_key.key:

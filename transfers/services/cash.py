@@ -15,13 +15,16 @@ from transfers.posting.jobs import Key, Render, Result
 
 
 async def deposit(account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Bring money from outside into a wallet. Raises ``PermissionDenied``: that money came is the platform's to say."""
+    """Bring money from outside into a wallet.
+
+    Raises ``PermissionDenied`` for a merchant: only the platform says that money has come.
+    """
     actor.require_platform("A deposit")
     return await submit_one(await _cross_border(Deposit, account_id, amount, details, actor), key, render)
 
 
 async def withdraw(account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Send money from a wallet outside."""
+    """Send money from a wallet to the outside."""
     return await submit_one(await _cross_border(Withdraw, account_id, amount, details, actor), key, render)
 
 

@@ -1,4 +1,4 @@
-"""Sweeping what merchants have paid in fees into the treasury's wallets."""
+"""Fee settlement: sweeps of the fees that merchants have paid into the treasury's wallets."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from transfers.posting.synchronous import post_each_now
 BATCH = 200
 
 LOCK_WAIT_S = 1.0
-"""How long a batch waits for accounts that somebody else has locked; the next sweep tries them again."""
+"""How long a batch waits for accounts that are locked. The next sweep tries them again."""
 
 
 class NoTreasury(Exception):
-    """There is no merchant of the treasury's name to sweep into: its migration was not applied."""
+    """No merchant has the treasury's name: the migration that makes it was not applied."""
 
 
 @dataclass(slots=True)
 class Settlement:
-    """What a sweep did: minor units by currency, how many accounts, and whose money could not be moved, with the code that says why."""
+    """What a sweep did: minor units by currency, and the number of accounts.
+
+    ``refused`` has each merchant and currency whose fees could not be moved, with the code of the
+    refusal.
+    """
 
     swept_minor: dict[str, int] = field(default_factory=dict)
     settled: int = 0
@@ -33,7 +37,10 @@ class Settlement:
 
 
 def fee_accounts(currency: str | None = None) -> Iterator[tuple[MerchantIdentity, str]]:
-    """Return whose fees accounts there are, in id order, page by page; what each holds is decided under its lock."""
+    """Return the merchant and the currency of each fee account, in the order of account ids.
+
+    It reads page by page. A sweep reads the balance of each account under its lock.
+    """
     last = None
     while True:
         rows = Account.objects.filter(kind=AccountKind.FEES.value).exclude(merchant__name__iexact=TREASURY).order_by("id")
@@ -48,16 +55,16 @@ def fee_accounts(currency: str | None = None) -> Iterator[tuple[MerchantIdentity
 
 
 def count_fee_accounts(currency: str | None = None) -> int:
-    """Return how many accounts a sweep will look at."""
+    """Return the number of accounts that a sweep looks at."""
     rows = Account.objects.filter(kind=AccountKind.FEES.value).exclude(merchant__name__iexact=TREASURY)
     return (rows.filter(currency_id=currency) if currency else rows).count()
 
 
 def settle_fees(*, currency: str | None = None, progress: Callable[[int], None] | None = None) -> Settlement:
-    """Move everything that fees accounts hold into the treasury. Raises ``NoTreasury``.
+    """Move the balance of every fee account into the treasury. Raises ``NoTreasury``.
 
-    A sweep takes all there is under the account's lock, so it can be repeated at any time, also by two at once or after it was killed
-    half-way: what was swept is not there any more, and what is not there is not swept.
+    A sweep moves an account's whole balance under its lock. So it can be repeated at any time: two
+    sweeps at once, or one after a kill, move no money twice.
     """
     treasury = identify_now(names=[TREASURY]).merchant(TREASURY)
     if treasury is None:

@@ -1,4 +1,7 @@
-"""Giving back the money of holds whose time ran out, in batches, safely from several processes at once."""
+"""Hold expiry: sweeps that give back the money of holds whose time ran out.
+
+Several processes may sweep at once.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ from transfers.selectors.holds import due_holds, unreadable_due_holds
 log = structlog.get_logger(__name__)
 
 SWEEP_SIZE = 200
-"""Holds that one posting releases at most."""
+"""The largest number of holds that one posting releases."""
 
 LOCK_WAIT_S = 1.0
-"""How long a batch waits for accounts that somebody else has locked: longer than another sweep's batch, which is such a somebody."""
+"""How long a batch waits for accounts that are locked: longer than another sweep's batch takes."""
 
 _NOTHING = Answer(200, b"")
 _DETAILS = Details(principal="expiry")
@@ -28,7 +31,7 @@ _DETAILS = Details(principal="expiry")
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What became of one batch of holds: how many were due, how many were released here, how many could not be."""
+    """The numbers of one batch of holds: due, released by this sweep, and failed."""
 
     due: int
     released: int
@@ -36,10 +39,10 @@ class Sweep:
 
 
 def _release(terms: list[HoldTerms]) -> Sweep:
-    """Release each in its own right: one posting for all, and if one fails, it fails alone.
+    """Release holds in one posting. If one fails, it fails alone.
 
-    Two processes that sweep the same hold meet at its accounts' locks: the second finds it expired and leaves it. A hold whose accounts
-    somebody else has locked for longer is left for the next sweep.
+    Two processes that sweep the same hold meet at its accounts' locks: the second one finds the
+    hold expired and leaves it. The next sweep releases a hold whose accounts are locked for longer.
     """
     jobs = [Job([Item(ExpireHold(term, _DETAILS), lambda _outcome: _NOTHING)]) for term in terms]
     outcomes = submit_all_now(jobs, wait_s=LOCK_WAIT_S)
@@ -59,10 +62,10 @@ def _release(terms: list[HoldTerms]) -> Sweep:
 
 
 def sweep_due_holds() -> Iterator[Sweep]:
-    """Go once through all holds that are due, longest overdue first, a batch at a time. Synchronous.
+    """Release all due holds, the longest overdue first, batch by batch. Synchronous.
 
-    A hold that cannot be released is passed over, so that those behind it do not wait for it; the next round tries it again. One whose
-    amounts are no numbers is named in the log, and counts as failed.
+    A sweep passes over a hold that cannot be released, so that no other hold waits for it; the next
+    sweep tries it again. A hold whose amounts are no numbers is logged, and counts as failed.
     """
     after = None
     while terms := due_holds(after=after, limit=SWEEP_SIZE):

@@ -1,4 +1,4 @@
-"""Holds: placing, capturing and voiding them."""
+"""Holds: to place, capture and void them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ async def place_hold(request: HoldRequest, *, actor: Actor, key: Key | None, ren
 
 
 def build_hold(request: HoldRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> Command:
-    """Return the command of a hold request. Raises ``SameAccount``, ``UnknownCurrency`` and ``ValidationFailed``."""
+    """Return the command of a hold request.
+
+    Raises ``SameAccount``, ``UnknownCurrency`` and ``ValidationFailed``.
+    """
     if fold(request.from_merchant) == fold(request.to_merchant):
         raise SameAccount
     in_currency = required_currency(request.currency, currency)
@@ -53,7 +56,10 @@ def build_hold(request: HoldRequest, identities: Identities, currency: Currency 
 
 
 async def capture_hold(hold_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Pay out of a hold: all of it, or an amount; the rest is released. Raises ``PermissionDenied`` for who is not to receive it."""
+    """Pay out of a hold: all of it, or an amount. The rest is released.
+
+    Raises ``PermissionDenied`` for the payer.
+    """
     terms = authorization.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
     if terms is None:
         return await submit_one(Refuse(HoldNotFound(hold_id)), key, render)
@@ -62,6 +68,9 @@ async def capture_hold(hold_id: UUID, amount: AmountInput, details: Details, *, 
 
 
 async def void_hold(hold_id: UUID, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Give a hold's money back. Raises ``PermissionDenied`` for the payer: what it can take back at will would be no promise."""
+    """Give the money of a hold back.
+
+    Raises ``PermissionDenied`` for the payer: a hold that its payer could end would be no promise.
+    """
     terms = authorization.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
     return await submit_one(Refuse(HoldNotFound(hold_id)) if terms is None else VoidHold(terms, details), key, render)

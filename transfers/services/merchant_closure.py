@@ -1,4 +1,4 @@
-"""Closing what is empty."""
+"""Merchant closure: a merchant is closed when all its accounts are empty."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from transfers.selectors import get_balances
 
 
 def close_merchant(merchant_id: UUID) -> bool:
-    """Close a merchant that holds nothing, owes nothing and awaits nothing; return whether it was open.
+    """Close a merchant, and return whether it was open.
 
-    Raises ``AccountNotEmpty`` while it has money (spendable, held or overdrawn) in any currency, or is a party of an open hold, and
-    ``AccountBusy`` as a freeze does.
+    Raises ``AccountNotEmpty`` while the merchant has or owes money in any currency, or is a party
+    of an open hold. Raises ``AccountBusy`` as a freeze does.
     """
     with state_change():
-        # The locks first: what is empty under them stays empty until the state is written.
+        # The locks come first: an account that is empty under them stays empty until the end.
         merchant = lock_merchant(merchant_id)
         lock_accounts(merchant_id)
         check_closable(merchant)

@@ -1,6 +1,7 @@
-"""What operators change by the API: with a reason that is kept, once however often it is asked, and under a key if there is one.
+"""Operators' actions by the API: states of merchants and wallets, and overdraft limits.
 
-Synchronous, for reader threads: doing one of these twice is the same as doing it once.
+Each action has a reason, which is kept, and may have an idempotency key. An action that is repeated
+changes nothing more. Synchronous, for reader threads.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ from transfers.posting.synchronous import answer_once
 from transfers.services.merchant_closure import close_merchant
 
 Changed = tuple[Merchant | Account, str, bool]
-"""What an action was about, what it did in words, and whether it changed anything."""
+"""The object of an action, the action in words, and whether it changed anything."""
 
 Change = Callable[[], Changed]
 
 
 class Request(Struct, frozen=True):
-    """Who asks, why, under which key, and how the answer is written: that of a refusal, or the thing as it is now."""
+    """An operator's request: the caller, the reason, the key, and how the answer is written.
+
+    ``render`` writes a refusal, or for None the object as it is now.
+    """
 
     actor: Actor
     reason: str
@@ -40,9 +44,9 @@ class Request(Struct, frozen=True):
 
 
 def perform(change: Change, request: Request) -> Result:
-    """Do a change, keep its reason if it changed anything, and answer with what is there now.
+    """Make a change, keep its reason if anything changed, and answer with the object as it is now.
 
-    A refusal is stored under the key, as every other. Raises ``ValidationFailed``, ``PermissionDenied`` and what ``answer_once`` does.
+    The key stores a refusal too. Raises ``ValidationFailed`` and all that ``answer_once`` does.
     """
     with state_change():
         return answer_once(request.key, lambda: request.render(_changed(change, request)))
@@ -60,7 +64,10 @@ def _changed(change: Change, request: Request) -> Refusal | None:
 
 
 def merchant_change(name: str, merchant: MerchantIdentity | None, status: Status, what: str) -> Change:
-    """Return what freezes, unfreezes or closes a merchant. Raises ``MerchantNotFound`` when it is done."""
+    """Return the change that freezes, unfreezes or closes a merchant.
+
+    The change raises ``MerchantNotFound`` for None.
+    """
 
     def change() -> Changed:
         if merchant is None:
@@ -72,7 +79,7 @@ def merchant_change(name: str, merchant: MerchantIdentity | None, status: Status
 
 
 def account_change(account_id: UUID, status: Status, what: str) -> Change:
-    """Return what freezes or unfreezes a wallet. Raises ``AccountNotFound`` when it is done."""
+    """Return the change that freezes or unfreezes a wallet. It may raise ``AccountNotFound``."""
 
     def change() -> Changed:
         account = _wallet(account_id)
@@ -82,7 +89,10 @@ def account_change(account_id: UUID, status: Status, what: str) -> Change:
 
 
 def overdraft_change(account_id: UUID, limit: str | None, limit_minor: int | None) -> Change:
-    """Return what sets a wallet's overdraft limit, given in one of two spellings. Raises ``AccountNotFound`` when it is done."""
+    """Return the change that sets a wallet's overdraft limit, in major units or in minor units.
+
+    The change may raise ``AccountNotFound`` and ``ValidationFailed``.
+    """
 
     def change() -> Changed:
         account = _wallet(account_id)
@@ -93,7 +103,10 @@ def overdraft_change(account_id: UUID, limit: str | None, limit_minor: int | Non
 
 
 def check_limit(limit: str | None, limit_minor: int | None) -> None:
-    """Raise ``ValidationFailed`` for what is no limit in any currency: both spellings, neither, or a number out of range."""
+    """Check the two spellings of a limit without its currency.
+
+    Raises ``ValidationFailed`` for both spellings, for neither, and for a number out of range.
+    """
     if (limit is None) == (limit_minor is None):
         detail = 'send either "overdraft_limit" (a string in major units) or "overdraft_limit_minor" (an integer)'
         raise ValidationFailed([FieldError("overdraft_limit", "required" if limit is None else "conflict", detail)])
@@ -102,7 +115,7 @@ def check_limit(limit: str | None, limit_minor: int | None) -> None:
 
 
 def _limit_minor(account: Account, limit: str | None, limit_minor: int | None) -> int:
-    """Return a limit in minor units; zero takes it away. Raises ``ValidationFailed``."""
+    """Return a limit in minor units; zero removes it. Raises ``ValidationFailed``."""
     if limit_minor is not None or limit is None:
         return limit_minor or 0
     try:

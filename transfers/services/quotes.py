@@ -19,7 +19,7 @@ from transfers.services.transfers import TransferRequest, transfer_command
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a transfer would cost now, in minor units."""
+    """The cost of a transfer now, in minor units."""
 
     currency: Currency
     amount_minor: int
@@ -30,9 +30,10 @@ class Quote:
 
 
 async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
-    """Return what this transfer would cost by the schedule in force; moves nothing.
+    """Return the cost of a transfer by the schedule in force. No money moves.
 
-    Raises what the transfer would, but for funds and the state of the accounts, which may change before it is made.
+    Raises the refusals of the transfer itself, except those for funds and for the state of the
+    accounts: both may change before the transfer is made.
     """
     command = await transfer_command(request, actor)
     if isinstance(command, Refuse):

@@ -1,4 +1,4 @@
-"""Registering merchants and opening accounts."""
+"""Registration: new merchants, and new accounts of merchants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from transfers.posting.jobs import Key, Render, Result
 
 
 class RegistrationRequest(Struct, frozen=True):
-    """Register a merchant. ``initial_balance`` is a decimal string in major units of ``currency``."""
+    """Register a merchant.
+
+    ``initial_balance`` is a decimal string in major units of ``currency``.
+    """
 
     merchant_name: str
     currency: str | None
@@ -31,7 +34,10 @@ class RegistrationRequest(Struct, frozen=True):
 
 
 async def register_merchant(request: RegistrationRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
-    """Register a merchant, with an opening balance if one is asked for, in one transaction. Raises ``PermissionDenied``."""
+    """Register a merchant and post its opening balance, if it has one, in one transaction.
+
+    Raises ``PermissionDenied`` for a merchant, and everything that ``build_registration`` does.
+    """
     actor.require_platform("Registering a merchant")
     currency = await find_currency(request.currency) if request.currency is not None else None
     return await submit_one(build_registration(request, currency), key, render)

@@ -20,9 +20,9 @@ from transfers.services import authorization
 async def reverse_transfer(
     transfer_id: UUID, amount: AmountInput, details: Details, *, refund_fee: bool, actor: Actor, key: Key | None, render: Render
 ) -> Result:
-    """Send the money of a transfer or capture back: all that is not yet reversed, or an amount of it.
+    """Send the money of a transfer or capture back: all that is not yet reversed, or an amount.
 
-    Raises ``PermissionDenied`` for a merchant that did not receive the money, or that would give back the platform's fee.
+    Raises ``PermissionDenied`` for the payer, and for a merchant that would refund the fee.
     """
     original = authorization.original_for(actor, await in_reader(selectors.find_original, transfer_id), refund_fee=refund_fee)
     if original is None:
@@ -33,6 +33,9 @@ async def reverse_transfer(
 
 
 def operator_reversal(original: Original, amount_minor: int | None, details: Details, *, refund_fee: bool) -> ReverseTransfer:
-    """Return the command of an operator's reversal; without an amount all that is left goes back. Synchronous."""
+    """Return the command of an operator's reversal. Synchronous.
+
+    Without an amount, all that is not yet reversed goes back.
+    """
     treasury = identify_now(names=[TREASURY]).merchant(TREASURY) if refund_fee else None
     return ReverseTransfer(original, amount_minor, refund_fee, treasury, details)

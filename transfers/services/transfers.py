@@ -1,9 +1,11 @@
 """Transfers between merchants.
 
-A builder turns a request into a command: names become identities, amounts become minor units. It raises ``InvalidRequest`` for
-a fault of the request itself: nothing is stored under its key. A fault that depends on stored things which callers can change
-(an unknown merchant, say) becomes a ``Refuse`` command, so that its key gives the same answer for good. A source that the caller
-may not debit is treated as one that does not exist, in the answer, in the order of checks and under the key.
+A builder turns a request into a command: names become identities, amounts become minor units. It
+raises ``InvalidRequest`` for a fault of the request itself: nothing is stored under its key. A
+fault that depends on stored things (an unknown merchant, say) becomes a ``Refuse`` command, so that
+the key gives the same answer for good, though callers may change those things. A source that the
+caller may not debit is treated as one that does not exist: in the answer, in the order of checks,
+under the key.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from transfers.posting.jobs import Key, Render, Result
 
 
 class TransferRequest(Struct, frozen=True):
-    """Move money between two merchants (by name, with a currency) or two wallets (by id); one addressing or the other."""
+    """Move money between two merchants or between two wallets.
+
+    Merchants are given by name, with a currency; wallets are given by id.
+    """
 
     amount: AmountInput
     details: Details
@@ -47,7 +52,8 @@ class TransferRequest(Struct, frozen=True):
 async def execute_transfer(request: TransferRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
     """Move money from one merchant to another with the fee that applies.
 
-    Raises ``ValidationFailed``, ``SameAccount``, ``UnknownCurrency`` (nothing stored); all other refusals come as the result.
+    Raises ``ValidationFailed``, ``SameAccount`` and ``UnknownCurrency``, and stores none of them.
+    All other refusals are results.
     """
     return await submit_one(await transfer_command(request, actor), key, render)
 
@@ -61,7 +67,10 @@ async def transfer_command(request: TransferRequest, actor: Actor) -> TransferFu
 
 
 def check_addressing(request: TransferRequest) -> None:
-    """Raise ``ValidationFailed`` unless the request names two merchants and a currency, or two accounts; ``SameAccount`` if equal."""
+    """Check that a request names two merchants and a currency, or two accounts.
+
+    Raises ``ValidationFailed`` if it does not, and ``SameAccount`` if both are the same.
+    """
     if request.from_merchant and request.to_merchant and request.currency and not (request.source_account_id or request.dest_account_id):
         if fold(request.from_merchant) == fold(request.to_merchant):
             raise SameAccount
@@ -80,7 +89,10 @@ def check_addressing(request: TransferRequest) -> None:
 
 
 def build_transfer(request: TransferRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> TransferFunds | Refuse:
-    """Return the command of a transfer request whose addressing was checked. ``currency`` is that of ``request.currency``, if any."""
+    """Return the command of a request that passed ``check_addressing``.
+
+    ``currency`` is that of ``request.currency``, if the request has one.
+    """
     if request.source_account_id is not None and request.dest_account_id is not None:
         return _between_accounts(request, (request.source_account_id, request.dest_account_id), identities, actor)
     in_currency = required_currency(request.currency or "", currency)
