@@ -1,4 +1,4 @@
-"""People and what they did: users and roles in the admin's own looks, and the record of changes, which nobody edits."""
+"""Users, roles and the record of changes in the admin; the record is read-only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    """Users and the roles they have."""
+    """Users and their roles."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -32,7 +32,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     list_display = ("username", "is_staff", "is_superuser", "is_active", "last_login")
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Nobody: with a user the record of what they did would go. Who leaves is made inactive."""
+        """Users are made inactive, not deleted: the record of their changes would go with them."""
         del request, obj
         return False
 
@@ -46,7 +46,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin):
-    """Every change that was made in the admin: who, when, to what, what and why."""
+    """Every change that an operator made: who, when, to what, what and why."""
 
     list_display = ("action_time", "user", "content_type", "link", "message")
     list_filter = ("content_type",)
@@ -71,5 +71,5 @@ class LogEntryAdmin(ReadOnlyAdmin):
 
     @display(description="What was done, and why")
     def message(self, obj: LogEntry) -> str:
-        """In words."""
+        """The change in words, with its reason."""
         return obj.get_change_message() or obj.get_action_flag_display()

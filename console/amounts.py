@@ -1,11 +1,14 @@
-"""Amounts as people read them in the admin: grouped, exact, without eighteen zeros."""
+"""Amounts as the admin shows them: exact, in groups of thousands, without needless zeros."""
 
 from __future__ import annotations
 
 from ledger_project.kernel.money import Currency, format_minor
 
 KEPT_DECIMALS = 8
-"""Decimals that are always shown (as far as the currency has them); further ones only where they are not zero."""
+"""Decimals that are always shown, if the currency has them.
+
+Further ones are shown if they are not zero.
+"""
 
 
 def shown_number(amount_minor: int, currency: Currency) -> str:
@@ -21,7 +24,7 @@ def shown(amount_minor: int, currency: Currency) -> str:
 
 
 def shown_short(amount_minor: int, currency: Currency) -> str:
-    """Return an amount for a headline: at most so many decimals, cut off towards zero; the exact one belongs beside it."""
+    """Return an amount for a headline: further decimals are cut off, so show the exact one too."""
     whole, point, fraction = shown_number(amount_minor, currency).partition(".")
     fraction = fraction[:KEPT_DECIMALS]
     if currency.exponent > 3:

@@ -1,4 +1,4 @@
-"""Small charts as inline SVG: drawn here, so that a page needs no script and asks nobody outside for anything."""
+"""Small charts as inline SVG: they need no script, and the page loads nothing for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 300, 64
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One day's bar: where it stands, how high it is, and what is said when it is pointed at."""
+    """The bar of one day: its place, its height, and the title that the pointer shows."""
 
     x: str
     y: str
@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    """A chart of days: columns for what happened in each, or a line (with the area below it) for what there was at its end."""
+    """A chart of days: columns for sums of a day, or a line for values at the end of each day."""
 
     title: str
     figure: str
@@ -34,7 +34,7 @@ class Sparkline:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row of a breakdown: a label, its figures in words, and its share of the largest in percent."""
+    """One row of a breakdown: a label, its figures, and its share of the largest in percent."""
 
     label: str
     figures: Sequence[str]
@@ -43,12 +43,12 @@ class Bar:
 
 
 def column_chart(values: Sequence[int], titles: Sequence[str]) -> list[Column]:
-    """Return one column a value; negative ones (more was given back than earned) have none."""
+    """Return a column for each value; that of a negative value has no height."""
     top = max([*values, 1])
     slot = WIDTH / max(1, len(values))
     columns = []
     for position, (value, title) in enumerate(zip(values, titles, strict=True)):
-        # Whole arithmetic first: amounts may be far beyond what a float holds.
+        # Whole numbers first: an amount may be larger than a float can hold.
         share = max(0, value) * 10_000 // top / 10_000
         height = max(share * (HEIGHT - 4), 1.0 if value > 0 else 0.0)
         columns.append(Column(f"{position * slot:.2f}", f"{HEIGHT - height:.2f}", f"{slot * 0.78:.2f}", f"{height:.2f}", title))
@@ -56,8 +56,8 @@ def column_chart(values: Sequence[int], titles: Sequence[str]) -> list[Column]:
 
 
 def line_chart(values: Sequence[int]) -> tuple[str, str]:
-    """Return the points of a line, and of the area below it."""
-    # Between the lowest and the highest: what changes is what one wants to see, and the figures stand beside it.
+    """Return the points of a line, and those of the area below it."""
+    # From the lowest value to the highest, so that small changes can be seen.
     low, high = min(values), max(values)
     low, high = (low, high) if low < high else (low - 1, high + 1)
     step = WIDTH / max(1, len(values) - 1)
@@ -70,5 +70,5 @@ def line_chart(values: Sequence[int]) -> tuple[str, str]:
 
 
 def percent_of(value: int, top: int) -> float:
-    """Return a share in percent; something is never nothing."""
+    """Return a share in percent; the share of a value above zero is at least 1."""
     return 0.0 if value <= 0 or top <= 0 else max(1.0, value * 1000 // top / 10)

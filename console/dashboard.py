@@ -1,4 +1,4 @@
-"""The front page of the admin: what an operator wants to know in the morning, of one currency over some days."""
+"""The front page of the admin: figures of one currency over some days."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ PERIODS = (7, 30, 90, 365)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One headline: a title, its figure (``exact`` when pointed at), and a line below. ``tone`` is good, bad or none."""
+    """One headline: a title, its figure, and a note below.
+
+    The pointer shows the ``exact`` figure; ``tone`` is good, bad or empty.
+    """
 
     title: str
     figure: str
@@ -153,7 +156,7 @@ def _periods(summary: Summary) -> list[Cell]:
 
 
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Return the index page's context with the dashboard in it, for those who may see figures."""
+    """Add the dashboard to the context of the index page, for users who may see figures."""
     context["title"] = "Dashboard"
     if not request.user.has_perm(OPERATOR_PERMISSION):
         return context

@@ -1,4 +1,4 @@
-"""One search box for everything that has an id or a name: paste what you have, land where it is."""
+"""One search box for everything that has an id, a key, a reference or a name."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from merchants.models import Account, Merchant
 from transfers.models import Hold, IdempotencyRecord, Transfer
 
 MOST = 10
-"""Merchants that one search shows at most; the list of merchants shows all."""
+"""The most merchants that one search shows; the list of merchants shows all."""
 
 _IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule, IdempotencyRecord)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something that was found: what it is, how it is called, and its page."""
+    """Something that was found: its kind, its name and its page."""
 
     what: str
     name: str
@@ -41,9 +41,10 @@ def _may_see(request: HttpRequest, model: type[Model]) -> bool:
 
 
 def find_anything(request: HttpRequest, text: str) -> list[Found]:
-    """Return what has this id, external reference, idempotency key or (part of a) merchant's name, of what the user may see.
+    """Return everything that the text names, of what the user may see.
 
-    Each is one look-up in an index, but for parts of names, which read the merchants.
+    The text is an id, an external reference, an idempotency key, or a merchant's name or part of
+    it. Each is one look-up in an index; for a part of a name the merchants are read.
     """
     text = text.strip()
     if not text or "\x00" in text:
@@ -69,13 +70,16 @@ def _by_words(request: HttpRequest, text: str) -> list[Found]:
 
 
 def search_command(request: HttpRequest, _lowered: str) -> list[SearchResult]:
-    """Unfold's search box, on every page. It hands over the text in lower case; references and keys need it as it was typed."""
+    """Answer unfold's search box, which is on every page.
+
+    Unfold passes the text in lower case; references and keys need it as it was typed.
+    """
     found = find_anything(request, request.GET.get("s", ""))
     return [SearchResult(title=row.name, description=row.what, link=row.url, icon="search") for row in found]
 
 
 def find_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """Go to the only thing that was found, or list what was."""
+    """Go to the only thing that was found, or list all that were."""
     text = request.GET.get("q", "")
     found = find_anything(request, text)
     if len(found) == 1:

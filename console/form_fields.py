@@ -1,4 +1,4 @@
-"""What operators type, read strictly: nothing is stripped, cut off or guessed, and whatever cannot be meant is said on the page."""
+"""Form fields that read strictly: they strip, cut off and guess nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,37})(?:\.[0-9]{1,38})?", re.ASCII)
 
 
 class _StrictField(forms.CharField):
-    """A text that is a value as it stands or none; an optional one may be empty."""
+    """A text that is a value exactly as it stands; an optional one may be empty."""
 
     def __init__(self, *, read: Callable[[str], Any], expected: str, **options: Any) -> None:
         super().__init__(strip=False, **options)
@@ -45,13 +45,16 @@ def whole_number_field(**options: Any) -> forms.Field:
 
 
 def decimal_field(read: Callable[[str], Any], **options: Any) -> forms.Field:
-    """Return a field for a decimal number that is not negative, in plain digits; ``read`` makes the value of its text."""
+    """Return a field for a decimal number from zero up; ``read`` makes a value of its text."""
     expected = "A decimal number is expected, as in 0.01: digits and at most one point."
     return _StrictField(read=lambda text: read(_matched(_DECIMAL, text)), expected=expected, max_length=64, **options)
 
 
 class JsonField(forms.CharField):
-    """A JSON value, without what readers of JSON pass over: a member twice, NaN, and numbers that no program agrees on."""
+    """A JSON value.
+
+    Refuses a member that stands there twice, NaN and infinities, and very long numbers.
+    """
 
     def clean(self, value: Any) -> Any:
         """Return the value, None for an empty text. Raises ``ValidationError``."""
@@ -62,7 +65,7 @@ class JsonField(forms.CharField):
             raise ValidationError(f"This is no JSON that can be used: {error}.", code="invalid") from None
 
     def prepare_value(self, value: Any) -> Any:
-        """Show a value as it is written."""
+        """Return a value as JSON text."""
         return value if value is None or isinstance(value, str) else json.dumps(value)
 
 

@@ -1,4 +1,7 @@
-"""How the admin is laid out: unfold's settings. Read by settings.py, so nothing here may need an app that is loaded."""
+"""The layout of the admin: unfold's settings.
+
+settings.py reads this module, so it must not need a loaded app.
+"""
 
 from __future__ import annotations
 

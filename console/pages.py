@@ -1,4 +1,4 @@
-"""What the admin pages of a ledger have in common: nothing is edited in place, figures stand in panels, and every change has a reason."""
+"""The base of the admin's pages: they show an object with its panels and edit nothing in place."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from console.panels import Cell, Panel
 from merchants.selectors import known_currency
 
 REACHED = 10_000
-"""Rows of a list that can be paged through."""
+"""Number of rows of a list that can be paged through."""
 
 
 def object_link(page: str, object_id: object, text: str) -> str:
-    """Return a link to the page of an object; ``page`` is its app and model, as in ``merchants_merchant``."""
+    """Return a link to the page of an object.
+
+    ``page`` is its app and model, as in ``merchants_merchant``.
+    """
     return format_html('<a href="{}">{}</a>', reverse(f"admin:{page}_change", args=[object_id]), text)
 
 
@@ -38,21 +41,24 @@ def amount_column(name: str, description: str) -> Callable[[Any, Any], str]:
 
 
 class NewestPaginator(Paginator):
-    """Pages through the newest rows, ten thousand at most: counting all, or skipping millions to show the last page, reads them all.
+    """Pages through the newest rows, ten thousand at most; search and filters find older ones.
 
-    Whatever is older is found by search and filters.
+    PostgreSQL would read every row to count them all, or to skip millions for the last page.
     """
 
     @cached_property
     def count(self) -> int:
-        """How many rows can be paged through."""
+        """The number of rows that can be paged through."""
         rows: Any = self.object_list
         count: int = rows.order_by()[:REACHED].count()
         return count
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """An admin that shows and never writes: no add, change or delete for anybody, by page, action or crafted request."""
+    """An admin that only shows.
+
+    No user can add, change or delete here: not by a page, an action or a crafted request.
+    """
 
     actions = None
     show_full_result_count = False
@@ -81,7 +87,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return []
 
     def possible_actions(self, obj: Any) -> Collection[str] | None:
-        """Return the names of the actions that an object's state allows; None is all of them. Those that make no sense are not offered."""
+        """Return the names of the actions that an object's state allows; None stands for all."""
         del obj
         return None
 
@@ -93,7 +99,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return [action for action in offered if possible is None or action.method.__name__ in possible]
 
     def wanted_object(self, request: HttpRequest, object_id: str) -> Any:
-        """Return the object that an action is about. Raises ``Http404``, also for what is no id."""
+        """Return the object of an action. Raises ``Http404``, also for a text that is not an id."""
         obj = self.get_object(request, object_id)
         if obj is None:
             raise Http404
@@ -112,7 +118,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 def history_panel(obj: Model) -> list[Panel]:
-    """Return the panel of what operators did to an object, if they did anything."""
+    """Return the panel of the changes that operators made to an object, if there are any."""
     entries = LogEntry.objects.filter(object_id=str(obj.pk), content_type__model=obj._meta.model_name).select_related("user")[:20]
     rows = [[Cell(f"{e.action_time:%Y-%m-%d %H:%M:%S}"), Cell(e.user.get_username()), Cell(e.get_change_message())] for e in entries]
     return [Panel("What operators did", ("When (UTC)", "Who", "What and why"), rows)] if rows else []

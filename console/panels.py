@@ -1,4 +1,4 @@
-"""Lines of the journal as rows of admin panels."""
+"""Panels: tables below an object on its page, made from balances, holds and entries."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PAGE = 50
 RECENT = 20
 
 _HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Memo")
-# The money before the words: on a narrow screen the rest is reached by scrolling.
+# The amounts come first: a narrow screen shows the left columns.
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One figure or word of a panel, perhaps a link."""
+    """One figure or word of a panel; a link if it has a ``url``."""
 
     text: str
     url: str | None = None
@@ -41,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A field by which a panel's rows are narrowed: ``kind`` is the input's type, or "select" with its options."""
+    """A field that narrows the rows of a panel; ``kind`` is the type of the input, or "select"."""
 
     name: str
     label: str
@@ -70,7 +70,7 @@ class Panel:
 
 
 def entry_row(line: StoredEntry) -> list[Cell]:
-    """Return a line: when, what (linked to its transfer), with whom, how much, and what there was after it."""
+    """Return an entry as a row of a statement, linked to its transfer."""
     sign = "" if line.direction == "CREDIT" else "-"
     return [
         Cell(f"{line.created_at:%Y-%m-%d %H:%M:%S}"),
@@ -84,7 +84,7 @@ def entry_row(line: StoredEntry) -> list[Cell]:
 
 @dataclass(frozen=True, slots=True)
 class StatementFilters:
-    """What a statement is narrowed to: days (UTC, both included) and a type of entry."""
+    """The part of a statement that is shown: days (UTC, both included) and a type of entry."""
 
     first: date | None
     last: date | None
@@ -92,17 +92,17 @@ class StatementFilters:
 
     @classmethod
     def of(cls, request: HttpRequest) -> StatementFilters:
-        """Read them from the page's address; what makes no sense is left out."""
+        """Read the filters from the address of the page; a value that is not valid is left out."""
         wanted = request.GET.get("type", "")
         return cls(day_of(request.GET.get("from")), day_of(request.GET.get("to")), wanted if wanted in set(EntryType) else "")
 
     def period(self, account: Account) -> Period:
-        """Return the part of the account's chain."""
+        """Return the days as a period of the account."""
         end = None if self.last is None else _midnight(self.last + timedelta(days=1))
         return get_period(account, start=None if self.first is None else _midnight(self.first), end=end)
 
     def query(self, **more: object) -> str:
-        """Return them as the query of an address."""
+        """Return the filters as the query of an address."""
         values = {"from": self.first or "", "to": self.last or "", "type": self.entry_type, **more}
         return urlencode({name: value for name, value in values.items() if value != ""})
 
@@ -112,7 +112,7 @@ def _midnight(day: date) -> datetime:
 
 
 def statement_panel(request: HttpRequest, account: Account) -> Panel:
-    """Return one page of an account's statement, newest first: filters, the running balance, the older page, and the export of it all."""
+    """Return one page of an account's statement, newest first, with its filters and its export."""
     filters = StatementFilters.of(request)
     text = request.GET.get("before", "")
     before = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
@@ -135,7 +135,7 @@ def statement_panel(request: HttpRequest, account: Account) -> Panel:
 
 
 def balances_panel(merchant: Merchant) -> Panel:
-    """Return what a merchant has, a row a currency."""
+    """Return the balances of a merchant, one row for each currency."""
     _, balances = get_balances(merchant.id, currency=None, at=None)
     rows = [
         [
@@ -150,7 +150,7 @@ def balances_panel(merchant: Merchant) -> Panel:
 
 
 def movements_panel(merchant: Merchant) -> Panel:
-    """Return the newest lines of all wallets of a merchant."""
+    """Return the newest entries of all wallets of a merchant."""
     found = [
         line
         for account in Account.objects.filter(merchant=merchant, kind=AccountKind.WALLET).select_related("merchant")
@@ -161,7 +161,7 @@ def movements_panel(merchant: Merchant) -> Panel:
 
 
 def open_holds_panel(merchant: Merchant) -> list[Panel]:
-    """Return the newest open holds that a merchant pays, if there are any."""
+    """Return the newest open holds that a merchant pays, if it has any."""
     holds = Hold.objects.filter(source_merchant=merchant, status=HoldStatus.OPEN).select_related("target_merchant")[:RECENT]
     rows = [
         [
@@ -176,7 +176,7 @@ def open_holds_panel(merchant: Merchant) -> list[Panel]:
 
 
 def entries_panel(transfer_id: UUID) -> Panel:
-    """Return all entries of a transfer, with whose account each is in."""
+    """Return all entries of a transfer, each with the account that it is in."""
     found = get_transfer(transfer_id)
     entries = found[1] if found else []
     accounts = Account.objects.select_related("merchant").in_bulk({entry.account_id for entry in entries})

@@ -1,4 +1,4 @@
-"""Operators' postings: through the engine like everybody's, under a key of their own, with who and why in the journal."""
+"""Postings of operators: once for each form, with the operator and the reason in the journal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from transfers.posting.synchronous import post_or_forget
 
 
 class FormCarriedOut(LedgerError):
-    """The form was carried out before with another content; nothing happens now."""
+    """The form was carried out before with other content; nothing happens now."""
 
     code = "form_carried_out"
     title = "Nothing was done"
@@ -29,11 +29,12 @@ class FormCarriedOut(LedgerError):
 def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) -> tuple[UUID, bool]:
     """Post an operator's command, once for each form that was shown.
 
-    The form's token is the idempotency key, all else that was filled in its fingerprint. So the same form with the same content (a
-    double click) is posted once, and another content under a token that was used is refused. What the ledger refuses leaves the key
-    free: nothing moved, so the form can be corrected and sent again.
+    The token of the form is the idempotency key; the other values make its fingerprint. So a double
+    click posts once, and other content under a used token is refused. A refusal of the ledger
+    leaves the key free: the operator can correct the form and send it again.
 
-    Returns the id of the transfer, and whether it was posted before. Raises ``FormCarriedOut``, and what the ledger refuses.
+    Returns the id of the transfer, and whether it was posted before. Raises ``FormCarriedOut``, and
+    the refusals of the ledger.
     """
     content = {name: value for name, value in values.items() if name != "token"}
     fingerprint = hashlib.sha256(dumps([request.user.pk, request.path, content])).digest()
@@ -54,5 +55,5 @@ def _carried_out(key: Key) -> FormCarriedOut:
 
 
 def details_for(request: HttpRequest, reason: str) -> Details:
-    """Return what the journal keeps of an operator's posting: the reason, who, and the request."""
+    """Return what the journal keeps of an operator's posting: reason, operator and request."""
     return Details(memo=reason, principal=f"admin:{request.user.pk}", request_id=getattr(request, "id", "") or str(new_id()))

@@ -1,4 +1,4 @@
-"""Questions that an operator answers before a change: a reason, what will happen, and its record."""
+"""Questions before a change: the page asks an operator for a reason and a confirmation."""
 
 from __future__ import annotations
 
@@ -22,22 +22,13 @@ from ledger_project.kernel.errors import LedgerError
 from people.operator_log import keep_change
 
 
-def record(request: HttpRequest, obj: Model, what: str, reason: str) -> None:
-    """Keep who did what to an object, when, and why."""
-    keep_change(obj, what, reason, user_id=request.user.pk or 0)
-
-
-def is_recorded(request: HttpRequest, obj: Model, what: str, reason: str) -> bool:
-    """Whether this very change by this user is kept already."""
-    return _kept(request, obj).filter(change_message=f"{what}: {reason}").exists()
-
-
-def _kept(request: HttpRequest, obj: Model) -> QuerySet[LogEntry]:
+def _changes(request: HttpRequest, obj: Model) -> QuerySet[LogEntry]:
+    """Return the recorded changes of this user to an object."""
     return LogEntry.objects.filter(user_id=request.user.pk or 0, object_id=str(obj.pk), content_type__model=obj._meta.model_name)
 
 
 class ReasonForm(forms.Form):
-    """A reason, and a token that makes a double click one change."""
+    """A reason, and the token by which a form that is sent twice is known."""
 
     reason = forms.CharField(max_length=400, widget=UnfoldAdminTextInputWidget(), help_text="Kept with the change, for good.")
     token = forms.CharField(widget=forms.HiddenInput, max_length=64)
@@ -45,7 +36,10 @@ class ReasonForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a confirmed change did, in words; ``is_repeat`` where the same form was sent before and nothing happened now."""
+    """What a confirmed change did, in words.
+
+    ``is_repeat`` says that the same form was sent before, and that nothing happened now.
+    """
 
     what: str
     is_repeat: bool = False
@@ -53,14 +47,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What an operator is asked before a change: its title, what will happen, and what does it with the form's values.
+    """A change that an operator is asked to confirm.
 
-    ``is_posting`` where the posting engine does it, in transactions of its own, with the operator and the reason in the journal; all
-    else is stored together with its record, or not at all.
-
-    ``understood`` says in words what the values of a form would do, for questions whose answer has amounts: it is shown before anything
-    is done. It is given what is valid so far; the reason may be missing. ``did`` is how the record of the change begins: by it a form that
-    is sent again is known where the state, and no key, keeps the change from being made twice.
+    - ``perform`` makes the change with the values of the form.
+    - ``is_posting``: the posting engine makes the change, in transactions of its own. The journal
+      keeps the operator and the reason. Every other change is stored in one transaction with its
+      record.
+    - ``understood`` says in words what the values of the form would do; the page shows it before
+      the change. It is called with the values that are valid so far: the reason may be missing.
+    - ``did`` is how the record of the change begins. By it a form that is sent again is known where
+      no idempotency key keeps the change from being made twice.
     """
 
     title: str
@@ -75,21 +71,22 @@ class Question:
 def _perform(request: HttpRequest, obj: Model, question: Question, values: dict[str, Any]) -> Done:
     with nullcontext() if question.is_posting else transaction.atomic():
         done = question.perform(values)
-        if not (done.is_repeat and is_recorded(request, obj, done.what, values["reason"])):
-            record(request, obj, done.what, values["reason"])
+        recorded = _changes(request, obj).filter(change_message=f"{done.what}: {values['reason']}")
+        if not (done.is_repeat and recorded.exists()):
+            keep_change(obj, done.what, values["reason"], user_id=request.user.pk or 0)
     return done
 
 
 def _refusal(request: HttpRequest, obj: Model, question: Question, values: dict[str, Any], error: LedgerError) -> str:
-    """Return a refusal in its own words, and where the newest change is this very one, say that the form was sent before."""
-    newest = _kept(request, obj).order_by("-pk").first() if question.did else None
+    """Return a refusal in its own words, and say so if the newest change is that of this form."""
+    newest = _changes(request, obj).order_by("-pk").first() if question.did else None
     kept = "" if newest is None else newest.get_change_message()
     is_repeat = kept.startswith(question.did) and kept.endswith(f": {values['reason']}")
     return f"{error.title} ({error.code}): {error}" + (f" This form was sent before and did it ({kept})." if kept and is_repeat else "")
 
 
 def _understood(question: Question, form: ReasonForm) -> str:
-    """Return what the form's values would do, in words: those that were sent, or those that it begins with."""
+    """Return in words what the values of the form would do: the sent ones, or the initial ones."""
     if question.understood is None:
         return ""
     if not form.is_bound:
@@ -100,9 +97,9 @@ def _understood(question: Question, form: ReasonForm) -> str:
 
 
 def ask(model_admin: ModelAdmin, request: HttpRequest, obj: Model, question: Question, back: str) -> HttpResponse:
-    """Ask for a reason and a confirmation; then do it, record it, and go back.
+    """Ask for a reason and a confirmation; then make the change, record it, and go back.
 
-    A form that is sent by its button "Preview" does nothing. What the ledger refuses is said on the page in its own words.
+    The button "Preview" changes nothing. The page shows a refusal of the ledger in its own words.
     """
     form = question.form(request.POST or None, initial={"token": secrets.token_hex(16)})
     if request.method == "POST" and form.is_valid() and "preview" not in request.POST:

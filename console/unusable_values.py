@@ -1,7 +1,8 @@
-"""Values of a request that no page can use: refused as the caller's mistake, wherever in the admin they stand.
+"""Values of a request that no page of the admin can use: they are answered as the caller's mistake.
 
-Each page reads its own parameters strictly. This is for what all have in common (a NUL, which PostgreSQL stores in no text), and for the
-pages that come with Django and others, which look up what they are given and let the error through.
+Each page reads its own parameters strictly. The middleware is for what all pages have in common (a
+NUL, which PostgreSQL cannot store in a text) and for pages of Django and of other packages: these
+look values up and let the errors through.
 """
 
 from __future__ import annotations
@@ -19,17 +20,22 @@ log = structlog.get_logger(__name__)
 
 
 class UnusableValuesMiddleware(MiddlewareMixin):
-    """Answers 400 for a NUL in path, query or cookies, and 400 or 404 where a view could not do anything with a value."""
+    """Answers 400 for a NUL in path, query or cookies, and 400 or 404 for a value that a view
+    cannot use.
+    """
 
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
-        """Refuse what no column, file or header can hold. Forms say it themselves, beside the field."""
+        """Refuse a NUL outside the body. Forms refuse it themselves, beside the field."""
         texts = [request.path, *request.COOKIES.values(), *request.GET, *(text for _, values in request.GET.lists() for text in values)]
         if any("\x00" in text for text in texts):
             return bad_request(request, BadRequest("A NUL is no character of a text."))
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Answer for a value that a view looked up and that cannot be: it is logged, since the view should have said so itself."""
+        """Answer for a value that a view could not look up.
+
+        It is logged, since the view should have refused the value itself.
+        """
         if isinstance(exception, ObjectDoesNotExist):
             log.warning("admin.nothing_found", path=request.path)
             return not_found(request, Http404())

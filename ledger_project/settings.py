@@ -266,6 +266,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "ledger_project.http.schema.unwrap_descriptions",
         "ledger_project.http.schema.add_summaries",
         "ledger_project.http.schema.declare_refusals",
         "ledger_project.http.security_schema.declare_security",

@@ -1,4 +1,4 @@
-"""Bodies and queries of the merchant calls, and how their answers are described in the schema."""
+"""Bodies, queries and answers of the calls about merchants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class RegistrationBody(serializers.Serializer[Any]):
 
 
 class MerchantChangeBody(serializers.Serializer[Any]):
-    """What is known of a merchant beside its name; members that are left out stay as they are, null takes away."""
+    """What is known of a merchant beside its name; members that are left out stay as they are, null
+    takes away.
+    """
 
     display_name = ShownName(required=False, allow_null=True)
     receipt_email = EmailAddress(required=False, allow_null=True)

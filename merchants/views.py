@@ -1,4 +1,4 @@
-"""``/merchants``: register, look up, balances, accounts. Balances and openings belong to the transfers app; transport may cross."""
+"""``/merchants``: register, look up, change, balances, accounts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ from transfers.views.refusal_codes import OPTIONAL_KEY_CODES
 
 
 async def find_merchant(name: str, *, actor: Actor) -> MerchantIdentity:
-    """Return the merchant of that name. Raises ``MerchantNotFound``, also for one that is not the caller's to see."""
+    """Return the merchant of that name.
+
+    Raises ``MerchantNotFound``, also for a merchant that the caller may not see.
+    """
     merchant = own(actor, (await identify(names=[name])).merchant(name))
     if merchant is None:
         raise MerchantNotFound(name)
@@ -129,7 +132,9 @@ class MerchantView(ApiView):
         responses={200: MerchantJson, **problem_responses(*ALWAYS, "merchant_not_found")},
     )
     async def patch(self, request: HttpRequest, name: str) -> HttpResponse:
-        """Change what is known of a merchant beside its name: members that are left out stay, null takes away."""
+        """Change what is known of a merchant beside its name: members that are left out stay, null
+        takes away.
+        """
         values = validate(MerchantChangeBody, read_body(request))
         actor_of(request).require_platform("Changing a merchant")
         merchant = await find_merchant(name, actor=actor_of(request))

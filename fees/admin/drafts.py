@@ -22,9 +22,10 @@ from merchants.models import Merchant
 
 
 class DraftForm(forms.ModelForm):
-    """A new version. The merchant is named, not picked from a list that may be a million long.
+    """A new version of a schedule.
 
-    ``token`` becomes the version's id, so that a form that is sent twice appends once.
+    The operator types the merchant's name: a list to choose from may have a million merchants.
+    ``token`` becomes the id of the version, so that a form that is sent twice appends once.
     """
 
     token = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -77,13 +78,13 @@ class DraftForm(forms.ModelForm):
             field.choices = [(value, label if value else nothing) for value, label in field.choices]
 
     def clean_token(self) -> UUID:
-        """Have the version's id."""
+        """Take the token as the id of the version."""
         token: UUID = self.cleaned_data["token"] or new_id()
         self.instance.id = token
         return token
 
     def clean_merchant_name(self) -> str:
-        """Find the merchant."""
+        """Find the merchant by its name; empty is everybody."""
         name = self.cleaned_data["merchant_name"].strip()
         if name:
             self.instance.merchant = Merchant.objects.filter(name__iexact=name).first()
@@ -92,11 +93,11 @@ class DraftForm(forms.ModelForm):
         return str(name)
 
     def clean_tiers(self) -> Any:
-        """Nothing is no tiers."""
+        """Return the tiers; none for an empty field."""
         return self.cleaned_data["tiers"] or []
 
     def clean_effective_from(self) -> datetime:
-        """Parse the moment; empty is now."""
+        """Return the moment; now for an empty field."""
         text = self.cleaned_data["effective_from"]
         moment = moment_of(text) if text else database_now()
         if moment is None:
@@ -104,13 +105,13 @@ class DraftForm(forms.ModelForm):
         return moment
 
     def clean(self) -> dict[str, Any]:
-        """Put the version together and check it as the service will."""
+        """Give the version its moment; ``_post_clean`` checks it as the service does."""
         values = super().clean() or {}
         self.instance.effective_from = values.get("effective_from") or database_now()
         return values
 
     def _post_clean(self) -> None:
-        # The service says what is wrong in words; the constraints would only give their names.
+        # The service says in words what is wrong; the constraints only have names.
         self.instance.validate_constraints = lambda exclude=None: None
         super()._post_clean()  # type: ignore[misc]  # private, and not in the stubs
         self.instance.kind = self.instance.kind or None
@@ -123,6 +124,6 @@ class DraftForm(forms.ModelForm):
                     self.add_error(error.field if error.field in self.fields else None, error.detail)
 
     def says_what(self, stored: FeeSchedule) -> bool:
-        """Whether this form says just what a stored version does: a moment that was left empty is not compared."""
+        """Whether the form has the terms of a stored version; an empty moment is not compared."""
         names = [*self.Meta.fields, "merchant_id", *(["effective_from"] if self.data.get("effective_from") else [])]
         return all(getattr(self.instance, name) == getattr(stored, name) for name in names)

@@ -16,11 +16,11 @@ SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")
 
 
 CURRENCY_LESS_SAMPLES = ("USD", "JPY", "KWD", "BTC")
-"""Currencies of 2, 0, 3 and 8 decimals, to show a draft that is for all of them."""
+"""Currencies of 2, 0, 3 and 8 decimals: the samples of a draft for every currency."""
 
 
 def preview_panels(draft: FeeSchedule) -> list[Panel]:
-    """Return what a draft would charge on sample amounts, in its currency or in some of each exponent."""
+    """Return what a draft would charge on sample amounts, in its currency or in the sample ones."""
     codes = [draft.currency_id] if draft.currency_id else list(CURRENCY_LESS_SAMPLES)
     units = {c.code: Unit(c.code, c.exponent) for c in Currency.objects.filter(code__in=codes)}
     rows = []
@@ -42,7 +42,7 @@ def preview_panels(draft: FeeSchedule) -> list[Panel]:
 
 
 def _words(value: object) -> str:
-    """Return a term of a version as one reads it."""
+    """Return a term of a version in words."""
     if value is None or value == []:
         return "—"
     if isinstance(value, datetime):
@@ -51,7 +51,7 @@ def _words(value: object) -> str:
 
 
 def compare_panel(one: FeeSchedule, other: FeeSchedule) -> Panel:
-    """Return two versions side by side; what differs is marked."""
+    """Return two versions side by side, with the differing terms marked."""
     names = ("rate", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers", "rounding", "payer", "effective_from", "note")
     rows = [
         [

@@ -1,4 +1,6 @@
-"""Fee schedules in the admin: append a version, see before saving what it would charge, compare, and never edit."""
+"""Fee schedules in the admin: append a version after a preview, and compare versions; never edit
+one.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from merchants.selectors import known_currency
 
 @admin.register(FeeSchedule)
 class FeeScheduleAdmin(ReadOnlyAdmin):
-    """Schedules: a list with what is in force, a time line for each scope, and a form that appends."""
+    """Schedules: their state, the time line of each scope, and a form that appends a version."""
 
     list_display = ("scope", "version", "state", "rate_percent", "payer", "effective_from", "note")
     list_filter = ("kind", "payer")
@@ -47,24 +49,24 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
 
     @display(description="State", label={"in force": "success", "future": "info", "superseded": "warning"})
     def state(self, obj: FeeSchedule) -> str:
-        """Whether it charges now, later, or no more."""
+        """Return whether the version is in force, future or superseded."""
         return state_of(obj, time_line(obj), database_now())
 
     @display(description="Who pays by it")
     def whom(self, obj: FeeSchedule) -> str:
-        """The merchant, linked."""
+        """Return a link to the merchant, or words for everybody."""
         if obj.merchant is None:
             return "everybody who has no schedule of their own"
         return object_link("merchants_merchant", obj.merchant_id, obj.merchant.name)
 
     @display(description="Currency")
     def in_currency(self, obj: FeeSchedule) -> str:
-        """In words."""
+        """Return the currency, or words for all."""
         return obj.currency_id or "every currency"
 
     @display(description="Kind")
     def for_kind(self, obj: FeeSchedule) -> str:
-        """In words."""
+        """Return the kind, or words for both."""
         return obj.kind or "transfers and captures"
 
     def _money(self, obj: FeeSchedule, minor: int | None) -> str:
@@ -74,22 +76,22 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
 
     @display(description="Flat part")
     def flat(self, obj: FeeSchedule) -> str:
-        """In major units; only schedules of one currency have any."""
+        """Return the flat part; only a schedule of one currency has one."""
         return self._money(obj, obj.flat_minor or None)
 
     @display(description="Minimum")
     def minimum(self, obj: FeeSchedule) -> str:
-        """In major units."""
+        """Return the smallest fee."""
         return self._money(obj, obj.minimum_minor)
 
     @display(description="Maximum")
     def maximum(self, obj: FeeSchedule) -> str:
-        """In major units."""
+        """Return the largest fee."""
         return self._money(obj, obj.maximum_minor)
 
     @display(description="Tiers")
     def tier_terms(self, obj: FeeSchedule) -> str:
-        """Each tier's terms, and how they work together."""
+        """Return the terms of each tier, and the mode of the tiers."""
         if not obj.tiers:
             return "none"
         terms = [
@@ -101,11 +103,11 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
 
     @display(description="Rate")
     def rate_percent(self, obj: FeeSchedule) -> str:
-        """In percent, without zeros that say nothing."""
+        """Return the rate in percent, without needless zeros."""
         return f"{(obj.rate * 100).normalize():f}%" if not obj.tiers else "tiers"
 
     def panels(self, request: HttpRequest, obj: FeeSchedule) -> list[Panel]:
-        """The scope's time line, the comparison that was asked for, and what this version charges."""
+        """Return the time line of the scope, a comparison if asked for, and the samples."""
         versions, now = time_line(obj), database_now()
         here = reverse("admin:fees_feeschedule_change", args=[obj.id])
         rows = [
@@ -126,7 +128,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         return [*panels, *([compare_panel(obj, other)] if other else []), *preview_panels(obj)]
 
     def has_append_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may append versions."""
+        """Whether the user may append versions."""
         return request.user.has_perm("fees.add_feeschedule")
 
     @action(description="Append a version", url_path="append", permissions=["append"])
@@ -140,7 +142,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(f"{reverse('admin:fee_append')}?like={object_id}")
 
     def get_urls(self) -> list[Any]:
-        """Add the form."""
+        """Add the page of the form."""
         return [path("new-version/", self.admin_site.admin_view(self.append_view), name="fee_append"), *super().get_urls()]
 
     def append_view(self, request: HttpRequest) -> HttpResponse:
@@ -167,7 +169,10 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "fees/append.html", context)
 
     def _save(self, request: HttpRequest, form: DraftForm) -> FeeSchedule | None:
-        """Store a version and the record of who did it together, once for each form; None and an error on the form where it cannot be."""
+        """Store a version and its record in one transaction, once for each form.
+
+        Returns None, with an error on the form, if the version cannot be stored.
+        """
         try:
             with transaction.atomic():
                 saved = append_schedule(form.instance, by=User.objects.get(pk=request.user.pk or 0))

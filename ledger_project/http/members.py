@@ -1,8 +1,8 @@
 """Members of bodies, queries and answers for which DRF has no word.
 
-An amount is two members: ``name``, a decimal string in major units, and ``name_minor``, an integer in
-minor units. ``Members`` declares both by one line, and ``amount_members`` writes both. A member that is
-called like a keyword of Python is declared with an underscore at its end: ``from_`` is ``from``.
+An amount is two members: ``name``, a decimal string in major units, and ``name_minor``, an integer
+in minor units. ``Members`` declares both by one line, and ``amount_members`` writes both. A member
+with the name of a Python keyword is declared with an underscore at its end: ``from_`` is ``from``.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def answered_amount(*, required: bool = True, help_text: str | None = None, max_
 
 
 def requested_amount(*, help_text: str, help_text_minor: str) -> AmountFields:
-    """Declare an amount of a body. Which of the two members must be sent is said by ``schema_rules``."""
+    """Declare an amount of a body; ``schema_rules`` say which of the members is required."""
     major = StrictString(required=False, max_length=80, help_text=help_text)
     return AmountFields(major, StrictInteger(required=False, help_text=help_text_minor))
 
@@ -71,7 +71,7 @@ def at_most_one(name: str) -> dict[str, Any]:
 
 
 def _declared(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a class with amounts in two fields each, and members by their own names."""
+    """Return the attributes with each field by the name of its member; an amount is two fields."""
     found: dict[str, Any] = {}
     for name, value in attributes.items():
         if isinstance(value, AmountFields):
@@ -87,4 +87,4 @@ class _MembersMeta(serializers.SerializerMetaclass):
 
 
 class Members(serializers.Serializer[Any], metaclass=_MembersMeta):
-    """A serializer whose declaration may have amounts, and members that are called like a keyword."""
+    """A serializer that may declare amounts, and members with the name of a Python keyword."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
@@ -221,4 +222,17 @@ def add_summaries(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     for calls in result["paths"].values():
         for call in calls.values():
             call.setdefault("summary", call.get("description", "").partition(".")[0].partition("\n")[0])
+    return result
+
+
+_LINE_BREAK = re.compile(r"(?<!\n)\n(?![\n*-])")
+
+
+def unwrap_descriptions(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Make each paragraph of a description one line: docstrings are wrapped. A hook of drf-spectacular."""
+    del kwargs
+    calls = [call for calls in result["paths"].values() for call in calls.values()]
+    for described in (*calls, *result["components"]["schemas"].values()):
+        if "description" in described:
+            described["description"] = _LINE_BREAK.sub(" ", described["description"])
     return result

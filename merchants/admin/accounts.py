@@ -44,7 +44,7 @@ class OverdraftForm(ReasonForm):
         super().__init__(*args, **kwargs)
 
     def clean_limit(self) -> int:
-        """Parse it as it is, in major units."""
+        """Return the limit in minor units."""
         try:
             return parse_major(self.cleaned_data["limit"], self.unit)
         except InvalidAmount as error:
@@ -53,7 +53,7 @@ class OverdraftForm(ReasonForm):
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    """An account: its statement with filters and running balance, its export, freeze and unfreeze with a reason."""
+    """An account: its statement and its export; changes of status and overdraft limit."""
 
     list_display = ("merchant", "currency", "kind", "state", "balance", "created_at")
     list_filter = ("kind", "status")
@@ -68,12 +68,12 @@ class AccountAdmin(ReadOnlyAdmin):
     actions_detail = ("freeze", "unfreeze", "overdraft")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        """With each account's balance: that of its last entry, one look-up each for the rows that are shown."""
+        """Add the balance of each account: one look-up for each row that is shown."""
         queryset: QuerySet[Account] = super().get_queryset(request).select_related("merchant")
         return queryset.annotate(balance_minor=last_balance(F("pk")))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Account], search_term: str) -> tuple[QuerySet[Account], bool]:
-        """By id, or by the merchants whose name has the text in it; never by a scan of all accounts."""
+        """Find by id, or by a part of the merchant's name; never by a scan of all accounts."""
         del request
         text = search_term.strip()
         if not text:
@@ -86,33 +86,33 @@ class AccountAdmin(ReadOnlyAdmin):
 
     @display(description="Balance")
     def balance(self, obj: Account) -> str:
-        """In major units; of an account that nothing was ever posted to, zero."""
+        """Return the balance in major units; zero for an account without entries."""
         return shown(int(getattr(obj, "balance_minor", 0) or 0), known_currency(obj.currency_id))
 
     @display(description="Status", label=STATUS_COLOURS)
     def state(self, obj: Account) -> str:
-        """Whether money may move in it; its merchant may be frozen as a whole, too."""
+        """Return the status of the account, and that of its merchant unless it is active."""
         return obj.status if obj.merchant.status == Status.ACTIVE else f"{obj.status}, merchant {obj.merchant.status}"
 
     @display(description="Merchant")
     def merchant_link(self, obj: Account) -> str:
-        """Whose it is."""
+        """Return a link to the merchant."""
         return object_link("merchants_merchant", obj.merchant_id, obj.merchant.name)
 
     def panels(self, request: HttpRequest, obj: Account) -> list[Panel]:
-        """The statement, by pages."""
+        """Return one page of the statement."""
         return [statement_panel(request, obj)]
 
     def possible_actions(self, obj: Account) -> Collection[str]:
-        """What is closed stays so; one either freezes or unfreezes; wallets alone may go below zero."""
+        """Offer what the status allows; only a wallet has an overdraft limit."""
         return possible_changes(obj.status, {"overdraft"} if obj.kind == AccountKind.WALLET else set())
 
     def get_urls(self) -> list[Any]:
-        """Add the export."""
+        """Add the page of the export."""
         return [path("<path:object_id>/export.csv", self.admin_site.admin_view(self.export), name="account_export"), *super().get_urls()]
 
     def export(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Return the statement as it is filtered, all of it, as CSV, streamed."""
+        """Return the whole filtered statement as a stream of CSV."""
         account = self.wanted_object(request, object_id)
         if not self.has_view_permission(request, account):
             return HttpResponse(status=403)
@@ -122,16 +122,16 @@ class AccountAdmin(ReadOnlyAdmin):
         return response
 
     def has_freeze_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may freeze and unfreeze."""
+        """Whether the user may freeze and unfreeze."""
         return request.user.has_perm("merchants.freeze_merchant")
 
     def has_overdraft_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may set overdraft limits."""
+        """Whether the user may set overdraft limits."""
         return request.user.has_perm("merchants.set_overdraft")
 
     @action(description="Overdraft", url_path="overdraft", permissions=["overdraft"])
     def overdraft(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Say how far below zero it may go."""
+        """Set how far below zero the wallet may go."""
         account: Account = self.wanted_object(request, object_id)
         if account.kind != AccountKind.WALLET:
             raise Http404
@@ -175,10 +175,10 @@ class AccountAdmin(ReadOnlyAdmin):
 
     @action(description="Freeze", url_path="freeze", permissions=["freeze"])
     def freeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """No money moves in or out."""
+        """Freeze the account: no money moves in or out."""
         return self._ask(request, object_id, "Freeze", Status.FROZEN)
 
     @action(description="Unfreeze", url_path="unfreeze", permissions=["freeze"])
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Money moves again."""
+        """Unfreeze the account: money moves again."""
         return self._ask(request, object_id, "Unfreeze", Status.ACTIVE)

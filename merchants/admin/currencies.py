@@ -1,4 +1,4 @@
-"""Currencies in the admin: added and switched off, each time with a reason."""
+"""Currencies in the admin: operators add them and switch them off, with a reason."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class CurrencyForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        if "exponent" in self.fields:  # Django's own field takes 1_0 for ten; amounts hang on this number
+        if "exponent" in self.fields:  # Django's own field reads 1_0 as ten
             self.fields["exponent"] = whole_number_field(widget=UnfoldAdminTextInputWidget(), help_text=self.fields["exponent"].help_text)
 
 
 @admin.register(Currency)
 class CurrencyAdmin(ModelAdmin):
-    """Currencies: operators add them and switch them off; code and exponent stay, stored amounts depend on them."""
+    """Currencies. Code and exponent never change: stored amounts depend on them."""
 
     form = CurrencyForm
     actions = None
@@ -40,7 +40,7 @@ class CurrencyAdmin(ModelAdmin):
     search_fields = ("code", "name")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Currency | None = None) -> tuple[str, ...]:
-        """Once there, a currency keeps its code and exponent."""
+        """Return what cannot be edited: the code and the exponent of a currency that exists."""
         del request
         return ("code", "exponent") if obj else ()
 
@@ -49,7 +49,7 @@ class CurrencyAdmin(ModelAdmin):
         return False
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> str:
-        """Record what was changed, and why."""
+        """Return the record of a change: which fields, and the reason."""
         del request, formsets
         changed = ", ".join(name for name in form.changed_data if name != "reason")
         return f"{'Added' if add else f'Changed {changed}'}: {form.cleaned_data['reason']}"

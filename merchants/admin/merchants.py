@@ -1,4 +1,4 @@
-"""Merchants in the admin: their balances and movements, freeze, close and waive fees with a reason."""
+"""Merchants in the admin: balances and movements; freeze, close and waive fees with a reason."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ Change = Callable[[Merchant, dict[str, Any]], str]
 
 @admin.register(Merchant)
 class MerchantAdmin(ReadOnlyAdmin):
-    """A merchant: balances per currency, recent movements, freeze and unfreeze with a reason, close when empty."""
+    """A merchant: its balances, recent movements and open holds; changes of its status, with a
+    reason.
+    """
 
     list_display = ("name", "display_name", "state", "created_at")
     list_filter = ("status",)
@@ -38,11 +40,11 @@ class MerchantAdmin(ReadOnlyAdmin):
 
     @display(description="Status", label=STATUS_COLOURS)
     def state(self, obj: Merchant) -> str:
-        """Whether money may move."""
+        """Return the status."""
         return obj.status
 
     def panels(self, request: HttpRequest, obj: Merchant) -> list[Panel]:
-        """Balances, the newest lines of every wallet, open holds, and the way to all the rest."""
+        """Return balances, open holds and the newest entries, with links to the lists of each."""
         del request
         links = [
             Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}"),
@@ -53,15 +55,15 @@ class MerchantAdmin(ReadOnlyAdmin):
         return [replace(balances_panel(obj), links=links), *open_holds_panel(obj), movements_panel(obj)]
 
     def possible_actions(self, obj: Merchant) -> Collection[str]:
-        """What is closed stays so; one either freezes or unfreezes."""
+        """Offer what the status allows."""
         return possible_changes(obj.status, {"close", "waive_fees"})
 
     def has_freeze_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may freeze, unfreeze and close."""
+        """Whether the user may freeze, unfreeze and close."""
         return request.user.has_perm("merchants.freeze_merchant")
 
     def has_waive_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may waive fees."""
+        """Whether the user may waive fees."""
         return request.user.has_perm("fees.add_feeschedule")
 
     def _ask(self, request: HttpRequest, object_id: str, title: str, explanation: str, change: Change, *, did: str) -> HttpResponse:
@@ -71,7 +73,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
     @action(description="Freeze", url_path="freeze", permissions=["freeze"])
     def freeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """No money moves in or out of any of its accounts."""
+        """Freeze the merchant: no money moves in or out of any of its accounts."""
 
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             del values
@@ -84,7 +86,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
     @action(description="Unfreeze", url_path="unfreeze", permissions=["freeze"])
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Money moves again."""
+        """Unfreeze the merchant: money moves again."""
 
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             del values
@@ -95,7 +97,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
     @action(description="Close for good", url_path="close", permissions=["freeze"])
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """For good, when it holds nothing."""
+        """Close the merchant for good, if it holds nothing."""
 
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             del values
@@ -106,7 +108,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
     @action(description="Waive fees", url_path="waive", permissions=["waive"])
     def waive_fees(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """A schedule of zero from now on."""
+        """Append a schedule of zero, in force from now on."""
 
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             user = request.user

@@ -1,4 +1,4 @@
-"""What pages of merchants and of accounts share: the colours of a status, and changes of it."""
+"""States of merchants and accounts on their pages: colours, and the changes that a state allows."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ STATUS_COLOURS = {"active": "success", "frozen": "danger", "closed": "warning"}
 
 
 class NothingToChange(LedgerError):
-    """Somebody has done it meanwhile: with another reason, so this one would be kept for what it did not do."""
+    """Somebody else has made this change meanwhile.
+
+    It is refused: otherwise the record would give this reason to a change that another reason made.
+    """
 
     code = "nothing_to_change"
     title = "Not possible"
 
 
 def require_change(is_new: bool, obj: Merchant | Account) -> None:
-    """Raise ``NothingToChange`` if a change found its object changed already."""
+    """Raise ``NothingToChange`` unless a change is new."""
     if not is_new:
         raise NothingToChange(f"{obj} is so already; somebody has done it meanwhile.")
 
 
 def possible_changes(status: str, others: Collection[str]) -> Collection[str]:
-    """Return the actions that a status allows, ``others`` among them while it is not closed."""
+    """Return the actions that a status allows; ``others`` are possible unless it is closed."""
     if status == Status.CLOSED:
         return ()
     return {"unfreeze" if status == Status.FROZEN else "freeze", *others}

@@ -1,4 +1,4 @@
-"""Holds in the admin: their terms, and the audited way to void one."""
+"""Holds in the admin; an operator can void an open one, with a reason."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from transfers.selectors import find_hold_terms
 
 @admin.register(Hold)
 class HoldAdmin(JournalAdmin):
-    """Holds: what is promised, until when, and the audited way to give it back."""
+    """Holds: their terms and their state."""
 
     list_display = ("id", "state", "source_merchant", "target_merchant", "amount", "expires_at")
     list_filter = ("status",)
@@ -44,31 +44,31 @@ class HoldAdmin(JournalAdmin):
     actions_detail = ("void_action",)
 
     def text_search(self, text: str) -> Q:
-        """Either merchant's whole name."""
+        """Find the holds of the merchant of that name, on either side."""
         merchant = identify_now(names=[text]).merchant(text)
         return Q(source_merchant_id=merchant.id) | Q(target_merchant_id=merchant.id) if merchant else Q(id=None)
 
     @display(description="Status", label={"open": "info", "captured": "success", "voided": "warning", "expired": "danger"})
     def state(self, obj: Hold) -> str:
-        """Where it stands."""
+        """Return the status."""
         return obj.status
 
     def has_void_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may void."""
+        """Whether the user may void holds."""
         return request.user.has_perm("transfers.void_hold")
 
     def possible_actions(self, obj: Hold) -> Collection[str]:
-        """A hold ends once."""
+        """Offer to void an open hold."""
         return {"void_action"} if obj.status == HoldStatus.OPEN else ()
 
     def panels(self, request: HttpRequest, obj: Hold) -> list[Panel]:
-        """What it became, where it was captured."""
+        """Return the entries of the capture, if there is one."""
         del request
         return [entries_panel(obj.capture_id)] if obj.capture_id else []
 
     @action(description="Void", url_path="void", permissions=["void"])
     def void_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Give all of it back."""
+        """Give all of the reserved money back."""
         hold: Hold = self.wanted_object(request, object_id)
         terms = required(find_hold_terms(hold.id))
 

@@ -14,7 +14,7 @@ from transfers.models import IdempotencyRecord
 
 @admin.register(IdempotencyRecord)
 class IdempotencyRecordAdmin(JournalAdmin):
-    """What was answered under a key."""
+    """The answer that is stored under a key."""
 
     list_display = ("key", "owner", "status_code", "created_at", "expires_at")
     search_help_text = "The whole idempotency key."
@@ -24,6 +24,6 @@ class IdempotencyRecordAdmin(JournalAdmin):
     search_fields = ("key",)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """By the whole key, as it was sent: the unique index begins with it."""
+        """Find by the whole key: the unique index begins with it."""
         del request
         return (queryset.filter(key=search_term.strip()) if search_term.strip() else queryset), False

@@ -1,4 +1,4 @@
-"""The form of a reversal in the admin, and what it would do."""
+"""The form of a reversal in the admin, and in words what it would do."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from transfers.domain.commands import Original
 from transfers.domain.reversals import fee_share
 
 OUTSIDE = "outside"
-"""What stands in the place of a merchant's name where money comes from or goes outside."""
+"""The name of the other side of a deposit and of a withdrawal."""
 
 
 class ReversalForm(ReasonForm):
-    """How much goes back, and whether its fee does."""
+    """How much goes back, and whether the fee goes back too."""
 
     amount = forms.CharField(
         required=False,
-        strip=False,  # a character that is dropped here is one that nobody understood
+        strip=False,  # a character that is dropped here is a character that was not understood
         max_length=64,
         widget=UnfoldAdminTextInputWidget(),
         help_text="As in 1,050.00 or 1050.00. Empty is all that is left.",
@@ -39,7 +39,7 @@ class ReversalForm(ReasonForm):
         super().__init__(*args, **kwargs)
 
     def clean_amount(self) -> int | None:
-        """Parse it, in major units."""
+        """Return the amount in minor units; None for all that is left."""
         text = self.cleaned_data["amount"]
         try:
             return parse_typed_major(text, self.unit) if text else None
@@ -48,9 +48,9 @@ class ReversalForm(ReasonForm):
 
 
 def understood_reversal(original: Original, earlier_minor: list[int], values: Mapping[str, Any]) -> str:
-    """Return what a reversal with these values would send back, in words, before it is posted.
+    """Return in words what a reversal with these values would send back.
 
-    ``earlier_minor`` are the amounts of the reversals that were made already.
+    ``earlier_minor`` are the amounts of the earlier reversals.
     """
     unit, left_minor = original.currency, original.amount_minor - sum(earlier_minor)
     amount_minor = left_minor if values.get("amount") is None else int(values["amount"])

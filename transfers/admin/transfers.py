@@ -1,4 +1,4 @@
-"""Transfers in the admin: to look at, and the audited way back of one."""
+"""Transfers in the admin; an operator can reverse one, with a reason."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from transfers.services.reversals import operator_reversal
 
 
 def _party_name(account: Account) -> str:
-    """Return the name of the merchant that has an account, or what a deposit comes from."""
+    """Return the name of an account's merchant; ``OUTSIDE`` for an external account."""
     return OUTSIDE if account.kind == AccountKind.EXTERNAL else account.merchant.name
 
 
 @admin.register(Transfer)
 class TransferAdmin(JournalAdmin):
-    """A transfer: its entries, what it reverses or is reversed by, its request; and the audited way back."""
+    """A transfer: its entries, its reversals, and its request."""
 
     list_display = ("id", "kind", "source_name", "target_name", "amount", "created_at")
     list_filter = ("kind",)
@@ -68,39 +68,39 @@ class TransferAdmin(JournalAdmin):
     actions_detail = ("reverse_action",)
 
     def get_urls(self) -> list[Any]:
-        """Add the one search box."""
+        """Add the page of the search box."""
         return [path("find/", self.admin_site.admin_view(self.find), name="ledger_find"), *super().get_urls()]
 
     def find(self, request: HttpRequest) -> HttpResponse:
-        """Look anything up by its id, reference, key or name."""
+        """Find anything by its id, reference, key or name."""
         return find_view(request, self.admin_site.each_context(request))
 
     def text_search(self, text: str) -> Q:
-        """The external reference, whole."""
+        """Find by the whole external reference."""
         return Q(external_reference=text)
 
     @display(description="From")
     def source_name(self, obj: Transfer) -> str:
-        """Whose money; the outside for a deposit."""
+        """Return who paid."""
         return _party_name(obj.source)
 
     @display(description="To")
     def target_name(self, obj: Transfer) -> str:
-        """Who got it; the outside for a withdrawal."""
+        """Return who was paid."""
         return _party_name(obj.target)
 
     @display(description="From")
     def source_link(self, obj: Transfer) -> str:
-        """Whose money, linked."""
+        """Return who paid, as a link."""
         return object_link("merchants_merchant", obj.source.merchant_id, _party_name(obj.source))
 
     @display(description="To")
     def target_link(self, obj: Transfer) -> str:
-        """Who got it, linked."""
+        """Return who was paid, as a link."""
         return object_link("merchants_merchant", obj.target.merchant_id, _party_name(obj.target))
 
     def panels(self, request: HttpRequest, obj: Transfer) -> list[Panel]:
-        """Its entries, and its reversals or original."""
+        """Return the entries, and the reversals or the reversed transfer."""
         del request
         related = [*obj.reversals.order_by("id"), *([obj.reverses] if obj.reverses else [])]
         rows = [
@@ -122,12 +122,12 @@ class TransferAdmin(JournalAdmin):
         return {"reverse_action"} if phase in {OriginalPhase.UNREVERSED, OriginalPhase.PARTLY_REVERSED} else ()
 
     def has_reverse_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who may reverse."""
+        """Whether the user may reverse transfers."""
         return request.user.has_perm("transfers.reverse_transfer")
 
     @action(description="Reverse", url_path="reverse", permissions=["reverse"])
     def reverse_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send back all that is not yet reversed or a part of it, with its fee or without."""
+        """Send back what is left of the transfer or a part of it, with the fee or without."""
         transfer: Transfer = self.wanted_object(request, object_id)
         original = required(find_original(transfer.id))
         unit = original.currency

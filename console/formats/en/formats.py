@@ -1,4 +1,4 @@
-"""One way to write a moment, on every page, the same as in panels and exports; all of them are UTC."""
+"""One way to write a moment on every page, in panels and in exports: UTC."""
 
 DATETIME_FORMAT = "Y-m-d H:i:s"
 DATE_FORMAT = "Y-m-d"
