@@ -1,6 +1,6 @@
-"""Files of transfers: which columns they have, what each line asks for, and what all of them together move.
+"""Files of transfers: their columns, the request of each line, and the sums of all lines.
 
-Reads a record at a time; the file may be of any length.
+A file is read one record at a time, so it may have any length.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ __all__ = ["OPTIONAL", "REQUIRED", "FileUnreadable", "Line", "Survey", "line_ite
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One record: the number of its first line in the file, its cells by column, and what is wrong with it in itself, if anything."""
+    """One record of a file.
+
+    ``number`` is that of its first line; ``error`` is what is wrong with the record in itself.
+    """
 
     number: int
     cells: Mapping[str, str]
@@ -48,10 +51,10 @@ class Line:
 
 
 class _Keys:
-    """The keys of a file with the line of each, on disk: a file may have more of them than memory holds."""
+    """The keys of a file with the line of each, on disk: they may be too many for the memory."""
 
     def __init__(self) -> None:
-        # An empty name is SQLite's for a file of its own in the temporary folder, gone when it is closed. There is nothing to recover.
+        # SQLite makes a temporary file for an empty name, and removes it when it is closed.
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA cache_size = -16384")
@@ -59,11 +62,11 @@ class _Keys:
         self._database.execute("BEGIN")
 
     def close(self) -> None:
-        """Forget them."""
+        """Remove the file."""
         self._database.close()
 
     def line_before(self, key: str, line: int) -> int | None:
-        """Keep a key; return the line that has it already, if one has."""
+        """Add a key; return the earlier line with this key, if there is one."""
         digest = hashlib.sha256(key.encode()).digest()[:16]
         if self._database.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", [digest, line]).rowcount:
             return None
@@ -72,9 +75,10 @@ class _Keys:
 
 
 def _columns(header: Record) -> list[str]:
-    """Return the columns' names. Raises ``FileUnreadable`` for missing, unknown or repeated ones.
+    """Return the names of the columns.
 
-    An unknown column is refused, not ignored: a misspelt external_reference would be a guard that silently is not there.
+    Raises ``FileUnreadable`` for missing, unknown or repeated ones. An unknown column is not
+    ignored: it may be a misspelt ``external_reference``, and the guard would be missing.
     """
     check_separators(header)
     names = [fold(cell.strip(" ")).replace(" ", "_") for cell in header.cells]
@@ -89,9 +93,11 @@ def _columns(header: Record) -> list[str]:
 
 
 def read_lines(file: IO[bytes], *, multiline: bool = False, extent: Extent | None = None) -> Iterator[Line]:
-    """Yield the records after the header; empty ones are passed over. ``csv_records`` says how a file has to be written.
+    """Yield the records after the header, without empty ones. ``csv_records`` has the rules of the
+    file.
 
-    Raises ``FileUnreadable``. A record that is wrong in itself, or whose key an earlier one has, is yielded with its error.
+    A record that is wrong in itself, or has the key of an earlier one, is yielded with its error.
+    Raises ``FileUnreadable``.
     """
     records = read_records(file, multiline=multiline, extent=extent)
     header = next(records, None)
@@ -122,7 +128,10 @@ def _line(record: Record, columns: Sequence[str], keys: _Keys) -> Line:
 
 
 def line_item(line: Line, *, principal: str, request_id: str) -> BatchItem:
-    """Return what a line asks for: the very request that ``POST /transfers`` with these members would be, so that keys replay across."""
+    """Return the request of a line.
+
+    It is the request of ``POST /transfers`` with these members, so that each replays the other.
+    """
     if line.error is not None:
         return BatchItem(None, None, line.error)
     body = {_BODY_NAMES.get(name, name): cell for name, cell in line.cells.items() if cell and name != "key"}
@@ -140,17 +149,17 @@ def line_item(line: Line, *, principal: str, request_id: str) -> BatchItem:
 
 @dataclass(slots=True)
 class Survey:
-    """What a file asks for in all, before anything is posted: minor units and records by currency."""
+    """What all lines of a file ask for: minor units and records by currency."""
 
     records: int = 0
     unreadable: int = 0
-    """Records that fail by themselves, whatever the ledger holds: no amount, an unknown currency, a doubled key, …"""
+    """Records that are wrong in themselves: without an amount, with a repeated key, …"""
     sums_minor: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     extent: Extent = field(default_factory=Extent)
 
     def sums(self) -> list[dict[str, object]]:
-        """Return a row for each currency."""
+        """Return a row for each currency, for a report."""
         return [
             {"currency": code, "records": self.counts[code], **amount_members("amount", minor, known_currency(code))}
             for code, minor in sorted(self.sums_minor.items())
@@ -158,7 +167,10 @@ class Survey:
 
 
 def survey(file: IO[bytes], *, multiline: bool) -> Survey:
-    """Read a whole file and return what it asks for. Raises ``FileUnreadable``; then nothing of the file may be posted."""
+    """Read a whole file and return what it asks for.
+
+    Raises ``FileUnreadable``: then nothing of the file may be posted.
+    """
     found = Survey()
     for line in read_lines(file, multiline=multiline, extent=found.extent):
         found.records += 1
@@ -182,7 +194,7 @@ def _amount(line: Line) -> tuple[str, int]:
 
 
 def renderer(request_id: str) -> Render:
-    """Return what writes the answers that are stored under the keys: those of ``POST /transfers``, byte for byte."""
+    """Return the writer of the answers; they have the bytes of those of ``POST /transfers``."""
 
     def render(outcome: Outcome) -> Answer:
         if outcome.refusal is not None:

@@ -1,4 +1,4 @@
-"""Wallets: how one is answered."""
+"""Wallets: their answers."""
 
 from __future__ import annotations
 

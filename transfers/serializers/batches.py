@@ -1,4 +1,4 @@
-"""Batches: their body, and what became of each item."""
+"""Batches: bodies and answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class BatchItemBody(TransferBody):
 
 
 class BatchBody(serializers.Serializer[Any]):
-    """Up to 1,000 transfers. The items are validated one by one, so that an invalid one fails alone."""
+    """Up to 1,000 transfers.
+
+    The items are validated one by one, so that an invalid one fails alone.
+    """
 
     transfers = serializers.ListField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MAX_BATCH)
     atomic = StrictBoolean(required=False, default=False)

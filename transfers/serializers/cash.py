@@ -1,4 +1,4 @@
-"""Deposits and withdrawals: how they are answered."""
+"""Deposits and withdrawals: their answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds: bodies, the query of their list, and answers."""
+"""Holds: bodies, queries and answers."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class HoldPageJson(serializers.Serializer[Any]):
 
 
 def hold_json(hold: HoldState) -> Json:
-    """Return a hold in the contract's words."""
+    """Return a hold."""
     terms = hold.terms
     return {
         "id": str(terms.id),

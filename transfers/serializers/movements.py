@@ -1,4 +1,4 @@
-"""What the bodies of all movements of money have: an amount, and what is written beside it."""
+"""Movements of money: what all their bodies have."""
 
 from __future__ import annotations
 

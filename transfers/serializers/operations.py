@@ -1,4 +1,4 @@
-"""Figures of the service: the query and the answer of its summary."""
+"""The summary of the service's figures: its query and its answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class KindJson(Members):
 
 
 class DayJson(Members):
-    """One day: postings without holds and fee settlements, and what merchants (the treasury included) held at its end."""
+    """One day: postings without holds and fee settlements, and what merchants (the treasury
+    included) held at its end.
+    """
 
     day = serializers.DateField()
     count = serializers.IntegerField()
@@ -40,7 +42,9 @@ class DayJson(Members):
 
 
 class RefusalJson(serializers.Serializer[Any]):
-    """How often a code refused a posting; without a currency where the request named none that exists."""
+    """How often a code refused a posting; without a currency where the request named none that
+    exists.
+    """
 
     code = serializers.CharField()
     currency = serializers.CharField(allow_null=True)
@@ -74,7 +78,9 @@ class ReconciliationJson(serializers.Serializer[Any]):
 
 
 class SummaryJson(Members):
-    """Figures of one currency; `as_of` says how fresh those of days are. Value is without the treasury's own money."""
+    """Figures of one currency; `as_of` says how fresh those of days are. Value is without the
+    treasury's own money.
+    """
 
     currency = serializers.CharField()
     to = serializers.DateField()
@@ -132,7 +138,7 @@ def _details(summary: Summary) -> Json:
 
 
 def summary_json(summary: Summary) -> Json:
-    """Return a summary in the contract's manner: every amount as a string and an integer."""
+    """Return a summary."""
     unit, run = summary.currency, summary.reconciliation
     return {
         "currency": unit.code,

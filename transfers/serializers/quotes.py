@@ -1,4 +1,4 @@
-"""Quotes: how the price of a transfer is answered."""
+"""Quotes: their answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements: how an account's entries are answered."""
+"""Statements: their query, and the answers of an account's entries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class EntryJson(Members):
 
 
 class StatementJson(Members):
-    """A page of an account's entries, newest first; with a period also what it opened and closed with."""
+    """A page of an account's entries, newest first; with a period also what it opened and closed
+    with.
+    """
 
     items = EntryJson(many=True)
     next_cursor = serializers.CharField(allow_null=True)
@@ -52,7 +54,7 @@ class StatementQuery(Members, PageQuery):
 
 
 def entry_json(entry: StoredEntry, *, with_kind: bool = False) -> Json:
-    """Return one line of an account; among a transfer's entries also what kind of account it is in."""
+    """Return an entry; ``with_kind`` adds the kind of its account."""
     return {
         "id": str(entry.id),
         "account_id": str(entry.account_id),

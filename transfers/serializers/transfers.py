@@ -1,4 +1,4 @@
-"""Bodies and queries of the transfer calls (validated by these), and how their answers are described in the schema."""
+"""Transfers: bodies, queries and answers."""
 
 from __future__ import annotations
 
@@ -57,9 +57,6 @@ class TransferQuery(Members, PageQuery):
     from_ = StrictString(required=False, allow_blank=True)
 
 
-# --- answers, for the schema ------------------------------------------------------------------------------------------------
-
-
 class ScheduleJson(serializers.Serializer[Any]):
     """Which version of which fee schedule."""
 
@@ -105,7 +102,7 @@ class TransferPageJson(serializers.Serializer[Any]):
 def _transfer_json(
     transfer: PostedTransfer | StoredTransfer, details: Details | StoredTransfer, source: str | None, target: str | None
 ) -> Json:
-    """Return a transfer as every answer shows it; ``source`` and ``target`` are the merchants' names."""
+    """Return a transfer; ``source`` and ``target`` are the names of its merchants."""
     exponent, fee_schedule, reverses = transfer.currency.exponent, None, None
     if transfer.schedule_id is not None:
         fee_schedule = {"id": str(transfer.schedule_id), "version": transfer.schedule_version}
@@ -118,7 +115,7 @@ def _transfer_json(
         "from_merchant": source,
         "to_merchant": target,
         "currency": transfer.currency.code,
-        # Every posting writes its answer here: the amounts are spelt out, since ``amount_members`` takes 10% longer.
+        # Every posting comes here, and ``amount_members`` would take 10% longer.
         "amount": format_minor(transfer.amount_minor, exponent),
         "amount_minor": transfer.amount_minor,
         "fee": format_minor(transfer.fee_minor, exponent),
@@ -127,7 +124,7 @@ def _transfer_json(
         "total_debit_minor": transfer.total_debit_minor,
         "fee_schedule": fee_schedule,
         "reverses": reverses,
-        "payment_id": None,  # API.md has both members; this ledger makes no payments and no exchanges yet
+        "payment_id": None,  # there are no payments and no exchanges yet
         "exchange_id": None,
         "external_reference": details.external_reference,
         "memo": details.memo,

@@ -1,11 +1,14 @@
 """A statement as ISO 20022 camt.053.001.08 (BankToCustomerStatement), streamed page by page.
 
-Elements and their order are those of the message's own schema; ``tests/schemas/camt.053.001.08.excerpt.xsd`` has its types for the
-elements used here, and the tests validate against it. Libraries for camt build the whole document in memory; this one must not.
+The elements and their order are those of the message's schema.
+``tests/schemas/camt.053.001.08.excerpt.xsd`` has its types for the elements used here, and the
+tests validate against it. Libraries for camt build the whole document in memory; this module does
+not.
 
-What the message cannot hold exactly is refused rather than rounded (``check_representable``): an amount has at most 18 digits, 5 of them
-decimals, and a currency code is three letters. So there are no camt.053 statements of BTC (8 decimals) or USDC (4 letters); JSON and CSV
-have no such limits. The check is one look into an index, and the document begins at once, however long the account is.
+The message has limits: an amount has at most 18 digits, 5 of them decimals, and a currency code has
+three letters. An amount beyond them is refused, not rounded (``check_representable``). So there are
+no camt.053 statements of BTC (8 decimals) or USDC (4 letters); JSON and CSV have no such limits.
+The check is one look-up in an index, so the document begins at once, however long the account is.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from transfers.statements.csv import pages
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 MAX_DECIMALS = 5
-"""Of an ActiveOrHistoricCurrencyAndAmount, which has 18 digits in all."""
+"""The most decimals of an ActiveOrHistoricCurrencyAndAmount; it has 18 digits in all."""
 
 _CODE = re.compile(r"[A-Z]{3}")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -48,18 +51,21 @@ BOOKING_TEXTS = {
     EntryType.FEE_REFUND: "Refund of the fee, by transfer {transfer}",
     EntryType.FEE_SETTLEMENT: "Settlement of collected fees",
 }
-"""What each type of entry is, in words for whoever reads the statement. A fee has no counterparty and no memo of its own."""
+"""Each type of entry in words. A fee has no counterparty and no memo of its own."""
 
 
 class NotRepresentable(Exception):
-    """camt.053 cannot hold a period's amounts exactly."""
+    """camt.053 cannot hold the amounts of a period exactly."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"camt.053 holds {reason}")
 
 
 def check_representable(period: Period) -> None:
-    """Raise ``NotRepresentable`` if camt.053 cannot hold the period's amounts exactly. Synchronous, one look-up."""
+    """Raise ``NotRepresentable`` if camt.053 cannot hold the amounts of a period exactly.
+
+    Synchronous; one look-up.
+    """
     currency = period.currency
     if not _CODE.fullmatch(currency.code):
         raise NotRepresentable(f"currency codes of three letters only, not {currency.code}")
@@ -86,12 +92,15 @@ def _balance(code: str, amount_minor: int, moment: datetime, period: Period) -> 
 
 
 def _text(text: str) -> str:
-    """Escape text; characters that XML 1.0 cannot hold are replaced, and a carriage return is kept from becoming a line feed."""
+    """Escape a text.
+
+    Characters that XML 1.0 cannot hold are replaced; a carriage return stays one.
+    """
     return escape(_NOT_XML.sub("\ufffd", text), {"\r": "&#13;"})
 
 
 def _remittance(memo: str) -> Iterator[str]:
-    """Return the memo as unstructured remittance lines of 140 characters."""
+    """Return the memo as unstructured remittance lines of 140 characters each."""
     for start in range(0, len(memo), _LINE):
         yield f"<Ustrd>{_text(memo[start : start + _LINE])}</Ustrd>"
 
@@ -116,7 +125,7 @@ def _entry(line: StoredEntry, period: Period) -> str:
 
 
 def _external_reference(reference: str | None) -> tuple[str, str]:
-    """Return the caller's own reference as a reference of the transaction, or as text about it where it is longer than those may be."""
+    """Return the external reference as an ``EndToEndId``, or as a text if it is too long."""
     if reference is None:
         return "", ""
     if len(reference) <= _REFERENCE:
@@ -125,7 +134,7 @@ def _external_reference(reference: str | None) -> tuple[str, str]:
 
 
 def _identifier(period: Period, start: datetime, end: datetime) -> str:
-    """Return the statement's identifier: the same for as long as the account, the bounds and the entries between them are."""
+    """Return the identifier: the same for the same account, bounds and entries between them."""
     return uuid5(NAMESPACE_OID, f"camt.053:{period.account_id}:{timestamp(start)}:{timestamp(end)}:{period.after}:{period.until}").hex
 
 
@@ -149,6 +158,9 @@ async def _document(period: Period, start: datetime, end: datetime) -> AsyncIter
 
 
 def camt053_response(period: Period, *, start: datetime | None, end: datetime | None) -> StreamingHttpResponse:
-    """Return a whole period as camt.053, newest first. Without bounds it is from the account's opening to now."""
+    """Return a whole period as camt.053, newest first.
+
+    Without bounds the period is from the account's opening to now.
+    """
     document = _document(period, start or period.opened_at, end or period.read_at)
     return StreamingHttpResponse(document, content_type="application/xml; charset=utf-8")

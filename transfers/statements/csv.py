@@ -1,4 +1,4 @@
-"""Statements as files, streamed page by page, so that any length takes the memory of one page: CSV here, camt.053 beside it."""
+"""Statements as CSV, streamed page by page: any length takes the memory of one page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WRITTEN_BY_CALLERS = ("counterparty", "memo", "external_reference")
 
 
 async def pages(period: Period, entry_type: str | None = None) -> AsyncIterator[list[StoredEntry]]:
-    """Yield the lines of a period, newest first, a page at a time: what a consumer has not asked for is not read."""
+    """Yield the entries of a period, newest first, in pages; each is read on demand."""
     before: int | None = None
     while True:
         lines = await in_reader(period_lines, period, before=before, limit=PAGE_LINES, entry_type=entry_type)
@@ -55,8 +55,9 @@ async def _csv(period: Period, entry_type: str | None, *, spreadsheet: bool) -> 
 
 
 def csv_response(period: Period, entry_type: str | None = None, *, spreadsheet: bool = False) -> StreamingHttpResponse:
-    """Return a whole period (perhaps only entries of one type) as CSV, newest first, with a header of the JSON field names.
+    """Return a whole period, or its entries of one type, as CSV, newest first.
 
-    For programs the text is what callers wrote. Where people open the file, ``spreadsheet`` makes formulas plain text.
+    The header has the names of the JSON members. ``spreadsheet`` is for a file that people open:
+    text that a spreadsheet would run as a formula is made plain text.
     """
     return StreamingHttpResponse(_csv(period, entry_type, spreadsheet=spreadsheet), content_type="text/csv; charset=utf-8")

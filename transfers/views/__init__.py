@@ -1,1 +1,1 @@
-"""The HTTP side of moving money: read a request, call a service or selector, give its answer."""
+"""The calls that move money: each reads its request, calls a service or a selector, and answers."""

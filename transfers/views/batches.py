@@ -29,7 +29,8 @@ from transfers.views.refusal_codes import KEY_CODES
 from transfers.views.transfers import posted
 
 SINGLE_PATH = "/transfers"
-"""An item is the same request as a single one to this path: one namespace of keys, replays across both."""
+"""An item of a batch is the same request as a single one to this path; the keys of both are one
+namespace, so that each replays the other."""
 
 
 class BatchView(ApiView):
@@ -48,7 +49,9 @@ class BatchView(ApiView):
         },
     )
     async def post(self, request: HttpRequest) -> HttpResponse:
-        """Post transfers in order, each seeing what the earlier ones did; with `atomic` all or nothing."""
+        """Post transfers in order, each seeing what the earlier ones did; with `atomic` all or
+        nothing.
+        """
         body = read_body(request)
         values = validate(BatchBody, body)
         envelope = Envelope(
@@ -77,7 +80,7 @@ def _item(request: HttpRequest, raw: object) -> BatchItem:
 
 
 def _render_results(results: Sequence[Result]) -> Answer:
-    """Put the items' answers together as they are: the bytes of a replay are those of the first time."""
+    """Join the answers of the items as they are: a replay has the bytes of the first answer."""
     parts = []
     for result in results:
         status = result.answer.status_code

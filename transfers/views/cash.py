@@ -1,4 +1,4 @@
-"""``/accounts/{id}/deposit`` and ``/accounts/{id}/withdraw``: money in from outside, money out."""
+"""``/accounts/{id}/deposit`` and ``/accounts/{id}/withdraw``: deposits and withdrawals."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _CROSS_CODES = (
 
 
 class DepositView(ApiView):
-    """Money in."""
+    """Deposits."""
 
     scopes = {"POST": Scope.TRANSFERS_WRITE}
 
@@ -72,7 +72,7 @@ class DepositView(ApiView):
 
 
 class WithdrawView(ApiView):
-    """Money out."""
+    """Withdrawals."""
 
     scopes = {"POST": Scope.TRANSFERS_WRITE}
 

@@ -1,4 +1,4 @@
-"""``/holds``: reserve money, pay it out, give it back."""
+"""``/holds``: place, list, show, capture and void holds."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class HoldView(ApiView):
 
 
 class CaptureView(ApiView):
-    """The payment out of a hold."""
+    """The capture of a hold."""
 
     scopes = {"POST": Scope.TRANSFERS_WRITE}
 
@@ -141,7 +141,7 @@ class CaptureView(ApiView):
 
 
 class VoidView(ApiView):
-    """The end of a hold without payment."""
+    """The void of a hold."""
 
     scopes = {"POST": Scope.TRANSFERS_WRITE}
 

@@ -30,6 +30,8 @@ class SummaryView(ApiView):
         },
     )
     async def get(self, request: HttpRequest) -> HttpResponse:
-        """Show value held, movements by kind and day, fee income, refusals and top merchants of one currency; for operators."""
+        """Show value held, movements by kind and day, fee income, refusals and top merchants of one
+        currency; for operators.
+        """
         values = self.query.values
         return json_response(summary_json(await in_reader(read_summary, values.get("currency"), values.get("from"), values.get("to"))))

@@ -1,4 +1,4 @@
-"""Operators' actions: freeze, unfreeze and close merchants, freeze and unfreeze wallets, set overdraft limits."""
+"""Operators' actions on merchants and wallets: freeze, unfreeze, close, set overdraft limits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCOPES = {"POST": Scope.OPERATIONS_WRITE}
 
 
 def _described(operation_id: str, description: str, found: type, codes: tuple[str, ...], body: type = ReasonBody) -> Callable[..., Any]:
-    """Return the description of an action: all of them have a reason, and are done once however often they are asked."""
+    """Return the description of an action; every action has a reason and an optional key."""
     noun = "merchant" if found is MerchantJson else "account"
     return extend_schema(
         operation_id=operation_id,
@@ -84,7 +84,7 @@ async def _change_account(request: HttpRequest, account_id: str, status: Status,
 
 
 class FreezeMerchantView(ApiView):
-    """A merchant comes to a stop."""
+    """The freeze of a merchant."""
 
     scopes = SCOPES
 
@@ -95,7 +95,7 @@ class FreezeMerchantView(ApiView):
 
 
 class UnfreezeMerchantView(ApiView):
-    """A merchant goes on."""
+    """The end of a merchant's freeze."""
 
     scopes = SCOPES
 
@@ -106,7 +106,7 @@ class UnfreezeMerchantView(ApiView):
 
 
 class CloseMerchantView(ApiView):
-    """The end of a merchant."""
+    """The closure of a merchant."""
 
     scopes = SCOPES
 
@@ -119,7 +119,7 @@ class CloseMerchantView(ApiView):
 
 
 class FreezeAccountView(ApiView):
-    """A wallet comes to a stop."""
+    """The freeze of a wallet."""
 
     scopes = SCOPES
 
@@ -130,7 +130,7 @@ class FreezeAccountView(ApiView):
 
 
 class UnfreezeAccountView(ApiView):
-    """A wallet goes on."""
+    """The end of a wallet's freeze."""
 
     scopes = SCOPES
 
@@ -141,7 +141,7 @@ class UnfreezeAccountView(ApiView):
 
 
 class OverdraftView(ApiView):
-    """How far below zero a wallet may go."""
+    """The overdraft limit of a wallet."""
 
     scopes = SCOPES
 

@@ -1,4 +1,4 @@
-"""``/transfers/{id}/reverse``: the way back of a transfer."""
+"""``/transfers/{id}/reverse``: reverse a transfer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transfers.views.transfers import posted
 
 
 class ReverseView(ApiView):
-    """The way back of a transfer."""
+    """The reversal of a transfer."""
 
     scopes = {"POST": Scope.TRANSFERS_WRITE}
 

@@ -56,7 +56,7 @@ def _read_camt053(account_id: str, start: datetime | None, end: datetime | None,
 
 
 class StatementView(ApiView):
-    """The lines of a wallet."""
+    """The statement of a wallet."""
 
     scopes = {"GET": Scope.MERCHANTS_READ}
     queries = {"GET": StatementQuery}
@@ -73,10 +73,12 @@ class StatementView(ApiView):
         },
     )
     async def get(self, request: HttpRequest, account_id: str) -> HttpResponseBase:
-        """Show lines newest first; as `text/csv` or `application/xml` (camt.053.001.08) the whole period as a stream.
+        """Show lines newest first; as `text/csv` or `application/xml` (camt.053.001.08) the whole
+        period as a stream.
 
-        camt.053 holds 18 digits, 5 decimals and three-letter currencies. What it cannot hold exactly is never rounded: the next form
-        that `Accept` admits is sent, and with none left the answer is 406.
+        camt.053 holds 18 digits, 5 decimals and three-letter currencies. What it cannot hold
+        exactly is never rounded: the next form that `Accept` admits is sent, and with none left the
+        answer is 406.
         """
         page = page_request(self.query, f"statement.{account_id}")
         actor = actor_of(request)

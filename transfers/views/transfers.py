@@ -1,4 +1,4 @@
-"""``/transfers``: make one, look one up, list them."""
+"""``/transfers``: make, show and list transfers."""
 
 from __future__ import annotations
 
@@ -95,9 +95,10 @@ class TransfersView(ApiView):
 
 
 async def _filters(values: dict[str, Any]) -> TransferFilters | None:
-    """Return the filters with names resolved; None if nothing can match: a merchant is not known.
+    """Return the filters with the merchants' ids; None if no transfer can match.
 
-    There are no payments and exchanges yet, so no transfer is a part of one.
+    That is so for an unknown merchant. There are no payments and exchanges yet, so no transfer is a
+    part of one.
     """
     named = {name: values[name] for name in ("from", "to", "merchant") if values.get(name)}
     found = await identify(names=named.values())
@@ -128,7 +129,9 @@ class TransferView(ApiView):
         responses={200: TransferDetailJson, **problem_responses("transfer_not_found", "database_unavailable")},
     )
     async def get(self, request: HttpRequest, transfer_id: str) -> HttpResponse:
-        """Show a transfer with all its entries, those of fee, held and external accounts included."""
+        """Show a transfer with all its entries, those of fee, held and external accounts
+        included.
+        """
         wanted = path_uuid(transfer_id, TransferNotFound)
         found = await in_reader(selectors.visible_transfer, wanted, actor=actor_of(request))
         if found is None:

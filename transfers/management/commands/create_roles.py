@@ -1,4 +1,4 @@
-"""``manage.py create_roles``: a database role for the service that can post and cannot rewrite what was posted."""
+"""``manage.py create_roles``: a database role that can post and cannot change the journal."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ PASSWORD_VARIABLE = "LEDGER_SERVICE_PASSWORD"  # noqa: S105 - the name of a vari
 
 
 class Command(BaseCommand):
-    """Make the role and give it exactly its rights; again after each migration that adds a table."""
+    """Make the role and give it its rights; run again after a migration that adds a table."""
 
     help = (
-        "Make (or confine again) a role for the service that cannot change, delete or truncate the journal or disable its guards. Run it "
-        f"as the owner of the tables, after migrate. The role's password comes from {PASSWORD_VARIABLE}; without it none is set."
+        "Make a role for the service, or give an existing one its rights again. The role can post; it cannot change, delete or "
+        "truncate the journal or disable its guards. Run the command as the owner of the tables, after migrate. The role's password "
+        f"comes from {PASSWORD_VARIABLE}; without it none is set."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--print", action="store_true", dest="only_print", help="Print the SQL, without the password; change nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it in one transaction, or print it."""
+        """Make the role in one transaction, or print the SQL."""
         del args
         role = options["role"]
         password = "" if options["only_print"] else os.environ.get(PASSWORD_VARIABLE, "")

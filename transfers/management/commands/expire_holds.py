@@ -1,4 +1,4 @@
-"""``manage.py expire_holds``: give back the money of holds whose time ran out."""
+"""``manage.py expire_holds``: release the holds whose time ran out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Command(BaseCommand):
     """Release every hold that is due, once."""
 
     help = (
-        "Release every open hold whose expires_at has passed: what it reserved can be spent again by its payer. The service does this by "
-        f"itself every few seconds; this command is for when no service runs. It works in batches of {SWEEP_SIZE}, and any number of them "
-        "may run at once, beside the service too: each hold is released exactly once. Exit code 0: all that was due is released; 1: some "
-        "could not be (the log says which and why), or the database does not answer. Running it again is always safe."
+        "Release every open hold whose expires_at has passed: its payer can spend the reserved money again. The service does this by "
+        f"itself every few seconds; this command is for when no service runs. It works in batches of {SWEEP_SIZE}. Any number of commands "
+        "may run at once, beside the service too: each hold is released exactly once. Exit code 0: all due holds are released; 1: some "
+        "could not be released (the log says which and why), or the database does not answer. Running it again is always safe."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it."""
+        """Release them and report."""
         del args
         totals = {"due": 0, "released": 0, "failed": 0, "batches": 0}
         try:

@@ -47,7 +47,7 @@ class Command(ReportingCommand):
         parser.add_argument("--output", type=Path, help="file to write, as a whole or not at all; standard output if left out")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it."""
+        """Write the statement and report."""
         del args
         if options["as_json"] and options["output"] is None:
             raise CommandError("--json needs --output: standard output holds the statement otherwise.", returncode=2)
@@ -99,7 +99,7 @@ def _account(name: str, currency: str | None) -> Account:
 
 @contextlib.contextmanager
 def _replacing(output: Path) -> Iterator[IO[bytes]]:
-    """Write a file as a whole or not at all. A device or a pipe is written to, never replaced by a file."""
+    """Write a file as a whole or not at all; a device or a pipe is never replaced by a file."""
     if output.exists() and not output.is_file():
         with output.open("wb") as file:
             yield file

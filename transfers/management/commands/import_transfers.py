@@ -1,4 +1,4 @@
-"""``manage.py import_transfers FILE.csv``: post a file of transfers, in batches, through the engine."""
+"""``manage.py import_transfers FILE.csv``: post a file of transfers in batches."""
 
 from __future__ import annotations
 
@@ -34,23 +34,29 @@ MAX_BATCH = 1000
 RESULT_COLUMNS = ("line", "key", "status", "transfer_id", "code", "detail")
 
 EPILOG = """
-The file is UTF-8 CSV (RFC 4180: commas, cells with commas or quotes in double quotes, quotes inside doubled) with a header. Columns:
-key, from, to, currency, amount (decimal, major units) and, if you like, memo and external_reference. Each line is the same request as
-POST /transfers with these members and its key as Idempotency-Key, sent by the platform: a line and a request of the platform replay each
-other. So the file can be imported again after any interruption, kill -9 included: what was posted is replayed, the rest is posted now,
-nothing is posted twice. (For as long as keys live; external_reference guards for good.)
+The file is UTF-8 CSV with a header (RFC 4180: commas; cells with commas or quotes in double quotes;
+quotes inside doubled). Columns: key, from, to, currency, amount (decimal, major units) and, if you
+like, memo and external_reference. Each line is the same request as POST /transfers with these members
+and its key as Idempotency-Key, sent by the platform: a line and such a request replay each other. So
+import the file again after any interruption, kill -9 included: what was posted is replayed, the rest
+is posted now, and nothing is posted twice. (For as long as keys live; an external_reference guards for
+good.)
 
-The whole file is read before anything is posted, and what it asks for is shown: lines, records, the sum of each currency; --dry-run shows
-only that. A file that can be read in two ways (a quote that is not closed, text after a closing quote, a line break in a cell without
---multiline, another encoding or separator, a workbook) is refused with the line and the cause, and nothing of it is posted. A pipe is
-copied into the temporary folder first.
+The whole file is read before anything is posted. The command shows its lines, its records and the sum
+of each currency; --dry-run shows only that. A file that can be read in two ways is refused with the
+line and the cause, and nothing of it is posted: a quote that is not closed, text after a closing quote,
+a line break in a cell without --multiline, another encoding or separator, a workbook. A pipe is copied
+into the temporary folder first.
 
-A line that is wrong or refused fails alone; so does a line whose key an earlier line of the file has. A refusal (insufficient_funds, say)
-is remembered under its key like every answer: to try such a line again, give it a new key.
+A line that is wrong or refused fails alone. So does a line with the key of an earlier line of the file.
+A refusal (for instance insufficient_funds) is kept under its key like every answer: to try such a line
+again, give it a new key.
 
-The result file has a row for each record: line (its first), key, status (posted, replayed or failed), transfer_id, code, detail.
-People open it, so what a spreadsheet would take for a formula has a ' before it; programs go by the line.
-Exit status: 0 if every line was posted or replayed, 1 if any failed, 2 if the file cannot be read or the import could not go on.
+The result file has a row for each record: line (its first), key, status (posted, replayed or failed),
+transfer_id, code, detail. People open it in spreadsheets, so a text that a spreadsheet would take for a
+formula has a ' before it. Programs match by the line.
+Exit status: 0 if every line was posted or replayed, 1 if any failed, 2 if the file cannot be read or
+the import could not go on.
 """
 
 
@@ -60,7 +66,7 @@ class Command(BaseCommand):
     help = "Post a CSV file of transfers in batches; safe to kill and to run again."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        """Keep the lines of the explanation as they are written."""
+        """Keep the line breaks of the explanation."""
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.epilog = EPILOG
@@ -79,7 +85,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="write the summary as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it."""
+        """Check the file, then post it and write the result file."""
         del args
         source: Path = options["file"]
         if not 1 <= options["batch_size"] <= MAX_BATCH:
@@ -113,7 +119,10 @@ class Command(BaseCommand):
         self._summarise(counts, target, time.monotonic() - started, as_json=options["json"])
 
     def _announce(self, asked: Survey, options: dict[str, Any]) -> None:
-        """Show what is going to be posted. Standard output has one JSON document with ``--json``, so then this goes elsewhere."""
+        """Show what the file asks for.
+
+        With ``--json`` standard output has one JSON document, so the words go to standard error.
+        """
         if options["json"] and options["dry_run"]:
             document = {"lines": asked.extent.lines, "records": asked.records, "sums": asked.sums(), "unreadable": asked.unreadable}
             self.stdout.write(json.dumps(document))
@@ -164,7 +173,10 @@ class Command(BaseCommand):
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Have the system's refusals to read or write a file end the command, with the file's name. A closed pipe is no file's fault."""
+    """Raise ``CommandError`` with the name of the file that cannot be read or written.
+
+    A closed pipe is not the fault of the file: it passes.
+    """
     try:
         yield
     except BrokenPipeError:
@@ -174,7 +186,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _seekable(file: IO[bytes]) -> IO[bytes]:
-    """Return the file, or a copy of all that a pipe brings: it is read twice, and checked as a whole before anything is posted."""
+    """Return the file, or a copy of a pipe: the file is read twice, once to check it as a whole."""
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     copy = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
@@ -184,7 +196,10 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
 
 
 def _target(source: Path, file: IO[bytes], wanted: Path | None) -> Path:
-    """Return where the result goes. Raises ``CommandError`` where that would be the file itself, or a place among devices."""
+    """Return the path of the result file.
+
+    Raises ``CommandError`` for the imported file itself, and for a place among devices.
+    """
     if wanted is None and source.absolute().parts[1:2] in {("dev",), ("proc",)}:
         raise CommandError("The file is a pipe; --result says where to write what became of each line.", returncode=IMPOSSIBLE)
     target = wanted or source.with_name(f"{source.name}.result.csv")
@@ -194,13 +209,16 @@ def _target(source: Path, file: IO[bytes], wanted: Path | None) -> Path:
 
 
 def _version(file: IO[bytes]) -> tuple[int, int]:
-    """Return what changes when somebody writes to the file: its size, and when it was written last."""
+    """Return the size of the file and the time of its last change."""
     found = os.fstat(file.fileno())
     return found.st_size, found.st_mtime_ns
 
 
 def _next_batch(lines: Iterator[Line], file: IO[bytes], size: int, version: tuple[int, int]) -> list[Line]:
-    """Return the next lines to post. Raises ``CommandError`` if the file is not the one that was checked any more."""
+    """Return the next lines to post.
+
+    Raises ``CommandError`` if the file changed after the check.
+    """
     batch: list[Line] = []
     try:
         batch += islice(lines, size)

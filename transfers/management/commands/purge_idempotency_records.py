@@ -1,4 +1,4 @@
-"""``manage.py purge_idempotency_records``: forget keys whose time is over."""
+"""``manage.py purge_idempotency_records``: delete expired keys."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from transfers.upkeep.purging import count_expired_keys, purge_expired_keys
 
 
 class Command(ReportingCommand):
-    """Forget idempotency keys whose time is over."""
+    """Delete expired idempotency keys."""
 
     help = (
         "Delete idempotency records that are older than LEDGER_IDEMPOTENCY_RETENTION was when they were written, in small transactions "
-        "that no posting waits for. Run it once an hour or so; running it twice at once is harmless. A key that is forgotten is free: "
-        "repeating its request would move money again, unless it carries an external_reference."
+        "that no posting waits for. Run it about once an hour; running it twice at once is harmless. A deleted key is free: a repeated "
+        "request would move money again, unless it has an external_reference."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,7 +28,7 @@ class Command(ReportingCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it."""
+        """Delete them and report."""
         del args
         if not 1 <= options["batch"] <= 10_000:
             raise CommandError("--batch must be from 1 to 10000.", returncode=2)

@@ -1,4 +1,4 @@
-"""``manage.py reconcile``: prove that nothing is off, or say what is."""
+"""``manage.py reconcile``: prove that the ledger is consistent, or name what is not."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Command(ReportingCommand):
 
     help = (
         "Prove the whole ledger in one snapshot, without blocking anybody: debits equal credits per transfer and per currency, sequences "
-        "have no gaps, every running balance and hash chain holds, holds match the held accounts, fees match the recorded version of "
-        "their schedule, stored answers point at existing transfers. The verdict is stored. Exit code 0: clean; 1: damaged, with the "
-        "name of each row that is off; 2: the command could not be carried out."
+        "have no gaps, running balances and hash chains are right, holds match the held accounts, fees match the recorded version of "
+        "their schedule, stored answers point at existing transfers. The verdict is stored. Exit code 0: clean; 1: damaged, and each "
+        "wrong row is named; 2: the command could not be carried out."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,7 +47,7 @@ class Command(ReportingCommand):
         parser.add_argument("--limit", type=int, default=FINDINGS_PER_CHECK, help="findings that each check names at most (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it."""
+        """Run the checks and report; the exit code is the verdict."""
         del args
         if options["advance"] and options["anchor"] is None:
             raise CommandError("--advance needs --anchor FILE.", returncode=USAGE)

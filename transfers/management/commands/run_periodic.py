@@ -1,4 +1,4 @@
-"""``manage.py run_periodic``: the worker beside the web processes."""
+"""``manage.py run_periodic``: do the periodic work beside the web processes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DAY_S = 24 * 3600
 
 
 class Command(BaseCommand):
-    """Do the periodic work until told to stop."""
+    """Do the periodic work until a signal stops it."""
 
     help = (
-        "Give back expired holds (every 2 s), sum up the days (5 s), forget expired idempotency keys (hourly), sweep fees into the "
-        "treasury and reconcile the ledger (both daily, counted from the last time, so that a restart brings nothing forward). With "
-        "LEDGER_PERIODIC=worker the web processes leave the first two to it. Any number may run at once. SIGTERM and Ctrl-C end it when "
-        "the batch under way is committed; a reconciliation is given up, and due again at the next start. Exit code 0."
+        "Release expired holds (every 2 s), sum up the days (5 s), delete expired idempotency keys (hourly), move collected fees into "
+        "the treasury and reconcile the ledger (both daily, counted from the last time: a restart does not bring them forward). With "
+        "LEDGER_PERIODIC=worker the web processes leave the first two to this command. Any number may run at once. SIGTERM and Ctrl-C "
+        "end it when the batch under way is committed; a reconciliation is given up and is due again at the next start. Exit code 0."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--reconcile-every", type=float, default=DAY_S, help="seconds between reconciliations; 0: never (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it."""
+        """Run until SIGTERM or SIGINT."""
         del args
         settle_s, purge_s, reconcile_s = options["settle_every"], options["purge_every"], options["reconcile_every"]
         if not all(0 <= seconds < 1e9 for seconds in (settle_s, purge_s, reconcile_s)):

@@ -1,4 +1,4 @@
-"""``manage.py seed_demo``: believable merchants and their movements, made through the engine like everything else."""
+"""``manage.py seed_demo``: demo merchants and movements, posted by the engine."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ class Command(ReportingCommand):
     """Make demo merchants and movements."""
 
     help = (
-        "Register demo merchants and tell months of what they paid each other, in currencies of 0, 2, 3, 8 and 18 decimals, through the "
-        "posting engine: with fees, holds, captures, reversals, payouts and refusals. The same --seed gives the same merchants, movements "
-        "and amounts. It can be run again: merchants that exist are used as they are, and as time never runs backwards in the journal, "
-        "the story goes on from its last entry."
+        "Register demo merchants and post months of movements between them, in currencies of 0, 2, 3, 8 and 18 decimals: with fees, "
+        "holds, captures, reversals, payouts and refusals. The same --seed gives the same merchants, movements and amounts. The command "
+        "can be run again: merchants that exist are used as they are, and the new movements follow the last entry of the journal."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,7 +38,7 @@ class Command(ReportingCommand):
         parser.add_argument("--if-empty", action="store_true", help="do nothing if there are merchants already")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it."""
+        """Make them and report."""
         del args
         if not 0 <= options["months"] <= 240 or options["transfers"] < 0 or options["merchants"] < 2:
             raise CommandError("--months is from 0 to 240, --transfers not negative, --merchants 2 or more.", returncode=2)

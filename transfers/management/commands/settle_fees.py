@@ -1,4 +1,4 @@
-"""``manage.py settle_fees``: sweep fees into the treasury."""
+"""``manage.py settle_fees``: move collected fees into the treasury."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from transfers.services.fee_settlement import NoTreasury, Settlement, count_fee_
 
 
 class Command(ReportingCommand):
-    """Sweep fees into the treasury."""
+    """Move collected fees into the treasury."""
 
     help = (
-        "Move all that merchants have paid in fees from their fees accounts into the wallets of the merchant 'treasury', as transfers of "
-        "kind fee_settlement. Takes what is there under the account's lock: it can be repeated, run twice at once, or be killed and run "
-        "again, and nothing is swept twice. Exit code 0: done; 1: some accounts were refused and are named; 2: it could not be done."
+        "Move the fees that merchants paid from their fees accounts into the wallets of the merchant 'treasury', as transfers of kind "
+        "fee_settlement. The balance is read under the account's lock: the command can be repeated, run twice at once, or be killed and "
+        "run again, and nothing is moved twice. Exit code 0: done; 1: some accounts were refused and are named; 2: it could not be done."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,7 +29,7 @@ class Command(ReportingCommand):
         parser.add_argument("--currency", help="only fees in this currency")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it."""
+        """Settle them and report."""
         del args
         currency = options["currency"]
         if currency is not None and find_currency_now(currency) is None:
