@@ -91,6 +91,7 @@ _ERROR_PAGE = """<!doctype html>
 <body><h1>{title}</h1><p><code>{status} {code}</code></p>
 <h2>When</h2><p>{when}</p>
 <h2>What to do</h2><p>{remedy}</p>
+<p>The <code>Idempotency-Key</code>, if there was one, {key}.</p>
 <p><a href="/docs">All calls</a></p></body></html>
 """
 
@@ -112,10 +113,18 @@ class ErrorView(ApiView):
         case = error_cases().get(code)
         if case is None:
             raise RouteNotFound(request.path)
-        shown = {"code": case.code, "title": case.title, "status": case.status, "when": case.when, "remedy": case.remedy}
+        shown = {
+            "code": case.code,
+            "title": case.title,
+            "status": case.status,
+            "when": case.when,
+            "remedy": case.remedy,
+            "is_kept": case.is_kept,
+        }
         if self.accepted[0] == JSON:
             return json_response(shown)
-        return HttpResponse(_ERROR_PAGE.format(**{name: _marked_up(str(value)) for name, value in shown.items()}))
+        key = "keeps this answer: a new try needs a new key" if case.is_kept else "stays free"
+        return HttpResponse(_ERROR_PAGE.format(key=key, **{name: _marked_up(str(value)) for name, value in shown.items()}))
 
 
 def _marked_up(text: str) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 
 from ledger_project.http.problems import STATUS
 from ledger_project.kernel.errors import LedgerError
+from ledger_project.kernel.refusals import Refusal
 
 REMEDIES: Mapping[str, str] = {
     "malformed_json": "Send one JSON object in UTF-8, whole, with at most 16 levels. The key is still free.",
@@ -65,13 +66,17 @@ REMEDIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorCase:
-    """One code of the contract, with what docs/errors.md says about it."""
+    """One code of the contract, with what docs/errors.md says about it.
+
+    ``is_kept`` is whether the idempotency key keeps the answer, so that a new try needs a new key.
+    """
 
     code: str
     title: str
     status: int
     when: str
     remedy: str
+    is_kept: bool
 
 
 def error_classes(root: type[LedgerError] = LedgerError) -> Iterator[type[LedgerError]]:
@@ -93,7 +98,7 @@ def error_cases() -> Mapping[str, ErrorCase]:
         if "code" in vars(found):
             first.setdefault(found.code, found)
     return {
-        code: ErrorCase(code, first[code].title, status, _first_paragraph(first[code]), REMEDIES[code])
+        code: ErrorCase(code, first[code].title, status, _first_paragraph(first[code]), REMEDIES[code], issubclass(first[code], Refusal))
         for code, status in sorted(STATUS.items(), key=lambda item: item[1])
     }
 

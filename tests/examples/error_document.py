@@ -17,10 +17,8 @@ Every refusal is a problem document (RFC 9457, `application/problem+json`). Prog
 running service shows each error at `/errors/<code>`, as JSON or as a page. The `type` of a problem
 document is `LEDGER_ERROR_BASE_URL` and the code: set it to the public address of `/errors/`.
 
-"The key" below is the `Idempotency-Key`. A refusal that is decided where the money is (404 of a
-thing in the body or path, 409, 422 of fees and currencies) is kept under the key: the same request
-with the same key gets the same answer, so a corrected request needs a new key. All other errors
-leave the key free.
+"The key" below is the `Idempotency-Key`. Where an error says so, the key keeps the answer: the same
+request gets it again, and a corrected request needs a new key. All other errors leave the key free.
 """
 
 
@@ -32,7 +30,8 @@ def text() -> str:
     parts = [HEAD]
     for case in error_cases().values():
         when, remedy = (fill(f"*{name}:* {words}", 100) for name, words in (("When", case.when), ("What to do", case.remedy)))
-        parts.append(f"\n## {case.code}\n\n{case.status} {case.title}\n\n{when}\n\n{remedy}\n")
+        kept = ". The key keeps this answer." if case.is_kept else ""
+        parts.append(f"\n## {case.code}\n\n{case.status} {case.title}{kept}\n\n{when}\n\n{remedy}\n")
     return "".join(parts)
 
 

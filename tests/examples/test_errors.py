@@ -37,7 +37,9 @@ async def test_the_service_explains_each_error_to_programs_and_to_people(api: ht
     for code, case in error_cases().items():
         response = await api.get(f"/errors/{code}")
         assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
-        assert response.json() == {"code": code, "title": case.title, "status": case.status, "when": case.when, "remedy": case.remedy}
+        assert response.json() == {
+            "code": code, "title": case.title, "status": case.status, "when": case.when, "remedy": case.remedy, "is_kept": case.is_kept,
+        }  # fmt: skip
         page = await api.get(f"/errors/{code}", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert f"<code>{case.status} {code}</code>" in page.text
