@@ -1,5 +1,7 @@
-"""The contract as the service itself tells it: OpenAPI at /openapi.json, a page to browse it at /docs, a page for each error at
-/errors/<code>. All assets are local.
+"""The contract, published by the service itself. All assets are local.
+
+OpenAPI is at /openapi.json, a page to browse it at /docs, and an explanation of each error at
+/errors/<code>.
 """
 
 from __future__ import annotations
