@@ -20,6 +20,9 @@ from typing import Any
 
 from tests.environment import ROOT
 
+PATIENCE_S = 120
+"""How long a command may take; then it is ended."""
+
 OUR_APPS = frozenset({"ledger_project", "merchants", "fees", "transfers"})
 
 
@@ -101,7 +104,7 @@ def _become(order: dict[str, Any]) -> None:
     _redirect(1, "stdout", order["out"])
     _redirect(2, "stderr", order["err"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.alarm(60)
+    signal.alarm(PATIENCE_S)
     import manage
 
     _end_as_interpreters_do(manage.main)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import atexit
 import subprocess
-import sys
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from ledger_project.database.embedded import EmbeddedPostgres
-from tests.environment import ROOT
+from tests.command_runner import CommandRunner, Run
 
 
 def run_as_owner(server: EmbeddedPostgres, *command: str) -> None:
@@ -22,13 +24,33 @@ def run_as_owner(server: EmbeddedPostgres, *command: str) -> None:
         raise RuntimeError(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
 
 
+@cache
+def _runner() -> CommandRunner:
+    """Return what runs the commands: one for all tests, since importing Django takes a second."""
+    folder = tempfile.TemporaryDirectory()
+    runner = CommandRunner(Path(folder.name), SECRET_KEY="x")
+
+    def end() -> None:
+        runner.close()
+        folder.cleanup()
+
+    atexit.register(end)
+    return runner
+
+
+def run_command(url: str, *arguments: str) -> Run:
+    """Run ``manage.py`` on a database and return how it ended."""
+    return _runner().run(*arguments, url=url)
+
+
 def manage(url: str, *arguments: str) -> str:
-    """Run ``manage.py`` on a database and return its output; raises ``AssertionError`` with what it said if it failed."""
-    environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "x"}
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
+    """Run ``manage.py`` on a database and return its output.
+
+    Raises ``AssertionError`` with what it said if it failed.
+    """
+    done = run_command(url, *arguments)
+    assert done.code == 0, f"{done.out}\n{done.err}"
+    return done.out
 
 
 def ask(url: str, statement: str) -> list[tuple[Any, ...]]:

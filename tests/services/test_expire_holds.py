@@ -17,6 +17,7 @@ from merchants.domain import MerchantIdentity
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.invariants import check_invariants
+from tests.own_servers import run_command
 from tests.servers import database_url, free_port
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds, Withdraw
 from transfers.models import Hold, Transfer
@@ -51,11 +52,11 @@ def available(of: MerchantIdentity) -> int:
     return get_balances(of.id, currency=USD, at=None)[1][0].available_minor
 
 
-def run(*arguments: str, **env: str) -> subprocess.Popen[str]:
+def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "manage.py", "expire_holds", *arguments],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url(), **env},
+        env={**os.environ, "DATABASE_URL": database_url()},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -67,11 +68,16 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def run(*arguments: str, url: str = "") -> tuple[int, str, str]:
+    done = run_command(url or database_url(), "expire_holds", *arguments)
+    return done.code, done.out, done.err
+
+
 def test_two_at_once_release_each_hold_exactly_once() -> None:
     payer, payee = merchant(100_000), merchant(0)
     ids = lapsed_holds(payer, payee, 2 * SWEEP_SIZE + 50)
     assert available(payer) == 100_000 - len(ids) * (100 + FEE)
-    answers = [finished(process) for process in [run("--json"), run("--json")]]
+    answers = [finished(process) for process in [start("--json"), start("--json")]]
     assert [status for status, _, _ in answers] == [0, 0], answers
     totals = [json.loads(out) for _, out, _ in answers]
     assert sum(total["released"] for total in totals) >= len(ids)
@@ -86,16 +92,16 @@ def test_two_at_once_release_each_hold_exactly_once() -> None:
 def test_it_says_what_it_did_and_has_nothing_to_do_the_second_time() -> None:
     payer, payee = merchant(1000), merchant(0)
     lapsed_holds(payer, payee, 3)
-    status, out, err = finished(run())
+    status, out, err = run()
     assert (status, out.startswith("Released "), err) == (0, True, "")
     assert int(out.split()[1]) >= 3
     assert available(payer) == 1000
-    status, out, _ = finished(run("--json"))
+    status, out, _ = run("--json")
     assert (status, json.loads(out)) == (0, {"due": 0, "released": 0, "failed": 0, "batches": 0})
 
 
 def test_help_explains_itself() -> None:
-    status, out, _ = finished(run("--help"))
+    status, out, _ = run("--help")
     text = " ".join(out.split())
     assert status == 0
     for promise in ("expires_at", "exactly once", "Exit code", "--json"):
@@ -103,7 +109,7 @@ def test_help_explains_itself() -> None:
 
 
 def test_without_a_database_it_fails_with_one_line() -> None:
-    status, out, err = finished(run(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"))
+    status, out, err = run(url=f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
     assert (status, out) == (1, "")
     assert err.startswith("CommandError: The database does not answer")
     assert "Traceback" not in err
@@ -126,7 +132,7 @@ def test_a_hold_that_cannot_be_released_does_not_hold_up_the_others() -> None:
     assert sum(sweep.failed for sweep in sweep_due_holds()) == 1
     assert set(Hold.objects.filter(id__in=ids).values_list("status", flat=True)) == {"expired"}
     assert Hold.objects.get(id=stuck).status == "open"
-    status, out, err = finished(run("--json"))
+    status, out, err = run("--json")
     assert (status, json.loads(out)["failed"]) == (1, 1)
     assert "1 holds could not be released" in err
     posted([Withdraw(full, USD, all_there_can_be, Details())])
