@@ -37,4 +37,4 @@ os.environ["SSL_CERT_DIR"] = str(DATA_DIR / "no-certificates")
 # httpcore imports sniffio four times a request.
 # Where sniffio is not installed, all of sys.path is searched for it each time.
 if "sniffio" not in sys.modules and find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
+    sys.modules["sniffio"] = None
