@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Django's command line; ``./manage.py help`` lists what there is. Starts the embedded database for commands that need one."""
+"""Django's command line; ``./manage.py help`` lists what there is.
+
+Starts the embedded database for commands that need one.
+"""
 
 import contextlib
 import os
@@ -7,14 +10,14 @@ import sys
 from collections.abc import Sequence
 
 WITHOUT_DATABASE = frozenset({"help", "--help", "-h", "version", "--version", "check", "collectstatic", "serve"})
-"""Commands that need no database, or see to it themselves."""
+"""Commands that need no database, or start it themselves."""
 
 
 def main() -> None:
-    """Run the command named on the command line."""
+    """Run the command of the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledger_project.settings")
     if sys.argv[1:2] == ["serve"]:
-        # It listens on loopback only, so nobody has to authenticate, unless LEDGER_AUTH=required says so.
+        # It listens on loopback only. Nobody has to authenticate, unless LEDGER_AUTH says so.
         os.environ["LEDGER_BIND"] = "127.0.0.1"
         if not os.environ.get("LEDGER_AUTH"):
             os.environ["LEDGER_AUTH"] = "open"
@@ -26,7 +29,7 @@ def main() -> None:
 
 
 def execute(arguments: Sequence[str]) -> None:
-    """Carry a command line out, with the embedded database where that is the one in use."""
+    """Run a command line, with the embedded database if it is in use."""
     from django.conf import settings
     from django.core.management import execute_from_command_line
 
@@ -37,7 +40,7 @@ def execute(arguments: Sequence[str]) -> None:
     embedded = settings.LEDGER_EMBEDDED and command not in WITHOUT_DATABASE and "--help" not in arguments
     with EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if embedded else contextlib.nullcontext():
         if command not in WITHOUT_DATABASE:
-            # Outside the pool, which would only say that it waited in vain.
+            # Not through the pool: its error would not name the reason.
             use_own_connection()
         execute_from_command_line(list(arguments))
 

@@ -1,4 +1,5 @@
-"""The page of the second factor: it asks for the code, and enrols a device at a user's first login, once.
+"""The page of the second factor: it asks for the code, and enrols a device at a user's first login,
+once.
 
 ``people/access/second_factor.py`` has the rule.
 """
@@ -28,7 +29,9 @@ PATH = "admin/second-factor/"
 
 
 class SecondFactorMiddleware(MiddlewareMixin):
-    """Redirects users who have shown only a password from every page of the admin to the page that asks for the code."""
+    """Redirects users who have shown only a password from every page of the admin to the page that
+    asks for the code.
+    """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         """Redirect to the page of the code, except from that page, the login and the logout."""

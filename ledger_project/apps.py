@@ -10,7 +10,7 @@ class LedgerProjectConfig(AppConfig):
     verbose_name = "Ledger"
 
     def ready(self) -> None:
-        """Register the system checks, and what a serving process does for itself."""
+        """Register the system checks, and the start-up of a serving process."""
         from django.db.backends.signals import connection_created
 
         from ledger_project import checks  # noqa: F401 - importing registers

@@ -1,4 +1,7 @@
-"""The application that uvicorn serves: the API on its lean path, the admin and static files on Django's full stack."""
+"""The application that uvicorn serves.
+
+The API takes its lean path, the admin and static files take Django's full stack.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""System checks of our own settings: what cannot work is told at start-up."""
+"""System checks of our own settings: a wrong setting is reported at start-up."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from ledger_project.http.limits import OTHER_FILES, open_files_limit
 
 LONGEST_LEEWAY_S = 300
-"""Clocks that differ by more are to be set right, not to be believed."""
+"""Seconds. Clocks that differ by more must be set right."""
 
 LARGEST_CLOCK_TOLERANCE = 9
-"""Seconds; transfers/sql/guards.sql allows one more for what passes between reading the clock and writing."""
+"""Seconds. transfers/sql/guards.sql allows one more, for the time between reading the clock and
+writing."""
 
 
 @register()
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
-    """Numbers must be in the range in which the service can keep its promises."""
+    """Report numbers with which the service cannot keep its promises."""
     del app_configs, kwargs
     positive = (
         "LEDGER_IDEMPOTENCY_WAIT",
@@ -60,7 +61,11 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
 
 @register()
 def check_open_mode(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
-    """Open mode is for trying out on one's own machine: with DEBUG, or where whoever starts the service says that it binds loopback."""
+    """Report open mode, except with DEBUG or on loopback.
+
+    Open mode is for trying out on one's own machine. ``LEDGER_BIND`` says where the service
+    listens.
+    """
     del app_configs, kwargs
     if settings.LEDGER_AUTH != "open":
         return []
@@ -76,7 +81,7 @@ def check_open_mode(app_configs: Sequence[Any] | None, **kwargs: object) -> list
 
 @register()
 def check_connections(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
-    """A connection is an open file. A process that may not open as many keeps fewer connections."""
+    """Report more connections than this process may open files: each connection is an open file."""
     del app_configs, kwargs
     needed, allowed = settings.LEDGER_CONNECTIONS_MAX + OTHER_FILES, open_files_limit()
     if needed <= allowed:
@@ -87,7 +92,10 @@ def check_connections(app_configs: Sequence[Any] | None, **kwargs: object) -> li
 
 @register()
 def check_proxies(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
-    """A proxy that is misspelt is believed by nobody, and then all callers share its address; one too many lets callers choose theirs."""
+    """Report proxies that are misspelt, and a setting that trusts every proxy.
+
+    With a misspelt proxy all callers share its address. With one too many, callers choose theirs.
+    """
     del app_configs, kwargs
     if settings.FORWARDED_ALLOW_IPS == ["*"]:
         problem = "FORWARDED_ALLOW_IPS is '*': every caller can choose the address that it is limited and locked out by."
@@ -108,7 +116,7 @@ def _is_network(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address that a service binds."""
+    """Whether only this machine can reach an address."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:

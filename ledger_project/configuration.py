@@ -1,4 +1,4 @@
-"""Settings that cannot work are told in one line."""
+"""Reading settings from the environment; a wrong one raises ``ConfigurationError``."""
 
 import os
 import secrets
@@ -31,10 +31,12 @@ def periodic_mode(text: str) -> Literal["web", "worker"]:
 
 
 def environment_secret(name: str) -> str:
-    """Return a secret from the environment: the variable's value, or what is in the file that ``<name>_FILE`` names; "" for neither.
+    """Return a secret: the value of the variable, or the content of the file that ``<name>_FILE``
+    names.
 
-    Files are how container platforms hand secrets over: an environment is inherited, and shown by too many tools. Raises
-    ``ConfigurationError``, which never quotes the secret.
+    Returns "" for neither. Container platforms hand secrets over as files, because an environment
+    is inherited and shown by many tools. Raises ``ConfigurationError``, which never quotes the
+    secret.
     """
     value, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
     if not path:
@@ -50,9 +52,10 @@ def environment_secret(name: str) -> str:
 
 
 def secret_key(configured: str, *, data_dir: Path, embedded: bool, debug: bool) -> str:
-    """Return Django's secret key: the configured one, or in embedded and debug mode one that is made once and kept in the data folder.
+    """Return Django's secret key.
 
-    Raises ``ConfigurationError`` where a real database is served without a key.
+    Without a configured one, embedded and debug mode make one and keep it in the data folder.
+    Raises ``ConfigurationError`` for a real database without a key.
     """
     if configured:
         return configured

@@ -1,4 +1,5 @@
-"""All settings, read from the environment once, typed, each with its meaning. docs/configuration.md explains them.
+"""All settings, typed and read from the environment once. docs/configuration.md lists them for
+operators.
 
 Nothing imports this module; code reads ``django.conf.settings``.
 """
@@ -17,13 +18,13 @@ from ledger_project.observability.logging import configure_logging
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# --- where things are -------------------------------------------------------------------------------------------------------
+# --- where things are -----------------------------------------------------------------------------
 LEDGER_DATA_DIR: Path = Path(env.str("LEDGER_DATA_DIR", str(BASE_DIR / ".data"))).resolve()
-"""Folder of the embedded PostgreSQL and of generated secrets; not used for data when DATABASE_URL is set."""
+"""Folder of the embedded PostgreSQL, and of generated secrets."""
 
 DEBUG: bool = env.bool("DEBUG", False)
 DATABASE_URL: str = environment_secret("DATABASE_URL")
-"""The PostgreSQL server (15 or newer) to use; without it an embedded one is started."""
+"""The PostgreSQL server (15 or newer). Without one, an embedded server is started."""
 
 LEDGER_EMBEDDED: bool = not DATABASE_URL
 SECRET_KEY: str = secret_key(environment_secret("SECRET_KEY"), data_dir=LEDGER_DATA_DIR, embedded=LEDGER_EMBEDDED, debug=DEBUG)
@@ -31,9 +32,9 @@ SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
-# --- the ledger -------------------------------------------------------------------------------------------------------------
+# --- the ledger -----------------------------------------------------------------------------------
 LEDGER_IDEMPOTENCY_WAIT: float = env.float("LEDGER_IDEMPOTENCY_WAIT", 5.0)
-"""Seconds that a duplicate waits for the first request with its key before it is told `idempotency_in_progress`."""
+"""Seconds that a duplicate waits for the first request with its key."""
 
 LEDGER_IDEMPOTENCY_RETENTION: int = env.int("LEDGER_IDEMPOTENCY_RETENTION", 7 * 24 * 3600)
 """Seconds that an idempotency key is remembered."""
@@ -42,13 +43,14 @@ LEDGER_BATCH_MAX: int = env.int("LEDGER_BATCH_MAX", 256)
 """Requests that one posting transaction takes at most."""
 
 LEDGER_QUEUE_MAX: int = env.int("LEDGER_QUEUE_MAX", 4096)
-"""Requests that may wait for posting in one process; beyond it the service answers 503 with Retry-After."""
+"""Requests that may wait for posting in one process; more are answered with 503."""
 
 LEDGER_POSTING_TIMEOUT: float = env.float("LEDGER_POSTING_TIMEOUT", 30.0)
-"""Seconds that a request waits for its posting before it is told 503; repeating it with the same key is safe."""
+"""Seconds that a request waits for its posting; then it is answered with 503. A repetition is safe.
+"""
 
 LEDGER_CLOCK_TOLERANCE: float = env.float("LEDGER_CLOCK_TOLERANCE", 5.0)
-"""Seconds that the clocks of database and process may differ, and an account's last entry may be ahead; beyond it nothing is posted."""
+"""Seconds. No posting if the database's clock or an account's last entry differs by more."""
 
 LEDGER_ERROR_BASE_URL: str = env.str("LEDGER_ERROR_BASE_URL", "https://ledger.example/errors/")
 """Prefix of the `type` of problem documents; the code is appended."""
@@ -57,14 +59,14 @@ LEDGER_READER_THREADS: int = env.int("LEDGER_READER_THREADS", 4)
 """Threads of one process that read from the database."""
 
 LEDGER_READ_TIMEOUT: float = env.float("LEDGER_READ_TIMEOUT", 30.0)
-"""Seconds that one statement of a list, a page or an export may take in a serving process; then it is answered 503."""
+"""Seconds for one statement of a list, a page or an export in a serving process; then 503."""
 
 LEDGER_IDLE_TRANSACTION_TIMEOUT: float = env.float("LEDGER_IDLE_TRANSACTION_TIMEOUT", 10.0)
-"""Seconds that the database waits, in the middle of a posting, for a process that says nothing more (its host froze, say); then it takes
-the posting back and gives its locks to others."""
+"""Seconds that the database waits for a silent process in a posting; then it rolls back."""
 
 LEDGER_PERIODIC: Literal["web", "worker"] = periodic_mode(env.str("LEDGER_PERIODIC", "web"))
-"""Who gives back expired holds and sums up the days: each web process, or `manage.py run_periodic` alone."""
+"""The process for expired holds and daily figures: each web process, or `manage.py run_periodic`.
+"""
 
 LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
 """Paths that go through Django's full stack of middleware; all others take the API's lean path."""
@@ -72,58 +74,59 @@ LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
 LEDGER_MAX_BODY_BYTES: int = env.int("LEDGER_MAX_BODY_BYTES", 1024 * 1024)
 
 LEDGER_CONNECTIONS_MAX: int = env.int("LEDGER_CONNECTIONS_MAX", 800)
-"""Connections that one process keeps. One more, and the one whose client has been waited for longest is closed."""
+"""Connections of one process. One more closes the one that waits longest for its client."""
 
 LEDGER_HEAD_TIMEOUT: float = env.float("LEDGER_HEAD_TIMEOUT", 10.0)
 LEDGER_BODY_TIMEOUT: float = env.float("LEDGER_BODY_TIMEOUT", 30.0)
-"""Seconds in which the head of a request must have come, and in which its body must."""
+"""Seconds until a request's head must be complete, and its body."""
 
 LEDGER_WRITE_TIMEOUT: float = env.float("LEDGER_WRITE_TIMEOUT", 60.0)
-"""Seconds in which a client must take what is sent to it, 64 KiB or one part of an answer at a time."""
+"""Seconds for a client to take 64 KiB, or one part of an answer."""
 
 FORWARDED_ALLOW_IPS: list[str] = [proxy.strip() for proxy in env.list("FORWARDED_ALLOW_IPS", ["127.0.0.1", "::1"])]
-"""Addresses and networks of the proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed; uvicorn reads it too."""
+"""Proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are trusted; uvicorn reads it too."""
 
-# --- who may do what --------------------------------------------------------------------------------------------------------
+# --- who may do what ------------------------------------------------------------------------------
 LEDGER_AUTH: Literal["open", "required"] = authentication_mode(env.str("LEDGER_AUTH", "required"))
-"""`required`: every call but health and documentation needs a credential. `open`: none does; for trying out, on loopback only."""
+"""`required`: calls need a credential. `open`: they need none, on loopback only."""
 
 LEDGER_AUTHENTICATION = "people.access.admission.admit"
-"""The function that finds out who calls the API, and refuses who calls too often."""
+"""The function that authenticates callers of the API and limits their rate."""
 
 LEDGER_BIND: str = env.str("LEDGER_BIND", "")
-"""The address that the service listens on, said by whatever starts it (`manage.py serve` does): open mode is refused without."""
+"""The address that the service listens on, if its starter says so. Open mode needs it."""
 
 LEDGER_CREDENTIAL_CACHE: float = env.float("LEDGER_CREDENTIAL_CACHE", 5.0)
-"""Seconds that a credential which was found good is believed: how long a revoked key may still work in a process that knows it."""
+"""Seconds that a checked credential is remembered. A revoked key works as long at most."""
 
 LEDGER_JWT_SIGNING_KEY: str = environment_secret("LEDGER_JWT_SIGNING_KEY")
-"""Private key in PEM (Ed25519, or RSA of 2048 bits or more) that signs tokens; without one, none are issued. Or …_FILE, its file."""
+"""Private key in PEM (Ed25519, or RSA of 2048 bits) that signs tokens. Without one, no tokens are
+issued."""
 
 LEDGER_JWT_VERIFYING_KEYS: str = environment_secret("LEDGER_JWT_VERIFYING_KEYS")
-"""Public keys in PEM, one after the other, whose tokens are believed too: those of former signing keys, or of another issuer."""
+"""Further public keys in PEM: of former signing keys, or of another issuer."""
 
 LEDGER_JWT_ISSUER: str = env.str("LEDGER_JWT_ISSUER", "ledger")
 LEDGER_JWT_AUDIENCE: str = env.str("LEDGER_JWT_AUDIENCE", "ledger")
 LEDGER_JWT_LEEWAY: float = env.float("LEDGER_JWT_LEEWAY", 10.0)
-"""Seconds that an issuer's clock may be ahead of ours: so long a token may come before its `iat` and `nbf`."""
+"""Seconds that an issuer's clock may be ahead of ours."""
 
 LEDGER_JWT_ACCESS_LIFETIME: int = env.int("LEDGER_JWT_ACCESS_LIFETIME", 300)
 LEDGER_JWT_REFRESH_LIFETIME: int = env.int("LEDGER_JWT_REFRESH_LIFETIME", 24 * 3600)
-"""Seconds that tokens live. An access token cannot be taken back: let it be short."""
+"""Seconds that tokens live. An access token cannot be revoked, so it lives briefly."""
 
 _limited = LEDGER_AUTH == "required"
 _served = LEDGER_AUTH == "required" and not DEBUG and not LEDGER_EMBEDDED
 LEDGER_RATE_CREDENTIAL: float = env.float("LEDGER_RATE_CREDENTIAL", 500.0 if _limited else 0.0)
-"""Requests a second that one credential may make to one worker (0: any number); beyond it 429 with Retry-After."""
+"""Requests a second of one credential to one worker (0: no limit); then 429."""
 
 LEDGER_RATE_ADDRESS: float = env.float("LEDGER_RATE_ADDRESS", 1000.0 if _limited else 0.0)
 """Requests a second from one address to one worker."""
 
 LEDGER_RATE_FAILURES: float = env.float("LEDGER_RATE_FAILURES", 5.0 if _limited else 0.0)
-"""Credentials a second that are none, from one address to one worker; beyond it the address waits, whatever it sends."""
+"""Bad credentials a second from one address to one worker; then all of its requests wait."""
 
-# --- Django -----------------------------------------------------------------------------------------------------------------
+# --- Django ---------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",
@@ -148,7 +151,7 @@ INSTALLED_APPS = [
     "transfers",
 ]
 
-# The full stack, for the admin. The API's lean path (ledger_project/http/handler.py) does without it and says why.
+# The admin's middleware. The API does without it; ledger_project/http/handler.py says why.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -201,12 +204,13 @@ LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 
-# --- hardening of the admin; docs/authorization.md says what and why --------------------------------------------------------
+# --- hardening of the admin; docs/authorization.md says what and why ------------------------------
 LEDGER_ADMIN_TOTP: Literal["required", "off"] = second_factor_mode(env.str("LEDGER_ADMIN_TOTP", "required" if _served else "off"))
-"""Whether the admin wants a second factor (TOTP) of everybody."""
+"""Whether the admin demands a second factor (TOTP)."""
 
 LEDGER_HTTPS: bool = env.bool("LEDGER_HTTPS", _served)
-"""Whether the service is reached over HTTPS: secure cookies, Strict-Transport-Security, and the admin only so."""
+"""Whether the service is reached over HTTPS: secure cookies, HSTS, and the admin over HTTPS only.
+"""
 
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LEDGER_HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if LEDGER_HTTPS else 0
@@ -280,15 +284,15 @@ SPECTACULAR_SETTINGS = {
 }
 
 LEDGER_READINESS_CHECKS = ["transfers.upkeep.roles.missing_rights"]
-"""Functions that `/readyz` calls besides its own checks: each returns what keeps postings from working, or None."""
+"""Further checks of `/readyz`: each returns the obstacle to postings, or None."""
 
 LEDGER_EXAMPLE_THINGS = "transfers.selectors.example_things.find_things"
-"""What finds the things that the OpenAPI document's examples are about, in open mode."""
+"""The function that finds the merchants and ids of the examples, in open mode."""
 
 UNFOLD = admin_navigation.UNFOLD
 
 LEDGER_LOG_FORMAT: str = env.str("LEDGER_LOG_FORMAT", "console" if DEBUG or LEDGER_EMBEDDED else "json")
-# Traces go where OpenTelemetry's own variable says, if it is set.
+# OpenTelemetry's own variable names the receiver of traces.
 LEDGER_TRACING: bool = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""))
 LEDGER_LOG_LEVEL: str = env.str("LEDGER_LOG_LEVEL", "INFO")
 LOGGING_CONFIG = None

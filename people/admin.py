@@ -1,4 +1,7 @@
-"""API keys in the admin: made (the secret is shown once, on the page that answers), looked at, revoked with a reason."""
+"""API keys in the admin: made, listed and revoked.
+
+The secret is shown once, on the page after the form.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ from people.models import ApiKey
 
 
 class NewKeyForm(forms.Form):
-    """What a new key is for and may do. ``token`` becomes the key's id, so that a form that is sent twice makes one key."""
+    """The name, owner and scopes of a new key.
+
+    ``token`` becomes the key's id, so that a form that is sent twice makes one key.
+    """
 
     token = forms.UUIDField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget(), help_text="What will use it.")
@@ -50,7 +56,7 @@ class NewKeyForm(forms.Form):
         return merchant
 
     def make(self) -> NewKey:
-        """Make the key. Raises ``KeyRefused``, also where this form has made it before."""
+        """Make the key. Raises ``KeyRefused``, also if this form has made it before."""
         values = self.cleaned_data
         days: int | None = values["expires_in_days"]
         return create_key(
@@ -64,7 +70,7 @@ class NewKeyForm(forms.Form):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    """Keys: whose, what for, how far, when last used. Never the secret: only its hash is kept."""
+    """API keys with owner, name, scopes and last use. The secret is not stored, only its hash."""
 
     list_display = ("prefix", "name", "owner", "state", "last_used_at", "expires_at")
     search_fields = ("prefix", "name", "merchant__name__istartswith")
@@ -95,7 +101,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return request.user.has_perm("people.revoke_apikey")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Ask what the key is for, make it, and show its secret on the answer's page: no message, cookie or session ever holds it."""
+        """Show the form, make the key, and show its secret.
+
+        No message, cookie or session holds the secret.
+        """
         del form_url, extra_context
         if not self.has_add_permission(request):
             raise PermissionDenied

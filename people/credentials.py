@@ -1,7 +1,7 @@
 """API keys: made, looked up, revoked.
 
-A key is ``lk_<prefix>_<secret>``: the prefix (8 letters and digits) names it to people, the secret is 256 random bits. The whole key is
-shown once, when it is made; what is kept is its SHA-256.
+A key is ``lk_<prefix>_<secret>``: the prefix (8 letters and digits) names it to people, the secret
+is 256 random bits. The whole key is shown once, when it is made. Only its SHA-256 is stored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _USED_EVERY = timedelta(minutes=1)
 
 
 class KeyRefused(LedgerError):
-    """A key that must not be made like this, or cannot be revoked."""
+    """A key that must not be made, or cannot be revoked."""
 
     code = "key_refused"
     title = "Not possible"
@@ -39,7 +39,7 @@ class KeyRefused(LedgerError):
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that was just made. ``secret`` is shown now or never."""
+    """A new key. ``secret`` cannot be shown again."""
 
     id: UUID
     prefix: str
@@ -54,9 +54,11 @@ def create_key(
     expires_at: datetime | None = None,
     key_id: UUID | None = None,
 ) -> NewKey:
-    """Make a key of the platform's (``merchant`` is None) or of a merchant's. Raises ``KeyRefused``.
+    """Make a key of the platform (``merchant`` is None) or of a merchant.
 
-    Whoever proposes the id of the key (a form does) makes it once: a second call with it is refused.
+    Raises ``KeyRefused``.
+
+    A form proposes the id of its key: a second call with the same id is refused.
     """
     if not name.strip():
         raise KeyRefused("A key needs a name that says what uses it.")
@@ -86,14 +88,20 @@ def create_key(
 
 
 def revoke_key(key_id: UUID) -> None:
-    """End a key for good. It stops working within ``LEDGER_CREDENTIAL_CACHE`` seconds everywhere. Raises ``KeyRefused``."""
+    """End a key for good.
+
+    It stops working within ``LEDGER_CREDENTIAL_CACHE`` seconds everywhere. Raises ``KeyRefused``.
+    """
     if not ApiKey.objects.filter(id=key_id, revoked_at__isnull=True).update(revoked_at=datetime.now(UTC)):
         raise KeyRefused("There is no such key, or it was revoked before.")
     log.info("api_key.revoked", key_id=str(key_id))
 
 
 def find_key(digest: bytes) -> Credential | None:
-    """Return the valid key with this SHA-256, in one indexed query; once a minute for a key in use, its use is to be noted."""
+    """Return the valid key with this SHA-256, in one indexed query.
+
+    For a key in use, once a minute, the result asks for a note of its use.
+    """
     now = datetime.now(UTC)
     valid = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
     key = ApiKey.objects.filter(valid, digest=digest, revoked_at__isnull=True).defer("name", "created_at").first()
@@ -106,7 +114,7 @@ def find_key(digest: bytes) -> Credential | None:
 
 
 def note_use(key_id: UUID) -> None:
-    """Write down that a key is in use now, unless somebody did so within the last minute."""
+    """Note the use of a key, unless a use within the last minute was noted."""
     now = datetime.now(UTC)
     stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=now - _USED_EVERY)
     ApiKey.objects.filter(stale, id=key_id).update(last_used_at=now)

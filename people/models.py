@@ -12,10 +12,12 @@ from merchants.models import Merchant
 
 
 class ApiKey(models.Model):
-    """A credential of the platform's (no merchant) or of one merchant's. Only the SHA-256 of its secret is kept.
+    """A credential of the platform (no merchant) or of one merchant.
 
-    A plain SHA-256 is enough here, and a slow hash would be waste: those protect passwords, which people choose and machines can
-    guess. This secret is 256 random bits, which nobody can try out, and its hash is looked up on the path of every request.
+    Only the SHA-256 of its secret is stored.
+
+    A slow hash is for passwords, which people choose and machines can guess. This secret is 256
+    random bits: nobody can guess it, and its hash is looked up for every request.
     """
 
     id = IdField()
@@ -51,7 +53,7 @@ class ApiKey(models.Model):
         return f"{self.prefix}… ({self.name})"
 
     def state(self, now: datetime) -> str:
-        """Return whether it works at a moment: valid, expired or revoked."""
+        """Return its state at a moment: valid, expired or revoked."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "valid"

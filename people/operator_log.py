@@ -1,4 +1,6 @@
-"""What operators did, to what, and why: rows of Django's admin log, which nobody can change (``transfers/upkeep/roles.py``)."""
+"""The log of operators' actions and their reasons: rows of Django's admin log, which nobody can
+change (``transfers/upkeep/roles.py``).
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,17 @@ from django.db.models import Model
 from ledger_project.kernel.actors import Actor
 
 API_USER = "API credentials"
-"""Stands in the log for credentials, which are no users. It cannot log in, and no form makes a user whose name has a blank."""
+"""The user of credentials in the log. It cannot log in, and no form makes a user whose name has a
+blank."""
 
 
 def keep_change(obj: Model, what: str, reason: str, *, user_id: int) -> None:
-    """Keep what a user changed, and why."""
+    """Log the change of a user, and its reason."""
     LogEntry.objects.log_actions(user_id, [obj], CHANGE, change_message=f"{what}: {reason}", single_object=True)
 
 
 def keep_api_change(obj: Model, what: str, reason: str, *, actor: Actor) -> None:
-    """Keep what was changed by the API, with whose credential, and why."""
+    """Log the change of an API credential, and its reason."""
     user, is_new = get_user_model().objects.get_or_create(username=API_USER, defaults={"is_active": False})
     if is_new:
         user.set_unusable_password()

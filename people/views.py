@@ -1,4 +1,4 @@
-"""``/auth/token``: access tokens for the platform's users, who are those of the admin."""
+"""``/auth/token``: access tokens for the platform's users, who are the users of the admin."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PERMISSIONS = {
     Scope.OPERATIONS_READ: "transfers.view_idempotencyrecord",
     Scope.OPERATIONS_WRITE: "merchants.set_overdraft",
 }
-"""Which of Django's permissions gives a user which scope; superusers have all."""
+"""The permission in Django that gives a user a scope; superusers have all scopes."""
 
 _USER = re.compile(r"user-([1-9][0-9]{0,17})", re.ASCII)
 """The subject of a user's token: the user's number."""
@@ -46,16 +46,19 @@ _USER = re.compile(r"user-([1-9][0-9]{0,17})", re.ASCII)
 _attempts, _crowds = Brake(), Brake()
 _ATTEMPTS = 10
 _PER_MINUTE = 10
-"""Attempts at one user's password from one address, and refresh tokens that are none from one address."""
+"""Attempts a minute at one user's password from one address, and bad refresh tokens from one
+address."""
 
 _CROWD_PER_MINUTE = 60
-"""Attempts from one address at passwords of users who never logged in from there: each costs a large part of a second of CPU."""
+"""Attempts from one address at passwords of users who never logged in from there. Each costs much
+CPU."""
 
 _welcome: LRUCache[str, None] = LRUCache(10_000)
-"""Who has logged in from where: a stranger at the same address is not in their way."""
+"""Users and the addresses from which they have logged in. Strangers at the same address do not
+hinder them."""
 
 _one_at_a_time = asyncio.Semaphore(1)
-"""A password costs a large part of a second of CPU on purpose; no more than one reader thread may be busy with it."""
+"""A password costs much CPU on purpose: at most one reader thread may check one."""
 
 
 class TokenBody(serializers.Serializer[Any]):
@@ -90,7 +93,7 @@ def scopes_of(user: AbstractUser) -> list[str]:
 
 
 def _stamp(user: AbstractUser) -> str:
-    """Return what changes with the user's password, and tells nothing about it."""
+    """Return a text that changes with the user's password, and reveals nothing about it."""
     return user.get_session_auth_hash()[:32]
 
 
@@ -107,9 +110,10 @@ def _access(user: AbstractUser) -> dict[str, object]:
 
 
 def log_in(request: HttpRequest, username: str, password: str, otp: str | None) -> dict[str, object]:
-    """Return the tokens of who gives their password, and their second factor where one is required. Synchronous, and slow on purpose.
+    """Return the tokens of a user with this password, and this code if a second factor is required.
 
-    Raises ``NotAuthenticated``, in the same words whether the password or the code was wrong.
+    Synchronous, and slow on purpose. Raises ``NotAuthenticated``, with the same message for a wrong
+    password and a wrong code.
     """
     user = authenticate(request, username=username, password=password)
     if user is None:
@@ -131,20 +135,25 @@ def _wrong() -> str:
 
 
 def _check_code_is_there(otp: str | None) -> None:
-    """Raise ``NotAuthenticated`` for a password alone where it is not enough, before it is looked at: nothing is learnt about it."""
+    """Raise ``NotAuthenticated`` for a missing code, before the password is checked: nothing is
+    revealed about it.
+    """
     if otp is None and second_factor.is_required():
         raise NotAuthenticated("A second factor is required: send the code of your authenticator app as 'otp'.")
 
 
 def refreshed(text: str) -> dict[str, object]:
-    """Return a new access token, with the scopes that the user has now. Raises ``InvalidToken``. Synchronous.
+    """Return a new access token with the user's present scopes.
 
-    A refresh token that was got with a password alone is none where a second factor is required, nor is one whose device was reset.
+    Raises ``InvalidToken``. Synchronous.
+
+    Where a second factor is required, a refresh token needs one, and its device must still be
+    there.
     """
     claims = read_claims(LedgerRefreshToken, text)
     found, stamp = _USER.fullmatch(claims["sub"]), claims.get("stamp")
     user = get_user_model().objects.filter(pk=int(found[1]), is_active=True).first() if found else None
-    # isascii: what compares in constant time takes no other text.
+    # isascii: the comparison in constant time accepts ASCII only.
     if user is None or not isinstance(stamp, str) or not stamp.isascii() or not hmac.compare_digest(stamp, _stamp(user)):
         raise InvalidToken
     if second_factor.is_required() and not second_factor.is_device_of(user, claims.get("device")):
@@ -153,13 +162,15 @@ def refreshed(text: str) -> dict[str, object]:
 
 
 def _check_issuing(request: HttpRequest) -> None:
-    """Raise ``RouteNotFound`` where no tokens are issued."""
+    """Raise ``RouteNotFound`` if this service issues no tokens."""
     if ring().signing is None:
         raise RouteNotFound(request.path)
 
 
 def _count_attempt(address: str, pair: str) -> None:
-    """Raise ``RateLimited`` after a handful of attempts at one user's password from one address, in open mode too."""
+    """Raise ``RateLimited`` after too many attempts at one user's password from one address, in
+    open mode too.
+    """
     _attempts.take(pair, rate=_PER_MINUTE / 60, burst=_ATTEMPTS)
     if pair not in _welcome:
         _crowds.take(address, rate=_CROWD_PER_MINUTE / 60, burst=_CROWD_PER_MINUTE)
@@ -180,7 +191,8 @@ class TokenView(ApiView):
         responses={200: TokenJson, **problem_responses(*_CODES, "not_authenticated")},
     )
     async def post(self, request: HttpRequest) -> HttpResponse:
-        """Log in as a user of the platform: an access token for a few minutes, and a refresh token that gets new ones.
+        """Log in as a user of the platform: an access token for a few minutes, and a refresh token
+        that gets new ones.
 
         With `otp`, the code of the authenticator app, where a second factor is required.
         """

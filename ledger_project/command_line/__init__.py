@@ -1,1 +1,1 @@
-"""What the commands of all apps share: their arguments, their output, and how they end."""
+"""What the commands of all apps share: arguments, output, and how they end."""

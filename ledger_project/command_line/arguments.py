@@ -1,4 +1,4 @@
-"""Arguments of commands that have a form: read by one rule each, and refused in one line that names the option."""
+"""Arguments of commands: each form has one rule, and an error is one line that names the option."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGN
 
 
 def whole(option: str, low: int, high: int) -> Callable[[str], int]:
-    """Return what reads a whole number from ``low`` to ``high``. Raises ``CommandError``."""
+    """Return a function that reads a whole number from ``low`` to ``high``, or raises
+    ``CommandError``.
+    """
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high):

@@ -1,4 +1,4 @@
-"""What all commands have in common: ``--json``, and progress where somebody watches."""
+"""The output of commands: ``--json``, and progress on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Step = Callable[..., None]
 
 
 class ReportingCommand(BaseCommand):
-    """A command whose result people or machines read: ``--json`` writes one JSON document to standard output, nothing else."""
+    """A command with a result: ``--json`` writes it as one JSON document to standard output."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare ``--json``."""
@@ -23,13 +23,19 @@ class ReportingCommand(BaseCommand):
 
 
 def watched() -> bool:
-    """Whether somebody watches: progress goes to standard error, so that results can be piped."""
+    """Whether standard error is a terminal.
+
+    Progress is written there, so that results can be piped.
+    """
     return sys.stderr.isatty()
 
 
 @contextmanager
 def steps(_command: BaseCommand, total: int | None) -> Iterator[Step]:
-    """Show a bar of ``total`` steps where a terminal is attached; ``step(title)`` begins the next one, ``step(title, n)`` skips n on."""
+    """Show a progress bar of ``total`` steps on a terminal.
+
+    ``step(title)`` begins the next step; ``step(title, n)`` skips n steps.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not watched(), transient=True) as progress:
         task = progress.add_task("", total=total)

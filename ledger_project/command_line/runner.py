@@ -1,7 +1,8 @@
-"""Running a command from the command line: what the surroundings refuse is told in one line, with an exit code that scripts can trust.
+"""How a command ends: an error of the environment is one line and an exit code.
 
-A traceback is for faults of ours. That a database does not answer, a disk is full, a folder is missing, a reader of our output has gone or
-somebody pressed Ctrl-C is no fault of ours, whichever command it happens to; ``--traceback`` shows where it happened.
+A database that does not answer, a full disk, a missing folder, a closed pipe or Ctrl-C is no fault
+of ours: the command prints one line. Only a fault of ours prints a traceback. ``--traceback``
+prints it in every case.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from ledger_project.kernel.configuration import ConfigurationError
 from ledger_project.kernel.errors import Unavailable
 
 FOUND = 1
-"""The command was carried out, and not all is well: what it says stands on standard output, or on standard error in one line."""
+"""The command has done its work and has found something wrong. Its output says what."""
 IMPOSSIBLE = 2
-"""The command could not be carried out, or not to its end."""
+"""The command could not do its work, or not all of it."""
 INTERRUPTED = 130
 """Ctrl-C, as shells say it: 128 + SIGINT."""
 NO_READER = 141
-"""Nobody reads the output any more, as shells say it: 128 + SIGPIPE."""
+"""The reader of the output has gone, as shells say it: 128 + SIGPIPE."""
 
 _HINTS = {
     "42P01": "Is this the ledger's database? manage.py migrate makes its tables.",
@@ -42,7 +43,7 @@ _HINTS = {
 
 
 def run(arguments: Sequence[str], execute: Callable[[Sequence[str]], None]) -> int:
-    """Carry a command line out and return the exit code."""
+    """Run a command line and return the exit code."""
     _prepare_streams()
     try:
         code = _carry_out(arguments, execute)
@@ -81,7 +82,7 @@ def _carry_out(arguments: Sequence[str], execute: Callable[[Sequence[str]], None
 
 
 def explain(error: Exception) -> str | None:
-    """Return what the surroundings refused, in one line; None for an error that is a fault of ours."""
+    """Return the line for an error of the environment; None for a fault of ours."""
     if isinstance(error, django.db.Error | psycopg.Error):
         meaning = meaning_of(error)
         return f"{meaning.words if meaning else 'Database:'} {_one_line(error)} {_HINTS.get(sqlstate_of(error) or '', '')}".rstrip()
@@ -96,7 +97,7 @@ _TOLD: Mapping[tuple[type[Exception], ...], str] = {
     (sqlite3.Error,): "Temporary file: ",
     (Unavailable,): "",
 }
-"""Other errors that are no fault of ours, and what their lines begin with."""
+"""Other errors of the environment, and how their lines begin."""
 
 
 def _one_line(error: BaseException) -> str:
@@ -104,7 +105,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _refusal_of_system(error: OSError) -> str:
-    """Return the name of the file and the reason; an error without a name may be that of the output."""
+    """Return the file and the reason. An error without a file may be one of the output."""
     if error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if _can_flush(sys.stdout):
@@ -130,7 +131,10 @@ def _is_text(argument: str) -> bool:
 
 
 def _prepare_streams() -> None:
-    """Have both outputs: where the caller closed one, what is written to it goes nowhere. What a terminal cannot show is escaped."""
+    """Open both outputs.
+
+    Output to a closed one is dropped; characters that a terminal cannot show are escaped.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it lives as long as the process
@@ -140,7 +144,7 @@ def _prepare_streams() -> None:
 
 
 def _say(line: str, code: int, *, quiet: Sequence[object] = ()) -> int:
-    """Write one line to standard error, if anybody reads it, and return the code. What ``quiet`` still holds is thrown away."""
+    """Write one line to standard error and return the code. The contents of ``quiet`` are dropped."""
     for stream in quiet:
         _discard(stream)
     try:
@@ -154,7 +158,10 @@ def _say(line: str, code: int, *, quiet: Sequence[object] = ()) -> int:
 
 
 def _discard(stream: object) -> None:
-    """Let a stream write into nothing: what it holds would fail once more, with a traceback, when the interpreter ends."""
+    """Redirect a stream to nothing.
+
+    Otherwise its buffer would fail again, with a traceback, at the end of the interpreter.
+    """
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, stream.fileno())  # type: ignore[attr-defined]  # suppressed above

@@ -1,1 +1,1 @@
-"""The database: the embedded server, connections, and what the ledger relies on in each session."""
+"""The database: the embedded server, connections, and the settings of each session."""

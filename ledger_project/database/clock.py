@@ -1,4 +1,7 @@
-"""The time by the database's clock. Entries have their times from it, whatever the clock of a process says."""
+"""The time by the database's clock.
+
+Entries have their times from it, whatever the clock of a process says.
+"""
 
 from __future__ import annotations
 

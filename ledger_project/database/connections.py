@@ -1,8 +1,9 @@
-"""Connections of the service's own long-lived threads, and what is done when one is lost.
+"""Connections of the service's own threads, and how a lost one is dropped.
 
-The pool serves Django's full stack, where a thread lives for one request. The posting thread and the reader threads live as long as
-the process, so each keeps one connection to itself: nothing to check out and in again for every read, and after an outage the next
-attempt connects at once, while the pool makes new attempts only after pauses that double from a second on.
+The pool serves Django's full stack, where a thread lives for one request. The posting thread and
+the reader threads live as long as the process, and each keeps one connection. So a read checks
+nothing out of a pool, and after an outage the next attempt connects at once; the pool waits longer
+after each failure.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from ledger_project.database import lost_rows as forgetting
 from ledger_project.observability import metrics
 
 ONLY_WHERE_ASKED = 1_000_000_000
-"""Repetitions after which psycopg prepares a statement by itself. Django's default, none at all, would make it ignore ``prepare=True``
-too."""
+"""Uses after which psycopg prepares a statement by itself: never. Django's default, None, would
+ignore ``prepare=True`` too."""
 
 
 class EncodingRefused(psycopg.OperationalError):
-    """The database has another encoding than UTF8, so it cannot keep every text, or keeps bytes that are none."""
+    """The database has another encoding than UTF8: it cannot keep every text."""
 
     def __init__(self, encoding: str) -> None:
         super().__init__(
@@ -38,7 +39,10 @@ _lock = threading.Lock()
 
 
 def use_own_connection() -> None:
-    """Give the current thread a connection of its own, outside the pool, made when it is first used."""
+    """Give the current thread a connection of its own, outside the pool.
+
+    It connects at its first use.
+    """
     own = connections.create_connection(DEFAULT_DB_ALIAS)
     options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
     own.settings_dict = {**own.settings_dict, "OPTIONS": {"prepare_threshold": ONLY_WHERE_ASKED, **options}}
@@ -49,7 +53,10 @@ def use_own_connection() -> None:
 
 
 def refuse_other_encodings(connection: BaseDatabaseWrapper, **_: object) -> None:
-    """Refuse a connection to a database whose encoding is not UTF8. The server has told it by itself, so asking costs nothing."""
+    """Refuse a database with another encoding than UTF8.
+
+    The server reports its encoding when it connects.
+    """
     raw = cast("psycopg.Connection[object]", connection.connection)
     encoding = raw.info.parameter_status("server_encoding")
     if encoding is None:  # something between us and the server does not pass it on
@@ -60,15 +67,18 @@ def refuse_other_encodings(connection: BaseDatabaseWrapper, **_: object) -> None
 
 
 def close_own_connections() -> None:
-    """Close all of them; a thread that works on opens its own again. To be called when no thread is in the middle of something."""
+    """Close the connections of all threads. A thread that works on opens its own again.
+
+    No thread may be in the middle of a statement.
+    """
     with _lock:
         for own in _own:
             own.close()
 
 
 def measure_pools() -> None:
-    """Tell the metrics how the admin's pools of this process are used."""
-    # Django offers no way to look at a pool that would not make one.
+    """Set the metrics of this process's connection pools."""
+    # Django has no public way to look at a pool without making one.
     for pool in DatabaseWrapper._connection_pools.values():  # type: ignore[attr-defined]  # private
         stats = pool.get_stats()
         metrics.POOL_CONNECTIONS.labels("open").set(stats.get("pool_size", 0))
@@ -77,10 +87,7 @@ def measure_pools() -> None:
 
 
 async def serve_with_limits() -> None:
-    """Have the connections that are made from now on wait and hold for a bounded time only: this process serves callers.
-
-    Commands have no limits of their own: a migration or a reconciliation takes as long as it takes.
-    """
+    """Set time limits on new connections: this process serves callers. Commands have no limits."""
     options = connections.settings[DEFAULT_DB_ALIAS]["OPTIONS"]
     options["session"] = {
         "statement_timeout": f"{settings.LEDGER_READ_TIMEOUT * 1000:.0f}ms",
@@ -90,9 +97,10 @@ async def serve_with_limits() -> None:
 
 
 def drop_connection() -> None:
-    """Close this thread's connection for good, so that no pool hands it out again, and forget what was read over it.
+    """Close this thread's connection, and forget the identities that were read over it.
 
-    The next one may be to another server, one to which the last transactions never came.
+    No pool hands the connection out again. The next one may be to another server, which may lack
+    the last transactions.
     """
     raw = connection.connection
     if raw is not None:

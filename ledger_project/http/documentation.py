@@ -36,7 +36,10 @@ def schema_bytes() -> bytes:
 
 
 def _document() -> bytes:
-    """Return the document; in open mode its examples are about what is there, so that they work as they are."""
+    """Return the document.
+
+    In open mode its examples name existing merchants and accounts, so that they work.
+    """
     if settings.LEDGER_AUTH != "open":
         return schema_bytes()
     found: dict[str, str] = import_string(settings.LEDGER_EXAMPLE_THINGS)(Things().new_merchant)

@@ -1,4 +1,4 @@
-"""The values of the examples in the OpenAPI document. They tell one story (``mira_books`` pays), so that they fit each other."""
+"""The values of the examples in the OpenAPI document. They tell one story: ``mira_books`` pays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _TIME = "2026-01-31T12:00:00.000000Z"
 
 
 class Things(Struct, frozen=True):
-    """The merchants, currencies, ids and the key that the examples name. The defaults are the story's."""
+    """The merchants, currencies, ids and the key that the examples name.
+
+    The defaults are the story's.
+    """
 
     new_merchant: str = "mira_books"
     payer: str = "mira_books"
@@ -251,7 +254,10 @@ def _errors(kind: type[LedgerError] = LedgerError) -> Iterator[type[LedgerError]
 
 
 def problem(code: str) -> dict[str, object]:
-    """Return an example of a refusal: its title, and the first sentence of its docstring."""
+    """Return an example of a refusal.
+
+    Its detail is the first paragraph of the error's docstring.
+    """
     found = next(kind for kind in _errors() if kind.code == code)
     extra = {"errors": [{"field": "amount", "code": "required", "detail": "an amount is expected"}]} if code == "validation_error" else {}
     return {
@@ -259,7 +265,7 @@ def problem(code: str) -> dict[str, object]:
         "title": found.title,
         "status": STATUS[code],
         "code": code,
-        "detail": (found.__doc__ or found.title).partition("\n")[0],
+        "detail": " ".join((found.__doc__ or found.title).partition("\n\n")[0].split()),
         "request_id": "0199c0de-0000-7000-8000-000000000001",
         **extra,
     }

@@ -1,7 +1,8 @@
-"""The examples in the OpenAPI document: one for every body, every answer and every refusal, and for the values in paths and headers.
+"""The examples in the OpenAPI document, for bodies, answers, refusals, paths and headers.
 
-In open mode the requests are about merchants and accounts that exist, so that the first *Execute* of the browsable page succeeds.
-Where credentials are required, the document shows nothing of what exists (documentation.py).
+In open mode the requests name existing merchants and accounts, so that the first *Execute* of the
+browsable page succeeds. Where credentials are required, the document shows nothing of what exists
+(documentation.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ledger_project.http.example_values import OTHER_FORMS, Things, answers, par
 
 
 def add_examples(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Give every body, answer and refusal its example, and say of each body whether it may be left out. A hook of drf-spectacular."""
+    """Add the examples, and say whether each body may be left out. A hook of drf-spectacular."""
     del kwargs
     _ask_about(result, Things())
     shown = answers(Things())
@@ -30,7 +31,7 @@ def add_examples(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def about(document: bytes, things: Things) -> bytes:
-    """Return the document with its requests about other things; all else of it stays as it is."""
+    """Return the document with requests about other merchants and accounts."""
     result = json.loads(document)
     _ask_about(result, things)
     return json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
@@ -50,7 +51,7 @@ def _ask_about(result: dict[str, Any], things: Things) -> None:
 
 
 def _must_be_sent(result: dict[str, Any], schema: dict[str, Any]) -> bool:
-    """Whether no body, which is an empty object, would be wrong."""
+    """Whether an empty body would be refused."""
     found = result["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return not {"required", "oneOf", "allOf"}.isdisjoint(found)
 

@@ -1,4 +1,6 @@
-"""Answers of Django's own handlers (behind the full stack): problem details for the API, Django's pages for the admin."""
+"""The error answers of Django's full stack: problem details for the API, Django's pages for the
+admin.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """500; 503 where the database cannot do it at the moment."""
+    """500; 503 if the database is not available."""
     error = sys.exc_info()[1]
     if not _is_admin(request):
         return exception_response(error if isinstance(error, Exception) else RuntimeError("unknown"), request)

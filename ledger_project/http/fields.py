@@ -1,4 +1,7 @@
-"""Serializer fields that never coerce: a string is a JSON string, an integer a JSON integer. DRF's own would take 5 for "5"."""
+"""Serializer fields that never convert: a string is a JSON string, an integer a JSON integer.
+
+DRF's own would take 5 for "5".
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,16 @@ _RFC3339 = re.compile(
 
 
 class StrictString(serializers.CharField):
-    """A JSON string of so many characters, taken as it is: nothing is trimmed or converted, NUL is refused."""
+    """A JSON string of so many characters, taken as it is: nothing is trimmed or converted, NUL is
+    refused.
+    """
 
     default_error_messages = {"invalid": "a JSON string is expected", "nul": "NUL characters are not allowed"}
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("trim_whitespace", False)
         super().__init__(**kwargs)
-        # DRF's own NUL check has a code of its own wording; ours comes first.
+        # DRF's own NUL check has another code; ours comes first.
         self.validators = [v for v in self.validators if type(v).__name__ != "ProhibitNullCharactersValidator"]
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
@@ -57,7 +62,9 @@ class MerchantName(StrictString):
 
 
 class ShownName(StrictString):
-    """1 to 200 characters of any script, to be shown to people: not blanks alone, no line breaks or other control characters."""
+    """1 to 200 characters of any script, to be shown to people: not blanks alone, no line breaks or
+    other control characters.
+    """
 
     default_error_messages = {"blank": "something that can be read is expected", "control": "control characters are not allowed"}
 
@@ -174,7 +181,9 @@ class QueryBoolean(serializers.Field):
 
 
 class MetadataField(serializers.Field):
-    """A JSON object that can be kept as it is: at most 16 KiB, with numbers that do not change (kernel/metadata.py)."""
+    """A JSON object that can be kept as it is: at most 16 KiB, with numbers that do not change
+    (kernel/metadata.py).
+    """
 
     default_error_messages = {"invalid": "a JSON object is expected"}
 
@@ -215,7 +224,7 @@ class Timestamp(serializers.Field):
 
     def to_internal_value(self, data: object) -> datetime:
         """Parse it; digits beyond microseconds are cut."""
-        # An unescaped + of an offset arrives as a blank in a query string.
+        # In a query string, an unescaped + of an offset becomes a blank.
         text = re.sub(r" (\d{2}:\d{2})$", r"+\1", data) if isinstance(data, str) else ""
         match = _RFC3339.fullmatch(text)
         if match is None:

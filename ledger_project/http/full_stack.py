@@ -1,7 +1,9 @@
-"""Django's own handlers, for the admin and static files. What they cannot parse of a request is the caller's mistake: 400, not 500.
+"""Django's own handlers, for the admin and static files.
 
-Django takes what it gets: it joins headers that must be single, reads bodies of any size, and compares none with its announced length. So
-requests are looked at before it sees them, as the API's are.
+Requests that they cannot parse are answered with 400.
+
+Django joins headers that must be single, reads bodies of any size, and does not compare them with
+their announced length. So the API's checks run before Django sees a request.
 """
 
 from __future__ import annotations
@@ -29,10 +31,10 @@ log = structlog.get_logger(__name__)
 
 
 class _Refusing(ASGIHandler):
-    """Answers 400 where Django lets an error of its parser through, as for a Content-Type in an encoding that does not exist."""
+    """Answers 400 if Django cannot parse a request, as for an unknown encoding in its Content-Type."""
 
     def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]:
-        """Return a request, or the answer to what is none."""
+        """Return a request, or the answer to a malformed one."""
         try:
             return super().create_request(scope, body_file)
         except ValueError:
@@ -41,10 +43,10 @@ class _Refusing(ASGIHandler):
 
 
 class _Static(_Refusing, ASGIStaticFilesHandler):  # type: ignore[misc]  # both derive from ASGIHandler; Django's mixin loads nothing
-    """Static files, and all else by the handler that it is given."""
+    """Static files; other paths go to the given handler."""
 
     def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
-        """Return a file. What is outside of the folders of static files is not there."""
+        """Return a file. Paths outside the folders of static files do not exist."""
         try:
             return super().serve(request)
         except SuspiciousFileOperation:
@@ -52,7 +54,10 @@ class _Static(_Refusing, ASGIStaticFilesHandler):  # type: ignore[misc]  # both 
 
 
 async def _whole_body(scope: AsgiScope, receive: Receive) -> bytes:
-    """Return a request's body. Raises ``LedgerError`` for a request that is not whole, or not in order."""
+    """Return a request's body.
+
+    Raises ``LedgerError`` for a request that is not whole, or not in order.
+    """
     headers, refusal = read_headers(scope["headers"])
     body = await receive_body(receive, length=headers.get(b"content-length"), coding=headers.get(b"transfer-encoding"))
     if refusal is not None:
@@ -73,7 +78,7 @@ async def _refuse(error: LedgerError, send: Send) -> None:
 
 
 class FullStack:
-    """What goes through all of Django's middleware, and static files."""
+    """The application with all of Django's middleware, and static files."""
 
     def __init__(self) -> None:
         self._django = _Static(_Refusing())

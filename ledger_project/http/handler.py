@@ -1,16 +1,20 @@
-"""The API's path from uvicorn to a view and back: Django's request, URL resolver and views, and no thread hop.
+"""The API's path from uvicorn to a view and back, without a change of thread.
 
-What Django's own ``ASGIHandler`` does for every request and an API call does not need, each measured to cost more than the view:
+Django's request, URL resolver and views are used. Parts of Django's ``ASGIHandler`` that an API
+call does not need are left out; each costs more than the view:
 
-* ``request_started`` and ``request_finished`` run synchronous receivers (resetting query logs, returning connections) in a thread.
-  Nothing on this path takes one from the pool: reader threads and the engine keep their own (connections.py).
-* ``response.close`` runs in a thread. Our responses have their bytes ready and hold nothing.
-* A task listens for the client's disconnect and the request runs in another. A posting must run to its end anyway.
-* Synchronous middleware runs in a thread. The API needs a request id, a log line and a few headers: they are here.
-* The body goes to a spooled file. It is at most 1 MiB: it stays in memory.
-* The URL is resolved by trying every pattern (15 µs). Routes without parameters are remembered; there are as many as there are views.
+* ``request_started`` and ``request_finished`` run synchronous receivers (query logs, connections)
+  in a thread. Here no request takes a connection from the pool: reader threads and the engine keep
+  their own (connections.py).
+* ``response.close`` runs in a thread. Our responses hold nothing.
+* A task listens for the client's disconnect. A posting must run to its end anyway.
+* Synchronous middleware runs in a thread. The API's request id, log line and headers are written
+  here.
+* The body goes to a spooled file. Ours is at most 1 MiB and stays in memory.
+* Every URL pattern is tried (15 µs). Routes without parameters are remembered; there are as many as
+  views.
 
-The admin keeps Django's handler with the full stack of middleware (asgi.py).
+The admin keeps Django's handler with all middleware (asgi.py).
 """
 
 from __future__ import annotations
@@ -45,7 +49,9 @@ _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
 def _meta_name(name: bytes) -> str | None:
-    """Return what a header is called in ``META``; None for one with an underscore, which could pass for another."""
+    """Return the name of a header in ``META``; None for a name with an underscore, which could pass
+    for another.
+    """
     text = name.decode("latin-1")
     if "_" in text:
         return None
@@ -60,15 +66,15 @@ _META_NAMES = {name: _meta_name(name) for name in (*_COMMON, b"idempotency-key",
 class _Request(ASGIRequest):
     """Django's request, with the same attributes and ``META``, made in half the time.
 
-    Nobody has looked at its Content-Type: the view does, when it reads a body (parsing.py). Django would parse it here, fail on encodings
-    that do not exist, and read the query string in those that do.
+    Its Content-Type is not parsed here: the view does so when it reads the body (parsing.py).
+    Django would parse it first, and would fail on unknown encodings.
     """
 
     head_fault: LedgerError | None = None
-    """Why the request cannot be read at all: a header that must be single is sent twice."""
+    """A header that must be single is sent twice. The whole request is refused."""
 
     body_fault: LedgerError | None = None
-    """Why the body is not there: it is too large, or did not come whole. Said by the view, once it knows that the caller may know."""
+    """The body is too large or incomplete. The view raises this after its checks of the caller."""
 
     def __init__(self, scope: AsgiScope, script_name: str) -> None:
         self.scope = scope
@@ -112,10 +118,10 @@ class _Request(ASGIRequest):
 
 
 class ApiHandler(ASGIHandler):
-    """Django's ASGI handler without the hops."""
+    """Django's ASGI handler without its changes of thread."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        """Have no middleware: straight to the view."""
+        """Use no middleware: the view is called directly."""
         del is_async
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
@@ -124,7 +130,7 @@ class ApiHandler(ASGIHandler):
         self._routes: dict[str, ResolverMatch] = {}
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        """Return the route of a request; the same as Django's, but those without parameters are looked up once."""
+        """Return the route of a request. Routes without parameters are remembered."""
         match = self._routes.get(request.path_info)
         if match is None:
             match = get_resolver().resolve(request.path_info)
@@ -161,7 +167,8 @@ class ApiHandler(ASGIHandler):
     async def _respond(self, request: _Request, receive: Receive) -> HttpResponseBase:
         length, coding = request.META.get("CONTENT_LENGTH"), request.META.get("HTTP_TRANSFER_ENCODING")
         try:
-            # In HTTP/1 a request that announces no body has none (RFC 9112, section 6.3): nothing is to be waited for.
+            # In HTTP/1 a request without a Content-Length or Transfer-Encoding has no body (RFC
+            # 9112, section 6.3): there is nothing to wait for.
             if length is None and coding is None and request.scope.get("http_version") in _HTTP_1:
                 request.take_body(b"")
             else:
@@ -174,7 +181,7 @@ class ApiHandler(ASGIHandler):
                 raise request.head_fault
             match = self.resolve_request(request)
             if getattr(getattr(match.func, "view_class", None), "view_is_async", False):
-                # One of ours: a coroutine, with no middleware around it, whose answer is ready.
+                # One of our views: a coroutine without middleware, whose answer is ready.
                 response: HttpResponseBase = await match.func(request, *match.args, **match.kwargs)
             else:
                 response = await self._get_response_async(request)  # type: ignore[attr-defined]  # private, and not in the stubs
@@ -191,7 +198,7 @@ _metrics: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
 def _measure(request: HttpRequest, status: int, duration_s: float) -> None:
-    """Count a request under its route, so that callers cannot make labels."""
+    """Count a request under its route: callers must not be able to make labels."""
     match = request.resolver_match
     key = request.method if request.method in _METHODS else "other", match.route if match is not None else "none", status
     found = _metrics.get(key)
@@ -203,7 +210,7 @@ def _measure(request: HttpRequest, status: int, duration_s: float) -> None:
 
 
 def _request_id(sent: str | None) -> str:
-    """Return the caller's request id if it is a sane one, else a new one."""
+    """Return the caller's request id if it is well formed, else a new one."""
     if sent is not None and _SANE_REQUEST_ID.fullmatch(sent):
         return sent
     return str(uuid_utils.uuid7())

@@ -1,7 +1,8 @@
-"""What a header that is sent twice means: the one table, by RFC 9110 section 5.3, where only fields that are lists may be joined.
+"""The meaning of a header that is sent twice, in one table (RFC 9110, section 5.3).
 
-Two lines of a header that has one value are refused, also where the lines are equal: a proxy that adds a line and a server that joins the
-two would make another value of them (``K,K`` is another idempotency key than ``K``), and no reader can tell which one was meant.
+Only fields that are lists may be joined. Two lines of a single-valued header are refused, equal
+ones too: a proxy may add a line, a server may join the two, and ``K,K`` is another idempotency key
+than ``K``. No reader can tell which line was meant.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ledger_project.kernel.errors import IdempotencyKeyInvalid, LedgerError
 
 
 class Twice(Enum):
-    """What is done with a header's second line."""
+    """The treatment of a header's second line."""
 
     REFUSED = "the header has one value: the request is 400"
     JOINED = "the header is a list: the lines are one list, in their order"
@@ -47,16 +48,16 @@ RULES: Mapping[bytes, Twice] = {
     b"traceparent": Twice.IGNORED,  # W3C Trace Context: a new trace is begun. It is no reason to refuse a payment.
     b"tracestate": Twice.JOINED,
 }
-"""Every header that this service reads. Any other one is nobody's business here: its lines are joined."""
+"""Every header that this service reads. The lines of any other header are joined."""
 
 
 def joined(name: bytes, first: str, second: str) -> str:
-    """Return what two lines of a header say together."""
+    """Return the joined value of two lines."""
     return f"{first}; {second}" if RULES.get(name) is Twice.COOKIES else f"{first}, {second}"
 
 
 def refusal_of_second(name: bytes) -> LedgerError | None:
-    """Return why a second line of a header refuses the request; None if it does not."""
+    """Return the refusal of a second line; None if it is allowed."""
     if RULES.get(name) is not Twice.REFUSED:
         return None
     if name == b"idempotency-key":
@@ -65,7 +66,9 @@ def refusal_of_second(name: bytes) -> LedgerError | None:
 
 
 def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> tuple[dict[bytes, str], LedgerError | None]:
-    """Return each header's value by its name, and why the request is refused for a header that is sent twice; None if it is not."""
+    """Return the headers' values by name, and the refusal of a header that is sent twice (None: no
+    refusal).
+    """
     values: dict[bytes, str] = {}
     refusal: LedgerError | None = None
     ignored: set[bytes] = set()

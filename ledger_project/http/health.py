@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can work."""
+"""Health and readiness of the process, and its metrics."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class HealthView(ApiView):
 
     @extend_schema(operation_id="healthz", tags=["health"], responses={200: HealthJson, **problem_responses("database_unavailable")})
     async def get(self, request: HttpRequest) -> HttpResponse:
-        """Answer at once, without a look at anything outside; 503 once a task that the process needs has failed."""
+        """Answer at once, without a look at anything outside; 503 once a task that the process
+        needs has failed.
+        """
         del request
         _check_tasks()
         return json_response({"status": "ok"})
@@ -53,14 +55,14 @@ def _takes_writes() -> str | None:
         cursor.execute("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean")
         in_recovery, is_read_only = cursor.fetchone()
     if in_recovery:
-        # The next attempt may find the primary, where DATABASE_URL names several hosts.
+        # The next connection may be to the primary, if DATABASE_URL names several hosts.
         drop_connection()
         return "The database is a standby: it takes no writes."
     return "The database is read-only." if is_read_only else None
 
 
 class _Seen:
-    """What was found, and stays so for as long as connections hold."""
+    """Results that hold as long as the connections do."""
 
     is_migrated = False
 
@@ -84,13 +86,16 @@ def _is_migrated() -> str | None:
 
 @cache
 def _checks() -> tuple[Callable[[], str | None], ...]:
-    """Return the checks in their order: each returns what keeps postings from working, in a sentence, or None."""
+    """Return the checks in their order.
+
+    Each returns the obstacle to postings in a sentence, or None.
+    """
     further = [import_string(name) for name in settings.LEDGER_READINESS_CHECKS]
     return (refused_pooler, _takes_writes, _is_migrated, *further)
 
 
 def check_readiness() -> str | None:
-    """Return the first thing that is not ready; None if postings can be made."""
+    """Return the first obstacle to postings; None if there is none."""
     for check in _checks():
         missing = check()
         if missing is not None:
@@ -99,7 +104,10 @@ def check_readiness() -> str | None:
 
 
 async def refuse_what_cannot_work() -> None:
-    """Raise ``StartRefused`` where no waiting would help. A database that does not answer yet is waited for: see ``/readyz``."""
+    """Raise ``StartRefused`` for an error that does not pass.
+
+    An unavailable database is waited for (``/readyz``).
+    """
     try:
         refusal = await in_reader(refused_pooler)
     except Exception as error:

@@ -1,8 +1,8 @@
-"""How long a connection may take, and how many there may be, in one process.
+"""Time limits and the number of connections of one process.
 
-One look at all connections every half second, and one whole number to write when a request begins and ends: a timer for each request would
-cost more than the rest of its bookkeeping. Time is counted in looks, not in seconds of a clock: while the process itself was held up, the
-bytes that its callers sent in time were waiting, and no caller is blamed for that.
+All connections are looked at every half second. A request writes one integer when it begins and
+when it ends: a timer for each request would cost more. Time is counted in looks, not by a clock:
+while the process itself was held up, no caller is to blame.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ledger_project.kernel.errors import InvalidRequest, Unavailable
 LOOK_S = 0.5
 
 SEARCH_PAUSE_S = 0.02
-"""How long connections that come are refused without another search when all were at work."""
+"""Seconds without another search for a victim, after a search found none."""
 
 NEVER = 2**62
-"""A look that does not come: nobody waits for the client."""
+"""A look that never comes: the client owes nothing."""
 
 OTHER_FILES = 100
-"""Files that a process needs beside its connections: those to the database, logs, metrics, modules."""
+"""Files of a process besides its connections: database, logs, metrics, modules."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,17 +53,17 @@ class TooManyConnections(Unavailable):
 
 
 class Connection(Protocol):
-    """What the limits know of a connection."""
+    """A connection, as the limits see it."""
 
     due: int
-    """The look at which its client must have sent what it is about to send, or taken what is sent to it."""
+    """The look by which its client must have sent, or taken, the next bytes."""
 
     since: int
-    """The look at which the client was waited for last."""
+    """The look at which it last began to wait for its client."""
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nothing of it would be lost if it were closed: no whole request is being answered."""
+        """Whether it can be closed without loss: it answers no whole request."""
 
     def look(self, now: int) -> None:
         """See whether it is too late."""
@@ -73,12 +73,12 @@ class Connection(Protocol):
 
 
 def looks(seconds: float) -> int:
-    """Return after how many looks at least so much time has passed."""
+    """Return the number of looks after which at least this time has passed."""
     return math.ceil(seconds / LOOK_S) + 1
 
 
 def open_files_limit() -> int:
-    """Return how many files this process may have open."""
+    """Return the number of files that this process may open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return NEVER if soft == resource.RLIM_INFINITY else soft
 
@@ -98,7 +98,10 @@ class Limits:
         self.write = looks(settings.LEDGER_WRITE_TIMEOUT)
 
     def admit(self, newest: Connection, *, count: int) -> bool:
-        """Whether a new connection, the ``count``-th, may stay; with too many, the one that has waited longest makes room for it."""
+        """Whether a new connection, the ``count``-th, may stay.
+
+        If there are too many, the connection that has waited longest is closed.
+        """
         if self._timer is None:
             self._timer = self._loop.call_later(LOOK_S, self._look)
         if count <= self.most:
@@ -110,7 +113,10 @@ class Limits:
         return True
 
     def _victim(self, newest: Connection) -> Connection | None:
-        """Return the connection that has waited longest; None if all are being answered. One search serves many that come at once."""
+        """Return the connection that has waited longest; None if all are being answered.
+
+        The result of one search serves many new connections.
+        """
         if self._told_at != self.now:
             self._told_at = self.now
             log.warning("connections.full", most=self.most)

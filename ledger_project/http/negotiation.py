@@ -1,4 +1,6 @@
-"""Which form of an answer a caller would rather have: the Accept header of RFC 9110, section 12.5.1, with parameters and weights."""
+"""The form of an answer that a caller prefers: the Accept header (RFC 9110, section 12.5.1) with
+parameters and weights.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ _Range = tuple[str, str, float]
 
 
 def _elements(accept: str) -> list[str]:
-    """Return what stands between the commas that are in no quoted string."""
+    """Return the parts between commas outside quoted strings."""
     elements = [""]
     for piece in _PIECE.findall(accept):
         if piece == ",":
@@ -36,9 +38,10 @@ def _elements(accept: str) -> list[str]:
 
 
 def _range(element: str) -> _Range | None:
-    """Return a media range and its weight; None for what is none.
+    """Return a media range and its weight; None for a malformed one.
 
-    One of another character set than ours is of no type of ours. Other parameters narrow nothing: our forms have no variants.
+    A range with another character set than UTF-8 matches no form. Other parameters are ignored: our
+    forms have none.
     """
     name, _, _ = element.partition(";")
     media = _RANGE.fullmatch("*/*" if name.strip() == "*" else name.strip())
@@ -69,7 +72,7 @@ def _acceptable(accept: str, forms: Sequence[str]) -> tuple[str, ...]:
 
 
 def _weight(form: str, ranges: Sequence[_Range]) -> float:
-    """Return the weight of a form: that of the most specific range that it is in, of two of these the higher."""
+    """Return the weight of a form: the weight of the most specific range that contains it."""
     kind, _, subtype = form.partition("/")
     for wanted in ((kind, subtype), (kind, "*"), ("*", "*")):
         found = [weight for *named, weight in ranges if tuple(named) == wanted]
@@ -82,10 +85,11 @@ _remembered = lru_cache(maxsize=256)(_acceptable)
 
 
 def negotiate(accept: str, forms: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of the forms that an Accept header admits, the best liked first; of two liked alike the earlier of ``forms``.
+    """Return the admitted forms, the preferred one first; of two equal ones the earlier of
+    ``forms``.
 
-    ``forms`` are media types without parameters. A header that is empty, or has nothing in it that can be read, admits all. Raises
-    ``NotAcceptable`` if none is left.
+    ``forms`` are media types without parameters. An empty or unreadable header admits all. Raises
+    ``NotAcceptable`` if no form is left.
     """
     if accept in {"", "*/*"}:
         return forms

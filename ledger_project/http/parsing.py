@@ -1,4 +1,4 @@
-"""JSON in: exact integers, UTF-8 only, and a bound on everything."""
+"""Reading JSON: exact integers, UTF-8 only, and a bound on everything."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ledger_project.kernel.errors import MalformedJson, UnsupportedMediaType
 from ledger_project.kernel.metadata import InexactNumber, read_decimal
 
 MAX_DEPTH = 16
-"""How many levels of arrays and objects a body may have."""
+"""Levels of arrays and objects in a body."""
 
 _MAX_DIGITS = 4000
-"""Longest number that is read: far beyond any amount, below what Python refuses to convert."""
+"""Digits of the longest number: far beyond any amount, below the limit of Python."""
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -35,9 +35,11 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def parse_json(raw: bytes) -> object:
-    """Return the value that a body stands for. Raises ``MalformedJson`` for anything that is not JSON in UTF-8 of 16 levels at most.
+    """Return the value of a body.
 
-    A byte order mark in front is skipped, as RFC 8259 section 8.1 allows.
+    Raises ``MalformedJson`` for anything but JSON in UTF-8 of at most 16 levels.
+
+    A byte order mark in front is skipped (RFC 8259, section 8.1).
     """
     raw = raw.removeprefix(_BYTE_ORDER_MARK)
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
@@ -57,7 +59,7 @@ _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
 def _check_depth(raw: bytes) -> None:
-    """Refuse deep nesting before anything recurses into it."""
+    """Refuse deep nesting before any recursion."""
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", raw)):
         depth += 1 if bracket in b"[{" else -1
@@ -66,7 +68,7 @@ def _check_depth(raw: bytes) -> None:
 
 
 def _check_surrogates(value: object) -> None:
-    """Refuse halves of surrogate pairs: they are no characters and cannot be written as UTF-8."""
+    """Refuse halves of surrogate pairs: they cannot be written as UTF-8."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -82,15 +84,18 @@ def check_content_type(content_type: str) -> None:
 
 
 def check_encoding(encoding: str) -> None:
-    """Raise ``UnsupportedMediaType`` unless a body is sent as it is: Content-Encoding may say nothing but ``identity``."""
+    """Raise ``UnsupportedMediaType`` for a compressed body: Content-Encoding may be ``identity``
+    only.
+    """
     if any(coding.strip().lower() not in {"", "identity"} for coding in encoding.split(",")):
         raise UnsupportedMediaType("", encoding=encoding)
 
 
 def read_body(request: HttpRequest) -> object:
-    """Return a request's parsed body; an empty object for no body. Raises ``UnsupportedMediaType`` and ``MalformedJson``.
+    """Return a request's parsed body; an empty object for no body.
 
-    The handler has seen to it that the body came whole (bodies.py): no body here is one that was not announced.
+    Raises ``UnsupportedMediaType`` and ``MalformedJson``. The handler has checked that the body is
+    complete (bodies.py).
     """
     raw = request.body
     encoding = request.META.get("HTTP_CONTENT_ENCODING")
@@ -104,7 +109,7 @@ def read_body(request: HttpRequest) -> object:
 
 
 class JSONParser(BaseParser):
-    """DRF's interface to ``parse_json``, for its own documentation and tools; views read bodies through ``read_body``."""
+    """DRF's interface to ``parse_json``, for DRF's own tools; views read bodies with ``read_body``."""
 
     media_type = "application/json"
 

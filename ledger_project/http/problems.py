@@ -1,4 +1,4 @@
-"""From errors to problem details (RFC 9457): the one table from code to status, and the one place that writes them."""
+"""Errors as problem details (RFC 9457): the table from code to status, and their only writer."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class BadRequest(LedgerError):
 
 
 def document(error: LedgerError, *, request_id: str) -> dict[str, object]:
-    """Return an error's problem document; a ``Money`` member becomes its twin."""
+    """Return an error's problem document. A ``Money`` member becomes two members."""
     body: dict[str, object] = {
         "type": settings.LEDGER_ERROR_BASE_URL + error.code,
         "title": error.title,
@@ -138,7 +138,7 @@ def problem_response(error: LedgerError, request: HttpRequest, *, headers: Mappi
 
 
 def to_ledger_error(error: BaseException, request: HttpRequest) -> LedgerError | None:
-    """Return what an exception means in the contract's words; None for one that should not have happened."""
+    """Return the contract's error for an exception; None for an unexpected exception."""
     if isinstance(error, LedgerError):
         return error
     meaning = meaning_of(error)
@@ -162,7 +162,7 @@ def _framework_error(error: BaseException, request: HttpRequest) -> LedgerError 
 
 
 def exception_response(error: Exception, request: HttpRequest, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """Return the response for any exception; an unexpected one is logged with its traceback and answered without internals."""
+    """Return the response for any exception. An unexpected one is logged with its traceback."""
     ledger_error = to_ledger_error(error, request)
     if ledger_error is None:
         log.error("request.failed", exc_info=error)
@@ -171,7 +171,7 @@ def exception_response(error: Exception, request: HttpRequest, *, headers: Mappi
 
 
 def exception_handler(exc: Exception, context: Mapping[str, object]) -> HttpResponse:
-    """DRF's hook for exceptions raised in views. Runs on the event loop: no database here."""
+    """DRF's hook for exceptions in views. It runs on the event loop: no database here."""
     request: Any = context["request"]
     view: Any = context["view"]
     headers = {"Allow": ", ".join(view.allowed_methods)} if isinstance(exc, drf.MethodNotAllowed) else None

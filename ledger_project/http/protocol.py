@@ -1,11 +1,11 @@
-"""uvicorn's httptools protocol, bounded before a body and short after it.
+"""uvicorn's httptools protocol, with limits before a body and a short way after it.
 
-* httptools itself would collect headers without end: a head that is too long is answered with 400.
-* uvicorn would wait for the rest of a request without end: a slow one is answered with 408 (limits.py).
-* httptools stops behind a head with an ``Upgrade`` header and loses the body. RFC 9110 section 7.8 lets a server ignore the header, so the
-  rest is parsed as if it had not been sent.
-* A request that does not come whole reaches nobody: not when its bytes are no HTTP, and not when its client stops sending. It is refused
-  here, after the answers to the requests before it.
+* httptools collects headers without end: here a head that is too long is answered with 400.
+* uvicorn waits for a request without end: here a slow one is answered with 408 (limits.py).
+* httptools stops behind a head with an ``Upgrade`` header and loses the body. A server may ignore
+  the header (RFC 9110, section 7.8), so the rest is parsed as if it had not been sent.
+* A request that is not complete reaches no view: neither malformed bytes, nor a body whose client
+  stops sending. It is refused here, after the answers to earlier requests.
 * An answer that is ready is written as a whole (ready_answers.py).
 """
 
@@ -34,11 +34,14 @@ from ledger_project.observability.log_lines import LineLogger
 log = LineLogger("ledger.connection")
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Largest request line and headers; a read of the socket more may pass."""
+"""Largest request line with headers; one read of the socket may exceed it."""
 
 
 def _refusal(error: LedgerError, defaults: bytes) -> bytes:
-    """Return the whole answer to what is no request, with the header lines that uvicorn adds; it is the connection's last."""
+    """Return the whole answer to a malformed request, with uvicorn's header lines.
+
+    It ends the connection.
+    """
     request_id = str(uuid_utils.uuid7())
     status, body = problem(error, request_id=request_id)
     metrics.REQUESTS.labels("other", "none", status).inc()
@@ -52,7 +55,7 @@ _limits: WeakKeyDictionary[ServerState, Limits] = WeakKeyDictionary()
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses what does not come whole, in order and in time; offers ``ANSWER`` to the application."""
+    """Refuses incomplete, malformed and slow requests; offers ``ANSWER`` to the application."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,14 +82,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(TooManyConnections())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone. What it asked for goes on to its end; requests that wait behind it are not begun."""
+        """The client is gone.
+
+        Its running request goes on to its end; waiting requests are not begun.
+        """
         super().connection_lost(exc)
         if self._running is not None:
             self._running.disconnected = True
             self._running.message_event.set()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's closes in any case
-        """The client sends no more. Its whole requests are answered, one that is not whole is refused; then the connection is closed."""
+        """The client sends no more.
+
+        Whole requests are answered, an incomplete one is refused; then the connection closes.
+        """
         if self._running is None:
             return False
         if self._is_over:
@@ -98,12 +107,12 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.scheme != "https"  # asyncio has no connection of TLS that is open on one side only
 
     def pause_writing(self) -> None:
-        """The client does not take what is sent to it."""
+        """The client does not take the sent bytes."""
         super().pause_writing()
         self._write_due = self._limits.now + self._limits.write
 
     def resume_writing(self) -> None:
-        """The client has taken it."""
+        """The client takes bytes again."""
         super().resume_writing()
         self._write_due = NEVER
 
@@ -111,11 +120,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nothing would be lost if the connection were closed: no whole request is being answered."""
+        """Whether it can be closed without loss: it answers no whole request."""
         return not self.transport.is_closing() and (self._running is None or self._is_unfinished(self._running))
 
     def look(self, now: int) -> None:
-        """See whether the client is too late, in sending or in taking."""
+        """Check whether the client is too late, with sending or with taking."""
         if self.transport.is_closing() and self._write_due == NEVER:
             self._write_due = now + self._limits.write
         if now >= self._write_due:
@@ -137,14 +146,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _wait(self, count: int) -> None:
-        """Give the client so many looks."""
+        """Give the client this number of looks."""
         self.since = self._limits.now
         self.due = self.since + count
 
     # Bytes that come.
 
     def data_received(self, data: bytes) -> None:
-        """Parse, unless there is no end to what is no body: a head, extensions of a chunk, trailers."""
+        """Parse the bytes. A head, chunk extensions or trailers without end are refused."""
         if self._is_over:
             return
         self._had_body = False
@@ -181,7 +190,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def _refuse(self, error: LedgerError) -> None:
-        """Answer what is no whole request, after the requests before it, and hang up."""
+        """Answer an incomplete or malformed request, after the requests before it, and close."""
         self._is_over = True
         latest = self.cycle
         if self._is_unfinished(latest):
@@ -213,12 +222,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header. Trailers, which come behind a body in chunks, are none (RFC 9110, section 6.5.1)."""
+        """A header. Trailers behind a body in chunks are ignored (RFC 9110, section 6.5.1)."""
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Its head is over."""
+        """The head is complete."""
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("CONNECT is for proxies")
@@ -228,13 +237,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A part of its body."""
+        """A part of the body."""
         self._had_body = True
         self._head_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """It has come whole."""
+        """The request is complete."""
         if self.parser.should_upgrade():
             return
         self._in_message = False
@@ -254,7 +263,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        """A request is answered: the next one, or the client's turn. uvicorn has a timer here for each answer."""
+        """A request is answered: the next one begins, or the client's turn. No timer is needed."""
         self._running = None
         self.server_state.total_requests += 1
         if self.transport.is_closing():
@@ -270,5 +279,5 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @staticmethod
     def _is_unfinished(cycle: RequestResponseCycle | None) -> bool:
-        """Whether a request has not come whole, and is not answered."""
+        """Whether a request is neither complete nor answered."""
         return cycle is not None and cycle.more_body and not cycle.response_complete

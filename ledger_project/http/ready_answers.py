@@ -1,6 +1,7 @@
-"""Answers that are ready as a whole, written as a whole.
+"""Answers that are ready, written in one piece.
 
-ASGI's two messages with ten headers cost 25 µs, because uvicorn searches each header twice. One write costs 4 µs.
+The two messages of ASGI with ten headers cost 25 µs, because uvicorn searches each header twice.
+One write costs 4 µs.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ ANSWER = "ledger.answer"
 """Name of the extension in the ASGI scope. Its value is an ``Answer``."""
 
 Answer = Callable[[int, bytes, bytes], bool]
-"""Takes a status, header lines (each with its line end) and a body, and returns whether it has written them. If not, the caller
-sends ASGI's messages. Content-Length must be among the lines; Connection and Transfer-Encoding must not."""
+"""Takes a status, header lines (each with its line end) and a body, and returns whether it has
+written them. If not, the caller sends ASGI's messages. Content-Length must be among the lines;
+Connection and Transfer-Encoding must not."""
 
 
 class _DefaultLines:
-    """uvicorn's own headers (the date) as header lines. uvicorn makes a new list of them each second."""
+    """uvicorn's own headers (the date) as header lines. uvicorn makes a new list of them each
+    second.
+    """
 
     def __init__(self) -> None:
         self._headers: list[tuple[bytes, bytes]] | None = None
@@ -34,7 +38,10 @@ default_lines = _DefaultLines()
 
 
 def write_answer(cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> bool:
-    """Write an answer, as uvicorn's cycle does for the two messages of ASGI. Return whether it could."""
+    """Write an answer, as uvicorn's cycle does for the two messages of ASGI.
+
+    Return whether it could.
+    """
     if cycle.response_started or cycle.flow.write_paused or cycle.access_log:
         return False
     cycle.response_started = cycle.response_complete = True

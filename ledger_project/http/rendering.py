@@ -1,4 +1,4 @@
-"""DRF's renderer interface to our JSON; views return bytes that are ready, so only DRF's own tools use it."""
+"""DRF's renderer interface to our JSON, for DRF's own tools: views return ready bytes."""
 
 from __future__ import annotations
 

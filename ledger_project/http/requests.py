@@ -10,7 +10,10 @@ from ledger_project.kernel.actors import Actor
 
 
 class ApiRequest(HttpRequest):
-    """A request on its way to a view of the API. For type checks: the handler makes one, the base view adds to it."""
+    """A request on its way to a view of the API.
+
+    For type checks: the handler makes one, the base view adds to it.
+    """
 
     request_id: str
     """The id in logs and answers."""

@@ -1,4 +1,4 @@
-"""Responses whose bytes are ready: nothing is rendered later, nothing has to be closed in a thread."""
+"""Responses with ready bytes: no thread has to render or close them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ STANDARD_HEADERS = {
     "x-frame-options": "DENY",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
-"""What every answer says, unless it says something else itself."""
+"""The headers of every answer, unless it sets them itself."""
 
 HSTS = {"strict-transport-security": f"max-age={365 * 24 * 3600}; includeSubDomains; preload"}
-"""What an answer says beside them where ``LEDGER_HTTPS`` is on."""
+"""The further headers of an answer if ``LEDGER_HTTPS`` is on."""
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
-    """Return headers as they go over the wire, each with its line end."""
+    """Return headers in their form on the wire, each with its line end."""
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
 
 

@@ -30,7 +30,9 @@ class FieldErrorJson(serializers.Serializer[Any]):
 
 
 class ProblemJson(serializers.Serializer[Any]):
-    """Problem details (RFC 9457). Members beside these depend on the code; every amount comes as a twin of string and integer."""
+    """Problem details (RFC 9457). Members beside these depend on the code; every amount comes as a
+    twin of string and integer.
+    """
 
     type = serializers.CharField()
     title = serializers.CharField()
@@ -50,7 +52,7 @@ ALWAYS = (
     "database_unavailable",
     "account_busy",
 )
-"""Codes that any call with a body may answer."""
+"""Codes of any call with a body."""
 
 
 def problem_responses(*codes: str) -> dict[Any, Any]:
@@ -65,7 +67,7 @@ def problem_responses(*codes: str) -> dict[Any, Any]:
 
 
 IDEMPOTENCY_KEY = r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$'
-"""What a key looks like: a bare token, or a quoted string."""
+"""The form of a key: a bare token, or a quoted string."""
 
 
 def idempotency_key(*, required: bool) -> OpenApiParameter:
@@ -88,16 +90,16 @@ REPLAYED = OpenApiParameter(
 )
 
 
-# --- how our own fields look in the document --------------------------------------------------------------------------------
+# --- how our own fields look in the document ------------------------------------------------------
 
 
 class _StrictField(OpenApiSerializerFieldExtension):
-    """Describes one of the fields that never coerce; subclasses name it."""
+    """Describes one of the fields that never convert; subclasses name it."""
 
     schema: dict[str, Any] = {}
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        """Return the field's JSON Schema, with the bounds that it has."""
+        """Return the field's JSON Schema with its bounds."""
         del auto_schema, direction
         bounds = {"minimum": getattr(self.target, "min_value", None), "maximum": getattr(self.target, "max_value", None)}
         return self.schema | {name: value for name, value in bounds.items() if value is not None}
@@ -113,9 +115,10 @@ class _MerchantNameSchema(OpenApiSerializerFieldExtension):
 
 
 class _BodySchema(OpenApiSerializerExtension):
-    """Says of a request's body that it has no other members, and what its class knows of how members go together.
+    """Describes a request's body: it has no other members.
 
-    A serializer's ``schema_rules`` are JSON Schema that is added to what its fields say; they describe, and check nothing.
+    A serializer's ``schema_rules`` are JSON Schema that is added to its fields'; they are rules
+    between fields.
     """
 
     target_class = "rest_framework.serializers.Serializer"
@@ -192,17 +195,18 @@ class DeclaredSchema(AutoSchema):
     """drf-spectacular's description of a call, with the query parameters that its view declares."""
 
     def get_override_parameters(self) -> list[Any]:
-        """Return them beside those that are named at the call."""
+        """Return them and those that are named at the call."""
         declared = getattr(self.view, "queries", {}).get(self.method)
         return [*super().get_override_parameters(), *([] if declared is None else [declared])]
 
 
 _ANY_CALL = {"406": "not_acceptable", "422": "validation_error"}
-"""What every call may answer, whatever it does: to an Accept header without a form that there is, and to an unknown parameter."""
+"""Refusals of every call: of an Accept header without a form that exists, and of a query string
+that is not declared."""
 
 
 def declare_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Say of each call that it may answer so. A hook of drf-spectacular."""
+    """Add them to each call. A hook of drf-spectacular."""
     del kwargs
     for call in (call for calls in result["paths"].values() for call in calls.values()):
         for status, code in _ANY_CALL.items():
@@ -217,11 +221,14 @@ def declare_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def add_summaries(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Give every call a summary: the first sentence of its description. A hook of drf-spectacular."""
+    """Give every call a summary: the first sentence of its description.
+
+    A hook of drf-spectacular.
+    """
     del kwargs
     for calls in result["paths"].values():
         for call in calls.values():
-            call.setdefault("summary", call.get("description", "").partition(".")[0].partition("\n")[0])
+            call.setdefault("summary", _first_sentence(call.get("description", "")))
     return result
 
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of credentials: the schemes, the scope of each call, and how a caller may be turned away."""
+"""Credentials in the OpenAPI document: the schemes, and the scope and refusals of each call."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def _refusal(status: str) -> dict[str, Any]:
 
 
 def declare_security(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
-    """Give every call that needs a credential its scope and its 401, 403 and 429. A hook of drf-spectacular."""
+    """Give every call that needs a credential its scope and its 401, 403 and 429.
+
+    A hook of drf-spectacular.
+    """
     del kwargs
     result.setdefault("components", {})["securitySchemes"] = SCHEMES
     for path, _, method, view in generator._get_paths_and_endpoints():

@@ -1,8 +1,10 @@
-"""Bodies and query strings, each against the serializer that declares what they may hold. What is not declared is refused.
+"""Validation of bodies and query strings by the serializer that declares them.
 
-Serializers are instantiated once and run many times: DRF copies every field of a serializer for each instance, which costs 22% of a
-transfer's request. Validation itself keeps no state on the instance, so one instance a class serves all requests. What is plainly
-valid does not even need that: see compiled.py.
+Undeclared members are refused.
+
+A serializer is made once and runs many times: DRF copies every field for each instance, which costs
+22% of a transfer's request. Validation keeps no state on the instance. Plainly valid bodies do not
+need the instance either (compiled.py).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from ledger_project.kernel.errors import FieldError, ValidationFailed
 
 
 class _Shared(NamedTuple):
-    """What is made once of a serializer class."""
+    """A serializer class, prepared once."""
 
     serializer: serializers.Serializer[Any]
     names: frozenset[str]
@@ -56,7 +58,8 @@ def _flatten(errors: object, path: str) -> list[FieldError]:
 
 _MOST_ERRORS = 20
 _LONGEST_NAME = 100
-"""What an answer repeats of names that the caller made up: an answer must not be many times its request."""
+"""The largest part of made-up names that an answer repeats: an answer must not be many times its
+request."""
 
 
 def _unknown(names: Iterable[object], what: str) -> list[FieldError]:
@@ -64,9 +67,12 @@ def _unknown(names: Iterable[object], what: str) -> list[FieldError]:
 
 
 def validate(serializer_class: type[serializers.Serializer[Any]], data: object) -> dict[str, Any]:
-    """Return validated values. Raises ``ValidationFailed`` with every field that is wrong; unknown fields are wrong too.
+    """Return validated values.
 
-    A misspelt ``external_reference`` that is silently ignored would be a guard that silently is not there.
+    Raises ``ValidationFailed`` with every wrong field, unknown fields included.
+
+    An ignored typing error in ``external_reference`` would silently remove a guard against
+    duplicates.
     """
     if not isinstance(data, dict):
         raise ValidationFailed.of("body", "invalid", "a JSON object is expected")
@@ -86,16 +92,16 @@ def validate(serializer_class: type[serializers.Serializer[Any]], data: object) 
     return values
 
 
-# --- query strings ----------------------------------------------------------------------------------------------------------
+# --- query strings --------------------------------------------------------------------------------
 
 
 class NoQuery(serializers.Serializer[Any]):
-    """No query parameters at all: what a call knows that declares none."""
+    """No query parameters: for a call that declares none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The query parameters of a request: by which declaration, as they were sent, and what they mean."""
+    """The query parameters of a request: their declaration, their text, and their values."""
 
     declared: type[serializers.Serializer[Any]]
     raw: Mapping[str, str]
@@ -103,10 +109,12 @@ class Query:
 
 
 def read_query(declared: type[serializers.Serializer[Any]], text: str) -> Query:
-    """Return the parameters of a query string. Raises ``ValidationFailed`` with everything that is wrong with it.
+    """Return the parameters of a query string.
 
-    A parameter is refused that was not declared, that comes twice, that is no text in UTF-8, that has a value which its field refuses,
-    or that begins a period after its end. One that is ignored would answer another question than the one that was asked.
+    Raises ``ValidationFailed`` with everything that is wrong.
+
+    Refused are undeclared and repeated parameters, text that is not UTF-8, values that their field
+    refuses, and periods that begin after their end. An ignored parameter would change the question.
     """
     serializer, names, _ = _shared(declared)
     raw, errors = _parameters(text)
@@ -127,9 +135,10 @@ _NO_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
 def _parameters(text: str) -> tuple[dict[str, str], list[FieldError]]:
-    """Return the parameters of a query string as text, and what is wrong with how they are written.
+    """Return the parameters of a query string as text, and what is wrong with their form.
 
-    ``text`` has bytes beyond ASCII as surrogates, as the handler leaves them, so that nothing is replaced before it is looked at.
+    ``text`` has bytes beyond ASCII as surrogates, as the handler leaves them: nothing is replaced
+    before it is checked.
     """
     found: dict[str, str] = {}
     errors: list[FieldError] = []
@@ -148,14 +157,16 @@ def _parameters(text: str) -> tuple[dict[str, str], list[FieldError]]:
 
 
 def _unescaped(text: str) -> str:
-    """Return what a piece of a query string stands for. Raises ``ValueError``."""
+    """Return the text of a part of a query string. Raises ``ValueError``."""
     if _NO_ESCAPE.search(text):
         raise ValueError(text)
     return unquote_to_bytes(text.replace("+", " ").encode("utf-8", "surrogateescape")).decode()
 
 
 def _turned_round(values: Mapping[str, Any]) -> list[FieldError]:
-    """Return the periods that begin after their end: those of two dates or times named ``from`` and ``to``, or ``…_from`` and ``…_to``."""
+    """Return the periods that begin after their end: two dates or times named ``from`` and ``to``,
+    or ``…_from`` and ``…_to``.
+    """
     errors = []
     for name, end in values.items():
         prefix, found, rest = name.rpartition("to")

@@ -1,8 +1,8 @@
-"""The base of all API views: adrf's, with what a request needs done on the event loop.
+"""The base of all API views: adrf's view, with its checks on the event loop.
 
-Stock adrf runs ``initial`` (authentication, permissions, throttles, content negotiation) in a thread of its own for every request;
-measured, that costs more than all the rest of a request together. Ours has nothing that blocks, so it runs where it is. A view returns
-an ``HttpResponse`` whose bytes are ready, so nothing is rendered later in a thread either.
+Stock adrf runs authentication, permissions, throttles and content negotiation in a new thread for
+every request, which costs more than the rest of a request. Ours do not block, so they run on the
+loop. A view returns an ``HttpResponse`` with ready bytes: no thread has to render it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _NO_QUERY = Query(NoQuery, {}, {})
 
 
 class Authentication(Protocol):
-    """Finds out who calls. Raises ``AccessRefused``. ``takes_session``: the session of an operator is accepted as well."""
+    """Authenticates a caller.
+
+    Raises ``AccessRefused``. ``takes_session``: the session of an operator counts too.
+    """
 
     async def __call__(self, request: HttpRequest, *, takes_session: bool) -> Actor: ...
 
@@ -43,15 +46,19 @@ def _authentication() -> Authentication:
 
 
 class ApiView(APIView):
-    """An asynchronous view: ``async def get(self, request, …)`` with Django's request, and ``read_body(request)`` for its JSON.
+    """An asynchronous view: ``async def get(self, request, …)`` with Django's request.
 
-    ``request.actor`` is who calls, ``request.principal`` their name, ``request.request_id`` the id in logs and answers. ``scopes`` says
-    what each method needs; a method that is not named there needs ``operations:read``, so that a view whose author forgot it is closed,
-    not open. ``is_public`` views ask nobody; ``takes_session`` views believe the session of a member of the staff as well.
+    ``read_body(request)`` returns the JSON body. ``request.actor`` is the caller,
+    ``request.principal`` its name, ``request.request_id`` the id in logs and answers.
 
-    ``queries`` declares the query parameters of each method: from it come ``self.query``, the refusal of all others, and the OpenAPI
-    document. A method that is not named there knows none. ``offers`` are the media types that a method can answer with, JSON if it is
-    not named there; ``self.accepted`` are those of them that the caller takes, the best liked first.
+    ``scopes`` names the scope of each method. A method without one needs ``operations:read``: a
+    view whose author forgot it is closed. ``is_public`` views need no credential. ``takes_session``
+    views accept the session of a member of the staff too.
+
+    ``queries`` declares the query parameters of each method. ``self.query``, the refusal of all
+    others, and the OpenAPI document come from it. A method that it does not name has no parameters.
+    ``offers`` are the media types of a method's answer, by default JSON; ``self.accepted`` are
+    those that the caller accepts, the preferred one first.
     """
 
     view_is_async = True
@@ -65,13 +72,15 @@ class ApiView(APIView):
     _methods: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Find out once which methods a view has."""
+        """Note the methods of a view once."""
         super().__init_subclass__(**kwargs)
         methods = tuple(name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(cls, name))
         cls._methods = (*methods, "HEAD") if "GET" in methods else methods
 
     async def async_dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Authenticate, check the scope, call the handler, and turn every exception into a problem document."""
+        """Authenticate, check the scope, call the handler, and turn exceptions into problem
+        documents.
+        """
         self.args, self.kwargs, self.request = args, kwargs, request
         try:
             actor = ANONYMOUS if self.is_public else await _authentication()(request, takes_session=self.takes_session)
@@ -91,7 +100,7 @@ class ApiView(APIView):
         return response
 
     async def _handle(self, handler: Callable[..., Awaitable[HttpResponse]], request: HttpRequest) -> HttpResponse:
-        """Call the handler; a second time where the first rested on rows that the database has lost: it looks them up anew then."""
+        """Call the handler. If it relied on rows that the database has lost, call it once more."""
         begun_in, only_reads = generation(), request.method in {"GET", "HEAD"}
         try:
             response = await handler(request, *self.args, **self.kwargs)
@@ -107,13 +116,16 @@ class ApiView(APIView):
 
     @classmethod
     def scope_of(cls, method: str) -> Scope | None:
-        """Return what a method needs; None if it is for everybody."""
+        """Return the scope of a method; None for a public view."""
         if cls.is_public:
             return None
         return cls.scopes.get("GET" if method == "HEAD" else method, Scope.OPERATIONS_READ)
 
     def _read_wishes(self, request: HttpRequest) -> None:
-        """Find out which forms the caller takes and what the query says. Raises ``NotAcceptable`` and ``ValidationFailed``."""
+        """Read the Accept header and the query.
+
+        Raises ``NotAcceptable`` and ``ValidationFailed``.
+        """
         method = "GET" if request.method == "HEAD" else request.method or ""
         self.accepted = negotiate(request.META.get("HTTP_ACCEPT", ""), self.offers.get(method, JSON_ONLY))
         declared, text = self.queries.get(method, NoQuery), request.META["QUERY_STRING"]
@@ -129,7 +141,7 @@ class ApiView(APIView):
             actor.require_platform(f"What needs {scope.value}")
 
     async def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer as GET does; the server leaves the body out."""
+        """Answer like GET; the server removes the body."""
         if not hasattr(self, "get"):
             raise exceptions.MethodNotAllowed("HEAD")
         response: HttpResponse = await self.get(request, *args, **kwargs)

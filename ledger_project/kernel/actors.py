@@ -15,7 +15,7 @@ from ledger_project.kernel.errors import LedgerError
 
 
 class Scope(StrEnum):
-    """What a credential may do. Which accounts it may do it with is another matter: see ``Actor.acts_for``."""
+    """The permission of a credential. Its accounts are another matter: see ``Actor.acts_for``."""
 
     MERCHANTS_READ = "merchants:read"
     """Merchants, accounts, balances and statements."""
@@ -34,21 +34,23 @@ class Scope(StrEnum):
 
 
 PLATFORM_OWNER = "platform"
-"""The owner of all idempotency keys of the platform: of its credentials, of open mode, of operators in the admin, of commands."""
+"""The owner of the platform's idempotency keys: of its credentials, open mode, operators and
+commands."""
 
 PLATFORM_SCOPES = frozenset({Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE})
-"""What concerns the service as a whole; no merchant's credential has it."""
+"""The scopes of the service as a whole. No merchant's credential has them."""
 
 MERCHANT_SCOPES = frozenset(Scope) - PLATFORM_SCOPES
-"""What a merchant's credential can be given at most."""
+"""The largest set of scopes of a merchant's credential."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who calls: the platform (``merchant_id`` is None) or one merchant.
+    """The caller: the platform (``merchant_id`` is None) or one merchant.
 
-    ``principal`` names the credential: ``key:<id>``, ``jwt:<subject>``, ``anonymous`` in open mode. It stands on every transfer they
-    make. ``owner`` is whose idempotency keys the caller uses.
+    ``principal`` names the credential: ``key:<id>``, ``jwt:<subject>``, or ``anonymous`` in open
+    mode. It is stored with every transfer of the caller. ``owner`` is the owner of the caller's
+    idempotency keys.
     """
 
     principal: str
@@ -57,30 +59,33 @@ class Actor:
 
     @property
     def owner(self) -> str:
-        """Whose idempotency keys the caller uses: the platform's or one merchant's, with whatever credential it calls.
+        """The owner of the caller's idempotency keys: the platform or one merchant.
 
-        So a credential that is changed between two tries does not do twice what was asked for once.
+        It does not depend on the credential: after a change of credential, a repetition is still a
+        repetition.
         """
         return PLATFORM_OWNER if self.merchant_id is None else f"merchant:{self.merchant_id}"
 
     @property
     def is_platform(self) -> bool:
-        """Whether this is a credential of the platform itself, for which every account is its own."""
+        """Whether this is a credential of the platform, which may use every account."""
         return self.merchant_id is None
 
     def acts_for(self, merchant_id: UUID) -> bool:
-        """Whether this merchant's accounts are the caller's to debit, hold and read."""
+        """Whether the caller may debit, hold and read this merchant's accounts."""
         return self.merchant_id is None or self.merchant_id == merchant_id
 
     def require_platform(self, what: str) -> None:
-        """Raise ``PermissionDenied`` for a merchant's credential: ``what`` is the platform's to do, whoever's account it is about."""
+        """Raise ``PermissionDenied`` for a merchant's credential: only the platform may do
+        ``what``.
+        """
         if self.merchant_id is not None:
             raise PermissionDenied(f"{what} needs a credential of the platform; this one is a merchant's.")
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A credential that was found good: whose it is, until when at most (None: no end), and what is to be noted in the background."""
+    """A good credential: its caller, its end (None: no end), and a note to write in the background."""
 
     actor: Actor
     expires_at: datetime | None
@@ -88,11 +93,11 @@ class Credential:
 
 
 ANONYMOUS = Actor("anonymous")
-"""Everybody, where open mode asks for no credential."""
+"""Every caller without a credential, in open mode."""
 
 
 class AccessRefused(LedgerError):
-    """Turned away before anything was decided; nothing is stored under the request's key."""
+    """The caller is refused before any decision. Nothing is stored under the key of the request."""
 
     def headers(self) -> Mapping[str, str]:
         """The headers that belong to the answer."""
@@ -109,7 +114,7 @@ class NotAuthenticated(AccessRefused):
         super().__init__(detail)
 
     def headers(self) -> Mapping[str, str]:
-        """What would be accepted (RFC 6750, section 3)."""
+        """The accepted scheme (RFC 6750, section 3)."""
         return {"WWW-Authenticate": 'Bearer realm="ledger"'}
 
 
@@ -123,7 +128,7 @@ class InvalidToken(AccessRefused):
         super().__init__("The credential is unknown, expired, revoked, or not meant for this service.")
 
     def headers(self) -> Mapping[str, str]:
-        """What is wrong, in the words of RFC 6750, section 3.1."""
+        """The error in the words of RFC 6750, section 3.1."""
         return {"WWW-Authenticate": 'Bearer realm="ledger", error="invalid_token"'}
 
 
@@ -139,15 +144,15 @@ class PermissionDenied(AccessRefused):
 
     @classmethod
     def lacks(cls, scope: Scope) -> PermissionDenied:
-        """The credential has not the scope that the call needs."""
+        """Return the error for a credential without the scope of the call."""
         return cls(f"This call needs the scope {scope.value!r}, which the credential does not have.", scope=scope)
 
     def extra(self) -> Mapping[str, object]:
-        """The scope that would be needed, where it is about one."""
+        """The needed scope, if the refusal is about a scope."""
         return {} if self.scope is None else {"required_scope": self.scope.value}
 
     def headers(self) -> Mapping[str, str]:
-        """The scope that would be needed (RFC 6750, section 3.1)."""
+        """The needed scope (RFC 6750, section 3.1)."""
         if self.scope is None:
             return {}
         return {"WWW-Authenticate": f'Bearer realm="ledger", error="insufficient_scope", scope="{self.scope.value}"'}

@@ -1,4 +1,4 @@
-"""An amount as a caller wrote it, before its currency is known."""
+"""An amount of a request, before its currency is known."""
 
 from __future__ import annotations
 
@@ -14,19 +14,28 @@ T = TypeVar("T")
 
 
 class AmountInput(Struct, frozen=True):
-    """Either a decimal string in major units or an integer in minor units; a request must bring exactly one of the two."""
+    """A decimal string in major units or an integer in minor units.
+
+    A request must have exactly one.
+    """
 
     major: str | None = None
     minor: int | None = None
 
     def resolve(self, currency: Currency) -> int:
-        """Return the amount in minor units. Raises ``ValidationFailed`` for both, neither, or an amount that cannot be moved."""
+        """Return the amount in minor units.
+
+        Raises ``ValidationFailed`` for both, neither, or an amount that cannot be moved.
+        """
         return self._read(lambda major: parse_positive_major(major, currency))
 
     def checked(self, *, optional: bool = False) -> AmountInput:
-        """Return it if it can be an amount in some currency, or may be left out and was. Raises ``ValidationFailed``.
+        """Return it if it is an amount in some currency.
 
-        What is wrong whatever the currency is told before anybody asks whether the account exists.
+        Raises ``ValidationFailed``.
+
+        ``optional``: it may be absent. An amount that is wrong in every currency is refused before
+        the account is looked up.
         """
         if not (optional and self.is_absent):
             self._read(check_decimal)
@@ -43,7 +52,7 @@ class AmountInput(Struct, frozen=True):
 
     @property
     def is_absent(self) -> bool:
-        """Whether neither was given, for calls where the amount is optional."""
+        """Whether neither was given."""
         return self.major is None and self.minor is None
 
     def resolve_optional(self, currency: Currency) -> int | None:

@@ -1,6 +1,7 @@
-"""Records of a CSV file (RFC 4180), read strictly: a file that can be read in two ways is refused, with the line and the cause.
+"""Records of a CSV file (RFC 4180), read strictly.
 
-A lenient reader guesses where a cell ends, and a wrong guess makes a payment part of a memo, or a memo a payment.
+A file with two possible readings is refused, with the line and the cause. A lenient reader guesses
+the end of a cell, and a wrong guess makes a payment part of a memo.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 from typing import IO
 
 MAX_RECORD_BYTES = 1024 * 1024
-"""Bytes of one record: as many as a request's body may have. It bounds the memory that a file with a missing quote takes."""
+"""Bytes of one record, as many as a request's body may have. It bounds the memory for a file with a
+missing quote."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CELL = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"|([^",]*)')
-"""A cell in quotes, or one without any. Possessive: a doubled quote is never split to find a closing one."""
+"""A cell in quotes, or one without. Possessive: a doubled quote is never split."""
 
 _FORMATS = (
     (b"PK\x03\x04", "a workbook (xlsx, ods) or another zip archive"),
@@ -34,7 +36,7 @@ _SEPARATORS = ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"))
 
 
 class FileUnreadable(Exception):
-    """The file is no CSV that can be read in one way only. ``line`` is where that shows: nothing from there on can be trusted."""
+    """The file has no unambiguous reading. Nothing from ``line`` on can be trusted."""
 
     def __init__(self, line: int, cause: str) -> None:
         super().__init__(f"line {line}: {cause}")
@@ -43,7 +45,7 @@ class FileUnreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The cells of one record, and the number of the line on which it begins, counted as an editor does."""
+    """The cells of a record, and its first line, counted as an editor does."""
 
     line: int
     cells: list[str]
@@ -52,16 +54,19 @@ class Record:
 
 @dataclass(slots=True)
 class Extent:
-    """How far a file was read: its lines so far, and whether the last of them has a line end."""
+    """The number of lines read so far, and whether the last one has a line end."""
 
     lines: int = 0
     is_ended: bool = True
 
 
 def read_records(file: IO[bytes], *, multiline: bool = False, extent: Extent | None = None) -> Iterator[Record]:
-    """Yield the records of a file in UTF-8, one after the other, from where it stands. Raises ``FileUnreadable``.
+    """Yield the records of a file in UTF-8 from its current position.
 
-    A byte order mark at the beginning is skipped. Lines end with LF or CRLF. ``multiline`` allows line breaks inside quoted cells.
+    Raises ``FileUnreadable``.
+
+    A byte order mark at the beginning is skipped. Lines end with LF or CRLF. ``multiline`` allows
+    line breaks in quoted cells.
     """
     extent = extent if extent is not None else Extent()
     while chunk := file.readline(MAX_RECORD_BYTES + 1):
@@ -76,7 +81,9 @@ def read_records(file: IO[bytes], *, multiline: bool = False, extent: Extent | N
 
 
 def _whole_record(file: IO[bytes], text: str, first: int, extent: Extent) -> str:
-    """Return a record whose last cell goes on after its first line: the lines until its quotes come in pairs, or the file ends."""
+    """Return a record whose last cell continues on later lines: up to its closing quote, or the end
+    of the file.
+    """
     parts, size, is_open = [text], len(text), True
     while is_open and (chunk := file.readline(MAX_RECORD_BYTES + 1)):
         extent.lines += 1
@@ -90,7 +97,9 @@ def _whole_record(file: IO[bytes], text: str, first: int, extent: Extent) -> str
 
 
 def check_separators(header: Record) -> None:
-    """Raise ``FileUnreadable`` for a header whose cells are not separated by commas, or that is preceded by ``sep=``."""
+    """Raise ``FileUnreadable`` for a header with other separators than commas, or after a line
+    ``sep=``.
+    """
     text = ",".join(header.cells)
     if text.lower().startswith("sep="):
         raise FileUnreadable(header.line, f"{text!r} is for a spreadsheet only; remove this line, and separate the cells by commas")
@@ -100,7 +109,10 @@ def check_separators(header: Record) -> None:
 
 
 def _beginning(chunk: bytes) -> bytes:
-    """Return the first line without its byte order mark. Raises ``FileUnreadable`` for what is another format or encoding."""
+    """Return the first line without its byte order mark.
+
+    Raises ``FileUnreadable`` for another format or encoding.
+    """
     for start, name in _WIDE:
         if chunk.startswith(start):
             raise FileUnreadable(1, f"the file is {name}; save it as UTF-8")
@@ -146,7 +158,7 @@ def _cells(line: int, text: str, *, multiline: bool) -> list[str]:
 
 
 def _misplaced(text: str, position: int, cell: int, *, is_quoted: bool, multiline: bool) -> str:
-    """Return what is wrong where a cell ought to have ended."""
+    """Return the error at the place where a cell should end."""
     if is_quoted:
         return f"cell {cell} goes on after its closing quote, with {text[position : position + 20]!r}; a quote inside a cell is doubled"
     if position and text[position - 1] != ",":

@@ -1,4 +1,4 @@
-"""Days and moments that people type or that stand in an address: whole and usable, or none."""
+"""Days and moments that people type, or that stand in a URL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from datetime import UTC, date, datetime
 
 FIRST_YEAR, LAST_YEAR = 1970, 8999
-"""Years that are taken: a few days or a time zone more or less never leave what Python and PostgreSQL can hold."""
+"""The accepted years. Time zones and a few days more never leave the range of Python and
+PostgreSQL."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIME = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
@@ -14,7 +15,7 @@ _MOMENT = re.compile(rf"{_DAY.pattern}[T ]{_TIME}(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})
 
 
 def day_of(text: str | None) -> date | None:
-    """Return the day that an ISO date names; None where it is none, or none that can be used."""
+    """Return the day of an ISO date; None if it is malformed or out of range."""
     if not text or _DAY.fullmatch(text) is None:
         return None
     try:
@@ -25,7 +26,9 @@ def day_of(text: str | None) -> date | None:
 
 
 def moment_of(text: str) -> datetime | None:
-    """Return the moment, in UTC, that an ISO time with its offset names; None where it is none, or none that can be used."""
+    """Return the moment, in UTC, of an ISO time with its offset; None if it is malformed or out of
+    range.
+    """
     if _MOMENT.fullmatch(text) is None:
         return None
     try:

@@ -1,10 +1,9 @@
 """Every way in which the ledger refuses a request, as one tree.
 
-A class has one code of the contract, an instance carries the data of its case.
-The tree shows all classes, wherever they are defined::
+A class has a code of the contract, an instance has the data of its case. All classes are drawn::
 
     LedgerError
-    ├── InvalidRequest          the request is wrong; nothing is stored, its idempotency key stays free
+    ├── InvalidRequest          the request is wrong; nothing is stored, its key stays free
     │   ├── ValidationFailed, UnknownCurrency, SameAccount, InvalidCursor, MalformedJson
     │   ├── IdempotencyKeyMissing, IdempotencyKeyInvalid
     │   ├── PayloadTooLarge, UnsupportedMediaType, NotAcceptable
@@ -272,7 +271,9 @@ class DatabaseUnavailable(Unavailable):
 
 
 class ClocksDiffer(DatabaseUnavailable):
-    """The clocks of the database and of this process are too far apart: one of them is wrong, and nobody knows which."""
+    """The clocks of the database and of this process are too far apart: one of them is wrong, and
+    nobody knows which.
+    """
 
     def __init__(self, difference_s: float) -> None:
         super().__init__(
@@ -284,7 +285,9 @@ class ClocksDiffer(DatabaseUnavailable):
 
 
 class AccountAheadOfClock(DatabaseUnavailable):
-    """The last entry of an account is too far in the future: its next entries, and those of whom it pays, would be there too."""
+    """The last entry of an account is too far in the future: its next entries, and those of whom it
+    pays, would be there too.
+    """
 
     def __init__(self, account_id: UUID, last_at: str) -> None:
         super().__init__(

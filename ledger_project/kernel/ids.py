@@ -1,9 +1,10 @@
 """UUIDv7 (RFC 9562) whose order is the order of posting times, to the microsecond.
 
-A transfer's id is made from the time the database gave its batch: 48 bits of milliseconds, 12 bits of the fraction of that
-millisecond (RFC 9562 section 6.2, method 3; a microsecond is 4.096 of these, so no two microseconds collide), then the position in
-the batch, then random bits. So ``ORDER BY id`` is ``ORDER BY created_at``, a list needs one index for order, cursor and time range,
-and new rows go to the right edge of every index that begins or ends with the id.
+A transfer's id is made from the time the database gave its batch: 48 bits of milliseconds, 12 bits
+of the fraction of that millisecond (RFC 9562 section 6.2, method 3; a microsecond is 4.096 of
+these, so no two microseconds collide), then the position in the batch, then random bits. So ``ORDER
+BY id`` is ``ORDER BY created_at``, a list needs one index for order, cursor and time range, and new
+rows go to the right edge of every index that begins or ends with the id.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -22,13 +23,17 @@ def _time_bits(moment: datetime) -> int:
 
 
 def uuid7_at(moment: datetime, *, position: int, entropy: int) -> UUID:
-    """Return the UUIDv7 of a moment: ``position`` (below 2^20) orders ids of one batch, ``entropy`` keeps batches apart."""
+    """Return the UUIDv7 of a moment.
+
+    ``position`` (below 2^20) orders ids of one batch, ``entropy`` keeps batches apart.
+    """
     tail = (position << _RANDOM_BITS) | (entropy & ((1 << _RANDOM_BITS) - 1))
     return UUID(int=_time_bits(moment) | _VERSION_AND_VARIANT | tail)
 
 
 def first_uuid7_at(moment: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a moment: ids of earlier moments sort before it, all others from it on.
+    """Return the smallest UUIDv7 of a moment: ids of earlier moments sort before it, all others
+    from it on.
 
     No id is from before 1970: for an earlier moment it is the smallest of all.
     """

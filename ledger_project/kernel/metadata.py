@@ -1,7 +1,8 @@
-"""What callers write beside the money as JSON: which of it is kept, so that it is shown as it was sent and never grows.
+"""Metadata: JSON that callers store with money, shown as it was sent.
 
-PostgreSQL keeps numbers of ``jsonb`` as decimals and writes them without exponents: ``1e308`` is five bytes when it comes and 309 when
-it is read. So sizes are those of what is kept, and numbers are only those that are the same before and after.
+PostgreSQL keeps the numbers of ``jsonb`` as decimals and writes them without exponents: ``1e308``
+has five bytes when it is sent and 309 when it is read. So the stored size counts, and only numbers
+that stay the same are accepted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from decimal import Decimal
 from ledger_project.kernel.exact_json import dumps_text
 
 MAX_BYTES = 16 * 1024
-"""The largest metadata, as compact JSON in UTF-8 with numbers written out."""
+"""Bytes of the largest metadata, as compact JSON in UTF-8 with numbers written out."""
 
 _EXPONENT = re.compile(r"[0-9][eE][+-]?[0-9]")
 _STRING_OR_EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+')
@@ -25,14 +26,15 @@ _SMALLEST, _LARGEST = sys.float_info.min, sys.float_info.max
 
 
 class InexactNumber(float):
-    """A number of a body that could not be kept as it was written: too many digits, too large or too close to zero.
+    """A number that could not be stored unchanged: too many digits, too large or too small.
 
-    It is well-formed JSON, so it is refused by the field that it is in, not by the parser. Its value is about the one that was written.
+    It is well-formed JSON, so its field refuses it, not the parser. Its value is close to the
+    written one.
     """
 
 
 class MetadataRefused(ValueError):
-    """Metadata that cannot be kept as it is; ``code`` is the field error's code, the message says what would be right."""
+    """Metadata that cannot be stored unchanged. ``code`` is the field error's code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -40,10 +42,11 @@ class MetadataRefused(ValueError):
 
 
 def read_decimal(text: str) -> float:
-    """Return the float of a JSON number; an ``InexactNumber`` unless a double holds it exactly to 15 digits.
+    """Return the float of a JSON number; an ``InexactNumber`` unless the float stands for that
+    number only.
 
-    Any decimal of at most 15 significant digits is the only one of that length that its double stands for (IEEE 754), so it is shown
-    as it was sent. Zero is only what is written as zero.
+    A decimal of at most 15 significant digits is the only one of its length that its double stands
+    for (IEEE 754), so it is shown as it was sent. Zero must be written as zero.
     """
     match = _MANTISSA.match(text)
     digits = (match[1] + (match[2] or "")).strip("0") if match else ""
@@ -54,7 +57,7 @@ def read_decimal(text: str) -> float:
 
 
 def keep_metadata(value: Mapping[str, object]) -> Mapping[str, object]:
-    """Return metadata as it is kept and shown ever after. Raises ``MetadataRefused``."""
+    """Return metadata in its stored form. Raises ``MetadataRefused``."""
     if not value:
         return {}
     kept = {name: _kept(member) for name, member in value.items()}
@@ -67,7 +70,7 @@ def keep_metadata(value: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def stored_json(kept: Mapping[str, object]) -> str:
-    """Return the JSON that is stored: no exponents, so that a decimal is not read back as an integer (``1e22`` as 10^22)."""
+    """Return the JSON to store, without exponents: a decimal must not be read back as an integer."""
     text = dumps_text(kept)
     return _STRING_OR_EXPONENT.sub(_written_out, text) if _EXPONENT.search(text) else text
 
@@ -91,7 +94,7 @@ def _kept(value: object) -> object:
 
 
 def _texts(value: object) -> str:
-    """Return all text in a JSON value, keys too, put together."""
+    """Return all text of a JSON value, keys included, in one string."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):

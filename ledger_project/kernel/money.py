@@ -1,27 +1,31 @@
-"""Money as integers: parsing what callers write, formatting what they read.
+"""Money as integers: parsing the amounts of callers, formatting amounts for readers.
 
-Amounts are integers in a currency's *minor unit* (cent, satoshi, wei) everywhere inside; decimal strings in *major units* exist
-only on the wire. Floats are never involved. The exponent says how many decimals a major unit has: USD 2, JPY 0, BTC 8, ETH 18.
+Inside, amounts are integers in a currency's *minor unit* (cent, satoshi, wei). Decimal strings in
+*major units* exist only in requests and answers. Floats are never used. The exponent is the number
+of decimals of a major unit: USD 2, JPY 0, BTC 8, ETH 18.
 """
 
 import re
 from dataclasses import dataclass
 
 MAX_AMOUNT_MINOR = 10**30
-"""The largest amount one movement may carry, in minor units."""
+"""The largest amount of one movement, in minor units."""
 
 MAX_BALANCE_MINOR = 10**38 - 1
-"""The largest balance an account may hold: what ``NUMERIC(38, 0)`` stores."""
+"""The largest balance of an account: the largest ``NUMERIC(38, 0)``."""
 
 MAJOR_UNITS = r"^(0|[1-9][0-9]{0,38})(?:\.([0-9]{1,38}))?$"
-"""What a decimal string in major units looks like, whatever its currency."""
+"""The form of a decimal string in major units, for every currency."""
 
 _DECIMAL = re.compile(MAJOR_UNITS, re.ASCII)
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
 
 
 class InvalidAmount(ValueError):
-    """An amount that cannot be moved: the message says what would be right, ``code`` is the field error's code."""
+    """An amount that cannot be moved.
+
+    The message says what would be right; ``code`` is the field error's.
+    """
 
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
@@ -30,7 +34,9 @@ class InvalidAmount(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A unit of account: its code and how many decimals its major unit has (ISO 4217 calls that the exponent)."""
+    """A unit of account: its code, and the number of decimals of its major unit (ISO 4217: minor
+    unit).
+    """
 
     code: str
     exponent: int
@@ -44,17 +50,22 @@ def _match(text: str) -> re.Match[str]:
 
 
 def check_decimal(text: str) -> None:
-    """Raise ``InvalidAmount`` for what is no amount in any currency: not a plain decimal number, or zero."""
+    """Raise ``InvalidAmount`` for a text that is no amount in any currency: no plain decimal
+    number, or zero.
+    """
     _match(text)
     if not text.strip("0."):
         raise InvalidAmount("an amount must be more than zero", code="min_value")
 
 
 def parse_major(text: str, currency: Currency) -> int:
-    """Return the minor units that a decimal string in major units stands for; zero is allowed here.
+    """Return the minor units of a decimal string in major units.
 
-    Raises ``InvalidAmount`` for signs, blanks, exponents, leading zeros, a bare point, or more decimals than the currency has
-    (trailing zeros count: ``"1.000"`` is no amount of USD), and for more than ``MAX_AMOUNT_MINOR``.
+    Zero is allowed.
+
+    Raises ``InvalidAmount`` for signs, blanks, exponents, leading zeros, a bare point, more
+    decimals than the currency has (``"1.000"`` is no amount of USD), and more than
+    ``MAX_AMOUNT_MINOR``.
     """
     match = _match(text)
     whole, fraction = match[1], match[2] or ""
@@ -75,10 +86,11 @@ def parse_positive_major(text: str, currency: Currency) -> int:
 
 
 def parse_typed_major(text: str, currency: Currency) -> int:
-    """Like ``parse_positive_major``, for an amount that a person types: thousands may be grouped by commas, as they are shown.
+    """Like ``parse_positive_major``, for an amount that a person types: commas may group thousands.
 
-    No character is dropped before it is understood. A comma that groups no thousands is refused: who writes ``10,50`` means 10.50 or
-    mistyped 1,050, and nobody can tell. So is a lone group that could be a fraction: ``1,050`` of a currency of three decimals or more.
+    No character is dropped before it is understood. A comma that groups no thousands is refused:
+    ``10,50`` may mean 10.50 or 1,050. So is a lone group that could be a fraction: ``1,050`` of a
+    currency with three decimals or more.
     """
     if "," not in text:
         return parse_positive_major(text, currency)
@@ -91,7 +103,7 @@ def parse_typed_major(text: str, currency: Currency) -> int:
 
 
 def check_minor(amount_minor: int) -> int:
-    """Return an amount given in minor units if it is one that may be moved; raises ``InvalidAmount`` if not."""
+    """Return an amount in minor units if it may be moved. Raises ``InvalidAmount``."""
     if amount_minor <= 0:
         raise InvalidAmount("an amount must be more than zero", code="min_value")
     if amount_minor > MAX_AMOUNT_MINOR:
@@ -100,7 +112,9 @@ def check_minor(amount_minor: int) -> int:
 
 
 def format_minor(amount_minor: int, exponent: int) -> str:
-    """Return minor units as a decimal string in major units, padded to the exponent: ``format_minor(500, 8) == "0.00000500"``."""
+    """Return minor units as a decimal string in major units: ``format_minor(500, 8) ==
+    "0.00000500"``.
+    """
     if exponent == 0:
         return str(amount_minor)
     sign = "-" if amount_minor < 0 else ""

@@ -1,4 +1,4 @@
-"""Every decision against a request where the money is: a class a code. ``errors`` draws the tree."""
+"""Every decision against a request where the money is. ``errors.py`` draws the classes."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""Log lines off the event loop: cheap to hand over, written many at a time.
+"""Log lines that cost the event loop little: handed over one by one, written many at a time.
 
-* ``CoalescingListener``: the standard library's listener wakes its thread for every record. Under load that is a hand-over of the
-  interpreter's lock for every line, which cost more than the line (a seventh of a worker's time). This one sleeps for a moment after it
-  has written, so producers find nobody waiting, and writes all that has come since in one go.
-* ``LineLogger``: for lines that every request writes. structlog's wrapper and the search for the calling frame cost 25 µs a line. Here
-  a line of JSON is handed over as the dictionary that it is, without a record and without a formatter (2 µs); for another format it goes
-  through a record to the formatter that writes all others. It looks the same either way.
+* ``CoalescingListener``: the standard library's listener wakes its thread for every record. Under
+  load that hands over the interpreter's lock for every line, a seventh of a worker's time. This
+  listener sleeps after it has written, and then writes all waiting lines in one go.
+* ``LineLogger``: for lines of every request. structlog's wrapper and its search for the calling
+  frame cost 25 µs a line. Here a line of JSON is handed over as a dictionary, without a record and
+  a formatter (2 µs). Other formats go through a record to the usual formatter. The lines look the
+  same.
 
-A line reaches the output up to ``PAUSE_S`` late. What a process that is killed had not written yet is lost, as with any queue.
+A line is written up to ``PAUSE_S`` late. A killed process loses its unwritten lines.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from typing import Any
 import orjson
 
 PAUSE_S = 0.05
-"""How long lines may pile up before they are written together."""
+"""Seconds in which lines are collected before they are written together."""
 
 
 def dumps_line(value: Any, default: Any = repr, **_options: Any) -> str:
-    """Return a line's JSON; integers beyond 64 bits by the slower writer."""
+    """Return a line's JSON. Integers beyond 64 bits need the slower writer."""
     try:
         return orjson.dumps(value, default=default).decode()
     except TypeError:
@@ -36,13 +37,16 @@ def dumps_line(value: Any, default: Any = repr, **_options: Any) -> str:
 
 
 class _Direct:
-    """Where lines of JSON may be put as dictionaries, if anywhere."""
+    """The queue for lines of JSON as dictionaries, if there is one."""
 
     records: queue.SimpleQueue[Any] | None = None
 
 
 class CoalescingListener(logging.handlers.QueueListener):
-    """Writes what has piled up in the queue in one go, then lets it pile up for a moment. ``is_json`` says what the output's format is."""
+    """Writes the waiting lines in one go, then sleeps for a moment.
+
+    ``is_json``: the output's format is JSON.
+    """
 
     def __init__(self, records: queue.SimpleQueue[Any], output: logging.StreamHandler[Any], *, is_json: bool) -> None:
         super().__init__(records, output)
@@ -51,7 +55,7 @@ class CoalescingListener(logging.handlers.QueueListener):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Write what is left and end the thread."""
+        """Write the waiting lines and end the thread."""
         if _Direct.records is self._records:
             _Direct.records = None
         self._stopping.set()
@@ -85,13 +89,17 @@ class CoalescingListener(logging.handlers.QueueListener):
 
 
 class LineLogger:
-    """Logs an event with its fields at level INFO, like a structlog logger of that name, at a fraction of its price."""
+    """Logs an event with its fields at level INFO, like a structlog logger of that name, for less
+    time.
+    """
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
 
     def info(self, event: str, **fields: object) -> None:
-        """Hand a line over. What structlog has bound to the context is not looked for: the line says all itself."""
+        """Hand a line over. structlog's context variables are not read: the line has all its
+        fields.
+        """
         if not self._logger.isEnabledFor(logging.INFO):
             return
         moment = datetime.now(UTC).isoformat()[:-6] + "Z"
@@ -100,6 +108,6 @@ class LineLogger:
             _Direct.records.put(line)
             return
         record = logging.LogRecord(self._logger.name, logging.INFO, "", 0, line, None, None)
-        # What structlog's ProcessorFormatter knows its own records by.
+        # structlog's ProcessorFormatter recognises its own records by these.
         record._logger, record._name = self._logger, "info"
         self._logger.handle(record)

@@ -1,6 +1,9 @@
-"""Logging: structlog and the standard library through one pipeline, written by a thread of its own so that the event loop never waits.
+"""Logging: structlog and the standard library in one pipeline.
 
-One line a request and one a posting batch. JSON in production, readable in development. Never an idempotency key, a token or a body.
+A thread of its own writes, so the event loop never waits.
+
+There is one line for each request and one for each posting batch: JSON in production, readable text
+in development. A line never has an idempotency key, a token or a body.
 """
 
 from __future__ import annotations
@@ -21,14 +24,17 @@ _listener: CoalescingListener | None = None
 
 
 class _KeepRecord(logging.handlers.QueueHandler):
-    """Hands records over as they are: they are formatted by the writing thread of this same process."""
+    """Hands records over unchanged: a thread of the same process formats them."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record
 
 
 def configure_logging(*, log_format: Literal["json", "console"] | str, level: str) -> None:
-    """Set up logging for this process. Raises ``ConfigurationError`` for a format or level that does not exist."""
+    """Set up logging for this process.
+
+    Raises ``ConfigurationError`` for a format or level that does not exist.
+    """
     if log_format not in {"json", "console"}:
         raise ConfigurationError(f"LEDGER_LOG_FORMAT is {log_format!r}; it is 'json' or 'console'")
     if level not in logging.getLevelNamesMapping():
@@ -73,7 +79,8 @@ def _write_in_background(output: logging.StreamHandler[TextIO], level: str, *, i
     _listener = CoalescingListener(records, output, is_json=is_json)
     _listener.start()
     atexit.register(_stop)
-    # Nobody reads a record's thread and process: the service's lines do not show them, and finding them out is half of a record's price.
+    # The lines do not show a record's thread and process. Finding them takes half of a record's
+    # time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [_KeepRecord(records)]
@@ -82,7 +89,7 @@ def _write_in_background(output: logging.StreamHandler[TextIO], level: str, *, i
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = name != "uvicorn.access"
-    # Our own request line says what these would say again.
+    # Our own request line has the same content.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.captureWarnings(capture=False)

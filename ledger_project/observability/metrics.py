@@ -1,11 +1,12 @@
-"""What Prometheus is told: every metric of the service, in one place, in base units (seconds, counts).
+"""Every metric of the service, in base units (seconds, counts), for Prometheus.
 
-With several workers the figures of all of them are added up: each process keeps its own in files below ``PROMETHEUS_MULTIPROC_DIR``
-(prometheus-client's multiprocess mode), and whichever worker is asked reads them all. ``manage.py serve`` sets that folder; where uvicorn
-is started by other means the environment does (the Dockerfile shows how). Without it a worker tells its own figures only, and so it does
-where the folder is full or cannot be used (metrics_files.py).
+The figures of several workers are added up. Each process keeps its own in files below
+``PROMETHEUS_MULTIPROC_DIR`` (prometheus-client's multiprocess mode), and any worker reads them all.
+``manage.py serve`` sets that folder; with another starter the environment does (see the
+Dockerfile). Without a usable folder a worker reports its own figures only (metrics_files.py).
 
-An observation costs about 2 µs. Labels are bounded: routes, not paths; codes of the contract, not messages.
+An observation costs about 2 µs. Labels are bounded: routes, not paths; codes of the contract, not
+messages.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _LATENCIES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 if os.environ.get(MULTIPROCESS_DIR):
-    # prometheus-client makes files in it as soon as there is a metric. Commands run where no server has made it yet, as in a container.
+    # prometheus-client makes files in it with the first metric. For commands in a container no
+    # server has made the folder yet.
     metrics_files.prepare(Path(os.environ[MULTIPROCESS_DIR]))
 
 REQUESTS = Counter("ledger_http_requests", "Requests answered.", ["method", "route", "status"])
@@ -50,7 +52,10 @@ POOL_CONNECTIONS = Gauge("ledger_pool_connections", "Connections of the admin's 
 
 
 def prepare_multiprocess(folder: Path) -> None:
-    """Have the processes started from here share their figures in a folder, which is emptied of an earlier run's."""
+    """Have the processes started from here share their figures in a folder.
+
+    Files of an earlier run are removed.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     os.environ[MULTIPROCESS_DIR] = str(folder)
 

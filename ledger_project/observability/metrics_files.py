@@ -1,8 +1,9 @@
-"""The files through which the processes of a service share their figures, so that no disk and no dead process does harm.
+"""The files in which the processes of a service share their figures, safe on a full disk.
 
-prometheus-client maps a file per process and kind of metric into memory. It makes files that are all hole, so on a full disk the first
-count ends the process with SIGBUS, and the process that replaces it too; and it never removes the files of processes that are gone. Here
-the space of a file is taken when it is made; where there is none, the process counts for itself only, and says so once.
+prometheus-client maps a sparse file for each process and kind of metric into memory. On a full disk
+the first count ends the process with SIGBUS, and the next process too; and files of ended processes
+stay for ever. Here the space of a file is allocated first. If there is none, the process counts for
+itself only, and logs that once.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from prometheus_client.multiprocess import MultiProcessCollector
 log = structlog.get_logger(__name__)
 
 FILE_BYTES = 1 << 16
-"""The size of a new file; it doubles as it fills."""
+"""Bytes of a new file. It doubles when it is full."""
 
 
 class AllocatedFile(MmapedDict):
-    """A file of values whose space on the disk is taken before it is mapped; values for which there is none are kept in memory.
+    """A file of values whose space is allocated before it is mapped.
 
-    It is locked for as long as its process lives, so that others can tell.
+    Values without space stay in this process.
+
+    The file is locked as long as its process lives, so that others see that it lives.
     """
 
     def __init__(self, filename: str) -> None:
@@ -81,7 +84,7 @@ class AllocatedFile(MmapedDict):
 
 
 class _OwnFile(AllocatedFile):
-    """A file of this process, which no other gathers before it is locked."""
+    """A file of this process. No other process merges it before it is locked."""
 
     def _open(self, filename: str) -> None:
         with _locked(Path(filename).parent):
@@ -98,7 +101,7 @@ def _tell(filename: str, error: OSError) -> None:
 
 
 def _allocate(descriptor: int, size: int) -> None:
-    """Take the space of a file's first ``size`` bytes, holes included. Raises ``OSError`` where the disk is full."""
+    """Allocate a file's first ``size`` bytes. Raises ``OSError`` on a full disk."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
     else:
@@ -107,7 +110,7 @@ def _allocate(descriptor: int, size: int) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder usable for this process's metrics, which are to be made after this."""
+    """Prepare the folder for this process's metrics, before any metric is made."""
     values.MmapedDict = _OwnFile  # type: ignore[attr-defined, assignment]  # prometheus-client has no other door for that
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,14 +121,14 @@ def prepare(folder: Path) -> None:
 
 
 class Collector(MultiProcessCollector):
-    """Adds up the files that can be read: one that its process is just making, or did not come to make, is left out."""
+    """Adds up all complete files."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(None, str(folder))
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        """Return the figures of all processes, those that are gone too."""
+        """Return the figures of all processes, ended ones included."""
         with _locked(self._folder):
             gather_the_dead(self._folder)
             files = [str(path) for path in self._folder.glob("*.db") if _read(path) is not None]
@@ -134,9 +137,9 @@ class Collector(MultiProcessCollector):
 
 
 def gather_the_dead(folder: Path) -> None:
-    """Add the files of processes that are gone to one for each kind.
+    """Merge the files of ended processes into one for each kind.
 
-    What they counted has happened; what they had (gauges) is gone with them.
+    Gauges of ended processes are dropped.
     """
     for path in sorted(folder.glob("*_*.db")):
         kind, _, number = path.stem.rpartition("_")
@@ -150,7 +153,10 @@ def gather_the_dead(folder: Path) -> None:
 
 
 def _add(found: dict[str, float], target: Path) -> bool:
-    """Add values to a file; return whether all of them are in it. It is replaced as a whole, so it is never half of anything."""
+    """Add values to a file; return whether all of them are in it.
+
+    The file is replaced as a whole.
+    """
     total = dict(_read(target) or {}) if target.exists() else {}
     for key, value in found.items():
         total[key] = total.get(key, 0.0) + value
@@ -169,7 +175,7 @@ def _add(found: dict[str, float], target: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, float] | None:
-    """Return the values of a file; None for one that is not complete."""
+    """Return the values of a file; None for an incomplete one."""
     try:
         return {key: value for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path))}
     except (FileNotFoundError, struct.error, RuntimeError, UnicodeDecodeError):
@@ -177,7 +183,10 @@ def _read(path: Path) -> dict[str, float] | None:
 
 
 def _is_used(path: Path) -> bool:
-    """Whether the process lives whose file this is. Its number would not tell: another process may have been given it."""
+    """Whether the file's process lives.
+
+    A process id is not enough: another process may have it now.
+    """
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -188,7 +197,9 @@ def _is_used(path: Path) -> bool:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Have one process at a time read all files or gather some: nobody sees a figure twice, or not at all."""
+    """Let one process at a time read all files or merge some: no figure counts twice, or not at
+    all.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,6 +1,9 @@
-"""OpenTelemetry traces. This module is imported only where an OTLP endpoint is set (``OTEL_EXPORTER_OTLP_ENDPOINT``).
+"""OpenTelemetry traces.
 
-OpenTelemetry's own environment variables configure the exporter. ``http/tracing.py`` makes the spans of requests.
+This module is imported only where an OTLP endpoint is set (``OTEL_EXPORTER_OTLP_ENDPOINT``).
+
+OpenTelemetry's own environment variables configure the exporter. ``http/tracing.py`` makes the
+spans of requests.
 """
 
 from __future__ import annotations

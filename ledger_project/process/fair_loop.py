@@ -1,4 +1,4 @@
-"""Long work on the event loop, in slices: between two of them everybody else has a turn."""
+"""Long work on the event loop in slices; between two slices other tasks run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SLICE = 50
-"""Items without a break: about a millisecond of a batch's."""
+"""Items without a pause: about a millisecond of work."""
 
 
 async def map_in_slices(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Return the function's results in order.
 
-    A batch of a thousand would keep the loop for twenty milliseconds, and the posting thread waiting for the interpreter, while it holds
-    the accounts that all others wait for.
+    Without slices, a batch of a thousand would keep the loop for twenty milliseconds. The posting
+    thread would wait for the interpreter, while it holds locks of accounts.
     """
     results: list[R] = []
     for number, item in enumerate(items, 1):

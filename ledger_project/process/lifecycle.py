@@ -1,4 +1,7 @@
-"""What is to be done when a serving process starts and before it ends. Apps register in ``AppConfig.ready``; asgi.py runs it."""
+"""Hooks for the start and the end of a serving process.
+
+Apps register them in ``AppConfig.ready``; asgi.py runs them.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,15 @@ _shutdown: list[Hook] = []
 
 
 def on_startup(hook: Hook) -> None:
-    """Have a coroutine function run before the first request."""
+    """Register a coroutine function to run before the first request."""
     _startup.append(hook)
 
 
 def on_shutdown(hook: Hook) -> None:
-    """Have a coroutine function run after the last request; the last registered runs first."""
+    """Register a coroutine function to run after the last request.
+
+    The last registered runs first.
+    """
     _shutdown.append(hook)
 
 
@@ -36,10 +42,11 @@ async def startup() -> None:
 
 
 def _settle_heap() -> None:
-    """Take what was loaded so far out of garbage collection for good, and collect less often what is younger.
+    """Exempt loaded objects from garbage collection for good, and collect younger ones less often.
 
-    Django, DRF and the models are some hundred thousand objects that live as long as the process. Without this the collector walks all of
-    them every now and then, in the middle of a request: that was a good part of the slowest percent.
+    Django, DRF and the models are some hundred thousand objects that live as long as the process.
+    The collector would walk all of them in the middle of a request, which took a good part of the
+    slowest percent.
     """
     gc.collect()
     gc.freeze()
@@ -56,12 +63,15 @@ _failed: list[str] = []
 
 
 def must_live(task: asyncio.Task[None]) -> None:
-    """Have the process end, as for SIGTERM, if this task fails: nobody else does its work, and a supervisor starts a new process."""
+    """End the process, as for SIGTERM, if this task fails.
+
+    A supervisor then starts a new process.
+    """
     task.add_done_callback(_check_end)
 
 
 def failed_tasks() -> list[str]:
-    """Return the names of the tasks that had to live and failed."""
+    """Return the names of the failed tasks that the process needs."""
     return list(_failed)
 
 
@@ -75,5 +85,5 @@ def _check_end(task: asyncio.Task[None]) -> None:
 
 
 def end_process() -> None:
-    """Ask this process to end: requests under way are answered first."""
+    """Ask this process to end. Running requests are answered first."""
     os.kill(os.getpid(), signal.SIGTERM)

@@ -6,7 +6,10 @@ from pathlib import Path
 
 
 def kept_value(path: Path, new: str) -> str:
-    """Return the content of a private file. The first call writes ``new``; of several first calls, one wins."""
+    """Return the content of a private file.
+
+    The first call writes ``new``; of several first calls, one wins.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         return path.read_text()

@@ -1,4 +1,7 @@
-"""Workers do not outlive their supervisor: one that was killed would leave them serving, on its port, with nobody to restart them."""
+"""Workers end with their supervisor.
+
+The workers of a killed supervisor would keep its port, and nothing would restart them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import structlog
 from ledger_project.process.lifecycle import must_live
 
 SUPERVISOR = "LEDGER_SUPERVISOR_PID"
-"""Environment variable by which ``manage.py serve`` tells its workers who it is."""
+"""Environment variable with the process id of the supervisor. ``manage.py serve`` sets it."""
 
 _CHECK_S = 1.0
 
@@ -20,7 +23,7 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 async def watch_supervisor() -> None:
-    """Start looking after the supervisor, if there is one; without it, end as for SIGTERM."""
+    """Start watching the supervisor, if there is one. If it is gone, end as for SIGTERM."""
     if SUPERVISOR in os.environ and os.getppid() == int(os.environ[SUPERVISOR]):
         task = asyncio.create_task(_watch(os.getppid()), name="supervisor-watch")
         must_live(task)

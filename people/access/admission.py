@@ -1,4 +1,7 @@
-"""Who calls, and whether they call too often. The setting ``LEDGER_AUTHENTICATION`` names ``admit`` to the API's views."""
+"""Admission of callers to the API: authentication and rate limits.
+
+The setting ``LEDGER_AUTHENTICATION`` names ``admit``.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from people.access.rate_limits import brake_address, brake_credential, brake_str
 
 
 async def admit(request: HttpRequest, *, takes_session: bool) -> Actor:
-    """Return who calls. Raises ``AccessRefused`` for a bad credential, for none, and for too many requests."""
+    """Return the caller.
+
+    Raises ``AccessRefused`` for a bad or missing credential, and for too many requests.
+    """
     try:
         actor = await authenticate(request, before_check=brake_stranger)
     except InvalidToken:
@@ -30,7 +36,7 @@ async def admit(request: HttpRequest, *, takes_session: bool) -> Actor:
 
 
 async def _admit_session(request: HttpRequest) -> Actor:
-    """Return the operator whose session a request without a credential carries. Raises ``AccessRefused``."""
+    """Return the operator whose session a request carries. Raises ``AccessRefused``."""
     try:
         return await in_reader(session_actor, request)
     except NotAuthenticated:

@@ -1,8 +1,9 @@
-"""Who calls. Runs on the event loop for every request, so what it needs often is in memory.
+"""Authentication of callers, on the event loop, for every request.
 
-A credential comes as ``Authorization: Bearer …`` (or ``X-Api-Key``). An API key begins with ``lk_``; everything else is an access token.
-A credential that was checked is remembered by its SHA-256 for ``LEDGER_CREDENTIAL_CACHE`` seconds (5), never longer than it is valid:
-then a request costs one hash and one look-up in a dictionary, and a revoked key stops working after that time at the latest.
+A credential is sent as ``Authorization: Bearer …`` (or ``X-Api-Key``). An API key begins with
+``lk_``; everything else is an access token. A checked credential is remembered by its SHA-256 for
+``LEDGER_CREDENTIAL_CACHE`` seconds (5), or until it expires. Then a request costs one hash and one
+look-up in a dictionary, and a revoked key stops working after that time at the latest.
 """
 
 from __future__ import annotations
@@ -38,15 +39,17 @@ _under_way: dict[bytes, asyncio.Future[Credential | None]] = {}
 
 
 def forget_credentials() -> None:
-    """Start afresh; for tests, and where a revocation must be seen at once in this process."""
+    """Forget all checked credentials. For tests."""
     _known.clear()
 
 
 async def authenticate(request: HttpRequest, *, before_check: Callable[[HttpRequest], None] | None = None) -> Actor:
-    """Return who calls. Raises ``NotAuthenticated`` and ``InvalidToken``.
+    """Return the caller.
 
-    ``before_check`` is called for a credential that was not good before, and may refuse to have it looked at. In open mode nobody has to
-    say who they are; who does is taken at their word only if it is a good one.
+    Raises ``NotAuthenticated`` and ``InvalidToken``.
+
+    ``before_check`` is called for a credential that is not remembered, and may refuse its check. In
+    open mode no credential is needed; a bad one is still refused.
     """
     text = _sent(request)
     if text is None:
@@ -72,7 +75,10 @@ async def authenticate(request: HttpRequest, *, before_check: Callable[[HttpRequ
 
 
 def _sent(request: HttpRequest) -> str | None:
-    """Return the credential that a request carries; None for none. Raises ``InvalidToken`` for what cannot be one."""
+    """Return the credential of a request; None for none.
+
+    Raises ``InvalidToken`` for a malformed one.
+    """
     header: str | None = request.META.get("HTTP_AUTHORIZATION")
     if header is None:
         text: str | None = request.META.get("HTTP_X_API_KEY")
@@ -91,10 +97,10 @@ def _sent(request: HttpRequest) -> str | None:
 async def _check(text: str, digest: bytes) -> Credential | None:
     if not text.startswith("lk_"):
         return check_access_token(text)
-    # What is not of a key's form is not worth a question to the database.
+    # A text that does not look like a key is not worth a query.
     if not _KEY.fullmatch(text):
         return None
-    # One question for all who ask at the same time.
+    # One query serves all callers that ask at the same time.
     future = _under_way.get(digest)
     if future is None:
         future = asyncio.ensure_future(in_reader(find_key, digest))
@@ -114,7 +120,7 @@ _notes: set[asyncio.Future[None]] = set()
 
 
 def _in_background(note: Callable[[], None]) -> None:
-    """Have something written down that no caller waits for, and whose failure is no caller's."""
+    """Write a note in the background. No caller waits for it or learns of its failure."""
 
     def ended(future: asyncio.Future[None]) -> None:
         _notes.discard(future)
@@ -130,9 +136,9 @@ _loopback: dict[str, bool] = {}
 
 
 def _check_loopback(request: HttpRequest) -> None:
-    """Raise ``PermissionDenied`` where open mode is reached over an address of this machine that others can reach too.
+    """Raise ``PermissionDenied`` in open mode, unless the request came over loopback.
 
-    The system checks refuse such a configuration; this holds also where nobody ran them.
+    The system checks refuse such a configuration; this check holds also if they did not run.
     """
     host = str((getattr(request, "scope", {}).get("server") or ("",))[0])
     is_local = _loopback.get(host)
@@ -147,9 +153,10 @@ _known_names: LRUCache[str, bool] = LRUCache(100)
 
 
 def _check_name(request: HttpRequest) -> None:
-    """Raise ``PermissionDenied`` for a name that is not this service's (ALLOWED_HOSTS).
+    """Raise ``PermissionDenied`` for a Host that is not in ALLOWED_HOSTS.
 
-    A web page may have its own name resolve to 127.0.0.1 (DNS rebinding); a browser on this machine would then let it move money.
+    A web page may let its own name resolve to 127.0.0.1 (DNS rebinding). A browser on this machine
+    would then let it move money.
     """
     name: str | None = request.META.get("HTTP_HOST")
     if name is None or name in _known_names:

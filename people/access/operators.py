@@ -1,4 +1,6 @@
-"""Members of the staff who call with the session of the admin instead of a credential, for figures that a page of theirs may show."""
+"""Members of the staff who call with the admin's session instead of a credential, for the figures
+on its pages.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,17 @@ from ledger_project.kernel.actors import Actor, NotAuthenticated, PermissionDeni
 from people.access import second_factor
 
 OPERATOR_PERMISSION = "transfers.view_transfer"
-"""What a member of the staff needs to see figures: the viewers' role has it, and so have all others."""
+"""The permission to see figures. The viewers' role has it, and all other roles too."""
 
 
 def session_actor(request: HttpRequest) -> Actor:
-    """Return the operator whose session a request carries: it reads operations and nothing else. Synchronous, reads the database.
+    """Return the operator whose session a request carries.
 
-    The API's lean path has no session middleware; the session is read here, for these few calls only. Reading needs no CSRF token.
     Raises ``NotAuthenticated`` and ``PermissionDenied``.
+
+    The operator may read operations, and nothing else. Synchronous: it reads the database. The
+    API's lean path has no session middleware, so the session is read here, for these calls only.
+    Reading needs no CSRF token.
     """
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not session_key:

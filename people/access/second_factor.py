@@ -1,6 +1,9 @@
-"""The rule of the second factor: a time-based code (TOTP, django-otp). ``console/second_factor.py`` has its page.
+"""The rule of the second factor: a time-based code (TOTP, django-otp).
 
-Where it is required, a password alone opens no page of the admin, gets no token, and makes no session that the API accepts.
+``console/second_factor.py`` has its page.
+
+Where it is required, a password alone opens no page of the admin, gets no token, and makes no
+session that the API accepts.
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ def is_required() -> bool:
 def accepts(device: TOTPDevice, code: str) -> bool:
     """Whether a code is right, and was not used before.
 
-    After a wrong code, django-otp refuses all codes for a while, which doubles each time. The device is locked: if two callers
-    show one code at once, one of them is refused.
+    After a wrong code, django-otp refuses all codes for a while, which doubles each time. The
+    device is locked: if two callers show one code at once, one of them is refused.
     """
     if not (code.isascii() and code.isdigit()):
         return False
@@ -47,5 +50,8 @@ def is_device_of(user: AbstractUser, persistent_id: object) -> bool:
 
 
 def session_shows_it(session: SessionBase, user: AbstractUser) -> bool:
-    """Whether the second factor was shown in this session. For calls outside the admin's middleware."""
+    """Whether the second factor was shown in this session.
+
+    For calls outside the admin's middleware.
+    """
     return is_device_of(user, session.get(DEVICE_ID_SESSION_KEY))

@@ -1,11 +1,13 @@
-"""Access and refresh tokens: JWTs of djangorestframework-simplejwt, signed with EdDSA (Ed25519) or RS256.
+"""Access and refresh tokens: JWTs of djangorestframework-simplejwt, signed with EdDSA (Ed25519) or
+RS256.
 
-Keys come from the environment or from files, in PEM. A key's id (``kid``) is its RFC 7638 thumbprint, so nobody has to name keys, and
-the signature is checked with that key and that key's own algorithm only, whatever the token says. To rotate: make the new key the
-signing key and put the public half of the old one among the verifying keys, until the last token that it signed has expired.
+Keys come from the environment or from files, in PEM. The id of a key (``kid``) is its RFC 7638
+thumbprint, so operators need not name keys. A signature is checked with that key and that key's own
+algorithm only. To rotate: make the new key the signing key, and keep the public half of the old one
+among the verifying keys until its last token has expired.
 
-An access token says whose it is by one of two claims: ``platform`` (true) or ``merchant`` (a merchant's id); one with neither or both is
-no good. ``scope`` lists scopes, separated by spaces.
+An access token has exactly one of two claims: ``platform`` (true) or ``merchant`` (a merchant's
+id). ``scope`` lists scopes, separated by spaces.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ from ledger_project.process.private_files import kept_value
 log = structlog.get_logger(__name__)
 
 _SIGNATURE_ONLY: Any = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
-"""The library checks the signature. Claims are checked here: whatever JSON a claim is, it is refused by name, and the log says which."""
+"""The library checks the signature. Claims of any JSON type are checked here, so that the log names
+the wrong one."""
 
 _MAX_SUBJECT = 200
 _LAST_SECOND = 253_402_300_799
@@ -60,7 +63,9 @@ class VerifyingKey:
 
     @property
     def kid(self) -> str:
-        """The key's id: its thumbprint (RFC 7638), SHA-256 over the required members of its JWK in order."""
+        """The key's id: its thumbprint (RFC 7638), a SHA-256 over the required members of its JWK
+        in order.
+        """
         if isinstance(self.key, RSAPublicKey):
             jwk, names = RSAAlgorithm.to_jwk(self.key, as_dict=True), ("e", "kty", "n")
         else:
@@ -72,7 +77,9 @@ class VerifyingKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The key that signs (None: this service issues no tokens) and the public ones that are believed, by their ids."""
+    """The signing key (None: this service issues no tokens), and the trusted public keys by their
+    ids.
+    """
 
     signing: Ed25519PrivateKey | RSAPrivateKey | None
     kid: str | None
@@ -88,13 +95,16 @@ def _verifying(key: object) -> VerifyingKey:
 
 
 def load_ring(signing_pem: str, verifying_pem: str) -> KeyRing:
-    """Return the keys of a private key in PEM, and of any number of public ones one after the other. Raises ``ConfigurationError``."""
+    """Return the keys of a private key in PEM and of any number of public ones.
+
+    Raises ``ConfigurationError``.
+    """
     try:
         signing = pem.load_pem_private_key(signing_pem.encode(), password=None) if signing_pem.strip() else None
         blocks = [block + _END for block in verifying_pem.split(_END) if block.strip()]
         public = [pem.load_pem_public_key(block.strip().encode()) for block in blocks]
     except (ValueError, TypeError):
-        # Not the reason, which may quote the key.
+        # The reason is left out: it may quote the key.
         raise ConfigurationError("LEDGER_JWT_SIGNING_KEY or LEDGER_JWT_VERIFYING_KEYS is not a key in PEM") from None
     own = None if signing is None else _verifying(signing.public_key())
     verifying = {found.kid: found for found in [*map(_verifying, public), *([own] if own else [])]}
@@ -103,7 +113,11 @@ def load_ring(signing_pem: str, verifying_pem: str) -> KeyRing:
 
 @cache
 def ring() -> KeyRing:
-    """Return this service's keys. With the embedded database or DEBUG and none configured, one is made and kept in the data folder."""
+    """Return this service's keys.
+
+    The embedded database or DEBUG without a configured key makes one, and keeps it in the data
+    folder.
+    """
     signing_pem = settings.LEDGER_JWT_SIGNING_KEY
     if not signing_pem and not settings.LEDGER_JWT_VERIFYING_KEYS and (settings.LEDGER_EMBEDDED or settings.DEBUG):
         new = Ed25519PrivateKey.generate().private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption())
@@ -112,7 +126,10 @@ def ring() -> KeyRing:
 
 
 class ClaimRefused(TokenBackendError):
-    """A token that is none, and the claim that says so (``signature``: it was not signed by a key of ours)."""
+    """A token is refused.
+
+    ``claim`` names the reason (``signature``: none of our keys signed it).
+    """
 
     def __init__(self, claim: str) -> None:
         super().__init__(f"the token's {claim} is not right")
@@ -134,12 +151,16 @@ class RingBackend(TokenBackend):
         return jwt.encode(claims, keys.signing, algorithm=keys.verifying[keys.kid].algorithm, headers={"kid": keys.kid})
 
     def decode(self, token: str, verify: bool = True) -> dict[str, Any]:  # type: ignore[override]  # its stubs say Token, its code str
-        """Return the claims of a token whose signature, times, issuer and audience are right. Raises ``ClaimRefused``."""
+        """Return the claims of a token with the right signature, times, issuer and audience.
+
+        Raises ``ClaimRefused``.
+        """
         del verify  # an unchecked token is of no use to anybody here
         claims = _signed(token)
         _check(claims, "iss", lambda value: isinstance(value, str) and value == self.issuer)
         _check(claims, "aud", lambda value: self.audience in ([value] if isinstance(value, str) else _texts(value)))
-        # A principal is written to logs and with each transfer, where lone surrogates, NUL and line breaks cannot or must not stand.
+        # A principal is written to logs and stored with transfers: no lone surrogates, NUL or line
+        # breaks.
         _check(claims, "sub", lambda value: isinstance(value, str) and 0 < len(value) <= _MAX_SUBJECT and value.isprintable())
         _check(claims, "jti", lambda value: isinstance(value, str) and value != "")
         now = time.time()
@@ -154,20 +175,23 @@ def _signed(token: str) -> dict[str, Any]:
     try:
         found = ring().verifying[jwt.get_unverified_header(token)["kid"]]
         claims: dict[str, Any] = jwt.decode(token, found.key, algorithms=[found.algorithm], options=_SIGNATURE_ONLY)
-    # RecursionError: brackets in brackets, in a header that anybody can write.
+    # RecursionError: nested brackets in the token's header, which anybody can write.
     except (jwt.InvalidTokenError, KeyError, TypeError, RecursionError):
         raise ClaimRefused("signature") from None
     return claims
 
 
 def _check(claims: Mapping[str, Any], name: str, is_right: Callable[[Any], bool]) -> None:
-    """Raise ``ClaimRefused`` unless a claim is there and right. Claims are JSON of any type, whoever signed them."""
+    """Raise ``ClaimRefused`` unless a claim exists and is right. Claims may be JSON of any type."""
     if name not in claims or not is_right(claims[name]):
         raise ClaimRefused(name)
 
 
 def _is_time(value: object) -> bool:
-    """Whether a claim is a NumericDate (RFC 7519, section 2) that a clock can show: NaN, infinity and the year 10000 are none."""
+    """Whether a claim is a NumericDate (RFC 7519, section 2) up to the year 9999.
+
+    NaN and infinity are none.
+    """
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LAST_SECOND
 
 
@@ -186,21 +210,24 @@ class _LedgerToken(Token):
 
 
 class LedgerAccessToken(_LedgerToken):
-    """What a caller shows with each request; lives for minutes, cannot be taken back."""
+    """The token of a request. It lives for minutes and cannot be revoked."""
 
     token_type = "access"  # noqa: S105 - a kind of token, not a token
     lifetime = timedelta(seconds=settings.LEDGER_JWT_ACCESS_LIFETIME)
 
 
 class LedgerRefreshToken(_LedgerToken):
-    """What gets a new access token: only while the user is active and has the password that they had."""
+    """The token that gets a new access token, as long as the user is active and keeps the password."""
 
     token_type = "refresh"  # noqa: S105 - a kind of token, not a token
     lifetime = timedelta(seconds=settings.LEDGER_JWT_REFRESH_LIFETIME)
 
 
 def read_claims(kind: type[_LedgerToken], text: str) -> dict[str, Any]:
-    """Return the claims of a token of this kind. CPU only. Raises ``InvalidToken``; the log says which claim was not right."""
+    """Return the claims of a token of this kind.
+
+    Raises ``InvalidToken``; the log names the wrong claim. CPU only.
+    """
     try:
         claims = RingBackend().decode(text)
         _check(claims, "token_type", lambda value: isinstance(value, str) and value == kind.token_type)
@@ -213,7 +240,7 @@ def read_claims(kind: type[_LedgerToken], text: str) -> dict[str, Any]:
 
 
 def check_access_token(text: str) -> Credential:
-    """Return whose an access token is. CPU only. Raises ``InvalidToken``."""
+    """Return the caller of an access token. CPU only. Raises ``InvalidToken``."""
     claims = read_claims(LedgerAccessToken, text)
     known = {scope.value for scope in Scope}
     scopes = frozenset(Scope(scope) for scope in claims["scope"].split() if scope in known)
@@ -223,7 +250,7 @@ def check_access_token(text: str) -> Credential:
 
 
 def _check_access(claims: Mapping[str, Any]) -> None:
-    """Check what only access tokens say: scopes, and whose they are, the platform's or one merchant's."""
+    """Check the claims of access tokens: scopes, and the platform or one merchant."""
     _check(claims, "scope", lambda value: isinstance(value, str))
     if "merchant" in claims:
         _check(claims, "merchant", lambda value: isinstance(value, str) and _UUID.fullmatch(value) is not None)

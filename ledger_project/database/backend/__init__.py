@@ -1,1 +1,1 @@
-"""Django's backend for PostgreSQL, with sessions that set what the ledger relies on."""
+"""Django's backend for PostgreSQL, with the ledger's own settings in each session."""

@@ -1,4 +1,4 @@
-"""``manage.py adopt_database``: once, for a database that was made by the migrations of before their squash."""
+"""``manage.py adopt_database``: once, for a database of the migrations before their squash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from ledger_project.database.schema import differences
 
 LAST_BEFORE = {("merchants", "0008_treasury"), ("fees", "0003_bounds"), ("transfers", "0015_overdraft_permission")}
-"""The last migrations that a database must have had."""
+"""The last migrations before the squash: the database must have them."""
 
 SQUASHED = (
     ("merchants", "0001_tables"),

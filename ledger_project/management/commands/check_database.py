@@ -1,4 +1,4 @@
-"""``manage.py check_database``: settings that endanger what was answered as done."""
+"""``manage.py check_database``: settings that endanger committed money."""
 
 from __future__ import annotations
 

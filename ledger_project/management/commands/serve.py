@@ -1,4 +1,4 @@
-"""``manage.py serve``: everything up, in the right order, with one command."""
+"""``manage.py serve``: start everything in the right order with one command."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def environment_number(name: str, default: int, *, low: int, high: int) -> int:
 
 
 class Command(BaseCommand):
-    """Start the database if it is ours, migrate, load demo data on the first run, and serve."""
+    """Start the embedded database, migrate, load demo data on the first run, and serve."""
 
     help = (
         "Serve on 127.0.0.1. PORT (8000), WORKERS (2), LEDGER_DATA_DIR and DATABASE_URL come from the environment. Without DATABASE_URL "
@@ -66,7 +66,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Bring everything up, and down again."""
+        """Start everything, serve, and stop everything."""
         del args, options
         port = environment_number("PORT", 8000, low=1, high=65535)
         workers = environment_number("WORKERS", 2, low=1, high=64)
@@ -98,7 +98,7 @@ class Command(BaseCommand):
         return listener
 
     def _reach_database(self) -> None:
-        # Not through the pool, which would only say that it waited in vain.
+        # Not through the pool: its error would not name the reason.
         parameters = {name: value for name, value in connection.get_connection_params().items() if name in LIBPQ_NAMES}
         try:
             psycopg.connect(**parameters).close()
@@ -140,8 +140,8 @@ class Command(BaseCommand):
             backlog=2048,
         )
         if workers == 1:
-            # When uvicorn has stopped in order it raises the signal again; what it would do by default must not keep us from stopping
-            # the database too.
+            # After an orderly stop uvicorn raises the signal again. Its default action would end us
+            # before we stop the database.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             with contextlib.suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run(sockets=[listener])

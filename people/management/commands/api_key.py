@@ -1,4 +1,4 @@
-"""``manage.py api_key create|list|revoke``: the keys that callers authenticate with."""
+"""``manage.py api_key create|list|revoke``: the keys of callers."""
 
 from __future__ import annotations
 
