@@ -144,7 +144,7 @@ def _prepare_streams() -> None:
 
 
 def _say(line: str, code: int, *, quiet: Sequence[object] = ()) -> int:
-    """Write one line to standard error and return the code. The contents of ``quiet`` are dropped."""
+    """Write one line to standard error and return the code. ``quiet`` streams are dropped."""
     for stream in quiet:
         _discard(stream)
     try:

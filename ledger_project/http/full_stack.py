@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class _Refusing(ASGIHandler):
-    """Answers 400 if Django cannot parse a request, as for an unknown encoding in its Content-Type."""
+    """Answers 400 if Django cannot parse a request, as for an unknown encoding."""
 
     def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]:
         """Return a request, or the answer to a malformed one."""

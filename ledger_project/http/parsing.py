@@ -109,7 +109,7 @@ def read_body(request: HttpRequest) -> object:
 
 
 class JSONParser(BaseParser):
-    """DRF's interface to ``parse_json``, for DRF's own tools; views read bodies with ``read_body``."""
+    """DRF's interface to ``parse_json``, for DRF's own tools; views use ``read_body``."""
 
     media_type = "application/json"
 

@@ -228,7 +228,7 @@ def add_summaries(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     del kwargs
     for calls in result["paths"].values():
         for call in calls.values():
-            call.setdefault("summary", _first_sentence(call.get("description", "")))
+            call.setdefault("summary", call.get("description", "").partition(".")[0].partition("\n")[0])
     return result
 
 
@@ -236,7 +236,10 @@ _LINE_BREAK = re.compile(r"(?<!\n)\n(?![\n*-])")
 
 
 def unwrap_descriptions(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Make each paragraph of a description one line: docstrings are wrapped. A hook of drf-spectacular."""
+    """Make each paragraph of a description one line: docstrings are wrapped.
+
+    A hook of drf-spectacular.
+    """
     del kwargs
     calls = [call for calls in result["paths"].values() for call in calls.values()]
     for described in (*calls, *result["components"]["schemas"].values()):

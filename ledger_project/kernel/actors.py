@@ -85,7 +85,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A good credential: its caller, its end (None: no end), and a note to write in the background."""
+    """A good credential: its caller, its end (None: none), and a note to write later."""
 
     actor: Actor
     expires_at: datetime | None
@@ -119,7 +119,9 @@ class NotAuthenticated(AccessRefused):
 
 
 class InvalidToken(AccessRefused):
-    """The credential is unknown, expired or revoked. The answer never says which: that helps attackers."""
+    """The credential is unknown, expired or revoked.
+    The answer never says which: that helps attackers.
+    """
 
     code = "invalid_token"
     title = "Invalid credential"

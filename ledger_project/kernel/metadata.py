@@ -70,7 +70,7 @@ def keep_metadata(value: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def stored_json(kept: Mapping[str, object]) -> str:
-    """Return the JSON to store, without exponents: a decimal must not be read back as an integer."""
+    """Return the JSON to store, without exponents: a decimal must not become an integer."""
     text = dumps_text(kept)
     return _STRING_OR_EXPONENT.sub(_written_out, text) if _EXPONENT.search(text) else text
 

@@ -217,7 +217,7 @@ class LedgerAccessToken(_LedgerToken):
 
 
 class LedgerRefreshToken(_LedgerToken):
-    """The token that gets a new access token, as long as the user is active and keeps the password."""
+    """The token that gets a new access token, while the user is active and keeps the password."""
 
     token_type = "refresh"  # noqa: S105 - a kind of token, not a token
     lifetime = timedelta(seconds=settings.LEDGER_JWT_REFRESH_LIFETIME)

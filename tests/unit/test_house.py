@@ -233,5 +233,14 @@ def test_every_module_is_in_a_layer() -> None:
     assert outside <= {"manage", *APPS}
 
 
+_DOORS = {"transfers.posting", "transfers.posting.engine", "transfers.posting.jobs", "transfers.posting.synchronous"}
+"""What others may import of the room that posts."""
+
+
+def test_every_module_of_posting_is_a_door_or_protected() -> None:
+    (protected,) = (contract["protected_modules"] for contract in _contracts() if "protected_modules" in contract)
+    assert {module.dotted for module in modules() if module.dotted.startswith("transfers.posting")} == _DOORS | set(protected)
+
+
 def test_no_import_is_an_exception() -> None:
     assert not [contract for contract in _contracts() if "ignore_imports" in contract]
