@@ -254,11 +254,11 @@ def test_a_movement_that_happens_now_asks_nothing_about_history(ledger: None, mo
     monkeypatch.setattr(Session, "send", noting)
     post(TransferFunds(payer, payee, USD, 1_00, Details()))
     assert sent[-2:] == [sql.INSERT_TRANSFERS, sql.INSERT_ENTRIES]
-    assert not {sql.LOCK_ROLLUP_MARK, sql.END_OF_HISTORY, sql.TAKE_ROLLUP_MARK_BACK} & set(sent)
+    assert not {sql.LOCK_FIGURES_MARK, sql.END_OF_HISTORY, sql.TAKE_FIGURES_MARK_BACK} & set(sent)
     sent.clear()
     post_then([(TransferFunds(payer, payee, USD, 1_00, Details()), database_now())])
     assert [s for s in sent if "rollupmark" in s or "greatest" in s] == [
-        sql.LOCK_ROLLUP_MARK,
+        sql.LOCK_FIGURES_MARK,
         sql.END_OF_HISTORY,
-        sql.TAKE_ROLLUP_MARK_BACK,
+        sql.TAKE_FIGURES_MARK_BACK,
     ]

@@ -39,11 +39,11 @@ def check_moments(session: Session, moments: Sequence[datetime], *, now: datetim
     """
     if any(later < earlier for earlier, later in pairwise(moments)) or moments[-1] > now:
         raise NotAfterHistory("Moments come in order, and none is in the future.")
-    session.send(sql.LOCK_ROLLUP_MARK)
+    session.send(sql.LOCK_FIGURES_MARK)
     (end,) = cast("tuple[datetime | None]", session.send(sql.END_OF_HISTORY).fetchone())
     if end is not None and moments[0] <= end:
         raise NotAfterHistory(f"The journal, or what is charged, goes to {end.isoformat()}; {moments[0].isoformat()} is not after it.")
-    session.send(sql.TAKE_ROLLUP_MARK_BACK, [moments[0], moments[0]])
+    session.send(sql.TAKE_FIGURES_MARK_BACK, [moments[0], moments[0]])
 
 
 def end_of_history() -> datetime | None:

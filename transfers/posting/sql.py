@@ -119,7 +119,7 @@ HOLD_STATES = "SELECT id, status, captured_minor, capture_id FROM transfers_hold
 # Only for a backdated history (backdating.py). The mark of the daily figures is locked first, so
 # that no refresh goes on meanwhile. A later statement reads the time of the newest transfer and the
 # time since which the fees are in force.
-LOCK_ROLLUP_MARK = "SELECT rolled_until FROM transfers_rollupmark WHERE id = 1 FOR UPDATE"
+LOCK_FIGURES_MARK = "SELECT rolled_until FROM transfers_rollupmark WHERE id = 1 FOR UPDATE"
 
 END_OF_HISTORY = """
 SELECT greatest(
@@ -127,7 +127,7 @@ SELECT greatest(
     (SELECT max(effective_from) FROM fees_feeschedule WHERE effective_from <= clock_timestamp()))
 """
 
-TAKE_ROLLUP_MARK_BACK = """
+TAKE_FIGURES_MARK_BACK = """
 UPDATE transfers_rollupmark SET rolled_until = %s, candidate_until = NULL, candidate_xid = NULL WHERE id = 1 AND rolled_until > %s
 """
 
