@@ -11,9 +11,10 @@ from uuid import UUID
 import psycopg
 
 from ledger_project.kernel.ids import first_uuid7_at
-from transfers.reconciliation.entries import COUNT, ENTRIES, TOTALS, ZERO_SUM
+from transfers.reconciliation.accounts import LIMITS, ZERO_SUM
+from transfers.reconciliation.entries import COUNT, ENTRIES, TOTALS
 from transfers.reconciliation.fees import wrong_fees
-from transfers.reconciliation.holds import HELD, HOLDS, LIMITS
+from transfers.reconciliation.holds import HELD, HOLDS
 from transfers.reconciliation.idempotency import KEYS
 from transfers.reconciliation.transfers import REVERSALS, TRANSFERS
 

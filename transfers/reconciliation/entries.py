@@ -12,7 +12,6 @@ is the slowest one if there are none.
 """
 
 from ledger_project.database.fields import readable
-from transfers.sql.entries import newest_entry
 
 CLOCK_TOLERANCE = "interval '10 seconds'"
 """How far a time may be ahead, as in sql/guards.sql."""
@@ -102,15 +101,6 @@ SELECT 'currency ' || currency, 'debits are ' || debits || ', credits are ' || c
         FROM transfers_ledgerentry e WHERE /*lines*/ GROUP BY e.account_id
     ) s JOIN merchants_account a ON a.id = s.account_id GROUP BY a.currency_id
 ) t WHERE debits <> credits ORDER BY currency LIMIT %(limit)s
-"""
-
-ZERO_SUM = f"""
-SELECT 'currency ' || currency, 'the balances of all accounts add up to ' || total FROM (
-    SELECT a.currency_id AS currency, sum(e.balance_after_minor) AS total
-    FROM merchants_account a
-    JOIN LATERAL ({newest_entry("balance_after_minor", account="a.id")}) e ON true
-    GROUP BY a.currency_id
-) t WHERE total <> 0 ORDER BY currency LIMIT %(limit)s
 """
 
 COUNT = "SELECT count(*) FROM transfers_ledgerentry e WHERE /*entries*/"

@@ -52,11 +52,6 @@ WHERE t.hold_id IS NOT NULL AND h.id IS NULL AND /*transfers*/
 LIMIT %(limit)s
 """
 
-LIMITS = f"""
-SELECT 'account ' || a.id, 'its overdraft limit, ' || a.overdraft_limit_minor || ', is no number that can be kept'
-FROM merchants_account a WHERE NOT ({readable("a.overdraft_limit_minor")}) AND /*accounts*/ ORDER BY a.id LIMIT %(limit)s
-"""
-
 HELD = f"""
 SELECT 'account ' || id, 'it holds ' || balance || ', open holds have reserved ' || reserved FROM (
     SELECT a.id, coalesce(e.balance_after_minor, 0) AS balance, coalesce(h.reserved, 0) AS reserved
