@@ -1,12 +1,14 @@
--- A fee schedule is never edited: transfers refer to the version that they were charged by. Read by migration 0002.
+-- A fee schedule is never edited: transfers refer to the version that charged them. Read by
+-- migration 0002.
 
 CREATE TRIGGER fee_schedule_append_only BEFORE UPDATE OR DELETE ON fees_feeschedule FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('append a new version instead');
 CREATE TRIGGER fee_schedule_not_truncated BEFORE TRUNCATE ON fees_feeschedule FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('append a new version instead');
 
--- Versions of a scope count 1, 2, 3 and come into force in that order, so what was charged yesterday can be found again. None is so far
--- ahead that no later one could follow it. Tiers are what the application reads: bounds that rise, and terms within their limits.
+-- Versions of a scope count 1, 2, 3 and come into force in that order, so that what was charged
+-- yesterday can be found again. None is so far ahead that no later one could follow it. Tiers are
+-- as the application reads them: bounds that rise, and terms within their limits.
 CREATE FUNCTION ledger_check_fee_schedules() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     bad record;
@@ -61,7 +63,7 @@ $$;
 CREATE TRIGGER fee_schedule_guard AFTER INSERT ON fees_feeschedule
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_fee_schedules();
 
--- Only the ledger's own schema is looked into: transfers/sql/guards.sql says why.
+-- The guard looks into the ledger's own schema only: transfers/sql/guards.sql says why.
 DO $pin$ BEGIN
     EXECUTE format('ALTER FUNCTION ledger_check_fee_schedules() SET search_path = %I, pg_temp', current_schema());
 END $pin$;

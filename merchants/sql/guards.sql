@@ -1,5 +1,6 @@
--- What must never change about those who hold money, whoever asks. Read by migration 0002.
--- Row triggers with a WHEN clause: they cost nothing until somebody tries.
+-- What never changes about merchants, accounts and currencies, whoever asks. Read by migration
+-- 0002.
+-- These are row triggers with a WHEN clause: they cost nothing unless such a change is tried.
 
 CREATE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -21,7 +22,7 @@ CREATE TRIGGER account_identity BEFORE UPDATE ON merchants_account FOR EACH ROW
         OR OLD.currency_id IS DISTINCT FROM NEW.currency_id OR OLD.kind IS DISTINCT FROM NEW.kind)
     EXECUTE FUNCTION ledger_refuse_change('an account keeps its merchant, currency and kind');
 
--- The journal refers to accounts without a per-row foreign key; this is the other half of that promise.
+-- The journal refers to accounts without a foreign key for each row, so accounts must stay.
 CREATE TRIGGER account_kept BEFORE DELETE ON merchants_account FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('accounts are closed, never deleted');
 CREATE TRIGGER account_not_truncated BEFORE TRUNCATE ON merchants_account FOR EACH STATEMENT

@@ -1,17 +1,23 @@
--- What the journal refuses, whoever writes to it: the application with a mistake in it, or somebody at a SQL prompt.
+-- What the journal refuses, whoever writes to it: the application by a mistake, or a person at a
+-- SQL prompt.
 --
--- One check per INSERT statement, not per row: a batch of 1,000 transfers pays once. Rows that were inserted are seen as the
--- transition table new_rows. The planner has no statistics on it, and a plan made when the journal was small must not turn into
--- a scan of the whole journal later: hence nested loops over index look-ups, by the SET clauses.
+-- There is one check for each INSERT statement, not for each row: a batch of 1,000 transfers pays
+-- once. The check sees the inserted rows as the transition table new_rows. The planner has no
+-- statistics on it, and a plan that was made when the journal was small must not become a scan of
+-- the whole journal later. The SET clauses leave it nested loops over index look-ups only.
 -- Read by migration 0002. Needs no extension; PostgreSQL 15 or newer.
 
--- Entries: each continues its account's chain, later than the posting before it, and stays above the floor; and those of a transfer are exactly
--- what the transfer says: its accounts, its amount, its fee, its kind, its time.
--- A batch that is right, and they all are, is seen to be so by one pass: each row is compared with the one before it, which is mostly in the
--- batch too, and its account; then each transfer's rows together with the transfer. "debited = source" says that there is one such row and on
--- which account it is: the ids of all of them in one string. What that pass does not prove is looked at again, transfer by transfer: captures
--- and refunds, which have more rows, and what is wrong, for words that help.
--- No entry is added to a transfer later: it would have to bear the transfer's time, and be later than its account's last entry.
+-- Entries: each continues its account's chain, later than the posting before it, and stays above
+-- the floor. Those of a transfer are exactly what the transfer says: its accounts, its amount, its
+-- fee, its kind, its time.
+-- One pass shows that a right batch is right, as they all are. It compares each row with its
+-- account and with the row before it, which is mostly in the batch too; then it compares each
+-- transfer's rows together with the transfer. "debited = source" says that there is one such row
+-- and on which account it is: the ids of all such rows are in one string. The function looks again,
+-- transfer by transfer, at what this pass does not prove: captures and refunds, which have more
+-- rows, and wrong ones, for words that help.
+-- No entry is added to a transfer later: it would need the transfer's time, and be later than its
+-- account's newest entry.
 CREATE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
@@ -205,8 +211,9 @@ $$;
 CREATE TRIGGER entry_guard AFTER INSERT ON transfers_ledgerentry
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_entries();
 
--- Transfers: what they refer to exists, is of one currency and of the kinds that such a movement goes between; no time is in the future; a
--- reversal goes back the way of its original, and gives back what is left of it at most.
+-- Transfers: what they refer to exists, is of one currency, and is of the kinds that such a
+-- movement goes between. No time is in the future. A reversal goes back the way of its original and
+-- gives back at most what is left of it.
 CREATE FUNCTION ledger_check_transfers() RETURNS trigger LANGUAGE plpgsql
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
@@ -281,7 +288,7 @@ $$;
 CREATE TRIGGER transfer_guard AFTER INSERT ON transfers_transfer
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_transfers();
 
--- Nothing posted is ever changed or taken away.
+-- No posted row is ever changed or removed.
 CREATE TRIGGER entry_append_only BEFORE UPDATE OR DELETE ON transfers_ledgerentry FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; correct a transfer by a reversal');
 CREATE TRIGGER entry_not_truncated BEFORE TRUNCATE ON transfers_ledgerentry FOR EACH STATEMENT
@@ -305,17 +312,21 @@ CREATE TRIGGER hold_kept BEFORE DELETE ON transfers_hold FOR EACH STATEMENT
 CREATE TRIGGER hold_not_truncated BEFORE TRUNCATE ON transfers_hold FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('holds end, they are never deleted');
 
--- Room on each page for the completed row beside the claimed one, so that completing a key writes no index.
+-- Room on each page for the completed row beside the claimed one, so that completing a key writes
+-- no index.
 ALTER TABLE transfers_idempotencyrecord SET (fillfactor = 45);
 
--- What can be seen at the commit only, since its parts come one after the other.
+-- What can be judged at the commit only, since its parts are written one after the other.
 --
--- A transfer has its entries; a movement of a hold has its hold, and has begun or ended it; reversals of one original together are not more
--- than it, whoever else wrote one meanwhile. (Both reversals are lines of one account's chain. Whoever comes second in it has seen the
--- first one's line, or could not have written its own, and so sees the first one's transfer here. Under every isolation level.)
--- A trigger at the commit is one a row. So that a batch pays once, its rows say their place: the one with the smallest id is the first (1), and
--- the trigger looks at all that were written with it; the further ones (2) have none, and ledger_check_transfers refuses them without
--- a first. A row that says nothing (0) stands for itself.
+-- A transfer has its entries. A movement of a hold has its hold, and has placed or ended it. The
+-- reversals of one original together are not more than it, even if another transaction wrote one
+-- meanwhile. (Both reversals are lines of one account's chain. The second in the chain has seen the
+-- first one's line, or could not have been written, so it sees the first one's transfer here, under
+-- every isolation level.)
+-- A trigger at the commit runs once a row. So that a batch pays once, its rows say their place. The
+-- row with the smallest id is the first (1): its trigger looks at all rows that were written with
+-- it. The further rows (2) have no trigger, and ledger_check_transfers refuses them without a
+-- first. A row that says nothing (0) stands for itself.
 CREATE FUNCTION ledger_check_commit() RETURNS trigger LANGUAGE plpgsql
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
@@ -367,7 +378,8 @@ $$;
 CREATE CONSTRAINT TRIGGER transfer_is_whole AFTER INSERT ON transfers_transfer DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.batch_place <> 2) EXECUTE FUNCTION ledger_check_commit();
 
--- The other half of that: a hold was begun by the movement that reserves it, and has ended together with the one that takes or returns it.
+-- The same for the hold's side: the movement that reserves it has placed it, and the one that takes
+-- or returns its money has ended it.
 CREATE FUNCTION ledger_check_hold() RETURNS trigger LANGUAGE plpgsql
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
@@ -402,8 +414,9 @@ CREATE CONSTRAINT TRIGGER hold_is_moved_on AFTER UPDATE ON transfers_hold DEFERR
     WHEN ((OLD.status, OLD.captured_minor, OLD.capture_id) IS DISTINCT FROM (NEW.status, NEW.captured_minor, NEW.capture_id))
     EXECUTE FUNCTION ledger_check_hold();
 
--- A temporary table comes before every schema in the search for a name. Without this, a role that may make one could lay an account of its own,
--- with a boundless overdraft, over the real one and have the guard read that.
+-- The search for a name finds a temporary table before those of every schema. Without this, a role
+-- that may make temporary tables could hide the real accounts behind one of its own, with a
+-- boundless overdraft, and the guard would read that.
 DO $pin$ DECLARE
     guard text;
 BEGIN
