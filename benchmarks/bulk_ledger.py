@@ -15,14 +15,14 @@ import psycopg
 from fees.selectors import load_schedules
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.exact_json import dumps_text
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from transfers.domain.commands import AccountKey, Command, Deposit, Details, TransferFunds
 from transfers.domain.facts import AccountState, Book
 from transfers.domain.hashing import GENESIS, seal
 from transfers.domain.plan import Group, Plan, plan
 
-CURRENCIES = (Currency("USD", 2), Currency("EUR", 2), Currency("BTC", 8))
+CURRENCIES = (CurrencyUnit("USD", 2), CurrencyUnit("EUR", 2), CurrencyUnit("BTC", 8))
 CHUNK = 5_000
 
 
@@ -55,7 +55,7 @@ def fill(raw: psycopg.Connection[Any], *, entries: int, merchants: int = 1_000, 
     return written
 
 
-def _accounts(merchant: MerchantIdentity, currency: Currency) -> list[AccountState]:
+def _accounts(merchant: MerchantIdentity, currency: CurrencyUnit) -> list[AccountState]:
     return [
         AccountState(
             new_id(), AccountKey(merchant.id.int, currency.code, kind), merchant.name, Status.ACTIVE, 0, None,

@@ -7,7 +7,7 @@ from string import ascii_lowercase, ascii_uppercase
 from uuid import UUID
 
 from ledger_project.kernel.actors import Actor
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 
 
 class AccountKind(StrEnum):
@@ -97,7 +97,7 @@ class WalletIdentity:
 
     id: UUID
     merchant: MerchantIdentity
-    currency: Currency
+    currency: CurrencyUnit
 
 
 def own(actor: Actor, merchant: MerchantIdentity | None) -> MerchantIdentity | None:

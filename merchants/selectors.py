@@ -13,9 +13,9 @@ from uuid import UUID
 
 from ledger_project.database.lost_rows import on_forgetting
 from ledger_project.database.readers import in_reader
-from ledger_project.kernel import money
 from ledger_project.kernel.bounded_cache import Remembered
 from ledger_project.kernel.errors import UnknownCurrency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity, WalletIdentity, fold, is_name
 from merchants.models import Account, Currency, Merchant, folded_name
 
@@ -32,12 +32,12 @@ class Identities:
         return self.merchants.get(fold(name))
 
 
-_currencies: dict[str, money.Currency] = {}
+_currencies: dict[str, CurrencyUnit] = {}
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,11}", re.ASCII)
 """What can be a currency's code. The database is not asked for anything else."""
 
 
-def _load_currency(code: str) -> money.Currency | None:
+def _load_currency(code: str) -> CurrencyUnit | None:
     """Return a currency from the database, and remember it.
 
     Another thread may empty the memory at any moment, so the answer is not read from there.
@@ -45,11 +45,11 @@ def _load_currency(code: str) -> money.Currency | None:
     exponent = Currency.objects.filter(code=code).values_list("exponent", flat=True).first()
     if exponent is None:
         return None
-    currency = _currencies[code] = money.Currency(code, exponent)
+    currency = _currencies[code] = CurrencyUnit(code, exponent)
     return currency
 
 
-async def find_currency(code: str) -> money.Currency | None:
+async def find_currency(code: str) -> CurrencyUnit | None:
     """Return the currency of that code, switched off or not; None if there never was one.
 
     The database is asked for a code that this process has not seen: it may have been added just
@@ -59,20 +59,20 @@ async def find_currency(code: str) -> money.Currency | None:
     return known if known is not None or not _CODE.fullmatch(code) else await in_reader(_load_currency, code)
 
 
-def find_currency_now(code: str) -> money.Currency | None:
+def find_currency_now(code: str) -> CurrencyUnit | None:
     """The same from synchronous code."""
     known = _currencies.get(code)
     return known if known is not None or not _CODE.fullmatch(code) else _load_currency(code)
 
 
-def required_currency(code: str, currency: money.Currency | None) -> money.Currency:
+def required_currency(code: str, currency: CurrencyUnit | None) -> CurrencyUnit:
     """Return the currency. Raises ``UnknownCurrency`` if there never was one of that code."""
     if currency is None:
         raise UnknownCurrency(code)
     return currency
 
 
-def known_currency(code: str) -> money.Currency:
+def known_currency(code: str) -> CurrencyUnit:
     """Return a currency that something stored refers to, switched off or not. Synchronous."""
     currency = find_currency_now(code)
     if currency is None:
@@ -88,10 +88,10 @@ def is_active_now(code: str) -> bool:
     return Currency.objects.filter(code=code, is_active=True).exists()
 
 
-def active_currencies_now() -> dict[str, money.Currency]:
+def active_currencies_now() -> dict[str, CurrencyUnit]:
     """Return the currencies that are switched on at this moment, by code. Synchronous."""
     rows = Currency.objects.filter(is_active=True).values_list("code", "exponent")
-    return {code: money.Currency(code, exponent) for code, exponent in rows}
+    return {code: CurrencyUnit(code, exponent) for code, exponent in rows}
 
 
 _merchants: Remembered[str, MerchantIdentity] = Remembered(100_000)

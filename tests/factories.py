@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from fees.domain import Payer, Rounding, Schedule
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.log_secrets import PLANTED
 from transfers.domain.commands import AccountKey
@@ -76,7 +76,7 @@ async def transfer(
 
 # --- plain values for the pure domain ---------------------------------------------------------------------------------------
 
-USD = Currency("USD", 2)
+USD = CurrencyUnit("USD", 2)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

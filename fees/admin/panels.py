@@ -9,7 +9,7 @@ from console.amounts import shown
 from console.panels import Cell, Panel
 from fees.models import FeeSchedule
 from fees.services import preview
-from ledger_project.kernel.money import Currency as Unit
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.models import Currency
 
 SAMPLES_MAJOR = ("1", "10", "99.99", "1000", "25000")
@@ -22,7 +22,7 @@ CURRENCY_LESS_SAMPLES = ("USD", "JPY", "KWD", "BTC")
 def preview_panels(draft: FeeSchedule) -> list[Panel]:
     """Return what a draft would charge on sample amounts, in its currency or in the sample ones."""
     codes = [draft.currency_id] if draft.currency_id else list(CURRENCY_LESS_SAMPLES)
-    units = {c.code: Unit(c.code, c.exponent) for c in Currency.objects.filter(code__in=codes)}
+    units = {c.code: CurrencyUnit(c.code, c.exponent) for c in Currency.objects.filter(code__in=codes)}
     rows = []
     for code in codes:
         unit = units[code]

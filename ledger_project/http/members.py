@@ -15,7 +15,7 @@ from typing import Any
 from rest_framework import serializers
 
 from ledger_project.http.fields import StrictInteger, StrictString
-from ledger_project.kernel.money import MAJOR_UNITS, MAX_AMOUNT_MINOR, Currency, format_minor
+from ledger_project.kernel.money import MAJOR_UNITS, MAX_AMOUNT_MINOR, CurrencyUnit, format_minor
 
 Json = dict[str, object]
 Field = serializers.Field[Any, Any, Any, Any]
@@ -26,7 +26,7 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def amount_members(name: str, amount_minor: int, currency: Currency) -> Json:
+def amount_members(name: str, amount_minor: int, currency: CurrencyUnit) -> Json:
     """Return the two members of an amount in an answer."""
     return {name: format_minor(amount_minor, currency.exponent), f"{name}_minor": amount_minor}
 

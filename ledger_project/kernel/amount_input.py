@@ -8,7 +8,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ledger_project.kernel.errors import ValidationFailed
-from ledger_project.kernel.money import Currency, InvalidAmount, check_decimal, check_minor, parse_positive_major
+from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, check_decimal, check_minor, parse_positive_major
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ class AmountInput(Struct, frozen=True):
     major: str | None = None
     minor: int | None = None
 
-    def resolve(self, currency: Currency) -> int:
+    def resolve(self, currency: CurrencyUnit) -> int:
         """Return the amount in minor units.
 
         Raises ``ValidationFailed`` for both, neither, or an amount that cannot be moved.
@@ -55,6 +55,6 @@ class AmountInput(Struct, frozen=True):
         """Whether neither was given."""
         return self.major is None and self.minor is None
 
-    def resolve_optional(self, currency: Currency) -> int | None:
+    def resolve_optional(self, currency: CurrencyUnit) -> int | None:
         """Return the amount in minor units, or None if none was given."""
         return None if self.is_absent else self.resolve(currency)

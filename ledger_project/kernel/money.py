@@ -33,7 +33,7 @@ class InvalidAmount(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Currency:
+class CurrencyUnit:
     """A unit of account: its code, and the number of decimals of its major unit (ISO 4217: minor
     unit).
     """
@@ -58,7 +58,7 @@ def check_decimal(text: str) -> None:
         raise InvalidAmount("an amount must be more than zero", code="min_value")
 
 
-def parse_major(text: str, currency: Currency) -> int:
+def parse_major(text: str, currency: CurrencyUnit) -> int:
     """Return the minor units of a decimal string in major units.
 
     Zero is allowed.
@@ -77,7 +77,7 @@ def parse_major(text: str, currency: Currency) -> int:
     return amount_minor
 
 
-def parse_positive_major(text: str, currency: Currency) -> int:
+def parse_positive_major(text: str, currency: CurrencyUnit) -> int:
     """Like ``parse_major``, and refuses zero."""
     amount_minor = parse_major(text, currency)
     if amount_minor == 0:
@@ -85,7 +85,7 @@ def parse_positive_major(text: str, currency: Currency) -> int:
     return amount_minor
 
 
-def parse_typed_major(text: str, currency: Currency) -> int:
+def parse_typed_major(text: str, currency: CurrencyUnit) -> int:
     """Like ``parse_positive_major``, for an amount that a person types: commas may group thousands.
 
     No character is dropped before it is understood. A comma that groups no thousands is refused:
@@ -127,7 +127,7 @@ class Money:
     """An amount with its currency, for messages and answers."""
 
     minor: int
-    currency: Currency
+    currency: CurrencyUnit
 
     def __str__(self) -> str:
         return f"{format_minor(self.minor, self.currency.exponent)} {self.currency.code}"

@@ -20,8 +20,7 @@ from console.amounts import shown
 from console.pages import ReadOnlyAdmin, amount_column, object_link
 from console.panels import Panel, StatementFilters, statement_panel
 from console.questions import Done, Question, ReasonForm, ask
-from ledger_project.kernel import money
-from ledger_project.kernel.money import InvalidAmount, parse_major
+from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_major
 from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change
 from merchants.domain import AccountKind, Status
 from merchants.models import Account, Merchant
@@ -39,7 +38,7 @@ class OverdraftForm(ReasonForm):
     )
     field_order = ("limit", "reason")
 
-    def __init__(self, *args: Any, unit: money.Currency, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, unit: CurrencyUnit, **kwargs: Any) -> None:
         self.unit = unit
         super().__init__(*args, **kwargs)
 

@@ -15,7 +15,7 @@ import pytest
 from django.db import connection, transaction
 
 from ledger_project.database.readers import in_reader
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity
 from merchants.models import Account
 from merchants.selectors import identify
@@ -130,7 +130,7 @@ async def long_account(api: httpx.AsyncClient, lines: int) -> tuple[str, UUID]:
     found = (await identify(names=[name])).merchant(name)
     assert found is not None
     for _ in range(lines // 1000):
-        await in_reader(post_now, [Deposit(found, Currency("JPY", 0), 1, Details())] * 1000)
+        await in_reader(post_now, [Deposit(found, CurrencyUnit("JPY", 0), 1, Details())] * 1000)
     return name, found.id
 
 
@@ -257,7 +257,7 @@ async def test_a_clock_that_is_set_back_does_not_turn_an_account_around(api: htt
 def _deposit_at(account_id: str, name: str, moment: datetime) -> None:
     """Post a deposit of 500 as it would be if the database's clock stood at that moment."""
     account = Account.objects.select_related("merchant").get(id=account_id)
-    command = Deposit(MerchantIdentity(account.merchant_id, name), Currency("USD", 2), 500, Details())
+    command = Deposit(MerchantIdentity(account.merchant_id, name), CurrencyUnit("USD", 2), 500, Details())
     with transaction.atomic():
         session = Session()
         book = read_book(session, [command], schedules=[], registered={}, claims=Claims(session))

@@ -11,7 +11,7 @@ import pytest
 
 from fees.models import FeeSchedule
 from ledger_project.database.readers import in_reader
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY
 from merchants.models import Merchant
 from merchants.selectors import identify
@@ -247,7 +247,7 @@ async def _sweep_fees(api: httpx.AsyncClient, name: str) -> None:
     payer, treasury = found.merchant(name), found.merchant(TREASURY)
     assert payer is not None
     assert treasury is not None
-    (result,) = await in_reader(post_now, [SettleFees(payer, treasury, Currency("USD", 2), Details())])
+    (result,) = await in_reader(post_now, [SettleFees(payer, treasury, CurrencyUnit("USD", 2), Details())])
     assert result.transfer_id is not None
 
 

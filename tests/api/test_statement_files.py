@@ -15,7 +15,7 @@ import pytest
 import xmlschema
 
 from ledger_project.database.readers import in_reader
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.models import Account
 from merchants.selectors import identify
 from tests.api.test_statements import busy, signed, statement
@@ -162,7 +162,7 @@ async def long_account(api: httpx.AsyncClient, lines: int) -> Account:
     name = await merchant(api, "0", "JPY")
     found = (await identify(names=[name])).merchant(name)
     assert found is not None
-    deposit = Deposit(found, Currency("JPY", 0), 1, Details(memo="m" * 100))
+    deposit = Deposit(found, CurrencyUnit("JPY", 0), 1, Details(memo="m" * 100))
     for _ in range(lines // 1000):
         await in_reader(post_now, [deposit] * 1000)
     return await in_reader(Account.objects.select_related("merchant").get, id=UUID(await wallet(api, name, "JPY")))

@@ -21,7 +21,7 @@ from ledger_project.database.embedded import EmbeddedPostgres
 from ledger_project.database.fields import new_id
 from ledger_project.database.lost_rows import forget_all
 from ledger_project.database.poolers import REFUSAL, refused_pooler
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from tests.environment import ROOT
 from tests.factories import unique
@@ -31,7 +31,7 @@ from transfers.posting.pipeline import _name
 from transfers.posting.synchronous import post_now
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-USD = Currency("USD", 2)
+USD = CurrencyUnit("USD", 2)
 
 needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed (Debian: apt-get install pgbouncer)")
 

@@ -9,13 +9,13 @@ import pytest
 from django.db import connection
 
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from tests.factories import unique
 from transfers.domain.commands import Deposit, Details, RegisterMerchant
 from transfers.posting.synchronous import post_now
 
-USD = Currency("USD", 2)
+USD = CurrencyUnit("USD", 2)
 
 
 def ask(statement: str) -> list[Any]:

@@ -12,7 +12,7 @@ from django.db import connection, connections, transaction
 
 from ledger_project.database.connections import use_own_connection
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from merchants.models import Merchant
 from tests.factories import unique
@@ -23,7 +23,7 @@ from transfers.posting.synchronous import post_now
 from transfers.selectors import get_balances
 
 ROLE = "ledger_odd_settings"
-USD = Currency("USD", 2)
+USD = CurrencyUnit("USD", 2)
 
 ODD = {
     "default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on", "default_transaction_deferrable": "on",

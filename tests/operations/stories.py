@@ -11,7 +11,7 @@ import psycopg
 from django.db import connection
 
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from merchants.models import Account
 from tests.factories import unique
@@ -30,7 +30,7 @@ from transfers.posting.jobs import Key, Result
 from transfers.posting.synchronous import post_now
 from transfers.selectors import find_hold_terms, find_original
 
-USD = Currency("USD", 2)
+USD = CurrencyUnit("USD", 2)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def post(command: Command, key: str | None = None) -> Result:
     return result
 
 
-def register(opening_minor: int = 0, currency: Currency = USD) -> MerchantIdentity:
+def register(opening_minor: int = 0, currency: CurrencyUnit = USD) -> MerchantIdentity:
     merchant = MerchantIdentity(new_id(), unique("story"))
     post(RegisterMerchant(merchant, {}, currency, opening_minor, Details(principal="story")))
     return merchant

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from ledger_project.database.durability import Severity, examine_database, judge_settings
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
 from tests.environment import ROOT
@@ -32,7 +32,7 @@ from transfers.selectors import get_balances
 from transfers.statements.spreadsheets import neutralised
 from transfers.upkeep import purging
 
-OMR = Currency("OMR", 3)
+OMR = CurrencyUnit("OMR", 3)
 
 
 def run(name: str, *arguments: str) -> tuple[int, str]:

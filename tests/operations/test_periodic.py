@@ -18,7 +18,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from tests.environment import ROOT
 from tests.factories import unique
 from tests.operations.stories import USD, post, raw_connection, register
@@ -28,7 +28,7 @@ from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyRecord, ReconciliationRun, Transfer
 from transfers.upkeep.periodic import _Stopped, _unless, purging, settling
 
-BHD = Currency("BHD", 3)
+BHD = CurrencyUnit("BHD", 3)
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from merchants.models import Account, Merchant
 from tests.factories import unique
@@ -22,7 +22,7 @@ from transfers.models import Hold, LedgerEntry, Transfer
 from transfers.posting.synchronous import post_now
 from transfers.selectors import get_balances
 
-USD = Currency("USD", 2)
+USD = CurrencyUnit("USD", 2)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
+from ledger_project.kernel.money import MAX_BALANCE_MINOR, CurrencyUnit
 from merchants.domain import MerchantIdentity
 from tests.environment import ROOT
 from tests.factories import unique
@@ -26,7 +26,7 @@ from transfers.selectors import get_balances
 from transfers.selectors.holds import due_holds
 from transfers.services.hold_expiry import SWEEP_SIZE, sweep_due_holds
 
-USD = Currency("USD", 2)
+USD = CurrencyUnit("USD", 2)
 FEE = 1
 
 

@@ -13,7 +13,7 @@ from django.db.utils import Error as DatabaseFailure
 
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.ids import first_uuid7_at
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
 from tests.factories import unique
@@ -38,8 +38,8 @@ from transfers.posting.jobs import Item, Job, Key
 from transfers.posting.synchronous import bare, post_now
 from transfers.selectors import find_hold_terms, find_original
 
-CHF = Currency("CHF", 2)
-SEK = Currency("SEK", 2)
+CHF = CurrencyUnit("CHF", 2)
+SEK = CurrencyUnit("SEK", 2)
 
 
 def post(command: Command) -> UUID | None:
@@ -49,7 +49,7 @@ def post(command: Command) -> UUID | None:
     return result.transfer_id
 
 
-def new_merchant(currency: Currency = CHF, opening: int = 100_000) -> MerchantIdentity:
+def new_merchant(currency: CurrencyUnit = CHF, opening: int = 100_000) -> MerchantIdentity:
     merchant = MerchantIdentity(new_id(), unique("roll"))
     post(RegisterMerchant(merchant, {}, currency, opening, Details()))
     return merchant
@@ -66,7 +66,7 @@ def settle() -> None:
     raise AssertionError("the mark does not move")
 
 
-def activity(currency: Currency, kind: str) -> tuple[int, int, int, int]:
+def activity(currency: CurrencyUnit, kind: str) -> tuple[int, int, int, int]:
     row = DailyActivity.objects.filter(currency=currency.code, kind=kind, day=datetime.now(UTC).date()).first()
     return (0, 0, 0, 0) if row is None else (row.transfers, int(row.volume_minor), int(row.fees_minor), int(row.fee_refunds_minor))
 

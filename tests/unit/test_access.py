@@ -15,7 +15,7 @@ from ledger_project.kernel.actors import (
     RateLimited,
     Scope,
 )
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity, WalletIdentity, is_party, own, own_wallet, search_grams
 
 ALICE = UUID(int=1)
@@ -59,7 +59,7 @@ def test_another_merchants_account_is_answered_as_one_that_does_not_exist() -> N
     assert own(MERCHANT, bob) is None
     assert own(MERCHANT, None) is None
     assert own(PLATFORM, bob) is bob
-    wallets = [WalletIdentity(UUID(int=number), owner, Currency("USD", 2)) for number, owner in enumerate((alice, bob))]
+    wallets = [WalletIdentity(UUID(int=number), owner, CurrencyUnit("USD", 2)) for number, owner in enumerate((alice, bob))]
     assert [own_wallet(MERCHANT, wallet) for wallet in wallets] == [wallets[0], None]
     assert [own_wallet(PLATFORM, wallet) for wallet in wallets] == wallets
     assert own_wallet(PLATFORM, None) is None

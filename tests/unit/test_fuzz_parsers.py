@@ -29,7 +29,7 @@ from ledger_project.kernel.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, InvalidAmount, format_minor, parse_major
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, CurrencyUnit, InvalidAmount, format_minor, parse_major
 from merchants.serializers import BalanceQuery, RegistrationBody
 from people.access import tokens
 from people.access.authentication import authenticate
@@ -41,7 +41,7 @@ from transfers.serializers.statements import StatementQuery
 from transfers.serializers.transfers import TransferBody, TransferQuery
 from transfers.views.statements import CSV, JSON, XML
 
-currencies = st.integers(0, 18).map(lambda exponent: Currency("TST", exponent))
+currencies = st.integers(0, 18).map(lambda exponent: CurrencyUnit("TST", exponent))
 anything = st.text() | st.text(alphabet="0123456789.,+-eE_ \n\x00٣", max_size=50)
 """Text of all sorts, and text that is nearly a number (a digit of another script among it)."""
 
@@ -60,14 +60,14 @@ requests = RequestFactory()
 
 
 @given(st.integers(0, MAX_AMOUNT_MINOR), currencies)
-def test_an_amount_that_was_written_is_read_as_it_was(amount_minor: int, currency: Currency) -> None:
+def test_an_amount_that_was_written_is_read_as_it_was(amount_minor: int, currency: CurrencyUnit) -> None:
     assert parse_major(format_minor(amount_minor, currency.exponent), currency) == amount_minor
 
 
 @given(anything, currencies)
-@example("1\n", Currency("TST", 2))
-@example("٣", Currency("TST", 2))
-def test_text_is_an_exact_amount_or_invalid(text: str, currency: Currency) -> None:
+@example("1\n", CurrencyUnit("TST", 2))
+@example("٣", CurrencyUnit("TST", 2))
+def test_text_is_an_exact_amount_or_invalid(text: str, currency: CurrencyUnit) -> None:
     try:
         amount_minor = parse_major(text, currency)
     except InvalidAmount:
@@ -82,7 +82,7 @@ def test_text_is_an_exact_amount_or_invalid(text: str, currency: Currency) -> No
     st.none() | st.integers() | st.integers(MAX_AMOUNT_MINOR - 2, MAX_AMOUNT_MINOR + 2),
     currencies,
 )
-def test_an_amount_in_either_spelling_is_within_bounds_or_invalid(major: str | None, minor: int | None, currency: Currency) -> None:
+def test_an_amount_in_either_spelling_is_within_bounds_or_invalid(major: str | None, minor: int | None, currency: CurrencyUnit) -> None:
     try:
         amount_minor = AmountInput(major, minor).checked().resolve(currency)
     except ValidationFailed:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from ledger_project.kernel import errors, refusals
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.exact_json import dumps, dumps_text
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, Money
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, CurrencyUnit, Money
 
-USD = Currency("USD", 2)
+USD = CurrencyUnit("USD", 2)
 SOME_ID = UUID("01a1fc35-d5a5-775d-b78f-46dff00cbdd2")
 
 
@@ -130,7 +130,7 @@ def test_an_error_has_its_code_a_title_a_sentence_and_its_facts(code: str) -> No
 
 
 def test_money_is_written_with_its_currency() -> None:
-    assert (str(MONEY), MONEY.major, str(Money(-5, Currency("JPY", 0)))) == ("1.00 USD", "1.00", "-5 JPY")
+    assert (str(MONEY), MONEY.major, str(Money(-5, CurrencyUnit("JPY", 0)))) == ("1.00 USD", "1.00", "-5 JPY")
 
 
 def test_an_encoding_that_is_not_read_is_named() -> None:

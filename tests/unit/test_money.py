@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, InvalidAmount, format_minor, parse_major, parse_positive_major
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, CurrencyUnit, InvalidAmount, format_minor, parse_major, parse_positive_major
 
-BTC = Currency("BTC", 8)
-USD = Currency("USD", 2)
-JPY = Currency("JPY", 0)
+BTC = CurrencyUnit("BTC", 8)
+USD = CurrencyUnit("USD", 2)
+JPY = CurrencyUnit("JPY", 0)
 
 
 @pytest.mark.parametrize(
     ("text", "currency", "minor"),
     [("0.000005", BTC, 500), ("1", USD, 100), ("1.5", USD, 150), ("0.01", USD, 1), ("7", JPY, 7), ("0", USD, 0)],
 )
-def test_a_decimal_string_is_read_exactly(text: str, currency: Currency, minor: int) -> None:
+def test_a_decimal_string_is_read_exactly(text: str, currency: CurrencyUnit, minor: int) -> None:
     assert parse_major(text, currency) == minor
 
 
@@ -66,7 +66,7 @@ def test_zero_is_no_amount_to_move() -> None:
 
 @given(st.integers(0, MAX_AMOUNT_MINOR), st.sampled_from([0, 2, 3, 8, 18]))
 def test_what_is_written_is_read_back_the_same(minor: int, exponent: int) -> None:
-    currency = Currency("X", exponent)
+    currency = CurrencyUnit("X", exponent)
     assert parse_major(format_minor(minor, exponent), currency) == minor
 
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.amounts import shown_number
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, Currency, InvalidAmount, format_minor, parse_typed_major
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, CurrencyUnit, InvalidAmount, format_minor, parse_typed_major
 
-EUR, JPY, KWD, BTC = Currency("EUR", 2), Currency("JPY", 0), Currency("KWD", 3), Currency("BTC", 8)
+EUR, JPY, KWD, BTC = CurrencyUnit("EUR", 2), CurrencyUnit("JPY", 0), CurrencyUnit("KWD", 3), CurrencyUnit("BTC", 8)
 
 
 @pytest.mark.parametrize(
@@ -33,18 +33,18 @@ def test_what_is_not_understood_whole_is_refused(text: str) -> None:
         ("1,050.000", KWD, 1_050_000), ("1,050,000", KWD, 1_050_000_000), ("1.050", KWD, 1050), ("1,050.00000001", BTC, 105_000_000_001),
     ],
 )  # fmt: skip
-def test_thousands_may_be_grouped_as_they_are_shown(text: str, unit: Currency, minor: int) -> None:
+def test_thousands_may_be_grouped_as_they_are_shown(text: str, unit: CurrencyUnit, minor: int) -> None:
     assert parse_typed_major(text, unit) == minor
 
 
 @pytest.mark.parametrize("unit", [KWD, BTC])
-def test_a_lone_group_that_could_be_a_fraction_is_refused(unit: Currency) -> None:
+def test_a_lone_group_that_could_be_a_fraction_is_refused(unit: CurrencyUnit) -> None:
     with pytest.raises(InvalidAmount, match=r"write 1050, or 1\.050"):
         parse_typed_major("1,050", unit)
 
 
 @given(st.integers(1, MAX_AMOUNT_MINOR), st.sampled_from([EUR, JPY, KWD, BTC]))
-def test_every_amount_can_be_typed_as_it_is_shown(minor: int, unit: Currency) -> None:
+def test_every_amount_can_be_typed_as_it_is_shown(minor: int, unit: CurrencyUnit) -> None:
     assert parse_typed_major(format_minor(minor, unit.exponent), unit) == minor
     if unit.exponent:
         assert parse_typed_major(shown_number(minor, unit), unit) == minor

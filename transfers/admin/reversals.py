@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 from console.amounts import shown
 from console.questions import ReasonForm
 from fees.domain import Payer
-from ledger_project.kernel.money import Currency, InvalidAmount, parse_typed_major
+from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_typed_major
 from transfers.domain.commands import Original
 from transfers.domain.reversals import fee_share
 
@@ -34,7 +34,7 @@ class ReversalForm(ReasonForm):
     )
     field_order = ("amount", "refund_fee", "reason")
 
-    def __init__(self, *args: Any, unit: Currency, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, unit: CurrencyUnit, **kwargs: Any) -> None:
         self.unit = unit
         super().__init__(*args, **kwargs)
 

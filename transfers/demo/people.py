@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 
 USD_PER_UNIT = {"USD": 1.0, "EUR": 1.08, "GBP": 1.27, "JPY": 0.0067, "KWD": 3.25, "BTC": 64_000.0, "ETH": 3_100.0}
 """The demo's currencies, of 2, 0, 3, 8 and 18 decimals, with about the worth of one unit: for
@@ -63,7 +63,7 @@ def _invented(n: int) -> Person:
     return Person(name, _PURSES[n % len(_PURSES)], 0.4 + (n * 7 % 10) / 10, ticket_usd, ("order", "invoice", trade))
 
 
-def price(currency: Currency, worth_usd: float, dice: random.Random) -> int:
+def price(currency: CurrencyUnit, worth_usd: float, dice: random.Random) -> int:
     """Return a price of about this worth in minor units, rounded as prices are: 42.00, 12.90, 3.99;
     1,280 JPY; 0.01234 BTC.
     """

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import active_currencies_now, identify_now
 from transfers.demo.days import busy_moments
@@ -70,7 +70,7 @@ class DemoRun:
         self._order = itertools.count()
         self._sequels: list[_Due] = []
         self._founded = False
-        self._owing: set[tuple[MerchantIdentity, Currency]] = set()
+        self._owing: set[tuple[MerchantIdentity, CurrencyUnit]] = set()
         self._last = datetime.min.replace(tzinfo=UTC)
 
     def post_all(self) -> Summary:

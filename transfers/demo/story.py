@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from transfers.demo.people import Person, price
 from transfers.domain import commands as c
@@ -49,7 +49,7 @@ class _Deal:
     """
 
     who: Member
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     number: int
     dice: random.Random
@@ -66,7 +66,7 @@ class Story:
     ``series`` makes its references differ from those of other runs.
     """
 
-    def __init__(self, currencies: Mapping[str, Currency], *, seed: int, series: str, treasury: MerchantIdentity) -> None:
+    def __init__(self, currencies: Mapping[str, CurrencyUnit], *, seed: int, series: str, treasury: MerchantIdentity) -> None:
         self._currencies, self._series, self._treasury = currencies, series, treasury
         self._seed = seed
         self._purses: dict[tuple[str, str], int] = {}
@@ -107,7 +107,7 @@ class Story:
 
     # --- one movement -----------------------------------------------------------------------------
 
-    def _held(self, member: Member) -> list[Currency]:
+    def _held(self, member: Member) -> list[CurrencyUnit]:
         return [self._currencies[code] for code in member.person.currencies if code in self._currencies]
 
     def _joins(self, member: Member) -> None:
@@ -139,10 +139,10 @@ class Story:
             deal = replace(deal, amount_minor=purse_minor * 3)  # more than there is
         return self._purchase(deal, whom)
 
-    def _spend(self, who: Member, currency: Currency, amount_minor: int) -> None:
+    def _spend(self, who: Member, currency: CurrencyUnit, amount_minor: int) -> None:
         self._purses[who.person.name, currency.code] = max(0, self._purses[who.person.name, currency.code] - amount_minor * 102 // 100)
 
-    def _receive(self, who: Member, currency: Currency, amount_minor: int) -> None:
+    def _receive(self, who: Member, currency: CurrencyUnit, amount_minor: int) -> None:
         key = who.person.name, currency.code
         if key in self._purses:
             self._purses[key] += amount_minor

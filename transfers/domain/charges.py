@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from fees.domain import Payer, Schedule, calculate_fee, choose_schedule
-from ledger_project.kernel.money import Currency, Money
+from ledger_project.kernel.money import CurrencyUnit, Money
 from ledger_project.kernel.refusals import FeeExceedsAmount, FeeNotConfigured
 from merchants.domain import MerchantIdentity
 from transfers.domain.facts import AccountState
@@ -35,7 +35,7 @@ class Charge(Struct, frozen=True):
         return self.fee_minor if self.schedule.payer is Payer.RECEIVER else 0
 
 
-def charge_for(ledger: Ledger, source: MerchantIdentity, currency: Currency, kind: TransferKind, amount_minor: int) -> Charge:
+def charge_for(ledger: Ledger, source: MerchantIdentity, currency: CurrencyUnit, kind: TransferKind, amount_minor: int) -> Charge:
     """Return the charge by the schedule in force.
 
     Raises ``FeeNotConfigured`` and ``FeeExceedsAmount``.
@@ -46,7 +46,7 @@ def charge_for(ledger: Ledger, source: MerchantIdentity, currency: Currency, kin
     return charge_by(schedule, currency, amount_minor)
 
 
-def charge_by(schedule: Schedule, currency: Currency, amount_minor: int) -> Charge:
+def charge_by(schedule: Schedule, currency: CurrencyUnit, amount_minor: int) -> Charge:
     """Return the charge by this schedule.
 
     Raises ``FeeExceedsAmount`` if the receiver would pay more than it gets.

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 
 from fees.domain import Payer, Schedule
 from ledger_project.kernel.errors import LedgerError
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity
 
 
@@ -38,7 +38,7 @@ class AccountKey(NamedTuple):
         return UUID(int=self.merchant)
 
 
-def _accounts_of(merchant: MerchantIdentity, currency: Currency, *kinds: AccountKind) -> tuple[AccountKey, ...]:
+def _accounts_of(merchant: MerchantIdentity, currency: CurrencyUnit, *kinds: AccountKind) -> tuple[AccountKey, ...]:
     return tuple(AccountKey(merchant.id.int, currency.code, kind) for kind in kinds)
 
 
@@ -60,7 +60,7 @@ class RegisterMerchant(Struct, frozen=True):
 
     merchant: MerchantIdentity
     metadata: Mapping[str, object]
-    currency: Currency | None
+    currency: CurrencyUnit | None
     opening_minor: int
     details: Details
     display_name: str | None = None
@@ -77,7 +77,7 @@ class OpenAccount(Struct, frozen=True):
     """Open a merchant's wallet in a currency."""
 
     merchant: MerchantIdentity
-    currency: Currency
+    currency: CurrencyUnit
 
     def accounts(self) -> tuple[AccountKey, ...]:
         """The wallet and the held account."""
@@ -93,7 +93,7 @@ class TransferFunds(Struct, frozen=True):
 
     source: MerchantIdentity
     target: MerchantIdentity
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     details: Details
     target_currency: str | None = None
@@ -119,7 +119,7 @@ class Deposit(Struct, frozen=True):
     """Bring money from outside into a wallet."""
 
     merchant: MerchantIdentity
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     details: Details
 
@@ -132,7 +132,7 @@ class Withdraw(Struct, frozen=True):
     """Send money from a wallet to the outside."""
 
     merchant: MerchantIdentity
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     details: Details
 
@@ -147,7 +147,7 @@ class PlaceHold(Struct, frozen=True):
     hold_id: UUID
     source: MerchantIdentity
     target: MerchantIdentity
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     expires_in_s: int
     details: Details
@@ -167,7 +167,7 @@ class HoldTerms(Struct, frozen=True):
     id: UUID
     source: MerchantIdentity
     target: MerchantIdentity
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     reserved_minor: int
     schedule: Schedule
@@ -226,7 +226,7 @@ class Original(Struct, frozen=True):
     kind: str
     source: MerchantIdentity | None
     target: MerchantIdentity | None
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     fee_minor: int
     payer: Payer
@@ -264,7 +264,7 @@ class SettleFees(Struct, frozen=True):
 
     merchant: MerchantIdentity
     treasury: MerchantIdentity
-    currency: Currency
+    currency: CurrencyUnit
     details: Details
 
     def accounts(self) -> tuple[AccountKey, ...]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ledger_project.kernel.money import Currency, Money
+from ledger_project.kernel.money import CurrencyUnit, Money
 from ledger_project.kernel.refusals import DuplicateExternalReference, InsufficientFunds
 from merchants.domain import MerchantIdentity
 from transfers.domain.charges import Charge
@@ -29,7 +29,7 @@ class Draft(Struct, frozen=True):
     target: MerchantIdentity | None
     source_account: AccountState
     target_account: AccountState
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     details: Details
     charge: Charge | None = None

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ledger_project.kernel.errors import AccountAheadOfClock
 from ledger_project.kernel.ids import uuid7_at
-from ledger_project.kernel.money import MAX_BALANCE_MINOR, Currency
+from ledger_project.kernel.money import MAX_BALANCE_MINOR, CurrencyUnit
 from ledger_project.kernel.refusals import AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from transfers.domain.commands import AccountKey, Details
@@ -33,7 +33,7 @@ class PostedTransfer(Struct, frozen=True):
     target: MerchantIdentity | None
     source_account_id: UUID
     target_account_id: UUID
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     fee_minor: int
     total_debit_minor: int
@@ -66,7 +66,7 @@ class AccountSnapshot(Struct, frozen=True):
 
     id: UUID
     merchant_name: str
-    currency: Currency
+    currency: CurrencyUnit
     status: Status
     available_minor: int
     held_minor: int
@@ -116,7 +116,7 @@ class Ledger:
         self.reversals = {original: list(amounts) for original, amounts in book.reversals.items()}
         self._undo: list[_Undo] | None = None
 
-    def account(self, merchant: MerchantIdentity, currency: Currency, kind: AccountKind) -> AccountState:
+    def account(self, merchant: MerchantIdentity, currency: CurrencyUnit, kind: AccountKind) -> AccountState:
         """Return an account's state. The book has it, since the command named the account."""
         return self.book.accounts[AccountKey(merchant.id.int, currency.code, kind)]
 
@@ -128,7 +128,7 @@ class Ledger:
             if account.status is Status.FROZEN:
                 raise AccountFrozen(account.merchant_name, account.key.currency)
 
-    def check_in_use(self, currency: Currency) -> None:
+    def check_in_use(self, currency: CurrencyUnit) -> None:
         """Raise ``CurrencyInactive`` for a currency that is switched off.
 
         Commands that bring something new into a currency check this; money may always leave it.
@@ -196,7 +196,7 @@ class Ledger:
         self.holds[hold.terms.id] = hold
         self.changed_holds[hold.terms.id] = None
 
-    def snapshot(self, wallet: AccountState, held: AccountState, currency: Currency) -> AccountSnapshot:
+    def snapshot(self, wallet: AccountState, held: AccountState, currency: CurrencyUnit) -> AccountSnapshot:
         """Return a wallet as an answer shows it now."""
         return AccountSnapshot(
             id=wallet.id,

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from ledger_project.kernel.errors import UnknownCurrency
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, AccountKind
 from merchants.models import Merchant
 from merchants.selectors import find_currency_now
@@ -122,7 +122,7 @@ class Summary:
     own. ``fees_unswept_minor`` is in the fee accounts.
     """
 
-    currency: Currency
+    currency: CurrencyUnit
     first: date
     last: date
     as_of: datetime
@@ -189,7 +189,7 @@ def _day_end(day: date, as_of: datetime) -> datetime:
     return min(datetime.combine(day + timedelta(days=1), time(), UTC), as_of) - timedelta(microseconds=1)
 
 
-def _treasury_minor(currency: Currency, at: datetime) -> tuple[int, int]:
+def _treasury_minor(currency: CurrencyUnit, at: datetime) -> tuple[int, int]:
     treasury = Merchant.objects.filter(name__iexact=TREASURY).values_list("id", flat=True).first()
     if treasury is None:
         return 0, 0
@@ -227,7 +227,7 @@ def _days(parameters: dict[str, Any], values: dict[date, dict[str, int]]) -> lis
     return found
 
 
-def _summary(currency: Currency, *, first: date, last: date) -> Summary:
+def _summary(currency: CurrencyUnit, *, first: date, last: date) -> Summary:
     """Return the figures of a currency over days. A few look-ups, however long the ledger is."""
     mark = FiguresMark.objects.get()
     parameters: dict[str, Any] = {"currency": currency.code, "first": first, "last": last}

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.kernel.refusals import Refusal
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
@@ -38,7 +38,7 @@ def count_refusals(decisions: Iterable[JobDecisions], outcomes: Iterable[Sequenc
 def _currency(command: c.Command) -> str:
     facts = getattr(command, "original", None) or getattr(command, "terms", None) or command
     currency = getattr(facts, "currency", None)
-    return currency.code if isinstance(currency, Currency) else ""
+    return currency.code if isinstance(currency, CurrencyUnit) else ""
 
 
 def insert_refusals(session: Session, counts: RefusalCounts) -> None:

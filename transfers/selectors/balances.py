@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ledger_project.database.clock import database_now
 from ledger_project.database.fields import MinorUnitsField
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, effective_status, search_grams
 from merchants.models import Account, Merchant, folded_name
 from merchants.selectors import known_currency
@@ -40,7 +40,7 @@ class BalanceRow(Struct, frozen=True):
     """
 
     account_id: UUID | None
-    currency: Currency
+    currency: CurrencyUnit
     available_minor: int
     held_minor: int
 
@@ -87,7 +87,7 @@ def _read(merchant_ids: Collection[UUID], *, currency: str | None = None, at: da
         return [_Row(*row) for row in cursor.fetchall()]
 
 
-def get_balances(merchant_id: UUID, *, currency: Currency | None, at: datetime | None) -> tuple[datetime, list[BalanceRow]]:
+def get_balances(merchant_id: UUID, *, currency: CurrencyUnit | None, at: datetime | None) -> tuple[datetime, list[BalanceRow]]:
     """Return the moment and the balances of a merchant then.
 
     There is one row for each wallet, or exactly one for a currency.

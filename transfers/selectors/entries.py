@@ -9,7 +9,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from django.db import connection
 from msgspec import Struct
 
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 
 _ENTRIES = """
 SELECT e.account_id, e.account_kind, e.transfer_id, e.sequence, e.direction, e.type, e.amount_minor, e.balance_after_minor,
@@ -43,7 +43,7 @@ class StoredEntry(Struct, frozen=True):
     type: str
     amount_minor: int
     balance_after_minor: int
-    currency: Currency
+    currency: CurrencyUnit
     counterparty: str | None
     memo: str | None
     external_reference: str | None
@@ -58,7 +58,7 @@ def entry_id(account_id: UUID, sequence: int) -> UUID:
     return uuid5(NAMESPACE_OID, f"{account_id}:{sequence}")
 
 
-def read_entries(entries: str, parameters: dict[str, Any], *, order: str, currency: Currency) -> list[StoredEntry]:
+def read_entries(entries: str, parameters: dict[str, Any], *, order: str, currency: CurrencyUnit) -> list[StoredEntry]:
     """Return entries of one currency. One round trip.
 
     ``entries`` is a query of rows of ``transfers_ledgerentry`` with two more columns of the entry's

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from ledger_project.database.clock import database_now
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.models import Account
 from merchants.selectors import known_currency
 from transfers.models.journal import LONG_AMOUNT_MINOR
@@ -48,7 +48,7 @@ class Period:
     account_kind: str
     merchant_id: UUID
     merchant_name: str
-    currency: Currency
+    currency: CurrencyUnit
     after: int
     until: int
     opening_minor: int

@@ -15,7 +15,7 @@ from msgspec import Struct
 from fees.domain import Payer
 from ledger_project.database.fields import readable
 from ledger_project.kernel.ids import first_uuid7_at
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity
 from merchants.selectors import identify_now, known_currency
 from transfers.domain.commands import Original
@@ -51,7 +51,7 @@ class StoredTransfer(Struct, frozen=True):
     kind: str
     from_merchant: str | None
     to_merchant: str | None
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     fee_minor: int
     total_debit_minor: int

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ledger_project.kernel.actors import ANONYMOUS, Actor
 from ledger_project.kernel.errors import AccountBusy, IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.process.fair_loop import map_in_slices
 from merchants.selectors import Identities, find_currency, find_currency_now, identify, identify_now
 from transfers.domain.commands import Command, Refuse
@@ -76,7 +76,7 @@ def post_transfers_now(items: Sequence[BatchItem], *, render: Render) -> Sequenc
 
 
 def _build(
-    item: BatchItem, identities: Identities, currencies: Mapping[str, Currency | None], *, actor: Actor, envelope_key: Key | None = None
+    item: BatchItem, identities: Identities, currencies: Mapping[str, CurrencyUnit | None], *, actor: Actor, envelope_key: Key | None = None
 ) -> tuple[Command, Key | None]:
     """Return an item's command and key. An invalid request becomes a refusal that no key stores."""
     if item.request is None:

@@ -11,7 +11,7 @@ from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import SameAccount
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.kernel.refusals import HoldNotFound, MerchantNotFound
 from merchants.domain import fold, own
 from merchants.selectors import Identities, find_currency, identify, required_currency
@@ -40,7 +40,7 @@ async def place_hold(request: HoldRequest, *, actor: Actor, key: Key | None, ren
     return await submit_one(build_hold(request, identities, currency, actor=actor), key, render)
 
 
-def build_hold(request: HoldRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> Command:
+def build_hold(request: HoldRequest, identities: Identities, currency: CurrencyUnit | None, *, actor: Actor) -> Command:
     """Return the command of a hold request.
 
     Raises ``SameAccount``, ``UnknownCurrency`` and ``ValidationFailed``.

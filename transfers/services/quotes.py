@@ -8,7 +8,7 @@ from uuid import UUID
 from fees.domain import Schedule
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Actor
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.kernel.refusals import CurrencyInactive, CurrencyMismatch, FeeNotConfigured
 from merchants.selectors import is_active_now
 from transfers import selectors
@@ -21,7 +21,7 @@ from transfers.services.transfers import TransferRequest, transfer_command
 class Quote:
     """The cost of a transfer now, in minor units."""
 
-    currency: Currency
+    currency: CurrencyUnit
     amount_minor: int
     fee_minor: int
     total_debit_minor: int

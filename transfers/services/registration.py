@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.errors import ValidationFailed
-from ledger_project.kernel.money import Currency, InvalidAmount, parse_major
+from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_major
 from ledger_project.kernel.refusals import MerchantNotFound
 from merchants.domain import MerchantIdentity, own
 from merchants.selectors import find_currency, identify, required_currency
@@ -43,12 +43,12 @@ async def register_merchant(request: RegistrationRequest, *, actor: Actor, key: 
     return await submit_one(build_registration(request, currency), key, render)
 
 
-def build_registration(request: RegistrationRequest, currency: Currency | None) -> RegisterMerchant:
+def build_registration(request: RegistrationRequest, currency: CurrencyUnit | None) -> RegisterMerchant:
     """Return the command of a registration. Raises ``UnknownCurrency`` and ``ValidationFailed``."""
     if request.currency is not None:
         currency = required_currency(request.currency, currency)
     try:
-        opening_minor = parse_major(request.initial_balance, currency or Currency("", 8))
+        opening_minor = parse_major(request.initial_balance, currency or CurrencyUnit("", 8))
     except InvalidAmount as error:
         raise ValidationFailed.of("initial_balance", error.code, str(error)) from None
     if opening_minor and currency is None:

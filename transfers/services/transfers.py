@@ -17,7 +17,7 @@ from msgspec import Struct
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import FieldError, SameAccount, ValidationFailed
-from ledger_project.kernel.money import Currency
+from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.kernel.refusals import AccountNotFound, CurrencyMismatch, MerchantNotFound
 from merchants.domain import fold, own, own_wallet
 from merchants.selectors import Identities, find_currency, identify, required_currency
@@ -88,7 +88,9 @@ def check_addressing(request: TransferRequest) -> None:
         raise SameAccount
 
 
-def build_transfer(request: TransferRequest, identities: Identities, currency: Currency | None, *, actor: Actor) -> TransferFunds | Refuse:
+def build_transfer(
+    request: TransferRequest, identities: Identities, currency: CurrencyUnit | None, *, actor: Actor
+) -> TransferFunds | Refuse:
     """Return the command of a request that passed ``check_addressing``.
 
     ``currency`` is that of ``request.currency``, if the request has one.
