@@ -66,11 +66,6 @@ class Actor:
         """
         return PLATFORM_OWNER if self.merchant_id is None else f"merchant:{self.merchant_id}"
 
-    @property
-    def is_platform(self) -> bool:
-        """Whether this is a credential of the platform, which may use every account."""
-        return self.merchant_id is None
-
     def acts_for(self, merchant_id: UUID) -> bool:
         """Whether the caller may debit, hold and read this merchant's accounts."""
         return self.merchant_id is None or self.merchant_id == merchant_id

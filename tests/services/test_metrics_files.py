@@ -12,7 +12,7 @@ import pytest
 from tests.environment import ROOT
 
 COUNT = """
-from ledger_project import metrics
+from ledger_project.observability import metrics
 metrics.REPLAYS.inc(2)
 metrics.REQUESTS.labels("GET", "healthz", "200").inc()
 metrics.BATCH_SIZE.observe(3)
@@ -65,7 +65,7 @@ def test_a_number_that_was_given_again_does_not_keep_a_dead_process_alive(tmp_pa
     run(tmp_path, COUNT)
     for path in tmp_path.glob("*.db"):
         path.rename(path.with_name(f"{path.stem.rpartition('_')[0]}_{os.getpid()}.db"))
-    told = run(tmp_path, "from ledger_project import metrics" + TELL)
+    told = run(tmp_path, "from ledger_project.observability import metrics" + TELL)
     assert "ledger_replays_total 2.0" in told
     assert "ledger_queue_depth 0.0" in told
     assert not list(tmp_path.glob(f"*_{os.getpid()}.db"))

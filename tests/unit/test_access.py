@@ -31,9 +31,9 @@ def test_the_platform_owns_its_keys_as_one_and_each_merchant_its_own() -> None:
 
 
 def test_the_platform_acts_for_every_merchant_and_a_merchant_for_itself() -> None:
-    assert PLATFORM.is_platform
-    assert ANONYMOUS.is_platform
-    assert not MERCHANT.is_platform
+    assert PLATFORM.merchant_id is None
+    assert ANONYMOUS.merchant_id is None
+    assert MERCHANT.merchant_id is not None
     assert PLATFORM.acts_for(ALICE)
     assert PLATFORM.acts_for(BOB)
     assert MERCHANT.acts_for(ALICE)
