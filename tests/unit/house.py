@@ -100,6 +100,8 @@ def uses(node: ast.AST) -> Counter[str]:
             found[inner.id] += 1
         elif isinstance(inner, ast.Attribute):
             found[inner.attr] += 1
+        elif isinstance(inner, ast.alias) and inner.asname is not None:
+            found[inner.name] += 1
         elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):
             found.update(_in_text(inner.value))
     return found
