@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -30,6 +31,11 @@ from tests.service_role import confined
 
 # The hash of a password takes 0.3 s of CPU time on purpose; no test is about that.
 PBKDF2PasswordHasher.iterations = 1
+
+
+# How long an example takes says how busy the machine is, and nothing about the rule.
+hypothesis.settings.register_profile("ledger", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("ledger")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_project.database.readers import in_reader
@@ -142,7 +142,6 @@ json_values = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.text(max_size=3), json_values, max_size=5))
 def test_what_is_kept_is_kept_again_unchanged(sent: dict[str, object]) -> None:
     try:

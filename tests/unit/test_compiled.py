@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -31,7 +31,6 @@ NAMES = sorted({str(name) for body in BODIES for name in body().fields})
 
 
 @pytest.mark.parametrize("serializer_class", BODIES)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6))
 def test_compiled_validation_agrees_with_drf(serializer_class: type[serializers.Serializer[Any]], body: dict[str, Any]) -> None:
     serializer = serializer_class()
