@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from typing import IO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import psutil
@@ -34,11 +34,14 @@ def free_port() -> int:
 def wait_until_ready(base_url: str, timeout_s: float = START_TIMEOUT_S) -> None:
     """Wait until a service is ready."""
     deadline = time.monotonic() + timeout_s
+    address = urlsplit(base_url)
     while True:
         try:
+            # The attempt to connect is cheap, and refused while Python imports.
+            socket.create_connection((address.hostname, address.port), timeout=5).close()
             if httpx.get(f"{base_url}/readyz", timeout=5).status_code == 200:
                 return
-        except httpx.HTTPError:
+        except (OSError, httpx.HTTPError):
             pass
         if time.monotonic() > deadline:
             raise TimeoutError(f"the service does not answer after {timeout_s} s")

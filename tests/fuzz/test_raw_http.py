@@ -152,7 +152,7 @@ def settled(service: Service, before: Condition) -> Condition:
         time.sleep(0.1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def besieged(ledger: None) -> Iterator[Service]:
     """A server as ``manage.py serve`` runs it."""
     del ledger
