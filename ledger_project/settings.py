@@ -255,7 +255,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["ledger_project.http.parsing.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_SCHEMA_CLASS": "ledger_project.http.schema.DeclaredSchema",
+    "DEFAULT_SCHEMA_CLASS": "ledger_project.http.openapi.DeclaredSchema",
     "UNAUTHENTICATED_USER": None,
 }
 
@@ -270,9 +270,9 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "ledger_project.http.schema.unwrap_descriptions",
-        "ledger_project.http.schema.add_summaries",
-        "ledger_project.http.schema.declare_refusals",
+        "ledger_project.http.openapi.unwrap_descriptions",
+        "ledger_project.http.openapi.add_summaries",
+        "ledger_project.http.openapi.declare_refusals",
         "ledger_project.http.security_schema.declare_security",
         "ledger_project.http.examples.add_examples",
     ],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_json, page_request
 from ledger_project.http.members import timestamp
 from ledger_project.http.responses import json_response
-from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Actor, Scope

@@ -12,13 +12,12 @@ from cachetools import LRUCache
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.fields import StrictString
 from ledger_project.http.responses import json_response
-from ledger_project.http.schema import ALWAYS, problem_responses
+from ledger_project.http.schema import ALWAYS, extend_schema, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import InvalidToken, NotAuthenticated, Scope

@@ -11,7 +11,6 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
-from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.connections import EncodingRefused, drop_connection
 from ledger_project.database.lost_rows import on_forgetting
@@ -19,7 +18,7 @@ from ledger_project.database.poolers import StartRefused, refused_pooler
 from ledger_project.database.readers import in_reader
 from ledger_project.database.sqlstates import driver_error, meaning_of, sqlstate_of
 from ledger_project.http.responses import json_response
-from ledger_project.http.schema import HealthJson, problem_responses
+from ledger_project.http.schema import HealthJson, extend_schema, problem_responses
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.errors import DatabaseUnavailable

@@ -8,13 +8,12 @@ from functools import partial
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import extend_schema
 
 from ledger_project.http.idempotency import fingerprint, parse_key
 from ledger_project.http.problems import document, problem_response
 from ledger_project.http.requests import api_request
 from ledger_project.http.responses import raw_response
-from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import extend_schema
 
-from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope

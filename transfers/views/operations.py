@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.responses import json_response
-from ledger_project.http.schema import problem_responses
+from ledger_project.http.schema import extend_schema, problem_responses
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.actors import Scope
 from transfers.figures.summary import read_summary

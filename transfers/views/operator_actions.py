@@ -8,12 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.problems import problem
 from ledger_project.http.requests import api_request
-from ledger_project.http.schema import ALWAYS, REPLAYED, idempotency_key, problem_responses
+from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope

@@ -6,13 +6,12 @@ from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import extend_schema
 
 from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import PageRequest, page_json, page_request
 from ledger_project.http.members import amount_members
 from ledger_project.http.responses import JSON, json_response
-from ledger_project.http.schema import problem_responses
+from ledger_project.http.schema import extend_schema, problem_responses
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.actors import Actor, Scope
 from ledger_project.kernel.errors import NotAcceptable
