@@ -4,8 +4,7 @@ The payer's held account has what is reserved; this row is what was agreed.
 """
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Func, Q
 
 from fees.models import FeeSchedule
 from ledger_project.database.fields import MinorUnitsField, values
@@ -75,12 +74,17 @@ class Hold(models.Model):
         return str(self.id)
 
 
-def in_phase(phase: HoldPhase) -> Q:
-    """Return the condition that a hold is in a phase: ``phase_of`` by the database's clock."""
+def phase_condition(phase: HoldPhase, hold: str) -> str:
+    """Return the SQL of ``phase_of``: the condition that a hold is in a phase now."""
     match phase:
         case HoldPhase.OPEN:
-            return Q(status=HoldStatus.OPEN.value, expires_at__gt=Now())
+            return f"{hold}.status = 'open' AND {hold}.expires_at > statement_timestamp()"
         case HoldPhase.LAPSED:
-            return Q(status=HoldStatus.OPEN.value, expires_at__lte=Now())
+            return f"{hold}.status = 'open' AND {hold}.expires_at <= statement_timestamp()"
         case _:
-            return Q(status=phase.value)
+            return f"{hold}.status = '{phase.value}'"
+
+
+def in_phase(phase: HoldPhase) -> Func:
+    """Return the same condition for a queryset of holds."""
+    return Func(template=f"({phase_condition(phase, Hold._meta.db_table)})", output_field=models.BooleanField())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 from msgspec.structs import replace
 
 from fees.selectors import get_schedule
+from ledger_project.database.fields import readable
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from merchants.domain import MerchantIdentity
 from merchants.selectors import known_currency
@@ -15,7 +18,7 @@ from transfers.domain.commands import HoldTerms
 from transfers.domain.facts import HoldState
 from transfers.domain.hold_outcomes import HoldPhase, HoldStatus
 from transfers.models import Hold
-from transfers.models.holds import in_phase
+from transfers.models.holds import in_phase, phase_condition
 
 _MERCHANTS = ("source_merchant", "target_merchant")
 """The merchants of a page are read by their ids, in a query of their own.
@@ -72,29 +75,29 @@ READABLE = Q(amount_minor__lte=MAX_BALANCE_MINOR, reserved_minor__lte=MAX_BALANC
 The tables' rules keep all others out, but the owner of the tables can still write one.
 """
 
+_READABLE_COLUMNS = readable("h.amount_minor", "h.reserved_minor", "h.captured_minor")
+
 _PHASES = {HoldStatus.OPEN.value: (HoldPhase.OPEN,), HoldStatus.EXPIRED.value: (HoldPhase.EXPIRED, HoldPhase.LAPSED)}
 """The phases that read as a status, for each status that is not a phase of the same name alone."""
 
 
-def _page(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None) -> list[UUID]:
-    """Return one page of holds' ids, newest first."""
-    conditions = [Q()] if status is None else [in_phase(phase) for phase in _PHASES.get(status) or [HoldPhase(status)]]
-    sides: list[dict[str, UUID | None]] = [{}]
-    if merchant_id is not None:
-        sides = [
-            {"source_merchant": merchant_id, "target_merchant": other_id},
-            {"source_merchant": other_id, "target_merchant": merchant_id},
-        ]
-    found = Hold.objects.filter(READABLE) if before is None else Hold.objects.filter(READABLE, id__lt=before)
+def page_statement(
+    *, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Return the SQL of one page of hold ids, newest first, and its parameters."""
+    parameters: dict[str, Any] = {"limit": limit, "merchant": merchant_id, "before": before, "other": other_id}
+    phases = [] if status is None else _PHASES.get(status) or [HoldPhase(status)]
+    conditions = [phase_condition(phase, "h") for phase in phases] or ["true"]
+    sides = [""] if merchant_id is None else [f"h.{side}_id = %(merchant)s AND " for side in ("source_merchant", "target_merchant")]
+    cursor = f" AND {_READABLE_COLUMNS}" + ("" if before is None else " AND h.id < %(before)s")
+    if other_id is not None:
+        cursor += " AND %(other)s IN (h.source_merchant_id, h.target_merchant_id)"
+    order = "ORDER BY h.id DESC LIMIT %(limit)s"
     # Each part is read from one index in order and stops at the limit; their union is small.
-    first, *others = (
-        found.filter(condition, **{name: merchant for name, merchant in side.items() if merchant is not None})
-        .order_by("-id")
-        .values_list("id", flat=True)[:limit]
-        for side in sides
-        for condition in conditions
+    parts = " UNION ".join(
+        f"(SELECT h.id FROM transfers_hold h WHERE {side}{condition}{cursor} {order})" for side in sides for condition in conditions
     )
-    return list(first.union(*others).order_by("-id")[:limit] if others else first)
+    return f"SELECT h.id FROM ({parts}) h {order}", parameters
 
 
 def list_holds(
@@ -106,8 +109,11 @@ def list_holds(
     holds are those that it pays and those that it may receive, each read from their own index;
     ``other_id`` is the merchant on the other side.
     """
-    page = _page(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
-    return _shown(Hold.objects.filter(id__in=page).order_by("-id"))
+    statement, parameters = page_statement(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        ids = [row[0] for row in cursor.fetchall()]
+    return _shown(Hold.objects.filter(id__in=ids).order_by("-id"))
 
 
 def unreadable_due_holds(*, limit: int) -> list[UUID]:
