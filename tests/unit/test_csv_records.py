@@ -120,3 +120,8 @@ def test_whatever_is_read_is_what_a_strict_reader_reads(content: str) -> None:
         except FileUnreadable:
             continue
         assert found == [row or [""] for row in csv.reader(io.StringIO(content, newline=""), strict=True)]
+
+
+def test_a_header_with_commas_is_one_that_can_be_read() -> None:
+    (header,) = read_records(io.BytesIO(b"key,from,to,currency,amount\n"))
+    check_separators(header)
