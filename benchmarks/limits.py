@@ -13,7 +13,7 @@ import psycopg
 
 from benchmarks.machines import HERE, Database, cpu_s
 from benchmarks.measuring import Sample
-from tests.invariants import INVARIANTS
+from tests.support.invariants import INVARIANTS
 
 _FILL_CHUNK = 20_000
 

@@ -23,11 +23,11 @@ from ledger_project.database.connections import close_own_connections, use_own_c
 from ledger_project.database.embedded import EmbeddedPostgres
 from ledger_project.process import lifecycle
 from tests.environment import LANE
-from tests.foreign_databases import turkish_locale
-from tests.invariants import check_invariants
-from tests.log_secrets import check_logs, forget_logs
-from tests.servers import Service
-from tests.service_role import confined
+from tests.support.foreign_databases import turkish_locale
+from tests.support.invariants import check_invariants
+from tests.support.log_secrets import check_logs, forget_logs
+from tests.support.servers import Service
+from tests.support.service_role import confined
 
 # The hash of a password takes 0.3 s of CPU time on purpose; no test is about that.
 PBKDF2PasswordHasher.iterations = 1

@@ -19,7 +19,7 @@ os.environ["LEDGER_DATA_DIR"] = str(DATA_DIR)
 os.environ["SECRET_KEY"] = "a-key-for-tests-only"
 os.environ["LEDGER_LOG_LEVEL"] = os.environ.get("TEST_LOG_LEVEL", "CRITICAL")
 os.environ["LEDGER_AUTH"] = "open"  # the tests of authentication set it to required
-os.environ["LEDGER_BIND"] = "127.0.0.1"  # where tests/servers.py binds
+os.environ["LEDGER_BIND"] = "127.0.0.1"  # where tests/support/servers.py binds
 os.environ.pop("DATABASE_URL", None)
 if os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]

@@ -22,7 +22,7 @@ from people.access.authentication import forget_credentials
 from people.credentials import KeyRefused, create_key, find_key, revoke_key
 from people.models import ApiKey
 from tests.api.test_authorization import bearer, new_key
-from tests.factories import merchant, unique
+from tests.support.factories import merchant, unique
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from merchants.selectors import identify
 from people.access.authentication import forget_credentials
 from people.credentials import NewKey, create_key, revoke_key
 from people.models import ApiKey
-from tests.factories import key, merchant, transfer, unique, wallet
+from tests.support.factories import key, merchant, transfer, unique, wallet
 
 
 async def new_key(merchant_name: str | None = None, *scopes: Scope, expires_at: datetime | None = None) -> NewKey:

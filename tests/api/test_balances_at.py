@@ -20,8 +20,8 @@ from merchants.domain import AccountKind, MerchantIdentity
 from merchants.models import Account
 from merchants.selectors import identify
 from tests.api.test_statements import busy, statement
-from tests.factories import key, merchant, transfer, wallet
-from tests.servers import Service
+from tests.support.factories import key, merchant, transfer, wallet
+from tests.support.servers import Service
 from transfers.domain.commands import AccountKey, Deposit, Details
 from transfers.domain.facts import Book
 from transfers.domain.plan import Group, plan

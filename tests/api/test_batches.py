@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ledger_project.database.readers import in_reader
-from tests.factories import balance_minor, key, merchant, transfer, wallet
+from tests.support.factories import balance_minor, key, merchant, transfer, wallet
 from transfers.models import IdempotencyRecord
 
 Item = dict[str, Any]

@@ -17,7 +17,7 @@ from people.access import rate_limits as throttling
 from people.access.authentication import forget_credentials
 from tests.api.test_authorization import bearer, new_key
 from tests.environment import ROOT
-from tests.servers import Service
+from tests.support.servers import Service
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from django.db import connection
 
 from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant
-from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
 from transfers.models import IdempotencyRecord
 from transfers.posting import sql
 

@@ -13,8 +13,8 @@ import pytest
 from django.test import RequestFactory
 
 from ledger_project.http.problems import exception_response
-from tests.factories import key, merchant, unique, wallet
-from tests.servers import Service, free_port
+from tests.support.factories import key, merchant, unique, wallet
+from tests.support.servers import Service, free_port
 
 ROUTES = {
     "/merchants": {"GET", "HEAD", "POST"},

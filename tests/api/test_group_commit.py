@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.factories import merchant, transfer
+from tests.support.factories import merchant, transfer
 from transfers.posting import reports as reporting
 from transfers.posting.reports import BatchReport
 

@@ -13,8 +13,8 @@ import pytest
 from fees.models import FeeSchedule
 from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant
-from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
-from tests.service_role import owner_connection
+from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.service_role import owner_connection
 
 UNKNOWN = "01a1fc35-d5a5-775d-b78f-46dff00cbdd2"
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.factories import balance_minor, key, merchant, transfer, wallet
+from tests.support.factories import balance_minor, key, merchant, transfer, wallet
 
 
 @dataclass(frozen=True)

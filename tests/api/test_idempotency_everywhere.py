@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from ledger_project.database.readers import in_reader
-from tests.factories import key, merchant, transfer, unique, wallet
-from tests.service_role import owner_connection
+from tests.support.factories import key, merchant, transfer, unique, wallet
+from tests.support.service_role import owner_connection
 from transfers.models import IdempotencyRecord, Transfer
 
 UNKNOWN = "01a1fc35-d5a5-775d-b78f-46dff00cbdd2"

@@ -20,8 +20,8 @@ from ledger_project.database.readers import in_reader
 from merchants.domain import Status
 from merchants.models import Currency, Merchant
 from merchants.services import set_merchant_status
-from tests.factories import balance_minor, key, merchant, unique, wallet
 from tests.services.test_import import run, write
+from tests.support.factories import balance_minor, key, merchant, unique, wallet
 
 _codes = (f"OFF{number}" for number in itertools.count(1))
 

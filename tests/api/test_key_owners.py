@@ -18,7 +18,7 @@ from people.access import tokens
 from people.access.authentication import forget_credentials
 from tests.api.test_authorization import CURRENCIES, bearer, new_key
 from tests.api.test_tokens import minted, use
-from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
 from transfers.models import IdempotencyRecord, Transfer
 
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from asgiref.sync import SyncToAsync
 
-from tests import factories
+from tests.support import factories
 from transfers.posting.pipeline import Session
 from transfers.upkeep import periodic
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.factories import key, merchant, transfer, unique, wallet
+from tests.support.factories import key, merchant, transfer, unique, wallet
 
 LISTS = ["/merchants", "/transfers", "/holds", "statement"]
 

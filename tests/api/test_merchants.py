@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
 
 
 async def test_a_merchant_is_registered_with_an_opening_balance(api: httpx.AsyncClient) -> None:

@@ -18,7 +18,7 @@ from ledger_project.kernel.errors import MalformedJson
 from ledger_project.kernel.exact_json import dumps
 from ledger_project.kernel.metadata import MAX_BYTES, MetadataRefused, keep_metadata
 from merchants.models import Merchant
-from tests.factories import key, merchant, transfer, unique, wallet
+from tests.support.factories import key, merchant, transfer, unique, wallet
 
 Write = Callable[[httpx.AsyncClient, bytes], Awaitable[tuple[httpx.Response, str]]]
 

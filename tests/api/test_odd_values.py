@@ -19,8 +19,8 @@ from rest_framework import serializers
 from ledger_project.http.fields import Timestamp
 from merchants.serializers import AccountBody, MerchantChangeBody, RegistrationBody
 from people.views import RefreshBody, TokenBody
-from tests.api_routes import ApiRoute, api_routes
-from tests.factories import key, merchant, transfer, unique, wallet
+from tests.support.api_routes import ApiRoute, api_routes
+from tests.support.factories import key, merchant, transfer, unique, wallet
 from transfers.serializers.batches import BatchBody, BatchItemBody
 from transfers.serializers.holds import CaptureBody, HoldBody, VoidBody
 from transfers.serializers.movements import MovementBody

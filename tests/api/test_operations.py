@@ -12,8 +12,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from ledger_project.database.readers import in_reader
-from tests.factories import key, merchant, transfer, unique
 from tests.services.test_rollups import settle
+from tests.support.factories import key, merchant, transfer, unique
 
 
 def login(*, is_staff: bool = True, permission: str | None = "view_transfer") -> dict[str, str]:

@@ -12,7 +12,7 @@ from ledger_project.database.readers import in_reader
 from merchants.domain import TREASURY
 from merchants.models import Merchant
 from people.operator_log import API_USER
-from tests.factories import key, merchant, transfer, wallet
+from tests.support.factories import key, merchant, transfer, wallet
 
 REASON = {"reason": "court order 7"}
 NOBODY = "01900000-0000-7000-8000-000000000000"

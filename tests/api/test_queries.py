@@ -15,8 +15,8 @@ from rest_framework import serializers
 from ledger_project.http.fields import QueryBoolean, Timestamp
 from ledger_project.http.validation import NoQuery
 from ledger_project.http.views import ApiView
-from tests.api_routes import ApiRoute, all_patterns, api_routes
-from tests.factories import balance_minor, key, merchant, wallet
+from tests.support.api_routes import ApiRoute, all_patterns, api_routes
+from tests.support.factories import balance_minor, key, merchant, wallet
 
 ROUTES = api_routes()
 DECLARED = [route for route in ROUTES if route.method in route.view.queries]

@@ -14,8 +14,8 @@ from ledger_project.database.clock import database_now
 from ledger_project.database.readers import in_reader
 from merchants.models import Merchant
 from tests.api.test_balances_at import SKEW
-from tests.factories import merchant, transfer, wallet
-from tests.servers import Service
+from tests.support.factories import merchant, transfer, wallet
+from tests.support.servers import Service
 
 
 async def test_accounts_of_two_currencies_have_no_quote(api: httpx.AsyncClient) -> None:

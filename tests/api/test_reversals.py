@@ -15,7 +15,7 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY
 from merchants.models import Merchant
 from merchants.selectors import identify
-from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
 from transfers.domain.commands import Details, SettleFees
 from transfers.posting.synchronous import post_now
 

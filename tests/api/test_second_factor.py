@@ -17,8 +17,8 @@ from people.views import release_attempts
 from tests.api.test_authorization import bearer, new_key
 from tests.api.test_operations import cookie_of, login
 from tests.api.test_tokens import PASSWORD, required, user
-from tests.factories import merchant
 from tests.hardening.test_admin_access import code_of
+from tests.support.factories import merchant
 
 __all__ = ["required"]
 

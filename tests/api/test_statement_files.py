@@ -19,7 +19,7 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.models import Account
 from merchants.selectors import identify
 from tests.api.test_statements import busy, signed, statement
-from tests.factories import key, merchant, transfer, unique, wallet
+from tests.support.factories import key, merchant, transfer, unique, wallet
 from transfers.domain.commands import Deposit, Details
 from transfers.domain.kinds import EntryType
 from transfers.posting.synchronous import post_now

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.factories import key, merchant, transfer, unique, wallet
+from tests.support.factories import key, merchant, transfer, unique, wallet
 
 UNKNOWN = "01a1fc35-d5a5-775d-b78f-46dff00cbdd2"
 

@@ -27,7 +27,7 @@ from merchants.selectors import identify
 from people.access import tokens
 from people.access.authentication import forget_credentials
 from people.views import release_attempts
-from tests.factories import key, merchant, transfer, unique
+from tests.support.factories import key, merchant, transfer, unique
 from transfers.models import Transfer
 
 PASSWORD = "correct horse battery staple"

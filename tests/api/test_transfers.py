@@ -9,7 +9,7 @@ import pytest
 
 from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant
-from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
 
 
 async def test_a_transfer_moves_the_amount_and_charges_the_sender(api: httpx.AsyncClient) -> None:

@@ -9,7 +9,7 @@ import httpx
 
 from ledger_project.database.readers import in_reader
 from merchants.models import Account
-from tests.factories import balance_minor, key, merchant, wallet
+from tests.support.factories import balance_minor, key, merchant, wallet
 
 
 async def withdraw(api: httpx.AsyncClient, account: str, amount: str, **extra: object) -> httpx.Response:

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.__main__ import CHROMIUM
 from tests.browser.chromium import ARGUMENTS, log_in
-from tests.factories import unique
-from tests.servers import Service
+from tests.support.factories import unique
+from tests.support.servers import Service
 
 PASSWORD = "a-password-for-tests"
 

@@ -21,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.__main__ import CHROMIUM, have_chromium
 from tests.browser.chromium import ARGUMENTS, log_in
 from tests.environment import ROOT
-from tests.servers import free_port, wait_until_ready
+from tests.support.servers import free_port, wait_until_ready
 
 FOLDER = ROOT / "docs" / "screenshots"
 WIDTH = 1280

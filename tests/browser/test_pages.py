@@ -12,9 +12,9 @@ from playwright.sync_api import Page
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
-from tests.factories import unique
 from tests.services.test_admin import USD, change_page, new_merchant, post
 from tests.services.test_rollups import settle
+from tests.support.factories import unique
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyRecord, Transfer
 from transfers.posting.jobs import Key

@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Merchant
-from tests.factories import key, unique
-from tests.servers import Service
 from tests.services.test_admin import USD, available, new_merchant, post
+from tests.support.factories import key, unique
+from tests.support.servers import Service
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, Transfer
 

@@ -20,8 +20,8 @@ from ledger_project.kernel.refusals import AccountNotEmpty
 from merchants.domain import Status
 from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status
-from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
-from tests.servers import Service, database_url
+from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.servers import Service, database_url
 from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
 from transfers.services.merchant_closure import close_merchant

@@ -14,8 +14,8 @@ import pytest
 
 from ledger_project.checks import check_settings
 from ledger_project.observability import metrics
-from tests.factories import balance_minor, key, merchant, transfer, wallet
-from tests.service_role import owner_connection
+from tests.support.factories import balance_minor, key, merchant, transfer, wallet
+from tests.support.service_role import owner_connection
 from transfers.posting import sql
 
 

@@ -17,9 +17,9 @@ import httpx
 import pytest
 
 from ledger_project.database.readers import in_reader
-from tests.factories import balance_minor, key, merchant, transfer, wallet
-from tests.invariants import check_invariants
-from tests.servers import Service
+from tests.support.factories import balance_minor, key, merchant, transfer, wallet
+from tests.support.invariants import check_invariants
+from tests.support.servers import Service
 from transfers.models import Transfer
 from transfers.services.hold_expiry import sweep_due_holds
 

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from ledger_project.database.readers import in_reader
-from tests.factories import balance_minor, key, merchant, transfer, wallet
-from tests.invariants import check_invariants
-from tests.servers import Service
+from tests.support.factories import balance_minor, key, merchant, transfer, wallet
+from tests.support.invariants import check_invariants
+from tests.support.servers import Service
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def _hold_key(text: str) -> object:
     """Claim a key in a transaction that stays open, as a worker that hangs would."""
     import psycopg
 
-    from tests.servers import database_url
+    from tests.support.servers import database_url
 
     raw = psycopg.connect(database_url())
     raw.execute(

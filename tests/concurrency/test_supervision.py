@@ -12,9 +12,9 @@ import pytest
 
 from ledger_project.database.readers import in_reader
 from ledger_project.process import lifecycle
-from tests.broken_engine import BREAK
-from tests.factories import merchant, transfer
-from tests.servers import Service
+from tests.support.broken_engine import BREAK
+from tests.support.factories import merchant, transfer
+from tests.support.servers import Service
 from transfers.posting import reports as reporting
 from transfers.posting.reports import BatchReport
 
@@ -65,7 +65,7 @@ async def test_a_task_that_fails_is_told_by_both_health_pages_and_ends_the_proce
 async def test_a_worker_whose_engine_fails_is_replaced_and_its_callers_are_told(ledger: None) -> None:
     del ledger
     service = Service(workers=2)
-    service.app = "tests.broken_engine:application"
+    service.app = "tests.support.broken_engine:application"
     service.start()
     try:
         workers = set(service.worker_pids())

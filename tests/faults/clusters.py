@@ -16,8 +16,8 @@ import psutil
 import psycopg
 
 from ledger_project.database.embedded import EmbeddedPostgres
-from tests.own_servers import ask, manage, run_as_owner
-from tests.servers import free_port, with_suppressed_kill
+from tests.support.own_servers import ask, manage, run_as_owner
+from tests.support.servers import free_port, with_suppressed_kill
 
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'

@@ -21,7 +21,7 @@ import psycopg
 
 from tests.faults.clusters import Cluster, SmallDisk
 from tests.faults.load import Command, Load
-from tests.servers import Service, with_suppressed_kill
+from tests.support.servers import Service, with_suppressed_kill
 
 KILLS = ("worker killed", "all workers killed", "backend killed", "backends terminated", "postmaster killed")
 OTHERS = ("answers cut off", "database stalled", "connections taken", "disk of the WAL full")

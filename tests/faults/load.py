@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.invariants import check_invariants
-from tests.keep_alive import Answer, KeepAlive
+from tests.support.invariants import check_invariants
+from tests.support.keep_alive import Answer, KeepAlive
 
 PASSING = frozenset({429, 500, 502, 503})
 """Answers after which nobody knows, or nothing happened: the request is repeated with the same key."""

@@ -27,7 +27,7 @@ from tests.environment import ROOT
 from tests.faults.clusters import Cluster, SmallDisk
 from tests.faults.gremlin import KILLS, Gremlin
 from tests.faults.load import Load, merchants
-from tests.servers import Service
+from tests.support.servers import Service
 
 SECONDS = float(os.environ.get("SECONDS", "0")) if os.environ.get("CHAOS") else 0
 """0 is the short form: each fault as often as ``SHORT`` says."""

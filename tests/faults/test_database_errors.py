@@ -20,10 +20,10 @@ from ledger_project.database.connections import use_own_connection
 from ledger_project.database.readers import in_reader
 from ledger_project.http.health import check_readiness
 from tests.environment import ROOT
-from tests.factories import balance_minor, key, merchant, transfer, unique
 from tests.operations.stories import raw_connection
-from tests.servers import database_url
-from tests.service_role import owner_connection
+from tests.support.factories import balance_minor, key, merchant, transfer, unique
+from tests.support.servers import database_url
+from tests.support.service_role import owner_connection
 from transfers.upkeep.roles import missing_rights
 
 NOT_NOW = [

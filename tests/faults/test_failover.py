@@ -14,7 +14,7 @@ from django.db import connections
 from ledger_project.http.health import check_readiness
 from tests.faults.clusters import Cluster
 from tests.faults.load import Load, merchants
-from tests.servers import Service
+from tests.support.servers import Service
 
 STANDBY = "standby"
 RECOVERY_LIMIT_S = 5

@@ -20,10 +20,10 @@ from ledger_project.database.connections import serve_with_limits
 from ledger_project.database.durability import Severity, examine_database, judge_settings
 from ledger_project.database.sqlstates import LOST, meaning_of
 from merchants.models import Account
-from tests.factories import balance_minor, key, merchant, transfer
 from tests.operations.stories import raw_connection, register
 from tests.operations.test_commands import SAFE
-from tests.servers import Service
+from tests.support.factories import balance_minor, key, merchant, transfer
+from tests.support.servers import Service
 from transfers.posting import sql
 from transfers.posting.pipeline import Session
 from transfers.posting.transaction import _limits

@@ -15,7 +15,7 @@ import psutil
 import psycopg
 
 from tests.faults.load import Load, merchants
-from tests.servers import Service, database_url
+from tests.support.servers import Service, database_url
 
 
 async def begin(service: Service) -> Load:

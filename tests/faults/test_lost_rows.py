@@ -10,9 +10,9 @@ import pytest
 from django.db import connections
 
 from ledger_project.database import lost_rows as forgetting
-from tests.factories import balance_minor, key, merchant, transfer, unique, wallet
 from tests.operations.stories import raw_connection
-from tests.service_role import owner_connection
+from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.service_role import owner_connection
 
 
 def lose(*names: str, merchants: bool = True) -> None:

@@ -24,8 +24,8 @@ from ledger_project.database.poolers import REFUSAL, refused_pooler
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from tests.environment import ROOT
-from tests.factories import unique
-from tests.servers import free_port
+from tests.support.factories import unique
+from tests.support.servers import free_port
 from transfers.domain.commands import Deposit, Details, RegisterMerchant
 from transfers.posting.pipeline import _name
 from transfers.posting.synchronous import post_now

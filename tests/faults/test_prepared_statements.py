@@ -11,7 +11,7 @@ from django.db import connection
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
-from tests.factories import unique
+from tests.support.factories import unique
 from transfers.domain.commands import Deposit, Details, RegisterMerchant
 from transfers.posting.synchronous import post_now
 

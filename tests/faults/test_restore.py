@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ledger_project.database.embedded import EmbeddedPostgres
-from tests.invariants import INVARIANTS
-from tests.own_servers import ask, manage, run_as_owner
+from tests.support.invariants import INVARIANTS
+from tests.support.own_servers import ask, manage, run_as_owner
 
 
 class ArchivingServer:

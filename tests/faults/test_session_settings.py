@@ -15,8 +15,8 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from merchants.models import Merchant
-from tests.factories import unique
-from tests.service_role import owner_connection
+from tests.support.factories import unique
+from tests.support.service_role import owner_connection
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
 from transfers.posting.pipeline import Session
 from transfers.posting.synchronous import post_now

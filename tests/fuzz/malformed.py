@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from tests.log_secrets import PLANTED
+from tests.support.log_secrets import PLANTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import httpx
 import schemathesis
 from schemathesis.engine import events, from_schema
 
-from tests.factories import key, unique
+from tests.support.factories import key, unique
 
 NOT_IN_A_SCHEMA = {
     "invalid_cursor",  # a cursor is signed, and belongs to its list

@@ -23,9 +23,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tests.factories import key, unique
 from tests.fuzz.malformed import Attack, Forge
-from tests.servers import Service
+from tests.support.factories import key, unique
+from tests.support.servers import Service
 from transfers.models import LedgerEntry, Transfer
 
 ATTACKS = 2 * int(os.environ.get("EXAMPLES", "500"))

@@ -16,7 +16,7 @@ from ledger_project.kernel.actors import Scope
 from people.credentials import create_key
 from tests.api.test_tokens import private_pem
 from tests.fuzz.schema_run import Report, fuzz, seeds
-from tests.servers import Service
+from tests.support.servers import Service
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 """How many requests at least; 0 is the short form."""

@@ -16,9 +16,9 @@ from jsonschema import Draft202012Validator
 
 from ledger_project.http.documentation import schema_bytes
 from ledger_project.http.example_values import Things
-from tests.factories import key, unique
 from tests.generators import BIN, MISSING, have_generators
-from tests.servers import Service
+from tests.support.factories import key, unique
+from tests.support.servers import Service
 
 Document = dict[str, Any]
 

@@ -17,7 +17,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ledger_project.kernel.actors import Scope
 from people.credentials import create_key
-from tests.factories import unique
+from tests.support.factories import unique
 
 PASSWORD = "correct horse battery staple"
 

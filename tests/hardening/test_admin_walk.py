@@ -28,8 +28,8 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import Scope
 from merchants.models import Account
 from people.credentials import create_key
-from tests.factories import unique
 from tests.services.test_admin import USD, new_transfer, post
+from tests.support.factories import unique
 from transfers.domain.commands import Details, PlaceHold
 
 HUGE = "9" * 40

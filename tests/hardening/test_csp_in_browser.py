@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from playwright.async_api import BrowserContext, Page, Route, async_playwright
 
 from ledger_project.database.readers import in_reader
-from tests.factories import unique
-from tests.servers import Service
+from tests.support.factories import unique
+from tests.support.servers import Service
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]

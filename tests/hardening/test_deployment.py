@@ -22,10 +22,10 @@ from people.access.authentication import forget_credentials
 from people.credentials import create_key
 from tests.api.test_tokens import private_pem
 from tests.environment import ROOT
-from tests.factories import unique
-from tests.log_secrets import PLANTED as PLANTED_KEY
-from tests.log_secrets import check_logs
-from tests.servers import Service
+from tests.support.factories import unique
+from tests.support.log_secrets import PLANTED as PLANTED_KEY
+from tests.support.log_secrets import check_logs
+from tests.support.servers import Service
 
 
 def clean(**environment: str) -> dict[str, str]:

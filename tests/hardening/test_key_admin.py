@@ -13,7 +13,7 @@ from django.urls import reverse
 from merchants.models import Merchant
 from people.credentials import find_key
 from people.models import ApiKey
-from tests.factories import unique
+from tests.support.factories import unique
 
 ADD = "/admin/people/apikey/add/"
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.factories import unique
-from tests.servers import Service
+from tests.support.factories import unique
+from tests.support.servers import Service
 
 Serve = Callable[..., Service]
 

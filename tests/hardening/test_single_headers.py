@@ -11,9 +11,9 @@ import pytest
 
 from ledger_project.http.headers import RULES, Twice, read_headers
 from tests.environment import ROOT
-from tests.factories import unique
-from tests.raw_http import ask, head
-from tests.servers import Service
+from tests.support.factories import unique
+from tests.support.raw_http import ask, head
+from tests.support.servers import Service
 
 BODY = b'{"amount": "1.00"}'
 JSON = "Content-Type: application/json"

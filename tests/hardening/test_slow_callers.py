@@ -17,9 +17,9 @@ import pytest
 from django.core import checks
 
 from ledger_project.http import limits
-from tests.factories import unique
-from tests.raw_http import Answer, answers_of, ask, connect, head
-from tests.servers import Service, database_url
+from tests.support.factories import unique
+from tests.support.raw_http import Answer, answers_of, ask, connect, head
+from tests.support.servers import Service, database_url
 
 LIMIT_S = 1.0
 LATE_S = LIMIT_S + 4

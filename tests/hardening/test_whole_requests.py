@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.factories import unique
-from tests.raw_http import Answer, answers_of, ask, chunked, connect, head
-from tests.servers import Service
+from tests.support.factories import unique
+from tests.support.raw_http import Answer, answers_of, ask, chunked, connect, head
+from tests.support.servers import Service
 
 PART = b'{"amount": "1.00"}'
 JSON = "Content-Type: application/json"

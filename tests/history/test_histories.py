@@ -18,7 +18,7 @@ import httpx
 
 from tests.faults.load import merchants
 from tests.history.checker import Operation, check, check_each
-from tests.servers import Service
+from tests.support.servers import Service
 
 OPENING_MINOR = 1_000
 """Little enough that many transfers are refused."""

@@ -14,7 +14,7 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from merchants.models import Account
-from tests.factories import unique
+from tests.support.factories import unique
 from transfers.domain.commands import (
     CaptureHold,
     Command,

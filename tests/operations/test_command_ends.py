@@ -19,13 +19,13 @@ from ledger_project.command_line.runner import IMPOSSIBLE, INTERRUPTED, NO_READE
 from ledger_project.database.url import connection_settings
 from ledger_project.kernel.configuration import ConfigurationError
 from merchants.models import Account
-from tests.command_runner import OUR_APPS, CommandRunner, Run
 from tests.environment import ROOT
-from tests.factories import unique
-from tests.foreign_databases import BYTES, LATIN, foreign_database
 from tests.operations.stories import register
-from tests.servers import database_url, free_port
-from tests.service_role import owner_connection
+from tests.support.command_runner import OUR_APPS, CommandRunner, Run
+from tests.support.factories import unique
+from tests.support.foreign_databases import BYTES, LATIN, foreign_database
+from tests.support.servers import database_url, free_port
+from tests.support.service_role import owner_connection
 
 COMMANDS = sorted(name for name, app in get_commands().items() if app in OUR_APPS)
 ARGUMENTS: dict[str, list[str]] = {

@@ -23,9 +23,9 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
 from tests.environment import ROOT
-from tests.factories import unique
 from tests.operations.stories import post, raw_connection, register, tell
-from tests.servers import database_url
+from tests.support.factories import unique
+from tests.support.servers import database_url
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
 from transfers.models import IdempotencyRecord
 from transfers.selectors import get_balances

@@ -25,9 +25,9 @@ from django.db.models import Index
 
 from ledger_project.management.commands import adopt_database
 from tests.environment import ROOT
-from tests.factories import unique
-from tests.own_servers import ask
-from tests.servers import database_url
+from tests.support.factories import unique
+from tests.support.own_servers import ask
+from tests.support.servers import database_url
 
 FIRST = {"merchants": "0002_guards", "people": "0001_tables", "fees": "0002_guards", "transfers": "0003_roles"}
 """The squashed migrations: these make tables that are empty."""

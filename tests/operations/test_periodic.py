@@ -20,10 +20,10 @@ from django.utils import timezone
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from tests.environment import ROOT
-from tests.factories import unique
 from tests.operations.stories import USD, post, raw_connection, register
 from tests.operations.test_commands import balance, treasury
-from tests.servers import database_url
+from tests.support.factories import unique
+from tests.support.servers import database_url
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyRecord, ReconciliationRun, Transfer
 from transfers.upkeep.periodic import _Stopped, _unless, purging, settling

@@ -16,9 +16,9 @@ import pytest
 from ledger_project.database.clock import database_now
 from ledger_project.database.embedded import EmbeddedPostgres
 from tests.environment import ROOT
-from tests.invariants import INVARIANTS
 from tests.operations.stories import USD, post, register
-from tests.own_servers import ask, manage
+from tests.support.invariants import INVARIANTS
+from tests.support.own_servers import ask, manage
 from transfers.demo.days import busy_moments
 from transfers.demo.people import CAST, USD_PER_UNIT
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds, Withdraw

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.environment import ROOT
-from tests.servers import Service, database_url
+from tests.support.servers import Service, database_url
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -6,8 +6,8 @@ import random
 from decimal import Decimal
 
 from fees.domain import Rounding, calculate_fee
-from tests.factories import schedule
 from tests.operations.stories import raw_connection, tell
+from tests.support.factories import schedule
 from transfers.domain.hashing import GENESIS, entry_hash, posting_bytes
 from transfers.reconciliation.entries import HASH
 from transfers.reconciliation.fees import FEE

@@ -16,7 +16,7 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from merchants.models import Account, Merchant
-from tests.factories import unique
+from tests.support.factories import unique
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds
 from transfers.models import Hold, LedgerEntry, Transfer
 from transfers.posting.synchronous import post_now

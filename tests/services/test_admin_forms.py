@@ -26,8 +26,8 @@ from merchants.domain import Status
 from merchants.models import Account, Currency, Merchant
 from merchants.services import set_merchant_status
 from people.models import ApiKey
-from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, draft, new_merchant, post
+from tests.support.factories import unique
 from transfers.admin.reversals import ReversalForm
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, Transfer

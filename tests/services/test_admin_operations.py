@@ -14,9 +14,9 @@ from django.urls import reverse
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
-from tests.factories import unique
 from tests.services.test_admin import USD, available, change_page, new_merchant, new_transfer, post
 from tests.services.test_rollups import settle
+from tests.support.factories import unique
 from transfers import models
 from transfers.domain.commands import Deposit, Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyRecord, LedgerEntry, Transfer

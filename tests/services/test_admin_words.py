@@ -14,8 +14,8 @@ from fees.services import append_schedule
 from merchants.domain import Status
 from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status
-from tests.factories import unique
 from tests.services.test_admin import change_page, new_merchant, root
+from tests.support.factories import unique
 
 __all__ = ["root"]
 

@@ -15,10 +15,10 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, CurrencyUnit
 from merchants.domain import MerchantIdentity
 from tests.environment import ROOT
-from tests.factories import unique
-from tests.invariants import check_invariants
-from tests.own_servers import run_command
-from tests.servers import database_url, free_port
+from tests.support.factories import unique
+from tests.support.invariants import check_invariants
+from tests.support.own_servers import run_command
+from tests.support.servers import database_url, free_port
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds, Withdraw
 from transfers.models import Hold, Transfer
 from transfers.posting.synchronous import post_now

@@ -10,7 +10,7 @@ import pytest
 
 from fees import selectors as fees
 from merchants import selectors as merchants
-from tests.factories import balance_minor, key, merchant, transfer, wallet
+from tests.support.factories import balance_minor, key, merchant, transfer, wallet
 from transfers.posting import account_ids as directory
 
 

@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 
 from ledger_project.kernel.ids import uuid7_at
-from tests.factories import merchant, transfer, unique
+from tests.support.factories import merchant, transfer, unique
 from transfers.domain.hashing import entry_hash, posting_bytes
 
 Row = tuple[Any, ...]

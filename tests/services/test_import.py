@@ -25,8 +25,8 @@ from django.db import connection
 
 from ledger_project.database.readers import in_reader
 from tests.environment import ROOT
-from tests.factories import balance_minor, key, merchant, transfer
-from tests.servers import database_url
+from tests.support.factories import balance_minor, key, merchant, transfer
+from tests.support.servers import database_url
 
 HEADER = "key,from,to,currency,amount,memo,external_reference"
 

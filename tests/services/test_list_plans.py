@@ -43,7 +43,7 @@ def many_rows(ledger: None) -> Iterator[None]:
     """100,000 of everything, for this module only."""
     with pytest.raises(RolledBack), transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute((Path(__file__).parent.parent / "many_rows.sql").read_text())
+            cursor.execute((Path(__file__).parent.parent / "support" / "many_rows.sql").read_text())
         yield
         raise RolledBack
 

@@ -13,8 +13,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.environment import ROOT
-from tests.factories import key, merchant, transfer
-from tests.servers import Service
+from tests.support.factories import key, merchant, transfer
+from tests.support.servers import Service
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

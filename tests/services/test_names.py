@@ -20,10 +20,10 @@ from ledger_project.database.lost_rows import forget_all
 from ledger_project.database.readers import in_reader
 from merchants.models import Account, Merchant, NameField
 from tests.environment import ROOT
-from tests.factories import balance_minor, key, merchant, unique
-from tests.foreign_databases import LATIN, TURKISH, connect, foreign_database
-from tests.own_servers import manage
-from tests.servers import Service
+from tests.support.factories import balance_minor, key, merchant, unique
+from tests.support.foreign_databases import LATIN, TURKISH, connect, foreign_database
+from tests.support.own_servers import manage
+from tests.support.servers import Service
 from tests.unit.test_names import DOTLESS, DOTTED, KELVIN, lookalikes
 from transfers.selectors import list_merchants
 

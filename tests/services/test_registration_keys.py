@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from tests.factories import key, unique
+from tests.support.factories import key, unique
 
 
 async def test_a_registration_under_a_key_of_another_request_registers_nobody(api: httpx.AsyncClient) -> None:

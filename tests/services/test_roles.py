@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import errors as pg
 
-from tests.factories import merchant, transfer
+from tests.support.factories import merchant, transfer
 
 ROLE = "ledger_attacked"
 

@@ -16,7 +16,7 @@ from ledger_project.kernel.ids import first_uuid7_at
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
-from tests.factories import unique
+from tests.support.factories import unique
 from transfers.domain.commands import (
     CaptureHold,
     Command,

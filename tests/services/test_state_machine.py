@@ -21,9 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, i
 
 from merchants.domain import TREASURY, Status
 from merchants.services import set_account_status, set_merchant_status
-from tests.ledger_commands import CURRENCIES, Ask
-from tests.ledger_driver import Driver, outcomes
-from tests.ledger_model import MINIMUM_SEVEN, NOTHING, RECEIVER_PAYS, SMALL_IS_DEAR
+from tests.support.ledger_commands import CURRENCIES, Ask
+from tests.support.ledger_driver import Driver, outcomes
+from tests.support.ledger_model import MINIMUM_SEVEN, NOTHING, RECEIVER_PAYS, SMALL_IS_DEAR
 
 STEPS = 2_000
 STEPS_A_RUN = 50

@@ -18,7 +18,7 @@ from ledger_project.kernel.refusals import (
     MerchantNotFound,
 )
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from tests.factories import NOW, USD, book, full_book, identity, schedule, state
+from tests.support.factories import NOW, USD, book, full_book, identity, schedule, state
 from transfers.domain.commands import (
     AccountKey,
     Command,

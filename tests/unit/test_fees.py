@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fees.domain import MAX_PART_MINOR, Rounding, Schedule, Tier, TierMode, calculate_fee, choose_schedule, explain_fee, is_part, is_rate
-from tests.factories import schedule
+from tests.support.factories import schedule
 
 DECIMAL_MODES = {
     Rounding.HALF_EVEN: ROUND_HALF_EVEN,

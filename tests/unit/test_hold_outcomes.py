@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
 from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, HoldExpired, InsufficientFunds, Refusal
 from merchants.domain import AccountKind, Status
-from tests.factories import NOW, USD, full_book, identity, schedule
+from tests.support.factories import NOW, USD, full_book, identity, schedule
 from transfers.domain.commands import AccountKey, CaptureHold, Command, Details, ExpireHold, HoldTerms, PlaceHold, VoidHold
 from transfers.domain.facts import Book, HoldState
 from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldPhase, HoldStatus, capture_action, phase_of, share_reserve

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from fees.domain import Payer
 from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, InsufficientFunds
 from merchants.domain import AccountKind, Status
-from tests.factories import USD, full_book, identity, schedule
+from tests.support.factories import USD, full_book, identity, schedule
 from transfers.domain.commands import (
     AccountKey,
     CaptureHold,

@@ -24,7 +24,7 @@ from ledger_project.kernel.refusals import (
     InsufficientFunds,
 )
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from tests.factories import NOW, USD, full_book, identity, schedule
+from tests.support.factories import NOW, USD, full_book, identity, schedule
 from transfers.domain.commands import AccountKey, Deposit, Details, TransferFunds, Withdraw
 from transfers.domain.facts import Book
 from transfers.domain.hashing import entry_hash, posting_bytes, seal

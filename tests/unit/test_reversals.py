@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fees.domain import Payer, Schedule
 from ledger_project.kernel.refusals import AccountFrozen, InsufficientFunds, NotReversible
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from tests.factories import USD, full_book, identity, schedule
+from tests.support.factories import USD, full_book, identity, schedule
 from transfers.domain.commands import AccountKey, Command, Details, Original, ReverseTransfer, SettleFees, TransferFunds
 from transfers.domain.facts import AccountState, Book
 from transfers.domain.kinds import REVERSIBLE_KINDS, TransferKind

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from ledger_project.database.embedded import EmbeddedPostgres
-from tests.command_runner import CommandRunner, Run
+from tests.support.command_runner import CommandRunner, Run
 
 
 def run_as_owner(server: EmbeddedPostgres, *command: str) -> None:

@@ -16,7 +16,7 @@ import psutil
 from django.db import connection
 
 from tests.environment import ROOT
-from tests.log_secrets import LOGGING, LOGS
+from tests.support.log_secrets import LOGGING, LOGS
 
 START_TIMEOUT_S = 40
 GRACE_S = 10
@@ -89,7 +89,7 @@ class Service:
         self.stop()
 
     def spawn(self, stderr: IO[bytes] | None = None) -> None:
-        """Start it; what it says goes to a log that tests/log_secrets.py looks through in the end."""
+        """Start it; what it says goes to a log that tests/support/log_secrets.py looks through in the end."""
         arguments = [
             "--port",
             str(self.port),

@@ -15,8 +15,8 @@ from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import InvalidRequest, SameAccount
 from ledger_project.kernel.exact_json import dumps
 from merchants.selectors import find_currency_now, identify_now
-from tests.factories import unique
-from tests.ledger_model import Model, Sent, Tariff, Wallet
+from tests.support.factories import unique
+from tests.support.ledger_model import Model, Sent, Tariff, Wallet
 from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Answer, Key, Result

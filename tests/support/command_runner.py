@@ -41,7 +41,7 @@ class CommandRunner:
 
     def __init__(self, folder: Path, **env: str) -> None:
         self.folder = folder
-        command = [sys.executable, "-m", "tests.command_runner"]
+        command = [sys.executable, "-m", "tests.support.command_runner"]
         self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, *arguments: str, url: str, out: str = "", err: str = "", meanwhile: Callable[[int], None] = lambda pid: None) -> Run:

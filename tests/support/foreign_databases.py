@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from tests.factories import unique
-from tests.service_role import owner_connection
+from tests.support.factories import unique
+from tests.support.service_role import owner_connection
 
 _UTF8 = "TEMPLATE template0 ENCODING 'UTF8'"
 TURKISH = (

@@ -14,7 +14,7 @@ import httpx
 from fees.domain import Payer, Rounding, Schedule
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from tests.log_secrets import PLANTED
+from tests.support.log_secrets import PLANTED
 from transfers.domain.commands import AccountKey
 from transfers.domain.facts import AccountState, Book
 from transfers.domain.hashing import GENESIS

@@ -17,8 +17,8 @@ from django.db import connection
 from ledger_project.kernel.actors import ANONYMOUS
 from ledger_project.kernel.exact_json import dumps
 from merchants.selectors import find_currency_now, identify_now
-from tests.ledger_commands import PRINCIPAL, Ask, Commands, render
-from tests.ledger_model import Line, Refused, Sent, Wallet
+from tests.support.ledger_commands import PRINCIPAL, Ask, Commands, render
+from tests.support.ledger_model import Line, Refused, Sent, Wallet
 from transfers.domain.commands import Details, SettleFees
 from transfers.posting import engine
 from transfers.posting.jobs import Answer, Envelope, Item, Job, Key, Result

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.servers import Service
+from tests.support.servers import Service
 
 PATIENCE_S = 20
 
