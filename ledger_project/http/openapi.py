@@ -9,9 +9,11 @@ import re
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
 from ledger_project.http.fields import MERCHANT_NAME
+from ledger_project.http.schema import describe_calls
 
 
 class _StrictField(OpenApiSerializerFieldExtension):
@@ -110,6 +112,16 @@ class _CursorSchema(_StrictField):
 class _LimitSchema(_StrictField):
     target_class = "ledger_project.http.cursors.LimitField"
     schema = {"type": "integer", "minimum": 1, "maximum": 200}
+
+
+class DescribedGenerator(SchemaGenerator):
+    """drf-spectacular's maker of the document. It learns first what is said of the calls."""
+
+    def get_schema(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the document."""
+        describe_calls()
+        made: dict[str, Any] = super().get_schema(*args, **kwargs)  # type: ignore[no-untyped-call]  # drf-spectacular's has no types
+        return made
 
 
 class DeclaredSchema(AutoSchema):
