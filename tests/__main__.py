@@ -1,7 +1,7 @@
-"""``python -m tests``: every test, in three lanes side by side, each with a database of its own. Exit code 0 if all of them passed.
+"""``python -m tests``: every test, in three lanes side by side. Exit code 0 if all passed.
 
-Most tests wait for a database, a lock or a process far longer than they compute, so three lanes take little more than a third of the time
-of one, on two cores too.
+Each lane has a database of its own. Tests wait for databases, locks and processes half of the
+time, so three lanes keep two cores busy. The lanes need about the same CPU time, 200 s each.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ PYTEST = [sys.executable, "-m", "pytest"]
 FAULTS = ("tests/faults", "tests/history", "tests/operations")
 SERVICES = ("tests/unit", "tests/services")
 FUZZ = "tests/fuzz"
-"""The folders of the first two lanes; the third one has all others, so that a new folder is never forgotten."""
+"""The folders of the first two lanes. The third one has all others, new folders too."""
 
-# As the database role that the service has in production; the other lanes break things as the owner of the tables.
+# As the database role that the service has in production.
+# The other lanes break things, as the owner of the tables.
 AS_SERVICE = ["env", "TEST_AS_SERVICE_ROLE=1"]
 
 LANES: dict[str, list[list[str]]] = {
