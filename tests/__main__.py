@@ -21,6 +21,7 @@ PYTEST = [sys.executable, "-m", "pytest"]
 FAULTS = ("tests/faults", "tests/history", "tests/operations")
 SERVICES = ("tests/unit", "tests/services")
 FUZZ = "tests/fuzz"
+EXAMPLES = ("tests/examples", "tests/generators")
 """The folders of the first two lanes. The third one has all others, new folders too."""
 
 # As the database role that the service has in production.
@@ -28,14 +29,14 @@ FUZZ = "tests/fuzz"
 AS_SERVICE = ["env", "TEST_AS_SERVICE_ROLE=1"]
 
 LANES: dict[str, list[list[str]]] = {
-    "faults": [[*PYTEST, *FAULTS]],
+    "faults": [[*PYTEST, *FAULTS], [*AS_SERVICE, *PYTEST, *EXAMPLES]],
     "services": [
         [*PYTEST, "tests/unit", "--cov", "--cov-report=term-missing:skip-covered"],
         [*PYTEST, "tests/services"],
         [*AS_SERVICE, *PYTEST, FUZZ],
         [sys.executable, "-m", "tests.browser"],
     ],
-    "api": [[*AS_SERVICE, *PYTEST, "--ignore=tests/browser", *[f"--ignore={folder}" for folder in (*FAULTS, *SERVICES, FUZZ)]]],
+    "api": [[*AS_SERVICE, *PYTEST, "--ignore=tests/browser", *[f"--ignore={folder}" for folder in (*FAULTS, *SERVICES, FUZZ, *EXAMPLES)]]],
 }
 
 

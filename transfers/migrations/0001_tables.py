@@ -104,6 +104,20 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
                 'permissions': [('void_hold', 'Can void holds')],
+                'indexes': [
+                    models.Index(fields=['source_merchant', 'id'], name='hold_source_merchant_id'),
+                    models.Index(fields=['target_merchant', 'id'], name='hold_target_merchant_id'),
+                    models.Index(fields=['source_merchant', 'status', 'id'], name='hold_source_status_id'),
+                    models.Index(fields=['target_merchant', 'status', 'id'], name='hold_target_status_id'),
+                    models.Index(fields=['status', 'id'], name='hold_status_id'),
+                    models.Index(condition=models.Q(('status', 'open')), fields=['expires_at'], name='hold_open_expiry'),
+                    models.Index(condition=models.Q(('status', 'open')), fields=['currency'], include=('reserved_minor',), name='hold_open_currency'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='hold_amount_positive'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__lte', 99999999999999999999999999999999999999), ('reserved_minor__lte', 99999999999999999999999999999999999999)), name='hold_amounts_bounded'),
+                    models.CheckConstraint(condition=models.Q(('reserved_minor__gte', models.F('amount_minor'))), name='hold_reserves_amount'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -161,6 +175,23 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
                 'permissions': [('reverse_transfer', 'Can reverse transfers')],
+                'indexes': [
+                    models.Index(fields=['source', 'id'], name='transfer_source_id'),
+                    models.Index(fields=['target', 'id'], name='transfer_target_id'),
+                    models.Index(fields=['currency', 'id'], name='transfer_currency_id'),
+                    models.Index(condition=models.Q(('kind', 'transfer'), _negated=True), fields=['kind', 'id'], name='transfer_kind_id'),
+                    models.Index(condition=models.Q(('reverses__isnull', False)), fields=['reverses', 'id'], name='transfer_reverses'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(models.F('external_reference'), models.Case(models.When(kind__in=['deposit', 'opening'], then=models.F('target')), default=models.F('source')), condition=models.Q(('external_reference__isnull', False)), name='transfer_external_reference_unique'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='transfer_amount_positive'),
+                    models.CheckConstraint(condition=models.Q(('fee_minor__gte', 0)), name='transfer_fee_not_negative'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__lte', 99999999999999999999999999999999999999), ('fee_minor__lte', 99999999999999999999999999999999999999), ('total_debit_minor__lte', 99999999999999999999999999999999999999)), name='transfer_amounts_bounded'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['transfer', 'deposit', 'withdrawal', 'opening', 'hold', 'hold_release', 'capture', 'reversal', 'fee_settlement'])), name='transfer_kind_known'),
+                    models.CheckConstraint(condition=models.Q(('source', models.F('target')), _negated=True), name='transfer_two_accounts'),
+                    models.CheckConstraint(condition=models.Q(('fee_minor', 0), ('fee_schedule__isnull', False), _connector='OR'), name='transfer_fee_has_schedule'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('kind', 'reversal'), ('reverses__isnull', False)), models.Q(models.Q(('kind', 'reversal'), _negated=True), ('reverses__isnull', True)), _connector='OR'), name='transfer_reversal_has_original'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -179,6 +210,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'ledger entries',
+                'indexes': [
+                    models.Index(fields=['transfer'], name='entry_transfer'),
+                    models.Index(fields=['account', 'created_at', 'sequence'], name='entry_account_time'),
+                    models.Index(condition=models.Q(('amount_minor__gte', 1000000000000000000)), fields=['account', 'sequence'], name='entry_long_amount'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='entry_amount_positive'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__lte', 99999999999999999999999999999999999999), ('balance_after_minor__lte', 99999999999999999999999999999999999999)), name='entry_amounts_bounded'),
+                    models.CheckConstraint(condition=models.Q(('sequence__gt', 0)), name='entry_sequence_positive'),
+                    models.CheckConstraint(condition=models.Q(('direction__in', ['DEBIT', 'CREDIT'])), name='entry_direction_known'),
+                    models.CheckConstraint(condition=models.Q(('type__in', ['transfer', 'deposit', 'withdrawal', 'opening', 'hold', 'hold_release', 'capture', 'reversal', 'fee', 'fee_refund', 'fee_settlement'])), name='entry_type_known'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -196,64 +239,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['expires_at'], name='idempotency_expires_at'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('key', 'owner'), name='idempotency_owner_key_unique'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('body__isnull', True), ('status_code__isnull', True)), models.Q(('body__isnull', False), ('status_code__isnull', False)), _connector='OR'), name='idempotency_answer_whole'),
+                ],
             },
         ),
         migrations.AddField(
             model_name='hold',
             name='capture',
             field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='transfers.transfer'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['source', 'id'], name='transfer_source_id'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['target', 'id'], name='transfer_target_id'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['currency', 'id'], name='transfer_currency_id'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('kind', 'transfer'), _negated=True), fields=['kind', 'id'], name='transfer_kind_id'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('reverses__isnull', False)), fields=['reverses', 'id'], name='transfer_reverses'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.UniqueConstraint(models.F('external_reference'), models.Case(models.When(kind__in=['deposit', 'opening'], then=models.F('target')), default=models.F('source')), condition=models.Q(('external_reference__isnull', False)), name='transfer_external_reference_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='transfer_amount_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('fee_minor__gte', 0)), name='transfer_fee_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__lte', 99999999999999999999999999999999999999), ('fee_minor__lte', 99999999999999999999999999999999999999), ('total_debit_minor__lte', 99999999999999999999999999999999999999)), name='transfer_amounts_bounded'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['transfer', 'deposit', 'withdrawal', 'opening', 'hold', 'hold_release', 'capture', 'reversal', 'fee_settlement'])), name='transfer_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('source', models.F('target')), _negated=True), name='transfer_two_accounts'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('fee_minor', 0), ('fee_schedule__isnull', False), _connector='OR'), name='transfer_fee_has_schedule'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'reversal'), ('reverses__isnull', False)), models.Q(models.Q(('kind', 'reversal'), _negated=True), ('reverses__isnull', True)), _connector='OR'), name='transfer_reversal_has_original'),
         ),
         # By SQL, as databases made before the squash have it.
         migrations.RunSQL(
@@ -266,90 +264,6 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(models.F('hold'), models.Case(models.When(kind='hold', then=models.Value(0)), default=models.Value(1), output_field=models.SmallIntegerField()), condition=models.Q(('hold__isnull', False)), name='transfer_hold_begun_and_ended_once'),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(fields=['transfer'], name='entry_transfer'),
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(fields=['account', 'created_at', 'sequence'], name='entry_account_time'),
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(condition=models.Q(('amount_minor__gte', 1000000000000000000)), fields=['account', 'sequence'], name='entry_long_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='entry_amount_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__lte', 99999999999999999999999999999999999999), ('balance_after_minor__lte', 99999999999999999999999999999999999999)), name='entry_amounts_bounded'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('sequence__gt', 0)), name='entry_sequence_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('direction__in', ['DEBIT', 'CREDIT'])), name='entry_direction_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['transfer', 'deposit', 'withdrawal', 'opening', 'hold', 'hold_release', 'capture', 'reversal', 'fee', 'fee_refund', 'fee_settlement'])), name='entry_type_known'),
-        ),
-        migrations.AddIndex(
-            model_name='idempotencyrecord',
-            index=models.Index(fields=['expires_at'], name='idempotency_expires_at'),
-        ),
-        migrations.AddConstraint(
-            model_name='idempotencyrecord',
-            constraint=models.UniqueConstraint(fields=('key', 'owner'), name='idempotency_owner_key_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='idempotencyrecord',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('body__isnull', True), ('status_code__isnull', True)), models.Q(('body__isnull', False), ('status_code__isnull', False)), _connector='OR'), name='idempotency_answer_whole'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(fields=['source_merchant', 'id'], name='hold_source_merchant_id'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(fields=['target_merchant', 'id'], name='hold_target_merchant_id'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(fields=['source_merchant', 'status', 'id'], name='hold_source_status_id'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(fields=['target_merchant', 'status', 'id'], name='hold_target_status_id'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(fields=['status', 'id'], name='hold_status_id'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['expires_at'], name='hold_open_expiry'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['currency'], include=('reserved_minor',), name='hold_open_currency'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='hold_amount_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__lte', 99999999999999999999999999999999999999), ('reserved_minor__lte', 99999999999999999999999999999999999999)), name='hold_amounts_bounded'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('reserved_minor__gte', models.F('amount_minor'))), name='hold_reserves_amount'),
         ),
         migrations.AddConstraint(
             model_name='hold',
