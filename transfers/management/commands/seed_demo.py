@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 
 from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
+from merchants.domain import TREASURY
 from merchants.models import Merchant
 from transfers.demo.people import CAST
 from transfers.demo.run import DemoRun, DemoSize, Summary
@@ -35,14 +36,14 @@ class Command(ReportingCommand):
             "--months", type=float, default=6.0, help="how long ago the story begins, in an empty ledger; 0: all of it now (default 6)"
         )
         parser.add_argument("--seed", type=int, default=1, help="seed of the random choices (default %(default)s)")
-        parser.add_argument("--if-empty", action="store_true", help="do nothing if there are merchants already")
+        parser.add_argument("--if-empty", action="store_true", help="do nothing if there are merchants beside the treasury")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make them and report."""
         del args
         if not 0 <= options["months"] <= 240 or options["transfers"] < 0 or options["merchants"] < 2:
             raise CommandError("--months is from 0 to 240, --transfers not negative, --merchants 2 or more.", returncode=2)
-        if options["if_empty"] and Merchant.objects.exists():
+        if options["if_empty"] and Merchant.objects.exclude(name__iexact=TREASURY).exists():
             return
         size = DemoSize(options["merchants"], options["transfers"], options["months"], options["seed"])
         started = time.monotonic()
