@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.urls import get_resolver
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
@@ -119,6 +120,7 @@ class DescribedGenerator(SchemaGenerator):
 
     def get_schema(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the document."""
+        _ = get_resolver().url_patterns  # imports all views, where calls are described
         describe_calls()
         made: dict[str, Any] = super().get_schema(*args, **kwargs)  # type: ignore[no-untyped-call]  # drf-spectacular's has no types
         return made
@@ -153,6 +155,9 @@ def declare_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     return result
 
 
+_END_OF_SENTENCE = re.compile(r"\.(?=\s|$)|\n")
+
+
 def add_summaries(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Give every call a summary: the first sentence of its description.
 
@@ -161,7 +166,7 @@ def add_summaries(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     del kwargs
     for calls in result["paths"].values():
         for call in calls.values():
-            call.setdefault("summary", call.get("description", "").partition(".")[0].partition("\n")[0])
+            call.setdefault("summary", _END_OF_SENTENCE.split(call.get("description", ""), maxsplit=1)[0])
     return result
 
 

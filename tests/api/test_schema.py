@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -11,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ledger_project.http.documentation import schema_bytes
 from ledger_project.http.problems import STATUS
+from tests.environment import ROOT
 
 
 async def test_the_document_is_openapi_3_1_and_its_making_raises_no_warning(
@@ -53,3 +57,15 @@ async def test_the_page_brings_all_it_needs_from_here(api: httpx.AsyncClient) ->
     assert all(link.startswith("/static/") for link in links)
     for link in links:
         assert (await api.get(link)).status_code == 200
+
+
+def test_a_process_that_serves_nothing_makes_the_same_document() -> None:
+    program = (
+        "import django, sys; django.setup()\n"
+        "from ledger_project.http.documentation import schema_bytes\n"
+        "sys.stdout.buffer.write(schema_bytes())\n"
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "ledger_project.settings"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout == schema_bytes()
+    assert done.stderr == b""

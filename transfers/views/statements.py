@@ -72,8 +72,8 @@ class StatementView(ApiView):
         },
     )
     async def get(self, request: HttpRequest, account_id: str) -> HttpResponseBase:
-        """Show lines newest first; as `text/csv` or `application/xml` (camt.053.001.08) the whole
-        period as a stream.
+        """Show lines newest first. As `text/csv` or `application/xml` (camt.053.001.08) the whole
+        period comes as a stream.
 
         camt.053 holds 18 digits, 5 decimals and three-letter currencies. What it cannot hold
         exactly is never rounded: the next form that `Accept` admits is sent, and with none left the
