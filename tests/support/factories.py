@@ -15,9 +15,11 @@ from fees.domain import Payer, Rounding, Schedule
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from tests.support.log_secrets import PLANTED
-from transfers.domain.commands import AccountKey
+from transfers.domain.commands import AccountKey, Command
 from transfers.domain.facts import AccountState, Book
 from transfers.domain.hashing import GENESIS
+from transfers.domain.outcome import Outcome
+from transfers.domain.plan import Group, Plan, plan
 
 _RUN = secrets.token_hex(3)
 _numbers = itertools.count(1)
@@ -57,6 +59,27 @@ async def wallet(api: httpx.AsyncClient, name: str, currency: str = "USD") -> st
     response = await api.get(f"/merchants/{name}/balance", params={"currency": currency})
     account_id: str = response.json()["balances"][0]["account_id"]
     return account_id
+
+
+def account_in(within: Book, merchant_: MerchantIdentity, kind: AccountKind = AccountKind.WALLET) -> AccountState:
+    """Return a merchant's account in USD."""
+    return within.accounts[AccountKey(merchant_.id.int, "USD", kind)]
+
+
+def plan_one(within: Book, command: Command) -> tuple[Outcome, Plan]:
+    """Plan one command; return its outcome and the plan. It names all accounts that it touches, and makes no money."""
+    assert set(command.accounts()) <= set(within.accounts), "a command names every account that it may touch"
+    before = sum(account.balance_minor for account in within.accounts.values())
+    made = plan([Group([command])], within)
+    assert sum(account.balance_minor for account in within.accounts.values()) == before
+    ((outcome,),) = made.outcomes
+    assert outcome is not None
+    return outcome, made
+
+
+def decide(within: Book, command: Command) -> Outcome:
+    """Return the outcome of one command."""
+    return plan_one(within, command)[0]
 
 
 async def transfer(

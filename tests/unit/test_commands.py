@@ -18,7 +18,7 @@ from ledger_project.kernel.refusals import (
     MerchantNotFound,
 )
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from tests.support.factories import NOW, USD, book, full_book, identity, schedule, state
+from tests.support.factories import NOW, USD, book, decide, full_book, identity, schedule, state
 from transfers.domain.commands import (
     AccountKey,
     Command,
@@ -34,7 +34,6 @@ from transfers.domain.commands import (
 )
 from transfers.domain.facts import AccountState, Book
 from transfers.domain.kinds import TransferKind
-from transfers.domain.outcome import Outcome
 from transfers.domain.plan import Group, plan
 
 ANN, BEN, TREASURY = identity("ann"), identity("ben"), identity("treasury")
@@ -46,13 +45,6 @@ def unopened(merchant: MerchantIdentity, kind: AccountKind) -> AccountState:
 
 def empty_book(merchant: MerchantIdentity, **changes: object) -> Book:
     return book(*(unopened(merchant, kind) for kind in AccountKind), **changes)
-
-
-def decide(within: Book, command: Command) -> Outcome:
-    assert set(command.accounts()) <= set(within.accounts), "a command names every account that it may touch"
-    ((outcome,),) = plan([Group([command])], within).outcomes
-    assert outcome is not None
-    return outcome
 
 
 def test_a_transfer_names_the_account_of_the_receivers_fees() -> None:

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
 from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, HoldExpired, InsufficientFunds, Refusal
 from merchants.domain import AccountKind, Status
-from tests.support.factories import NOW, USD, full_book, identity, schedule
-from transfers.domain.commands import AccountKey, CaptureHold, Command, Details, ExpireHold, HoldTerms, PlaceHold, VoidHold
+from tests.support.factories import NOW, USD, full_book, identity, plan_one, schedule
+from transfers.domain.commands import AccountKey, CaptureHold, Details, ExpireHold, HoldTerms, PlaceHold, VoidHold
 from transfers.domain.facts import Book, HoldState
 from transfers.domain.hold_outcomes import HOLD_OUTCOMES, HoldAction, HoldPhase, HoldStatus, capture_action, phase_of, share_reserve
 from transfers.domain.outcome import Outcome
@@ -47,14 +47,6 @@ def book_of(hold: HoldState, *, wallet: int = 0) -> Book:
     if hold.status is HoldStatus.OPEN:
         book.accounts[AccountKey(ANN.id.int, "USD", AccountKind.HELD)].balance_minor = hold.terms.reserved_minor
     return book
-
-
-def decide(book: Book, command: Command) -> tuple[Outcome, Plan]:
-    assert set(command.accounts()) <= set(book.accounts), "a command names every account that it may touch"
-    planned = plan([Group([command])], book)
-    ((outcome,),) = planned.outcomes
-    assert outcome is not None
-    return outcome, planned
 
 
 def balances(book: Book) -> tuple[int, int, int]:
@@ -91,7 +83,7 @@ def test_the_planner_does_what_the_table_says(phase: HoldPhase, action: HoldActi
     hold = stored(phase)
     book = book_of(hold)
     before = balances(book)
-    outcome, planned = decide(book, COMMANDS[action](hold.terms))
+    outcome, planned = plan_one(book, COMMANDS[action](hold.terms))
     expected = HOLD_OUTCOMES[phase, action]
     if isinstance(expected, HoldStatus):
         assert outcome.refusal is None
@@ -153,7 +145,7 @@ def test_the_planner_moves_the_shares_of_a_reserve(amount: int, payer: Payer) ->
     fee = amount // 100 if payer is Payer.SENDER else 0
     agreed = terms(reserved=RESERVED, charged_by=schedule(payer=payer, rounding=Rounding.DOWN))
     hold = HoldState(agreed, HoldStatus.OPEN, captured_minor=0, transfer_id=None)
-    _, planned = decide(book_of(hold), CaptureHold(agreed, amount, Details()))
+    _, planned = plan_one(book_of(hold), CaptureHold(agreed, amount, Details()))
     out_of_reserve = {e.type: e.amount_minor for e in planned.entries if e.account.key.kind is AccountKind.HELD}
     shares = share_reserve(RESERVED, captured_minor=amount, fee_minor=fee)
     expected = {"capture": shares.receiver_minor, "fee": shares.fees_minor, "hold_release": shares.payer_minor}
@@ -161,7 +153,7 @@ def test_the_planner_moves_the_shares_of_a_reserve(amount: int, payer: Payer) ->
 
 
 def place(book: Book, amount: int = AMOUNT, hold_id: UUID | None = None) -> tuple[Outcome, Plan]:
-    return decide(book, PlaceHold(hold_id or uuid4(), ANN, BEN, USD, amount, 60, Details()))
+    return plan_one(book, PlaceHold(hold_id or uuid4(), ANN, BEN, USD, amount, 60, Details()))
 
 
 def test_a_hold_reserves_the_amount_and_the_fee() -> None:
@@ -183,7 +175,7 @@ def test_where_the_receiver_pays_no_fee_is_reserved() -> None:
     outcome, _ = place(book)
     assert outcome.hold is not None
     assert outcome.hold.terms.reserved_minor == AMOUNT
-    captured, _ = decide(book_of(outcome.hold), CaptureHold(outcome.hold.terms, None, Details()))
+    captured, _ = plan_one(book_of(outcome.hold), CaptureHold(outcome.hold.terms, None, Details()))
     assert captured.transfer is not None
     assert (captured.transfer.fee_minor, captured.transfer.total_debit_minor) == (FEE, AMOUNT)
 
@@ -192,7 +184,7 @@ def test_where_the_receiver_pays_no_fee_is_reserved() -> None:
 def test_what_a_capture_leaves_is_released(amount: int, fee: int, released: int) -> None:
     hold = stored(HoldPhase.OPEN)
     book = book_of(hold)
-    outcome, planned = decide(book, CaptureHold(hold.terms, amount, Details()))
+    outcome, planned = plan_one(book, CaptureHold(hold.terms, amount, Details()))
     assert outcome.transfer is not None
     assert (outcome.transfer.fee_minor, outcome.transfer.total_debit_minor) == (fee, amount + fee)
     assert balances(book) == (released, 0, amount)
@@ -201,14 +193,14 @@ def test_what_a_capture_leaves_is_released(amount: int, fee: int, released: int)
 
 def test_more_than_was_held_is_not_captured() -> None:
     hold = stored(HoldPhase.OPEN)
-    outcome, _ = decide(book_of(hold), CaptureHold(hold.terms, AMOUNT + 1, Details()))
+    outcome, _ = plan_one(book_of(hold), CaptureHold(hold.terms, AMOUNT + 1, Details()))
     assert isinstance(outcome.refusal, CaptureExceedsHold)
 
 
 def test_the_schedule_that_was_pinned_counts_whatever_is_in_force() -> None:
     hold = stored(HoldPhase.OPEN)
     dear = replace(book_of(hold), schedules=[schedule(currency="USD", flat_minor=500)])
-    outcome, _ = decide(dear, CaptureHold(hold.terms, None, Details()))
+    outcome, _ = plan_one(dear, CaptureHold(hold.terms, None, Details()))
     assert outcome.transfer is not None
     assert (outcome.transfer.fee_minor, outcome.transfer.schedule_version) == (FEE, 1)
 
@@ -231,7 +223,7 @@ def falling_fee() -> Schedule:
 def test_a_dearer_fee_is_paid_from_the_reserve_and_then_from_the_wallet(amount: int, wallet: int, expected: tuple[int, ...]) -> None:
     hold = HoldState(terms(reserved=AMOUNT, charged_by=falling_fee()), HoldStatus.OPEN, captured_minor=0, transfer_id=None)
     book = book_of(hold, wallet=wallet)
-    outcome, _ = decide(book, CaptureHold(hold.terms, amount, Details()))
+    outcome, _ = plan_one(book, CaptureHold(hold.terms, amount, Details()))
     assert outcome.transfer is not None
     assert outcome.transfer.fee_minor == 50
     assert balances(book) == expected
@@ -240,7 +232,7 @@ def test_a_dearer_fee_is_paid_from_the_reserve_and_then_from_the_wallet(amount: 
 def test_a_dearer_fee_that_nobody_has_refuses_the_capture_and_leaves_the_hold_open() -> None:
     hold = HoldState(terms(reserved=AMOUNT, charged_by=falling_fee()), HoldStatus.OPEN, captured_minor=0, transfer_id=None)
     book = book_of(hold, wallet=39)
-    outcome, planned = decide(book, CaptureHold(hold.terms, 990, Details()))
+    outcome, planned = plan_one(book, CaptureHold(hold.terms, 990, Details()))
     assert isinstance(outcome.refusal, InsufficientFunds)
     assert (planned.holds, balances(book)) == ([], (39, AMOUNT, 0))
 
@@ -248,7 +240,7 @@ def test_a_dearer_fee_that_nobody_has_refuses_the_capture_and_leaves_the_hold_op
 def test_a_receiver_who_pays_never_pays_more_than_is_captured() -> None:
     agreed = terms(reserved=AMOUNT, charged_by=schedule(payer=Payer.RECEIVER, currency="USD", flat_minor=20))
     hold = HoldState(agreed, HoldStatus.OPEN, captured_minor=0, transfer_id=None)
-    outcome, _ = decide(book_of(hold), CaptureHold(agreed, 19, Details()))
+    outcome, _ = plan_one(book_of(hold), CaptureHold(agreed, 19, Details()))
     assert isinstance(outcome.refusal, FeeExceedsAmount)
 
 
@@ -257,7 +249,7 @@ def test_the_state_of_an_account_comes_before_the_terms_of_the_hold(kind: object
     hold = stored(HoldPhase.CAPTURED)
     book = book_of(hold)
     book.accounts[AccountKey(kind.id.int, "USD", AccountKind.WALLET)].status = Status.FROZEN
-    outcome, _ = decide(book, CaptureHold(hold.terms, None, Details()))
+    outcome, _ = plan_one(book, CaptureHold(hold.terms, None, Details()))
     assert isinstance(outcome.refusal, AccountFrozen)
 
 
@@ -268,12 +260,12 @@ def test_a_frozen_merchant_still_gets_its_reserved_money_back(command: type[Void
     book = book_of(hold)
     for kind in AccountKind:
         book.accounts[AccountKey(ANN.id.int, "USD", kind)].status = Status.FROZEN
-    outcome, _ = decide(book, command(hold.terms, Details()))
+    outcome, _ = plan_one(book, command(hold.terms, Details()))
     assert outcome.refusal is None
     assert balances(book) == (RESERVED, 0, 0)
 
 
 def test_a_lapsed_hold_is_not_captured_before_the_sweep_has_met_it() -> None:
     hold = stored(HoldPhase.LAPSED)
-    outcome, _ = decide(book_of(hold), CaptureHold(hold.terms, 1, Details()))
+    outcome, _ = plan_one(book_of(hold), CaptureHold(hold.terms, 1, Details()))
     assert isinstance(outcome.refusal, HoldExpired)

@@ -11,11 +11,10 @@ from msgspec.structs import replace
 from fees.domain import Payer
 from ledger_project.kernel.refusals import AccountFrozen, CaptureExceedsHold, FeeExceedsAmount, InsufficientFunds
 from merchants.domain import AccountKind, Status
-from tests.support.factories import USD, full_book, identity, schedule
+from tests.support.factories import USD, account_in, decide, full_book, identity, schedule
 from transfers.domain.commands import (
     AccountKey,
     CaptureHold,
-    Command,
     Details,
     HoldTerms,
     PlaceHold,
@@ -23,8 +22,6 @@ from transfers.domain.commands import (
 from transfers.domain.facts import Book, HoldState
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import TransferKind
-from transfers.domain.outcome import Outcome
-from transfers.domain.plan import Group, plan
 
 ANN, BEN, TREASURY = identity("ann"), identity("ben"), identity("treasury")
 
@@ -33,18 +30,8 @@ def ledger(ann: int = 10_000, ben: int = 0, **changes: Any) -> Book:
     return full_book([ANN, BEN, TREASURY], [ann, ben, 0], **changes)
 
 
-def decide(book: Book, command: Command) -> Outcome:
-    assert set(command.accounts()) <= set(book.accounts), "a command names every account that it may touch"
-    before = sum(account.balance_minor for account in book.accounts.values())
-    planned = plan([Group([command])], book)
-    assert sum(account.balance_minor for account in book.accounts.values()) == before
-    ((outcome,),) = planned.outcomes
-    assert outcome is not None
-    return outcome
-
-
 def has(book: Book, merchant: Any = ANN, kind: AccountKind = AccountKind.WALLET) -> int:
-    return book.accounts[AccountKey(merchant.id.int, "USD", kind)].balance_minor
+    return account_in(book, merchant, kind).balance_minor
 
 
 def placed(book: Book, amount_minor: int = 1000, expires_in_s: int = 60) -> HoldTerms:

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from fees.domain import Payer, Schedule
 from ledger_project.kernel.refusals import AccountFrozen, InsufficientFunds, NotReversible
 from merchants.domain import AccountKind, MerchantIdentity, Status
-from tests.support.factories import USD, full_book, identity, schedule
-from transfers.domain.commands import AccountKey, Command, Details, Original, ReverseTransfer, SettleFees, TransferFunds
-from transfers.domain.facts import AccountState, Book
+from tests.support.factories import USD, account_in, decide, full_book, identity, schedule
+from transfers.domain.commands import Details, Original, ReverseTransfer, SettleFees, TransferFunds
+from transfers.domain.facts import Book
 from transfers.domain.kinds import REVERSIBLE_KINDS, TransferKind
 from transfers.domain.outcome import Outcome
 from transfers.domain.plan import Group, plan
@@ -41,22 +41,15 @@ def original(kind: str = "transfer", *, fee: int = FEE, payer: Payer = Payer.SEN
 def book_of(of: Original, earlier: list[int], *, wallets: tuple[int, int] = (0, 5000), fees: int = FEE, swept: int = 0) -> Book:
     book = full_book([ANN, BEN, TREASURY], [*wallets, swept], reversals={of.id: earlier})
     for who in (ANN, BEN):
-        account(book, who, AccountKind.FEES).balance_minor = fees
+        account_in(book, who, AccountKind.FEES).balance_minor = fees
     return book
-
-
-def account(book: Book, who: MerchantIdentity, kind: AccountKind = AccountKind.WALLET) -> AccountState:
-    return book.accounts[AccountKey(who.id.int, "USD", kind)]
 
 
 def reverse(
     book: Book, of: Original, amount: int | None = None, *, refund_fee: bool = False, treasury: MerchantIdentity | None = None
 ) -> Outcome:
     command = ReverseTransfer(of, amount, refund_fee, treasury, Details())
-    assert set(command.accounts()) <= set(book.accounts), "a command names every account that it may touch"
-    ((outcome,),) = plan([Group([command])], book).outcomes
-    assert outcome is not None
-    return outcome
+    return decide(book, command)
 
 
 def test_every_state_and_every_request_has_its_outcome() -> None:
@@ -81,10 +74,10 @@ def test_the_planner_does_what_the_table_says(phase: OriginalPhase, request_: Re
             moved = left if amount is None else amount
             assert outcome.transfer is not None
             assert (outcome.transfer.reverses, outcome.transfer.amount_minor, outcome.transfer.fee_minor) == (of.id, moved, 0)
-            assert (account(book, ANN).balance_minor, account(book, BEN).balance_minor) == (moved, 5000 - moved)
+            assert (account_in(book, ANN).balance_minor, account_in(book, BEN).balance_minor) == (moved, 5000 - moved)
         else:
             assert type(outcome.refusal) is expected
-            assert (account(book, ANN).balance_minor, account(book, BEN).balance_minor) == (0, 5000)
+            assert (account_in(book, ANN).balance_minor, account_in(book, BEN).balance_minor) == (0, 5000)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TransferKind if kind not in REVERSIBLE_KINDS])
@@ -99,7 +92,7 @@ def test_a_capture_is_reversed_like_a_transfer() -> None:
     of = original("capture")
     book = book_of(of, [])
     assert reverse(book, of, refund_fee=True).refusal is None
-    assert account(book, ANN).balance_minor == AMOUNT + FEE
+    assert account_in(book, ANN).balance_minor == AMOUNT + FEE
 
 
 def test_a_receiver_who_no_longer_has_the_money_is_short_of_it() -> None:
@@ -112,7 +105,7 @@ def test_a_receiver_who_no_longer_has_the_money_is_short_of_it() -> None:
 def test_state_comes_before_what_is_left() -> None:
     of = original()
     book = book_of(of, [AMOUNT])
-    account(book, BEN).status = Status.FROZEN
+    account_in(book, BEN).status = Status.FROZEN
     assert isinstance(reverse(book, of).refusal, AccountFrozen)
 
 
@@ -122,19 +115,19 @@ def test_in_one_batch_reversals_see_each_other() -> None:
     commands = [ReverseTransfer(of, 400, True, None, Details()) for _ in range(4)]
     outcomes = plan([Group([command]) for command in commands], book).outcomes
     assert [outcome.refusal is None for (outcome,) in outcomes if outcome] == [True, True, False, False]
-    assert account(book, ANN).balance_minor == 800 + 8
+    assert account_in(book, ANN).balance_minor == 800 + 8
 
 
 def test_the_fee_goes_back_to_whoever_paid_it() -> None:
     sender, receiver = original(), original(payer=Payer.RECEIVER)
     book = book_of(sender, [])
     reverse(book, sender, refund_fee=True)
-    assert (account(book, ANN).balance_minor, account(book, ANN, AccountKind.FEES).balance_minor) == (AMOUNT + FEE, 0)
+    assert (account_in(book, ANN).balance_minor, account_in(book, ANN, AccountKind.FEES).balance_minor) == (AMOUNT + FEE, 0)
     # The receiver got 990 and gives 1000: its fee comes back first, so that this is enough.
     book = book_of(receiver, [], wallets=(0, AMOUNT - FEE))
     assert reverse(book, receiver, refund_fee=True).refusal is None
-    assert (account(book, ANN).balance_minor, account(book, BEN).balance_minor) == (AMOUNT, 0)
-    assert account(book, BEN, AccountKind.FEES).balance_minor == 0
+    assert (account_in(book, ANN).balance_minor, account_in(book, BEN).balance_minor) == (AMOUNT, 0)
+    assert account_in(book, BEN, AccountKind.FEES).balance_minor == 0
 
 
 @pytest.mark.parametrize(("left", "treasury_left"), [(10, 100), (4, 94), (0, 90)])
@@ -142,9 +135,9 @@ def test_what_was_swept_comes_back_from_the_treasury(left: int, treasury_left: i
     of = original()
     book = book_of(of, [], fees=left, swept=100)
     assert reverse(book, of, refund_fee=True, treasury=TREASURY).refusal is None
-    assert account(book, ANN).balance_minor == AMOUNT + FEE
-    assert account(book, ANN, AccountKind.FEES).balance_minor == 0
-    assert account(book, TREASURY).balance_minor == treasury_left
+    assert account_in(book, ANN).balance_minor == AMOUNT + FEE
+    assert account_in(book, ANN, AccountKind.FEES).balance_minor == 0
+    assert account_in(book, TREASURY).balance_minor == treasury_left
 
 
 def test_a_treasury_without_the_money_refuses_the_refund_but_not_the_reversal() -> None:
@@ -179,8 +172,8 @@ def test_parts_without_refund_keep_their_share(parts: list[int], fee: int, data:
         assert reverse(book, of, part, refund_fee=refund).refusal is None
         done.append(part)
     refunded = sum(share for share, refund in zip(shares, asked, strict=True) if refund)
-    assert account(book, ANN).balance_minor == AMOUNT + refunded
-    assert account(book, ANN, AccountKind.FEES).balance_minor == fee - refunded
+    assert account_in(book, ANN).balance_minor == AMOUNT + refunded
+    assert account_in(book, ANN, AccountKind.FEES).balance_minor == fee - refunded
 
 
 # --- reversals of what was posted by a plan ---------------------------------------------------------------------------------
@@ -190,18 +183,8 @@ def ledger(ann: int = 10_000, ben: int = 0, **changes: Any) -> Book:
     return full_book([ANN, BEN, TREASURY], [ann, ben, 0], **changes)
 
 
-def decide(book: Book, command: Command) -> Outcome:
-    assert set(command.accounts()) <= set(book.accounts), "a command names every account that it may touch"
-    before = sum(account.balance_minor for account in book.accounts.values())
-    planned = plan([Group([command])], book)
-    assert sum(account.balance_minor for account in book.accounts.values()) == before
-    ((outcome,),) = planned.outcomes
-    assert outcome is not None
-    return outcome
-
-
 def has(book: Book, merchant: Any = ANN, kind: AccountKind = AccountKind.WALLET) -> int:
-    return book.accounts[AccountKey(merchant.id.int, "USD", kind)].balance_minor
+    return account_in(book, merchant, kind).balance_minor
 
 
 def back(what: Original, amount_minor: int | None = None, *, refund_fee: bool = False) -> ReverseTransfer:
