@@ -14,21 +14,20 @@ from typing import IO
 
 from ledger_project.http.idempotency import fingerprint, parse_key
 from ledger_project.http.members import amount_members
-from ledger_project.http.problems import problem
 from ledger_project.http.validation import validate
 from ledger_project.kernel.actors import PLATFORM_OWNER
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.csv_records import Extent, FileUnreadable, Record, check_separators, read_records
 from ledger_project.kernel.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing, InvalidRequest, ValidationFailed
-from ledger_project.kernel.exact_json import dumps
 from merchants.domain import fold
 from merchants.selectors import find_currency_now, known_currency, required_currency
 from transfers.domain.commands import Details
-from transfers.domain.outcome import Outcome, required
-from transfers.posting.jobs import Answer, Key, Render
-from transfers.serializers.transfers import TransferBody, posted_transfer_json
+from transfers.posting.jobs import Key, Render
+from transfers.serializers.transfers import TransferBody
 from transfers.services.batches import BatchItem
 from transfers.services.transfers import TransferRequest, check_addressing
+from transfers.views.posting_calls import answer_writer
+from transfers.views.transfers import posted
 
 REQUIRED = ("key", "from", "to", "currency", "amount")
 OPTIONAL = ("memo", "external_reference")
@@ -195,10 +194,4 @@ def _amount(line: Line) -> tuple[str, int]:
 
 def renderer(request_id: str) -> Render:
     """Return the writer of the answers; they have the bytes of those of ``POST /transfers``."""
-
-    def render(outcome: Outcome) -> Answer:
-        if outcome.refusal is not None:
-            return Answer(*problem(outcome.refusal, request_id=request_id))
-        return Answer(201, dumps(posted_transfer_json(required(outcome.transfer))))
-
-    return render
+    return answer_writer(request_id, 201, posted)

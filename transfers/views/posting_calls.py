@@ -73,10 +73,12 @@ def transfer_request(request: HttpRequest, body: Mapping[str, Any]) -> TransferR
 
 
 def renderer(request: HttpRequest, status: int, represent: Callable[[Posted], object]) -> Render:
-    """Return the function that writes the answer inside the posting transaction: a refusal's
-    problem, or what was posted.
-    """
-    request_id: str = api_request(request).request_id
+    """Return the function that writes the answer to a request inside the posting transaction."""
+    return answer_writer(api_request(request).request_id, status, represent)
+
+
+def answer_writer(request_id: str, status: int, represent: Callable[[Posted], object]) -> Render:
+    """Return the function that writes an answer: a refusal's problem, or what was posted."""
 
     def render(outcome: Outcome) -> Answer:
         if outcome.refusal is not None:
