@@ -27,7 +27,7 @@ from tests.environment import ROOT
 from tests.support.factories import unique
 from tests.support.servers import free_port
 from transfers.domain.commands import Deposit, Details, RegisterMerchant
-from transfers.posting.pipeline import _name
+from ledger_project.database.prepared import name_of
 from transfers.posting.synchronous import post_now
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -114,5 +114,5 @@ def test_transaction_mode_is_refused_wherever_something_starts(posting_thread: T
 
 
 def test_a_statement_has_one_name_in_all_processes_and_another_one_for_another_text() -> None:
-    assert _name("SELECT %s") == _name("SELECT " + "%s") != _name("SELECT %s ")
-    assert len(_name("SELECT %s")) < 64, "PostgreSQL cuts longer names off"
+    assert name_of("SELECT %s") == name_of("SELECT " + "%s") != name_of("SELECT %s ")
+    assert len(name_of("SELECT %s")) < 64, "PostgreSQL cuts longer names off"

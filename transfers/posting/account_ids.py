@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from typing import cast
 from uuid import UUID
 
+from ledger_project.database.arrays import plain
 from ledger_project.database.lost_rows import on_forgetting
 from ledger_project.kernel.bounded_cache import Remembered
 from merchants.domain import AccountKind
 from transfers.domain.commands import AccountKey
 from transfers.domain.facts import AccountState
 from transfers.posting import sql
-from transfers.posting.arrays import plain
 from transfers.posting.pipeline import Session
 
 _CAPACITY = 100_000

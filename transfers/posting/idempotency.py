@@ -14,9 +14,9 @@ import psycopg
 from django.conf import settings
 from uuid_utils import uuid7
 
+from ledger_project.database.arrays import hexes, plain, quoted, uuids, words
 from ledger_project.kernel.errors import IdempotencyInProgress, IdempotencyKeyReused
 from transfers.posting import sql
-from transfers.posting.arrays import hexes, plain, quoted, uuids, words
 from transfers.posting.jobs import Answer, Key, Result
 from transfers.posting.pipeline import Reply, Session
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from uuid import UUID
 
+from ledger_project.database.arrays import uuids
 from transfers.domain.commands import AccountKey
 from transfers.posting import sql
-from transfers.posting.arrays import uuids
 from transfers.posting.pipeline import Reply, Session
 
 _number = attrgetter("int")  # UUIDs are compared in Python, integers in C

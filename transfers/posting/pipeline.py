@@ -11,11 +11,9 @@ of a posting became 15. psycopg's loaders read the rows, and errors are psycopg'
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -29,6 +27,8 @@ from psycopg.generators import send
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
+
+from ledger_project.database.prepared import name_of, numbered, text_values
 
 Row = tuple[object, ...]
 
@@ -65,27 +65,6 @@ class Reply:
     def fetchone(self) -> Row | None:
         """Return the first row, or None."""
         return next(iter(self.fetchall()), None)
-
-
-@cache
-def _numbered(statement: str) -> bytes:
-    """Return a statement with libpq's placeholders ($1, …) in place of psycopg's (%s)."""
-    first, *others = statement.split("%s")
-    text = first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
-    if "%" in text:
-        raise AssertionError(f"a percent sign that is no placeholder: {text}")
-    return text.encode()
-
-
-@cache
-def _name(statement: str) -> bytes:
-    """Return the name of a prepared statement: the same in every process, and different for every
-    text.
-
-    Behind a pooler, several processes may use one connection of the database. A name that had
-    another text there would run that text.
-    """
-    return b"ledger_" + hashlib.sha256(_numbered(statement)).hexdigest()[:32].encode()
 
 
 def _next_result(pg: PGconn) -> PQGen[PGresult]:
@@ -192,8 +171,7 @@ class Session:
 
     def _queue(self, statement: str, parameters: Sequence[object], *, binary: bool) -> Reply:
         name = self._prepared.get(statement) or self._prepare(statement)
-        values = [None if value is None else str(value).encode() for value in parameters]
-        self._pg.send_query_prepared(name, values, result_format=Format.BINARY if binary else Format.TEXT)
+        self._pg.send_query_prepared(name, text_values(parameters), result_format=Format.BINARY if binary else Format.TEXT)
         return self._expect()
 
     def _expect(self) -> Reply:
@@ -203,8 +181,8 @@ class Session:
         return reply
 
     def _prepare(self, statement: str) -> bytes:
-        name = _name(statement)
-        self._pg.send_prepare(name, _numbered(statement))
+        name = name_of(statement)
+        self._pg.send_prepare(name, numbered(statement))
         self._preparing.append((statement, self._expect()))
         self._prepared[statement] = name
         return name

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from fees.domain import Payer, Schedule
 from fees.selectors import load_by_ids
+from ledger_project.database.arrays import plain, quoted, uuids, words
 from ledger_project.database.fields import new_id
 from ledger_project.database.lost_rows import identities_lost
 from ledger_project.observability import metrics
@@ -24,7 +25,6 @@ from transfers.domain.hashing import GENESIS
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.posting import sql
 from transfers.posting.account_ids import find_accounts
-from transfers.posting.arrays import plain, quoted, uuids, words
 from transfers.posting.clock import check_clocks, process_clock
 from transfers.posting.idempotency import Claims
 from transfers.posting.locks import WAIT, Locking, check_free, lock

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
 
+from ledger_project.database.arrays import plain, quoted
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.kernel.refusals import Refusal
 from transfers.domain import commands as c
 from transfers.domain.outcome import Outcome
 from transfers.posting import sql
-from transfers.posting.arrays import plain, quoted
 from transfers.posting.pipeline import Session
 from transfers.posting.results import JobDecisions
 

@@ -11,6 +11,7 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from ledger_project.database.arrays import hexes, microseconds, plain, quoted, uuids, words
 from ledger_project.kernel.metadata import stored_json
 from transfers.domain.commands import RegisterMerchant
 from transfers.domain.facts import AccountState, HoldState
@@ -19,7 +20,6 @@ from transfers.domain.kinds import BatchPlace
 from transfers.domain.ledger import PostedEntry, PostedTransfer
 from transfers.domain.plan import Plan
 from transfers.posting import sql
-from transfers.posting.arrays import hexes, microseconds, plain, quoted, uuids, words
 from transfers.posting.idempotency import Claims
 from transfers.posting.jobs import Job
 from transfers.posting.pipeline import Reply, Session
