@@ -6,11 +6,13 @@ from django.db import migrations, models
 from django.db.models.functions import Collate, Lower
 
 
+# Nothing is released, so the tables change in place: a database of another state of them cannot
+# become one of this.
 REFUSE_EARLIER_DATABASE = """
 DO $$ BEGIN
     IF to_regclass('merchants_merchant') IS NOT NULL THEN
-        RAISE EXCEPTION 'ledger: this database was made by migrations of before their squash; run manage.py adopt_database once, '
-            'then migrate again (docs/operations.md, Upgrade)';
+        RAISE EXCEPTION 'ledger: this database was made by earlier migrations and cannot be brought to these; '
+            'make a new, empty database and migrate that (docs/operations.md, Upgrade)';
     END IF;
 END $$
 """
@@ -20,7 +22,10 @@ class Migration(migrations.Migration):
 
     initial = True
 
+    # Not for a table: once the tables are there, Django keeps the names of our permissions, and in its
+    # own first migration these are too long for it.
     dependencies = [
+        ('auth', '0002_alter_permission_name_max_length'),
     ]
 
     operations = [

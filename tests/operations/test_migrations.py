@@ -6,12 +6,9 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -23,7 +20,6 @@ from django.db.migrations.operations import AddIndex
 from django.db.migrations.operations.base import Operation
 from django.db.models import Index
 
-from ledger_project.management.commands import adopt_database
 from tests.environment import ROOT
 from tests.support.factories import unique
 from tests.support.own_servers import ask
@@ -31,6 +27,14 @@ from tests.support.servers import database_url
 
 FIRST = {"merchants": "0002_guards", "people": "0001_tables", "fees": "0002_guards", "transfers": "0003_roles"}
 """The squashed migrations: these make tables that are empty."""
+
+BEFORE = {
+    "merchants": ["0001_tables", "0002_guards"],
+    "people": ["0001_tables"],
+    "fees": ["0001_tables", "0002_guards"],
+    "transfers": ["0001_tables", "0002_journal_guards", "0003_roles"],
+}
+"""Migrations of an earlier state of the tables."""
 
 LARGE = (
     "merchants_account",
@@ -91,26 +95,6 @@ def test_what_would_block_them_is_seen(statement: str) -> None:
     assert not blocking(statement.replace("transfers_", "other_").replace("merchants_", "other_"), [], "transfers")
 
 
-# --- databases of before the squash, while money is posted ---------------------------------------------------------------------------
-
-# What every release must be able to do before, during and after a migration: the columns are those of the first one.
-OPENED = """
-INSERT INTO merchants_merchant (id, name, status, metadata, created_at) VALUES (%(merchant)s, %(name)s, 'active', '{}', clock_timestamp());
-"""
-ACCOUNT = """
-INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overdraft_limit_minor, created_at)
-VALUES (%s, %s, 'USD', %s, 'active', 0, clock_timestamp())
-"""
-TRANSFER = """
-INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, metadata, principal,
-    request_id, created_at) VALUES (%s, 'deposit', %s, %s, 'USD', 1, 0, 1, '{}', 'load', '', %s)
-"""
-ENTRIES = """
-INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash)
-VALUES (%s, %s, %s, 'DEBIT', 'transfer', 1, %s, %s, %s), (%s, %s, %s, 'CREDIT', 'transfer', 1, %s, %s, %s)
-"""
-
-
 @contextmanager
 def own_database() -> Iterator[str]:
     """Make a database beside the one of the tests, and give its URL."""
@@ -129,127 +113,36 @@ def _do(url: str, statement: str) -> None:
         raw.execute(statement)
 
 
-class Postings(threading.Thread):
-    """Posts one small deposit after the other, as an old release would, until it is told to stop."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.url, self.count, self.slowest_s, self.stopped = url, 0, 0.0, threading.Event()
-        self.failed: Exception | None = None
-
-    def run(self) -> None:
-        """Do it."""
-        try:
-            with psycopg.connect(self.url) as raw:
-                self._post(raw)
-        except Exception as error:  # noqa: BLE001 - told to the test, which asserts that there is none
-            self.failed = error
-
-    def _post(self, raw: psycopg.Connection[Any]) -> None:
-        from uuid_utils import uuid7
-
-        merchant, outside, wallet = (str(uuid7()) for _ in range(3))
-        raw.execute(OPENED, {"merchant": merchant, "name": unique()})
-        raw.execute(ACCOUNT, [outside, merchant, "external"])
-        raw.execute(ACCOUNT, [wallet, merchant, "wallet"])
-        raw.commit()
-        raw.execute("SET lock_timeout = '5s'")
-        while not self.stopped.is_set():
-            began = time.monotonic()
-            raw.execute("SELECT id FROM merchants_account WHERE id IN (%s, %s) ORDER BY id FOR UPDATE", [outside, wallet])
-            row = raw.execute("SELECT clock_timestamp()").fetchone()
-            assert row is not None
-            transfer, now, number = str(uuid7()), row[0], self.count + 1
-            raw.execute(TRANSFER, [transfer, outside, wallet, now])
-            hashed = bytes(32)
-            raw.execute(ENTRIES, [outside, number, transfer, -number, now, hashed, wallet, number, transfer, number, now, hashed])
-            raw.commit()
-            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
-            self.count = number
-
-
-def migrate(url: str, *target: str) -> None:
-    environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "x"}
-    command = [sys.executable, "manage.py", "migrate", *target, "--no-input", "-v", "0"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
 def manage(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "x"}
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-@contextmanager
-def database_of_before() -> Iterator[str]:
-    """Have a database that the migrations of before the squash made."""
-    with own_database() as url:
-        with psycopg.connect(url, autocommit=True) as raw:
-            raw.execute((ROOT / "tests/schemas/before_squash.sql").read_text())
-            raw.execute("INSERT INTO public.merchants_currency VALUES ('USD', 2, 'US Dollar', true)")
-        yield url
-
-
-def test_the_schema_of_the_squashed_migrations_is_the_one_that_is_kept(ledger: None) -> None:
-    del ledger
-    assert dict(adopt_database.SQUASHED) == FIRST  # the last one of each app
-    with own_database() as url:
-        for app in ("transfers", "people"):  # they need the others'
-            migrate(url, app, FIRST[app])
-        says = manage(url, "shell", "-c", "from ledger_project.database.schema import differences; print(differences())", "-v", "0")
-    assert says.stdout.splitlines()[-1] == "[]", says.stdout + says.stderr
-
-
-def test_an_earlier_database_is_adopted_while_money_is_posted_and_is_like_a_new_one(ledger: None) -> None:
-    del ledger
-    with database_of_before() as url:
-        early = manage(url, "migrate")
-        assert early.returncode
-        assert "run manage.py adopt_database once" in early.stderr
-        postings = Postings(url)
-        postings.start()
-        try:
-            while postings.count < 20 and postings.failed is None:
-                time.sleep(0.005)
-            adopted = manage(url, "adopt_database")
-            assert "recorded; go on with manage.py migrate" in adopted.stdout, adopted.stderr
-            migrate(url)
-            after = postings.count
-            while postings.count < after + 20 and postings.failed is None:
-                time.sleep(0.005)
-        finally:
-            postings.stopped.set()
-            postings.join()
-        assert postings.failed is None, repr(postings.failed)
-        assert after > 20, "nothing was posted meanwhile"
-        assert postings.slowest_s < 2
-        assert ask(url, "SELECT app_label FROM django_content_type WHERE model = 'apikey'") == [("people",)]
-        assert "nothing to do" in manage(url, "adopt_database").stdout
-
-
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("applied", "table"),
     [
-        (
-            "ALTER TABLE transfers_transfer DISABLE TRIGGER ALL; DROP TRIGGER transfer_guard ON transfers_transfer",
-            "- trigger CREATE TRIGGER transfer_guard",
-        ),
-        ("ALTER TABLE transfers_hold ADD COLUMN mine int", "+ column transfers_hold.mine integer"),
-        (
-            "DELETE FROM django_migrations WHERE name = '0015_overdraft_permission'",
-            "transfers.0015_overdraft_permission is not applied here",
-        ),
+        ([("merchants", "0008_treasury"), ("fees", "0003_bounds"), ("transfers", "0015_overdraft_permission")], "merchants_merchant"),
+        ([(app, name) for app, names in BEFORE.items() for name in names], "transfers_transfer"),
     ],
 )
-def test_a_database_that_differs_is_not_adopted_and_stays_as_it_was(ledger: None, change: str, says: str) -> None:
+def test_a_database_of_before_is_refused_and_stays_as_it_was(ledger: None, applied: list[tuple[str, str]], table: str) -> None:
     del ledger
-    with database_of_before() as url:
-        recorded = "SELECT app, name FROM django_migrations ORDER BY id"
-        with psycopg.connect(url, autocommit=True) as raw:
-            raw.execute(change)
-        before = ask(url, recorded)
-        refused = manage(url, "adopt_database")
-        assert refused.returncode == 1
-        assert says in refused.stderr
-        assert ask(url, recorded) == before
+    with own_database() as url:
+        assert manage(url, "migrate", "auth").returncode == 0
+        _do(url, f"CREATE TABLE {table} (id uuid PRIMARY KEY)")
+        for app, name in applied:
+            _do(url, f"INSERT INTO django_migrations (app, name, applied) VALUES ('{app}', '{name}', now())")
+        refused = manage(url, "migrate")
+        assert refused.returncode == 2
+        assert "make a new, empty database and migrate that (docs/operations.md, Upgrade)" in refused.stderr
+        recorded = ask(url, "SELECT app, name FROM django_migrations WHERE app IN ('merchants', 'people', 'fees', 'transfers')")
+        assert sorted(recorded) == sorted(applied)
+
+
+@pytest.mark.parametrize("app", ["merchants", "fees"])
+def test_an_empty_database_can_be_migrated_app_by_app(ledger: None, app: str) -> None:
+    del ledger
+    with own_database() as url:
+        done = manage(url, "migrate", app)
+        assert done.returncode == 0, done.stderr[-2000:]

@@ -22,7 +22,7 @@ INSERT INTO transfers_rollupmark (id, rolled_until, refreshed_at) VALUES (1, '20
 
 
 class Migration(migrations.Migration):
-    dependencies = [("transfers", "0001_tables"), ("merchants", "0002_guards"), ("fees", "0002_guards")]
+    dependencies = [("transfers", "0001_journal"), ("merchants", "0002_guards"), ("fees", "0002_guards")]
     operations = [
         migrations.RunSQL((SQL / "guards.sql").read_text(), REVERSE),
         migrations.RunSQL(FIRST_MARK, migrations.RunSQL.noop),

@@ -4,6 +4,18 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+# Nothing is released, so the tables change in place: a database of another state of them cannot
+# become one of this.
+REFUSE_EARLIER_DATABASE = """
+DO $$ BEGIN
+    IF to_regclass('transfers_transfer') IS NOT NULL THEN
+        RAISE EXCEPTION 'ledger: this database was made by earlier migrations and cannot be brought to these; '
+            'make a new, empty database and migrate that (docs/operations.md, Upgrade)';
+    END IF;
+END $$
+"""
+
+
 class Migration(migrations.Migration):
 
     initial = True
@@ -14,6 +26,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(REFUSE_EARLIER_DATABASE, migrations.RunSQL.noop),
         migrations.CreateModel(
             name='DailyRefusals',
             fields=[
@@ -253,7 +266,7 @@ class Migration(migrations.Migration):
             name='capture',
             field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='transfers.transfer'),
         ),
-        # By SQL, as databases made before the squash have it.
+        # By SQL: Django's would cast the numbers.
         migrations.RunSQL(
             "CREATE UNIQUE INDEX transfer_hold_begun_and_ended_once ON transfers_transfer (hold_id, (CASE kind WHEN 'hold' THEN 0 ELSE 1 END)) "
             "WHERE hold_id IS NOT NULL",
