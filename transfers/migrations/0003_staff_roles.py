@@ -43,7 +43,7 @@ def install_roles(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("transfers", "0002_guards"),
+        ("transfers", "0002_guards_of_the_journal"),
         ("admin", "0003_logentry_add_action_flag_choices"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
