@@ -225,7 +225,6 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'ledger entries',
                 'indexes': [
                     models.Index(fields=['transfer'], name='entry_transfer'),
-                    models.Index(fields=['account', 'created_at', 'sequence'], name='entry_account_time'),
                     models.Index(condition=models.Q(('amount_minor__gte', 1000000000000000000)), fields=['account', 'sequence'], name='entry_long_amount'),
                 ],
                 'constraints': [

@@ -1,4 +1,4 @@
-"""Install the guards of the journal (sql/guards.sql), and the mark up to which daily figures are summed."""
+"""Install the guards of the journal (sql/guards.sql), the search by time (sql/entries.sql), and the mark of the daily figures."""
 
 from pathlib import Path
 
@@ -25,5 +25,6 @@ class Migration(migrations.Migration):
     dependencies = [("transfers", "0001_journal"), ("merchants", "0002_guards"), ("fees", "0002_guards")]
     operations = [
         migrations.RunSQL((SQL / "guards.sql").read_text(), REVERSE),
+        migrations.RunSQL((SQL / "entries.sql").read_text(), "DROP FUNCTION ledger_sequence_at(uuid, timestamptz)"),
         migrations.RunSQL(FIRST_MARK, migrations.RunSQL.noop),
     ]

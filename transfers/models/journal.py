@@ -130,8 +130,6 @@ class LedgerEntry(models.Model):
         verbose_name_plural = "ledger entries"
         indexes = [
             models.Index(fields=["transfer"], name="entry_transfer"),
-            # A balance as of a moment is one look into this index.
-            models.Index(fields=["account", "created_at", "sequence"], name="entry_account_time"),
             # Says whether a period fits the formats of banks without reading it. Few entries are in
             # this index, so writing it costs little.
             models.Index(fields=["account", "sequence"], name="entry_long_amount", condition=Q(amount_minor__gte=LONG_AMOUNT_MINOR)),

@@ -76,10 +76,10 @@ def get_period(account: Account, *, start: datetime | None, end: datetime | None
     if until is not None:
         until, closing_minor, read_at = _entry(_AT_SEQUENCE, account.id, until)
     elif end is not None:
-        until, closing_minor, read_at = _entry(_NEWEST_BEFORE, account.id, end)
+        until, closing_minor, read_at = _entry(_NEWEST_BEFORE, account.id, account.id, end)
     else:
         until, closing_minor, read_at = _entry(_NEWEST, account.id)
-    after, opening_minor, _ = (0, 0, None) if start is None else _entry(_NEWEST_BEFORE, account.id, start)
+    after, opening_minor, _ = (0, 0, None) if start is None else _entry(_NEWEST_BEFORE, account.id, account.id, start)
     return Period(
         account_id=account.id,
         account_kind=account.kind,
