@@ -49,7 +49,7 @@ lock: $(VENV)/.installed-dev ## Pin all requirements again, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade requirements-dev.in -o requirements-dev.txt
 
-bench: $(VENV)/.installed-dev ## Measure everything beside pgbench and peers in one run (SECONDS=3 is the short form)
+bench: $(VENV)/.installed-dev ## Measure everything beside pgbench and peers in one run (SECONDS=2 GROWTH=10000 is the short form; PARTS=reads,… is less)
 	$(BIN)/python -m benchmarks
 
 compare: $(VENV)/.installed-dev ## Measure this checkout beside another revision (BASE), alternately (SECONDS=2, ROUNDS=9)

@@ -1,286 +1,59 @@
 """``make bench``: everything in one run on one machine, alternately, as ratios; then the report.
 
 ``SECONDS`` (10) is how long each measure takes in all; ``GROWTH`` is the largest journal that is filled (1,000,000 entries; 5000000 is the
-long form). Exits with 1 if an invariant is violated or a transfer is missing, whatever the rates.
+long form). ``PARTS`` names some of the parts, separated by commas, and ``ONLY`` is in the names of the measures that are wanted; with
+either the report is printed and not written. Exits with 1 if an
+invariant is violated or a transfer is missing, whatever the rates.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import os
-import re
 import shutil
-import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from benchmarks import report
-from benchmarks.limits import fill, pgbench, prepare, stored_transfers, violated
-from benchmarks.locked import beside_locked
-from benchmarks.machines import ROOT, Database, Served, install_peers, ledger, peer
-from benchmarks.measuring import Measure, Sample, Tally, over_http, run_rounds
-from benchmarks.requests import PATTERNS, batch, constant, many, single, to_one
-from benchmarks.setup import register
+from benchmarks import posting, reads, report
+from benchmarks.machines import ROOT, Database
+from benchmarks.run import ONLY, Run
 
-SECONDS = float(os.environ.get("SECONDS", "10"))
-GROWTH = int(os.environ.get("GROWTH", "1000000"))
-ROUNDS = 3
-CONNECTIONS = (1, 32, 64, 256)
-PEER_COUNTS = {
-    "fastapi_app": "SELECT count(*) FROM transfer",
-    "plain_django": "SELECT count(*) FROM plain_transfer",
-    "hordak_django": "SELECT count(*) FROM hordak_transaction WHERE description = 'transfer'",
+PARTS: dict[str, Callable[[Run], None]] = {
+    "posting": posting.main_part,
+    "reads": reads.reads_part,
+    "memory": posting.memory_part,
+    "growth": posting.growth_part,
+    "statements": posting.statement_pages,
 }
 
 
-@dataclass(slots=True)
-class Run:
-    """All that one run of the benchmark found."""
-
-    database: Database
-    measures: list[Measure] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
-    growth: list[report.Size] = field(default_factory=list)
-    memory: report.Memory | None = None
-    statements: str = ""
-
-    def rounds(self, title: str, measures: list[Measure]) -> None:
-        """Measure these alternately."""
-        print(f"{title} ({len(measures)} measures, {SECONDS:g} s each)", flush=True)
-        run_rounds(measures, SECONDS, ROUNDS, self.problems)
-        self.measures += measures
-
-    def check(self, database: str, url: str) -> None:
-        """See that every acknowledged transfer is stored, no other, and that the invariants hold."""
-        expected, stored = self.tally.acknowledged[database], stored_transfers(url, PEER_COUNTS.get(database))
-        if expected != stored:
-            self.broken.append(f"{database}: {expected:,} transfers were acknowledged, {stored:,} are stored")
-        if database not in PEER_COUNTS:
-            self.broken += [f"{database}: violated: {what}" for what in violated(url)]
-        print(f"  {database}: {stored:,} stored = acknowledged: {expected == stored}", flush=True)
-
-
-def api_key(url: str) -> str:
-    """Make an API key of the platform's and return it."""
-    made = subprocess.run(
-        [sys.executable, "manage.py", "api_key", "create", "benchmark", "--platform"],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url, "SECRET_KEY": "x", "LEDGER_AUTH": "open", "LEDGER_BIND": "127.0.0.1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    (found,) = re.findall(r"lk_\S+", made.stdout)
-    return str(found)
-
-
-def over_connections(run: Run, served: Served) -> list[Measure]:
-    """(a) Single transfers."""
-    return [
-        Measure(
-            report.single_name(connections, pattern),
-            over_http(run.database, served, single(pair), connections=connections, tally=run.tally, tallied_as="ledger"),
-        )
-        for pattern, pair in PATTERNS.items()
-        for connections in CONNECTIONS
-    ]
-
-
-def batches(run: Run, served: Served) -> list[Measure]:
-    """(b) The batch call."""
-    return [
-        Measure(
-            report.batch_name(size, pattern),
-            over_http(run.database, served, batch(pair, size), connections=4, tally=run.tally, tallied_as="ledger", per_request=size),
-        )
-        for pattern, pair in (("many accounts", many), ("one receiver", to_one))
-        for size in (100, 1000)
-    ]
-
-
-def limits(run: Run, url: str) -> list[Measure]:
-    """(c) The same SQL by pgbench."""
-    return [
-        Measure(report.PGBENCH, pgbench(run.database, url, "pgbench.sql", clients=8)),
-        Measure(report.PGBENCH_ONE, pgbench(run.database, url, "pgbench_one_receiver.sql", clients=8)),
-        Measure(report.PGBENCH_SET, pgbench(run.database, url, "pgbench_batch.sql", clients=1, per_transaction=1000)),
-    ]
-
-
-def peers(run: Run, stack: contextlib.ExitStack) -> list[Measure]:
-    """(d) The peers, each on a database of its own."""
-    found = []
-    try:
-        install_peers()
-    except (subprocess.SubprocessError, OSError) as error:
-        run.problems.append(f"the peers' environment could not be installed: {error}")
-        return []
-    for module in PEER_COUNTS:
-        try:
-            served = stack.enter_context(peer(run.database, module))
-        except (subprocess.SubprocessError, OSError, RuntimeError) as error:
-            run.problems.append(f"{module} does not start: {error}")
-            continue
-        doing = over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as=module)
-        found.append(Measure(report.peer_name(module), doing))
-    return found
-
-
-def main_part(run: Run, url: str) -> None:
-    """Everything on a small journal: single, batch, limits, peers, one worker, half the rate."""
-    with contextlib.ExitStack() as stack:
-        two, one = stack.enter_context(ledger(url, 2)), stack.enter_context(ledger(url, 1))
-        register(two, run.tally, "ledger")
-        prepare(url)
-
-        def http(served: Served, **more: object) -> object:
-            return over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="ledger", **more)
-
-        run.rounds(
-            "Ratios",
-            [
-                *limits(run, url),
-                *over_connections(run, two),
-                Measure(
-                    report.WITH_KEY,
-                    over_http(
-                        run.database,
-                        two,
-                        single(many, credential=api_key(url)),
-                        connections=64,
-                        tally=run.tally,
-                        tallied_as="ledger",
-                    ),
-                ),
-                Measure(
-                    report.LOCKED,
-                    beside_locked(
-                        over_http(run.database, two, single(many), connections=64, tally=run.tally, tallied_as="ledger"),
-                        url=url,
-                        port=two.port,
-                        tally=run.tally,
-                        tallied_as="ledger",
-                    ),
-                ),
-                *batches(run, two),
-                *peers(run, stack),
-                Measure(report.ONE_WORKER, http(one)),
-                Measure(report.CONSTANT, over_http(run.database, one, constant, connections=64, tally=run.tally, tallied_as="nothing")),
-            ],
-        )
-        by_name = {measure.name: measure for measure in run.measures}
-        half = by_name[report.single_name(64, "many accounts")].rate / 2
-        run.rounds("Half the rate", [Measure(report.HALF, http(two, rate=lambda: half))])
-        for module in PEER_COUNTS:
-            if report.peer_name(module) in by_name:
-                run.check(module, run.database.url(f"peer_{module}"))
-    run.check("ledger", url)
-
-
-def growth_part(run: Run) -> None:
-    """(e) The same at 10 thousand entries, a million, and with GROWTH=5000000 five million; (f) memory on the way."""
-    url = run.database.create("growth")
-    sizes = [size for size in (10_000, 1_000_000, 5_000_000) if size <= max(GROWTH, 10_000)]
-    with ledger(url, 2) as served:
-        register(served, run.tally, "growth")
-        prepare(url)
-        for size in sizes:
-            print(f"Filling to {size:,} entries", flush=True)
-            entries = fill(url, size)
-            measures = [
-                Measure(
-                    "HTTP, 64 connections",
-                    over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="growth"),
-                ),
-                Measure(
-                    "batch of 1,000",
-                    over_http(
-                        run.database, served, batch(many, 1000), connections=4, tally=run.tally, tallied_as="growth", per_request=1000
-                    ),
-                ),
-                Measure("pgbench", pgbench(run.database, url, "pgbench.sql", clients=8)),
-            ]
-            run_rounds(measures, SECONDS, ROUNDS, run.problems)
-            run.growth.append(report.Size(entries, {measure.name: measure.rate for measure in measures}))
-        run.check("growth", url)
-
-
-def memory_part(run: Run) -> None:
-    """(f) Memory of one worker after 10,000 transfers, and after many more."""
-    url = run.database.create("memory")
-    target = 500_000 if SECONDS >= 10 else 50_000
-    with ledger(url, 1) as served:
-        register(served, run.tally, "memory")
-
-        def send(transfers: int) -> None:
-            doing = over_http(run.database, served, batch(many, 500), connections=4, tally=run.tally, tallied_as="memory", per_request=500)
-            singles = over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="memory")
-            goal = run.tally.acknowledged["memory"] + transfers
-            singles(1.0)
-            while run.tally.acknowledged["memory"] < goal:
-                doing(1.0)
-
-        send(10_000)
-        early, first = served.worker_memory(), run.tally.acknowledged["memory"]
-        send(target - first)
-        run.memory = report.Memory(first, early, run.tally.acknowledged["memory"], served.worker_memory())
-        run.check("memory", url)
-    print(f"Memory: {run.memory}", flush=True)
-
-
-def statement_pages(run: Run) -> None:
-    """Reads of statements, measured by a module of their own if it is there."""
-    if importlib.util.find_spec("benchmarks.statement_pages") is None:
-        return
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.statement_pages"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
-    )
-    run.statements = done.stdout.strip()
-    if done.returncode:
-        run.problems.append(f"benchmarks.statement_pages ended with {done.returncode}: {done.stderr.strip()[-300:]}")
-
-
-def attempt(run: Run, part: object, *arguments: object) -> None:
+def attempt(run: Run, part: Callable[[Run], None]) -> None:
     """Run a part; what goes wrong in it is reported and costs only that part."""
     try:
-        part(*arguments)
+        part(run)
     except Exception as error:  # noqa: BLE001 - an unattended run writes its report whatever happens
-        run.problems.append(f"{getattr(part, '__name__', part)}: {type(error).__name__}: {error}")
+        run.problems.append(f"{part.__name__}: {type(error).__name__}: {error}")
         print(f"  ! {run.problems[-1]}", flush=True)
 
 
 def main() -> int:
-    """Run everything and write the report."""
+    """Run the parts and write the report."""
+    wanted = [name.strip() for name in os.environ.get("PARTS", "").split(",") if name.strip()]
+    if unknown := set(wanted) - set(PARTS):
+        print(f"PARTS: {', '.join(sorted(unknown))} is not among {', '.join(PARTS)}")
+        return 2
     started = time.monotonic()
     data_dir = ROOT / ".data-bench"
     shutil.rmtree(data_dir, ignore_errors=True)
-    run = Run(Database(data_dir))
+    run = Run(Database(data_dir), parts=tuple(name for name in PARTS if name in wanted or not wanted))
     with run.database.running():
-        attempt(run, main_part, run, run.database.url("ledger"))
-        attempt(run, memory_part, run)
-        attempt(run, growth_part, run)
-        attempt(run, statement_pages, run)
-    findings = report.Findings(
-        seconds=SECONDS,
-        rounds=ROUNDS,
-        minutes=(time.monotonic() - started) / 60,
-        measures={measure.name: measure for measure in run.measures},
-        growth=run.growth,
-        memory=run.memory,
-        statements=run.statements,
-        problems=run.problems,
-        broken=run.broken,
-    )
-    print(report.write(findings))
+        for name in run.parts:
+            attempt(run, PARTS[name])
+    run.minutes = (time.monotonic() - started) / 60
+    print(report.text(run) if wanted or ONLY else report.write(run))
     shutil.rmtree(data_dir, ignore_errors=True)
     return 1 if run.broken else 0
 
-
-__all__ = ["Sample", "main"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.machines import HERE, Database, cpu_s
+from benchmarks.machines import HERE, Database, cpu_s, settle
 from benchmarks.measuring import Sample
 from tests.support.invariants import INVARIANTS
 
@@ -79,9 +79,8 @@ def fill(url: str, entries: int) -> int:
                 break
             for _ in range(max(1, min(missing, _FILL_CHUNK * 25) // 4000)):
                 connection.execute("SELECT bench_batch((SELECT count(*)::int FROM bench_accounts), 1000)")
-        connection.execute("VACUUM (ANALYZE)")
-        connection.execute("CHECKPOINT")
-        return int(count)
+    settle(url)
+    return int(count)
 
 
 def violated(url: str) -> list[str]:

@@ -11,10 +11,13 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import uvloop
+
+NEW_KEY = b"@NEW-KEY@"
+"""In a request: stands for a key that no other request has."""
 
 Next = Callable[[random.Random], bytes]
 
@@ -23,11 +26,14 @@ _numbers = itertools.count(random.getrandbits(40) << 32)
 
 @dataclass(slots=True)
 class Result:
-    """What a run measured: answers by status, and every latency in seconds."""
+    """What a run measured: answers by status, every latency in seconds, and the processor seconds of whoever sent the requests."""
 
     duration_s: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
     latencies_s: list[float] = field(default_factory=list)
+    shares_s: dict[float, float] = field(default_factory=dict)
+    """The latency that a share of the requests stayed below, where a generator tells only that."""
+    generator_cpu_s: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -112,12 +118,14 @@ class _Lanes:
 
 
 async def _run(port: int, make: Next, connections: int, seconds: float, rate: float) -> Result:
+    before_s = time.thread_time()
     lanes = _Lanes(make, connections, seconds, rate)
     loop = asyncio.get_running_loop()
     for number in range(connections):
         await loop.create_connection(lambda number=number: _Lane(lanes, number), "127.0.0.1", port)
     await asyncio.wait_for(lanes.finished, seconds + 60)
     lanes.result.duration_s = time.perf_counter() - lanes.started
+    lanes.result.generator_cpu_s = time.thread_time() - before_s
     return lanes.result
 
 
@@ -125,6 +133,17 @@ def run(port: int, make: Next, *, connections: int, seconds: float, rate: float 
     """Send requests for so long and return what was measured; ``rate`` requests a second, or as many as are answered."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(port, make, connections, seconds, rate))
+
+
+def in_turn(requests: Sequence[bytes]) -> Next:
+    """Return what gives these requests one after the other, for ever, each ``NEW_KEY`` in them made a key of its own."""
+    turns = itertools.cycle([raw.split(NEW_KEY) for raw in requests])
+
+    def make(_dice: random.Random) -> bytes:
+        parts = next(turns)
+        return parts[0] if len(parts) == 1 else new_key().encode().join(parts)
+
+    return make
 
 
 def new_key() -> str:

@@ -90,6 +90,13 @@ class Database:
         return [postmaster, *postmaster.children()]
 
 
+def settle(url: str) -> None:
+    """Have a database do now what it would do some time after it was filled."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.socket() as probe:
@@ -164,14 +171,14 @@ _GUNICORN = ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "-
 _UVICORN = ["--workers", "2", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
 
 
-def peer(database: Database, module: str) -> contextlib.AbstractContextManager[Served]:
-    """A peer with two workers on a database of its own, as its users would run it."""
+def peer(database: Database, module: str, merchants: int = MERCHANTS) -> contextlib.AbstractContextManager[Served]:
+    """A peer with two workers and so many merchants, on a new database of its own, as its users would run it."""
     url = database.create(f"peer_{module}")
     port = free_port()
     environment = {
         "PEER_DSN": url,
         "PEER_DSN_ASYNCPG": url.replace("postgresql://", "postgresql+asyncpg://"),
-        "PEER_MERCHANTS": str(MERCHANTS),
+        "PEER_MERCHANTS": str(merchants),
     }
     binaries = PEER_VENV / "bin"
     setup = [str(binaries / "python"), f"{module}.py"]
@@ -180,4 +187,4 @@ def peer(database: Database, module: str) -> contextlib.AbstractContextManager[S
         command = [str(binaries / "uvicorn"), "fastapi_app:app", "--port", str(port), *_UVICORN]
     else:
         command = [str(binaries / "gunicorn"), f"{module}:application", "--bind", f"127.0.0.1:{port}", *_GUNICORN]
-    return serve(module, command, cwd=PEERS, environment=environment, port=port, ready="/transfers")
+    return serve(module, command, cwd=PEERS, environment=environment, port=port, ready="/")

@@ -22,7 +22,9 @@ class Sample:
     latencies_s: list[float] = field(default_factory=list)
     application_cpu_s: float = float("nan")
     database_cpu_s: float = float("nan")
+    generator_cpu_s: float = float("nan")
     latency_ms: float = float("nan")
+    shares_s: dict[float, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -44,11 +46,14 @@ class Measure:
         return statistics.median(sample.rate for sample in self.samples) if self.samples else float("nan")
 
     def percentile_ms(self, share: float) -> float:
-        """The latency that this share of all rounds' requests stayed below."""
+        """The latency that this share of all rounds' requests stayed below; the median of the rounds where only that is known."""
+        shares_s = [sample.shares_s[share] for sample in self.samples if share in sample.shares_s]
+        if shares_s:
+            return statistics.median(shares_s) * 1000
         return load.percentile_ms([value for sample in self.samples for value in sample.latencies_s], share)
 
     def cpu_ms(self, which: str) -> float:
-        """Processor milliseconds a transfer, of ``application`` or ``database``."""
+        """Processor milliseconds a transfer, of ``application``, ``database`` or ``generator``."""
         transfers = sum(sample.transfers for sample in self.samples)
         return sum(getattr(sample, f"{which}_cpu_s") for sample in self.samples) * 1000 / transfers if transfers else float("nan")
 
@@ -75,23 +80,39 @@ def over_http(
     per_request: int = 1,
     rate: Callable[[], float] | None = None,
 ) -> Callable[[float], Sample]:
-    """Return what runs a round against a server."""
+    """Return what runs a round of transfers against a server."""
+
+    def send(seconds: float) -> load.Result:
+        return load.run(served.port, make, connections=connections, seconds=seconds, rate=rate() if rate else 0.0)
+
+    def count(good: int) -> int:
+        tally.acknowledged[tallied_as] += good * per_request
+        return good * per_request
+
+    return answered(database, served, send, count)
+
+
+def answered(
+    database: Database, served: Served, send: Callable[[float], load.Result], count: Callable[[int], int] = int
+) -> Callable[[float], Sample]:
+    """Return what runs a round of requests against a server; ``count`` says how much so many good answers are."""
 
     def run(seconds: float) -> Sample:
         application, postgres = served.family(), database.family()
         before = cpu_s(application), cpu_s(postgres)
-        result = load.run(served.port, make, connections=connections, seconds=seconds, rate=rate() if rate else 0.0)
-        good = sum(count for status, count in result.statuses.items() if 200 <= status < 300)
-        tally.acknowledged[tallied_as] += good * per_request
-        bad = {status: count for status, count in result.statuses.items() if not 200 <= status < 300}
+        result = send(seconds)
+        good = count(sum(number for status, number in result.statuses.items() if 200 <= status < 300))
+        bad = {status: number for status, number in result.statuses.items() if not 200 <= status < 300}
         if bad:
             raise Unexpected(f"{served.name}: {bad}")
         return Sample(
-            good * per_request,
+            good,
             result.duration_s,
             result.latencies_s,
             cpu_s(application) - before[0],
             cpu_s(_same(postgres, database)) - before[1],
+            result.generator_cpu_s,
+            shares_s=result.shares_s,
         )
 
     return run

@@ -12,14 +12,28 @@ import os
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from fastapi import FastAPI, Header, HTTPException
+from fastapi import FastAPI, Header, HTTPException, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Numeric, String, Text, UniqueConstraint, select
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship, selectinload
 
 engine = create_async_engine(os.environ["PEER_DSN_ASYNCPG"], pool_size=16, max_overflow=0)
 Session = async_sessionmaker(engine, expire_on_commit=False)
@@ -42,23 +56,32 @@ class Account(Base):
 
 class Transfer(Base):
     __tablename__ = "transfer"
+    __table_args__ = (Index("transfer_source", "source_id", "created_at"), Index("transfer_target", "target_id", "created_at"))
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    source_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
-    target_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    target_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     currency: Mapped[str] = mapped_column(String(8))
     amount: Mapped[Decimal] = mapped_column(Numeric(38, 0))
     fee: Mapped[Decimal] = mapped_column(Numeric(38, 0))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    source: Mapped[Account] = relationship(foreign_keys=source_id)
+    target: Mapped[Account] = relationship(foreign_keys=target_id)
+    entries: Mapped[list[Entry]] = relationship(order_by="Entry.id", back_populates="transfer")
 
 
 class Entry(Base):
     __tablename__ = "entry"
+    __table_args__ = (Index("entry_account", "account_id", "created_at", "id"),)
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     transfer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("transfer.id"), index=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     direction: Mapped[str] = mapped_column(String(6))
+    type: Mapped[str] = mapped_column(String(8))
     amount: Mapped[Decimal] = mapped_column(Numeric(38, 0))
     balance_after: Mapped[Decimal] = mapped_column(Numeric(38, 0))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    transfer: Mapped[Transfer] = relationship(back_populates="entries")
+    account: Mapped[Account] = relationship()
 
 
 class Key(Base):
@@ -114,16 +137,16 @@ async def create_transfer(body: TransferIn, idempotency_key: str = Header()) -> 
         transfer.created_at = datetime.now(UTC)
         session.add(transfer)
         await session.flush()
-        for account, direction, moved in (
-            (source, "DEBIT", amount),
-            (target, "CREDIT", amount),
-            (source, "DEBIT", fee),
-            (fees, "CREDIT", fee),
+        for account, direction, kind, moved in (
+            (source, "DEBIT", "transfer", amount),
+            (target, "CREDIT", "transfer", amount),
+            (source, "DEBIT", "fee", fee),
+            (fees, "CREDIT", "fee", fee),
         ):
             account.balance += moved if direction == "CREDIT" else -moved
-            session.add(
-                Entry(transfer_id=transfer.id, account_id=account.id, direction=direction, amount=moved, balance_after=account.balance)
-            )
+            entry = Entry(transfer_id=transfer.id, account_id=account.id, direction=direction, type=kind, amount=moved)
+            entry.balance_after, entry.created_at = account.balance, transfer.created_at
+            session.add(entry)
         answer = TransferOut(
             id=transfer.id,
             from_merchant=body.from_merchant,
@@ -136,6 +159,145 @@ async def create_transfer(body: TransferIn, idempotency_key: str = Header()) -> 
         key = await session.get_one(Key, idempotency_key)
         key.body = answer
     return Response(answer, 201, media_type="application/json")
+
+
+class BalanceOut(BaseModel):
+    merchant: str
+    currency: str
+    balance: Decimal
+
+
+class EntryOut(BaseModel):
+    id: int
+    account_id: int
+    transfer_id: uuid.UUID
+    direction: str
+    type: str
+    amount: Decimal
+    balance_after: Decimal
+    created_at: datetime
+
+
+class LineOut(EntryOut):
+    counterparty: str
+
+
+class TransferWithEntries(TransferOut):
+    entries: list[EntryOut]
+
+
+class Transfers(BaseModel):
+    items: list[TransferOut]
+    next_before: datetime | None
+
+
+class Statement(BaseModel):
+    items: list[LineOut]
+    next_before: int | None
+
+
+@app.get("/merchants/{merchant}/balance")
+async def get_balance(merchant: str, currency: str, at: datetime | None = None) -> BalanceOut:
+    """The balance of a wallet, now or as it stood at a moment."""
+    async with Session() as session:
+        wallet = select(Account.balance).where(Account.merchant == merchant, Account.currency == currency, Account.kind == "wallet")
+        if at is not None:
+            wallet = (
+                select(Entry.balance_after)
+                .join(Entry.account)
+                .where(Account.merchant == merchant, Account.currency == currency, Account.kind == "wallet", Entry.created_at <= at)
+                .order_by(Entry.created_at.desc(), Entry.id.desc())
+                .limit(1)
+            )
+        balance = (await session.execute(wallet)).scalar_one_or_none()
+    if balance is None:
+        raise HTTPException(404, "account_not_found")
+    return BalanceOut(merchant=merchant, currency=currency, balance=balance / 100)
+
+
+@app.get("/accounts/{account_id}/statement")
+async def get_statement(account_id: int, limit: int = Query(50, ge=1, le=200), before: int | None = None) -> Statement:
+    """A page of an account's lines, the newest first."""
+    query = (
+        select(Entry)
+        .where(Entry.account_id == account_id)
+        .options(
+            joinedload(Entry.transfer, innerjoin=True).joinedload(Transfer.source, innerjoin=True),
+            joinedload(Entry.transfer, innerjoin=True).joinedload(Transfer.target, innerjoin=True),
+        )
+        .order_by(Entry.created_at.desc(), Entry.id.desc())
+        .limit(limit)
+    )
+    async with Session() as session:
+        if before is not None:
+            last = await session.get_one(Entry, before)
+            query = query.where(tuple_(Entry.created_at, Entry.id) < (last.created_at, last.id))
+        entries = (await session.execute(query)).scalars().all()
+    items = [
+        LineOut(
+            **_entry(entry),
+            counterparty=(entry.transfer.target if entry.transfer.source_id == account_id else entry.transfer.source).merchant,
+        )
+        for entry in entries
+    ]
+    return Statement(items=items, next_before=items[-1].id if len(items) == limit else None)
+
+
+@app.get("/transfers/{transfer_id}")
+async def get_transfer(transfer_id: uuid.UUID) -> TransferWithEntries:
+    """A transfer with its entries."""
+    query = select(Transfer).where(Transfer.id == transfer_id)
+    names = joinedload(Transfer.source, innerjoin=True), joinedload(Transfer.target, innerjoin=True)
+    async with Session() as session:
+        transfer = (await session.execute(query.options(*names, selectinload(Transfer.entries)))).scalar_one_or_none()
+    if transfer is None:
+        raise HTTPException(404, "transfer_not_found")
+    return TransferWithEntries(**_transfer(transfer), entries=[EntryOut(**_entry(entry)) for entry in transfer.entries])
+
+
+@app.get("/transfers")
+async def list_transfers(merchant: str, limit: int = Query(50, ge=1, le=200), before: datetime | None = None) -> Transfers:
+    """A page of a merchant's transfers, on either side, the newest first."""
+    async with Session() as session:
+        wallets = select(Account.id).where(Account.merchant == merchant, Account.kind == "wallet")
+        ids = (await session.execute(wallets)).scalars().all()
+        query = (
+            select(Transfer)
+            .where(or_(Transfer.source_id.in_(ids), Transfer.target_id.in_(ids)))
+            .options(joinedload(Transfer.source, innerjoin=True), joinedload(Transfer.target, innerjoin=True))
+            .order_by(Transfer.created_at.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            query = query.where(Transfer.created_at < before)
+        transfers = (await session.execute(query)).scalars().all()
+    items = [TransferOut(**_transfer(transfer)) for transfer in transfers]
+    return Transfers(items=items, next_before=items[-1].created_at if len(items) == limit else None)
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "account_id": entry.account_id,
+        "transfer_id": entry.transfer_id,
+        "direction": entry.direction,
+        "type": entry.type,
+        "amount": entry.amount / 100,
+        "balance_after": entry.balance_after / 100,
+        "created_at": entry.created_at,
+    }
+
+
+def _transfer(transfer: Transfer) -> dict[str, Any]:
+    return {
+        "id": transfer.id,
+        "from_merchant": transfer.source.merchant,
+        "to_merchant": transfer.target.merchant,
+        "currency": transfer.currency,
+        "amount": transfer.amount / 100,
+        "fee": transfer.fee / 100,
+        "created_at": transfer.created_at,
+    }
 
 
 async def setup(merchants: int) -> None:

@@ -18,7 +18,8 @@ configure(__name__, [])
 
 from django.core.wsgi import get_wsgi_application
 from django.db import connection, models, transaction
-from django.http import HttpResponse
+from django.db.models import Prefetch, Q
+from django.http import Http404, HttpResponse
 from django.urls import path
 from rest_framework import serializers, status, views
 from rest_framework.response import Response
@@ -45,8 +46,8 @@ class Account(models.Model):
 
 class Transfer(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    source = models.ForeignKey(Account, models.PROTECT, related_name="+")
-    target = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    source = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    target = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
     currency = models.CharField(max_length=8)
     amount = models.DecimalField(max_digits=38, decimal_places=0)
     fee = models.DecimalField(max_digits=38, decimal_places=0)
@@ -54,20 +55,27 @@ class Transfer(models.Model):
 
     class Meta:
         app_label = "plain"
+        indexes = [
+            models.Index(fields=["source", "created_at"], name="transfer_source"),
+            models.Index(fields=["target", "created_at"], name="transfer_target"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
 
 
 class Entry(models.Model):
-    transfer = models.ForeignKey(Transfer, models.PROTECT)
-    account = models.ForeignKey(Account, models.PROTECT)
+    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="entries")
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False)
     direction = models.CharField(max_length=6)
+    type = models.CharField(max_length=8)
     amount = models.DecimalField(max_digits=38, decimal_places=0)
     balance_after = models.DecimalField(max_digits=38, decimal_places=0)
+    created_at = models.DateTimeField()
 
     class Meta:
         app_label = "plain"
+        indexes = [models.Index(fields=["account", "created_at", "id"], name="entry_account")]
 
     def __str__(self) -> str:
         return str(self.pk)
@@ -80,21 +88,123 @@ class TransferIn(serializers.Serializer[Any]):
     amount = serializers.DecimalField(max_digits=38, decimal_places=2)
 
 
+class Cents(serializers.DecimalField):
+    """Minor units, shown as major ones."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=40, decimal_places=2, **options)
+
+    def to_representation(self, value: Decimal) -> Any:
+        return super().to_representation(value / 100)
+
+
 class TransferOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     from_merchant = serializers.CharField(source="source.merchant")
     to_merchant = serializers.CharField(source="target.merchant")
     currency = serializers.CharField()
-    amount = serializers.DecimalField(max_digits=38, decimal_places=0)
-    fee = serializers.DecimalField(max_digits=38, decimal_places=0)
+    amount = Cents()
+    fee = Cents()
     created_at = serializers.DateTimeField()
+
+
+class EntryOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    account_id = serializers.IntegerField()
+    transfer_id = serializers.UUIDField()
+    direction = serializers.CharField()
+    type = serializers.CharField()
+    amount = Cents()
+    balance_after = Cents()
+    created_at = serializers.DateTimeField()
+
+
+class LineOut(EntryOut):
+    counterparty = serializers.SerializerMethodField()
+
+    def get_counterparty(self, entry: Entry) -> str:
+        transfer = entry.transfer
+        return (transfer.target if transfer.source_id == entry.account_id else transfer.source).merchant
+
+
+class TransferWithEntries(TransferOut):
+    entries = EntryOut(many=True)
+
+
+class BalanceQuery(serializers.Serializer[Any]):
+    currency = serializers.CharField(max_length=8)
+    at = serializers.DateTimeField(required=False)
+
+
+class PageQuery(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(default=50, min_value=1, max_value=200)
+    before = serializers.CharField(required=False)
+
+
+class ListQuery(PageQuery):
+    merchant = serializers.CharField(max_length=64)
 
 
 class Refused(Exception):
     """A business refusal: rolls the transaction back."""
 
 
+def query_of(request: Any, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    query = serializer(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    return query.validated_data
+
+
+class BalanceView(views.APIView):
+    def get(self, request: Any, merchant: str) -> Response:
+        """The balance of a wallet, now or as it stood at a moment."""
+        query = query_of(request, BalanceQuery)
+        wallet = {"merchant": merchant, "currency": query["currency"], "kind": "wallet"}
+        if "at" in query:
+            entries = Entry.objects.filter(created_at__lte=query["at"], **{f"account__{name}": value for name, value in wallet.items()})
+            balance = entries.order_by("-created_at", "-id").values_list("balance_after", flat=True).first()
+        else:
+            balance = Account.objects.filter(**wallet).values_list("balance", flat=True).first()
+        if balance is None:
+            raise Http404
+        return Response({"merchant": merchant, "currency": query["currency"], "balance": f"{balance / 100:.2f}"})
+
+
+class StatementView(views.APIView):
+    def get(self, request: Any, account_id: int) -> Response:
+        """A page of an account's lines, the newest first."""
+        query = query_of(request, PageQuery)
+        entries = Entry.objects.filter(account_id=account_id).select_related("transfer__source", "transfer__target")
+        if "before" in query:
+            last = Entry.objects.get(pk=query["before"])
+            entries = entries.filter(Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, id__lt=last.id))
+        items = list(entries.order_by("-created_at", "-id")[: query["limit"]])
+        before = items[-1].id if len(items) == query["limit"] else None
+        return Response({"items": LineOut(items, many=True).data, "next_before": before})
+
+
+class TransferView(views.APIView):
+    def get(self, request: Any, transfer_id: uuid.UUID) -> Response:
+        """A transfer with its entries."""
+        ordered = Prefetch("entries", Entry.objects.order_by("id"))
+        transfer = Transfer.objects.select_related("source", "target").prefetch_related(ordered).filter(pk=transfer_id).first()
+        if transfer is None:
+            raise Http404
+        return Response(TransferWithEntries(transfer).data)
+
+
 class TransfersView(views.APIView):
+    def get(self, request: Any) -> Response:
+        """A page of a merchant's transfers, on either side, the newest first."""
+        query = query_of(request, ListQuery)
+        ids = list(Account.objects.filter(merchant=query["merchant"], kind="wallet").values_list("id", flat=True))
+        transfers = Transfer.objects.filter(Q(source__in=ids) | Q(target__in=ids)).select_related("source", "target")
+        if "before" in query:
+            transfers = transfers.filter(created_at__lt=query["before"])
+        items = list(transfers.order_by("-created_at")[: query["limit"]])
+        before = items[-1].created_at if len(items) == query["limit"] else None
+        return Response({"items": TransferOut(items, many=True).data, "next_before": before})
+
     def post(self, request: Any) -> Response | HttpResponse:
         """Move money."""
         body = TransferIn(data=request.data)
@@ -130,20 +240,27 @@ class TransfersView(views.APIView):
             raise Refused("insufficient_funds")
         transfer = Transfer.objects.create(source=source, target=target, currency=values["currency"], amount=amount, fee=fee)
         entries = []
-        for account, direction, moved in (
-            (source, "DEBIT", amount),
-            (target, "CREDIT", amount),
-            (source, "DEBIT", fee),
-            (fees, "CREDIT", fee),
+        for account, direction, kind, moved in (
+            (source, "DEBIT", "transfer", amount),
+            (target, "CREDIT", "transfer", amount),
+            (source, "DEBIT", "fee", fee),
+            (fees, "CREDIT", "fee", fee),
         ):
             account.balance += moved if direction == "CREDIT" else -moved
-            entries.append(Entry(transfer=transfer, account=account, direction=direction, amount=moved, balance_after=account.balance))
+            entry = Entry(transfer=transfer, account=account, direction=direction, type=kind, amount=moved)
+            entry.balance_after, entry.created_at = account.balance, transfer.created_at
+            entries.append(entry)
         Entry.objects.bulk_create(entries)
         Account.objects.bulk_update([source, target, fees], ["balance"])
         return transfer
 
 
-urlpatterns = [path("transfers", TransfersView.as_view())]
+urlpatterns = [
+    path("transfers", TransfersView.as_view()),
+    path("transfers/<uuid:transfer_id>", TransferView.as_view()),
+    path("merchants/<str:merchant>/balance", BalanceView.as_view()),
+    path("accounts/<int:account_id>/statement", StatementView.as_view()),
+]
 application = get_wsgi_application()
 
 if __name__ == "__main__":
