@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import fcntl
 import io
 import json
 import os
@@ -287,6 +288,47 @@ def test_a_file_that_changes_after_it_was_checked_stops_the_import(tmp_path: Pat
     with pytest.raises(CommandError, match="stopped before line 2: somebody changed the file") as stopped:
         call_command("import_transfers", str(path), stdout=Changing())
     assert stopped.value.returncode == 2
+
+
+async def test_a_file_that_changes_while_it_is_posted_stops_the_import(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    """The next batch is read ahead. What was read before the change was checked: it is posted; nothing that was read after it is."""
+    source, target = await merchant(api, "100"), await merchant(api)
+    path = write(tmp_path, *[f"{fresh()}{'k' * 200},{source},{target},USD,1.00,," for _ in range(40)])
+    result = path.with_name("changed.csv")
+    os.mkfifo(result)
+
+    def change_once_something_was_posted() -> None:
+        rows = os.open(result, os.O_RDONLY)
+        fcntl.fcntl(rows, fcntl.F_SETPIPE_SZ, 4096)  # too small for all rows: the import cannot end before the change
+        seen = b""
+        while seen.count(b"\n") < 2:
+            seen += os.read(rows, 100)
+        with path.open("a") as file:
+            file.write(f"{fresh()},{source},{target},USD,50.00,,\n")
+        while os.read(rows, 4096):
+            pass
+        os.close(rows)
+
+    changing = asyncio.ensure_future(asyncio.to_thread(change_once_something_was_posted))
+    with pytest.raises(CommandError, match=r"stopped before line \d+: somebody changed the file") as stopped:
+        await in_reader(call_command, "import_transfers", str(path), result=result, batch_size=1, stdout=io.StringIO())
+    await changing
+    assert stopped.value.returncode == 2
+    assert await balance_minor(api, target) in range(100, 4000)
+
+
+async def test_a_key_is_known_again_in_a_later_batch_and_in_a_later_part_of_the_check(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    source, target, same = await merchant(api, "100"), await merchant(api), fresh()
+    others = [f"{fresh()},{source},nobody,USD,1.00,," for _ in range(1200)]
+    path = write(tmp_path, f"{same},{source},{target},USD,1.00,,", *others, f"{same},{source},{target},USD,5.00,,", others[-1])
+
+    _, rows, _ = await in_reader(run, path)
+
+    assert [(row["line"], row["code"], row["detail"]) for row in rows[-2:]] == [
+        ("1203", "validation_error", "key: line 2 has this key already; in one file a key stands for one transfer"),
+        ("1204", "validation_error", "key: line 1202 has this key already; in one file a key stands for one transfer"),
+    ]
+    assert (len(rows), await balance_minor(api, target)) == (1203, 100)
 
 
 def test_the_result_is_never_written_over_the_file_or_among_devices(tmp_path: Path) -> None:

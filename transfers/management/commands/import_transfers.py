@@ -13,8 +13,7 @@ import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -25,10 +24,14 @@ from rich.progress import Progress
 from ledger_project.command_line.runner import IMPOSSIBLE, INTERRUPTED
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.errors import DatabaseUnavailable
-from transfers.management.import_files import FileUnreadable, Line, Survey, line_item, read_lines, renderer, survey
-from transfers.posting.jobs import Result
+from transfers.management.import_batches import Batch, batches_ahead, file_version, stopped
+from transfers.management.import_files import FileUnreadable, Line, Survey, read_lines, survey
+from transfers.management.import_keys import FileKeys
+from transfers.posting.jobs import Render, Result
 from transfers.services.batches import post_transfers_now
 from transfers.statements.spreadsheets import neutralised
+from transfers.views.posting_calls import answer_writer
+from transfers.views.transfers import posted
 
 MAX_BATCH = 1000
 RESULT_COLUMNS = ("line", "key", "status", "transfer_id", "code", "detail")
@@ -79,7 +82,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--principal", default="anonymous", help="in whose name: what the transfers say of who asked (default: %(default)s)"
         )
-        parser.add_argument("--batch-size", type=int, default=500, help=f"lines in one posting, 1 to {MAX_BATCH} (default: %(default)s)")
+        parser.add_argument(
+            "--batch-size", type=int, default=MAX_BATCH, help=f"lines in one posting, 1 to {MAX_BATCH} (default: %(default)s)"
+        )
         parser.add_argument("--multiline", action="store_true", help="cells in quotes may have line breaks")
         parser.add_argument("--dry-run", action="store_true", help="show what the file asks for, and post nothing")
         parser.add_argument("--json", action="store_true", help="write the summary as JSON")
@@ -101,21 +106,28 @@ class Command(BaseCommand):
 
     def _import(self, file: IO[bytes], source: Path, target: Path, options: dict[str, Any]) -> None:
         started = time.monotonic()
-        version = _version(file)
-        try:
-            with _naming(source):
-                asked = survey(file, multiline=options["multiline"])
-        except FileUnreadable as error:
-            detail = f"From line {error.line} on it cannot be read, so nothing of it was posted."
-            raise CommandError(f"{source}: {error}. {detail}", returncode=IMPOSSIBLE) from None
-        self._announce(asked, options)
-        if options["dry_run"]:
-            if asked.unreadable:
-                raise CommandError(f"{asked.unreadable} of {asked.records} lines would fail by themselves.")
-            return
-        file.seek(0)
-        with _naming(target), target.open("w", encoding="utf-8", newline="") as results:
-            counts = self._post_all(file, results, options, version)
+        version = file_version(file)
+        with closing(FileKeys()) as keys:
+            try:
+                with _naming(source):
+                    asked = survey(file, keys, multiline=options["multiline"])
+            except FileUnreadable as error:
+                detail = f"From line {error.line} on it cannot be read, so nothing of it was posted."
+                raise CommandError(f"{source}: {error}. {detail}", returncode=IMPOSSIBLE) from None
+            self._announce(asked, options)
+            if options["dry_run"]:
+                if asked.unreadable:
+                    raise CommandError(f"{asked.unreadable} of {asked.records} lines would fail by themselves.")
+                return
+            file.seek(0)
+            request_id = f"import-{new_id()}"
+            lines = read_lines(file, keys, multiline=options["multiline"], principal=options["principal"], request_id=request_id)
+            with (
+                _naming(target),
+                target.open("w", encoding="utf-8", newline="") as results,
+                batches_ahead(lines, file, size=options["batch_size"], version=version) as batches,
+            ):
+                counts = self._post_all(batches, results, answer_writer(request_id, 201, posted), total=version[0])
         self._summarise(counts, target, time.monotonic() - started, as_json=options["json"])
 
     def _announce(self, asked: Survey, options: dict[str, Any]) -> None:
@@ -135,31 +147,28 @@ class Command(BaseCommand):
         out.write("\n".join(rows), style_func=str)
         out.flush()
 
-    def _post_all(self, file: IO[bytes], results: IO[str], options: dict[str, Any], version: tuple[int, int]) -> Counter[str]:
+    def _post_all(self, batches: Iterator[Batch], results: IO[str], render: Render, *, total: int) -> Counter[str]:
         counts: Counter[str] = Counter()
-        lines = read_lines(file, multiline=options["multiline"])
         writer = csv.writer(results)
         writer.writerow(RESULT_COLUMNS)
         with Progress(console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as progress:
-            task = progress.add_task("importing", total=version[0])
-            while batch := _next_batch(lines, file, options["batch_size"], version):
-                for row in self._post(batch, options["principal"]):
+            task = progress.add_task("importing", total=total)
+            for batch in batches:
+                for line, result in zip(batch.lines, self._post(batch, render), strict=True):
+                    row = _result_row(line, result)
                     counts[row[2]] += 1
                     writer.writerow(row)
                 results.flush()
-                progress.update(task, completed=file.tell(), description=f"importing: {counts.total()} lines, {counts['failed']} failed")
+                progress.update(task, completed=batch.end, description=f"importing: {counts.total()} lines, {counts['failed']} failed")
         return counts
 
-    def _post(self, batch: Sequence[Line], principal: str) -> Iterator[tuple[str, ...]]:
-        request_id = f"import-{new_id()}"
-        items = [line_item(line, principal=principal, request_id=request_id) for line in batch]
+    def _post(self, batch: Batch, render: Render) -> Sequence[Result]:
         try:
-            posted = post_transfers_now(items, render=renderer(request_id))
+            return post_transfers_now([line.item for line in batch.lines], render=render)
         except DatabaseUnavailable as error:
-            raise _stopped(batch[0].number, str(error)) from None
+            raise stopped(batch.lines[0].number, str(error)) from None
         except KeyboardInterrupt:
-            raise _stopped(batch[0].number, "interrupted.", returncode=INTERRUPTED) from None
-        return (_result_row(line, result) for line, result in zip(batch, posted, strict=True))
+            raise stopped(batch.lines[0].number, "interrupted.", returncode=INTERRUPTED) from None
 
     def _summarise(self, counts: Counter[str], target: Path, seconds: float, *, as_json: bool) -> None:
         summary = {"lines": counts.total(), "posted": counts["posted"], "replayed": counts["replayed"], "failed": counts["failed"]}
@@ -208,35 +217,11 @@ def _target(source: Path, file: IO[bytes], wanted: Path | None) -> Path:
     return target
 
 
-def _version(file: IO[bytes]) -> tuple[int, int]:
-    """Return the size of the file and the time of its last change."""
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
-
-
-def _next_batch(lines: Iterator[Line], file: IO[bytes], size: int, version: tuple[int, int]) -> list[Line]:
-    """Return the next lines to post.
-
-    Raises ``CommandError`` if the file changed after the check.
-    """
-    batch: list[Line] = []
-    try:
-        batch += islice(lines, size)
-        if _version(file) == version:
-            return batch
-        changed = "somebody changed the file after it was checked."
-    except FileUnreadable as error:
-        changed = f"somebody changed the file after it was checked ({error})."
-    raise _stopped(batch[0].number if batch else 1, changed)
-
-
-def _stopped(line: int, cause: str, *, returncode: int = IMPOSSIBLE) -> CommandError:
-    return CommandError(f"stopped before line {line}: {cause} Run the import again; nothing is posted twice.", returncode=returncode)
-
-
 def _result_row(line: Line, result: Result) -> tuple[str, ...]:
+    key = neutralised(line.key)
+    if result.transfer_id is not None:
+        return str(line.number), key, "posted", str(result.transfer_id), "", ""
     answer = json.loads(result.answer.body)
-    key = neutralised(line.cells.get("key", ""))
     if result.answer.status_code >= 400:
         errors = "; ".join(f"{e['field']}: {e['detail']}" for e in answer.get("errors", []))
         return str(line.number), key, "failed", "", answer["code"], neutralised(errors or answer["detail"])
