@@ -19,7 +19,7 @@ from merchants.selectors import known_currency
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import EntryType
 from transfers.models import Hold
-from transfers.selectors import get_balances, get_transfer
+from transfers.selectors import get_balances_now, get_transfer
 from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, get_period, period_lines
 
@@ -136,7 +136,7 @@ def statement_panel(request: HttpRequest, account: Account) -> Panel:
 
 def balances_panel(merchant: Merchant) -> Panel:
     """Return the balances of a merchant, one row for each currency."""
-    _, balances = get_balances(merchant.id, currency=None, at=None)
+    _, balances = get_balances_now(merchant.id, currency=None, at=None)
     rows = [
         [
             Cell(b.currency.code, reverse("admin:merchants_account_change", args=[b.account_id])),

@@ -15,11 +15,15 @@ class LedgerProjectConfig(AppConfig):
 
         from ledger_project import checks  # noqa: F401 - importing registers
         from ledger_project.database.connections import refuse_other_encodings, serve_with_limits
+        from ledger_project.database.reading_lane import close_lane
+        from ledger_project.database.reading_pages import close_pages
         from ledger_project.http.health import refuse_what_cannot_work
-        from ledger_project.process.lifecycle import on_startup
+        from ledger_project.process.lifecycle import on_shutdown, on_startup
         from ledger_project.process.supervisor import watch_supervisor
 
         connection_created.connect(refuse_other_encodings)
         on_startup(serve_with_limits)
+        on_shutdown(close_lane)
+        on_shutdown(close_pages)
         on_startup(refuse_what_cannot_work)
         on_startup(watch_supervisor)

@@ -31,6 +31,8 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         "LEDGER_POSTING_TIMEOUT",
         "LEDGER_CLOCK_TOLERANCE",
         "LEDGER_READER_THREADS",
+        "LEDGER_PAGE_CONNECTIONS",
+        "LEDGER_READ_QUEUE_MAX",
         "LEDGER_READ_TIMEOUT",
         "LEDGER_IDLE_TRANSACTION_TIMEOUT",
         "LEDGER_MAX_BODY_BYTES",

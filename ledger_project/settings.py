@@ -13,6 +13,7 @@ from environs import Env
 from console import navigation as admin_navigation
 from ledger_project.configuration import authentication_mode, environment_secret, periodic_mode, second_factor_mode, secret_key
 from ledger_project.database.url import connection_settings
+from ledger_project.http import spectacular
 from ledger_project.observability.logging import configure_logging
 
 env = Env()
@@ -46,8 +47,7 @@ LEDGER_QUEUE_MAX: int = env.int("LEDGER_QUEUE_MAX", 4096)
 """Requests that may wait for posting in one process; more are answered with 503."""
 
 LEDGER_POSTING_TIMEOUT: float = env.float("LEDGER_POSTING_TIMEOUT", 30.0)
-"""Seconds that a request waits for its posting; then it is answered with 503. A repetition is safe.
-"""
+"""Seconds that a request waits for its posting; then 503. A repetition is safe."""
 
 LEDGER_CLOCK_TOLERANCE: float = env.float("LEDGER_CLOCK_TOLERANCE", 5.0)
 """Seconds. No posting if the database's clock or an account's last entry differs by more."""
@@ -58,6 +58,10 @@ LEDGER_ERROR_BASE_URL: str = env.str("LEDGER_ERROR_BASE_URL", "https://ledger.ex
 LEDGER_READER_THREADS: int = env.int("LEDGER_READER_THREADS", 4)
 """Threads of one process that read from the database."""
 
+LEDGER_PAGE_CONNECTIONS: int = env.int("LEDGER_PAGE_CONNECTIONS", 4)
+LEDGER_READ_QUEUE_MAX: int = env.int("LEDGER_READ_QUEUE_MAX", 4096)
+"""Reads that may wait in one process; more are answered with 503."""
+
 LEDGER_READ_TIMEOUT: float = env.float("LEDGER_READ_TIMEOUT", 30.0)
 """Seconds for one statement of a list, a page or an export in a serving process; then 503."""
 
@@ -65,8 +69,7 @@ LEDGER_IDLE_TRANSACTION_TIMEOUT: float = env.float("LEDGER_IDLE_TRANSACTION_TIME
 """Seconds that the database waits for a silent process in a posting; then it rolls back."""
 
 LEDGER_PERIODIC: Literal["web", "worker"] = periodic_mode(env.str("LEDGER_PERIODIC", "web"))
-"""The process for expired holds and daily figures: each web process, or `manage.py run_periodic`.
-"""
+"""The process for expired holds and daily figures: each web process, or `run_periodic`."""
 
 LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
 """Paths that go through Django's full stack of middleware; all others take the API's lean path."""
@@ -100,8 +103,7 @@ LEDGER_CREDENTIAL_CACHE: float = env.float("LEDGER_CREDENTIAL_CACHE", 5.0)
 """Seconds that a checked credential is remembered. A revoked key works as long at most."""
 
 LEDGER_JWT_SIGNING_KEY: str = environment_secret("LEDGER_JWT_SIGNING_KEY")
-"""Private key in PEM (Ed25519, or RSA of 2048 bits) that signs tokens. Without one, no tokens are
-issued."""
+"""Private key in PEM (Ed25519, or RSA of 2048 bits) that signs tokens; without one, none are."""
 
 LEDGER_JWT_VERIFYING_KEYS: str = environment_secret("LEDGER_JWT_VERIFYING_KEYS")
 """Further public keys in PEM: of former signing keys, or of another issuer."""
@@ -259,30 +261,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Ledger",
-    "DESCRIPTION": "Multi-currency double-entry ledger: merchants, transfers with fees, idempotent writes.",
-    "VERSION": "1.0.0",
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "DEFAULT_GENERATOR_CLASS": "ledger_project.http.openapi.DescribedGenerator",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "ledger_project.http.openapi.unwrap_descriptions",
-        "ledger_project.http.openapi.add_summaries",
-        "ledger_project.http.openapi.declare_refusals",
-        "ledger_project.http.security_schema.declare_security",
-        "ledger_project.http.examples.add_examples",
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "StatusEnum": ["active", "frozen", "closed"],
-        "HoldStatusEnum": ["open", "captured", "voided", "expired"],
-        "TransferStatusEnum": ["posted"],
-    },
-}
+SPECTACULAR_SETTINGS = spectacular.SETTINGS
 
 LEDGER_READINESS_CHECKS = ["transfers.upkeep.roles.missing_rights"]
 """Further checks of `/readyz`: each returns the obstacle to postings, or None."""

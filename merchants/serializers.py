@@ -14,7 +14,8 @@ from ledger_project.kernel.money import MAJOR_UNITS
 from merchants.domain import Status
 from transfers.domain.ledger import AccountSnapshot
 from transfers.domain.outcome import RegisteredMerchant
-from transfers.selectors.balances import BalanceRow, StoredMerchant
+from transfers.selectors.balances import BalanceRow
+from transfers.selectors.merchants import StoredMerchant
 
 
 class RegistrationBody(serializers.Serializer[Any]):

@@ -122,7 +122,7 @@ class MerchantView(ApiView):
     async def get(self, request: HttpRequest, name: str) -> HttpResponse:
         """Show a merchant with its balances."""
         merchant = await find_merchant(name, actor=actor_of(request))
-        return json_response(merchant_json(await in_reader(selectors.get_merchant, merchant.id)))
+        return json_response(merchant_json(await selectors.get_merchant(merchant.id)))
 
     @extend_schema(
         operation_id="change_merchant",
@@ -138,7 +138,7 @@ class MerchantView(ApiView):
         actor_of(request).require_platform("Changing a merchant")
         merchant = await find_merchant(name, actor=actor_of(request))
         await in_reader(change_merchant, merchant.id, values)
-        return json_response(merchant_json(await in_reader(selectors.get_merchant, merchant.id)))
+        return json_response(merchant_json(await selectors.get_merchant(merchant.id)))
 
 
 class BalanceView(ApiView):
@@ -161,7 +161,7 @@ class BalanceView(ApiView):
         code = values.get("currency")
         currency = None if code is None else required_currency(code, await find_currency(code))
         merchant = await find_merchant(name, actor=actor_of(request))
-        as_of, rows = await in_reader(selectors.get_balances, merchant.id, currency=currency, at=values.get("at"))
+        as_of, rows = await selectors.get_balances(merchant.id, currency=currency, at=values.get("at"))
         balances = [balance_json(row) for row in rows]
         return json_response({"merchant_name": merchant.name, "as_of": timestamp(as_of), "balances": balances})
 

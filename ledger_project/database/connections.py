@@ -38,8 +38,8 @@ _own: list[BaseDatabaseWrapper] = []
 _lock = threading.Lock()
 
 
-def use_own_connection() -> None:
-    """Give the current thread a connection of its own, outside the pool.
+def new_own_connection() -> BaseDatabaseWrapper:
+    """Return a connection outside the pool, which lives as long as its user.
 
     It connects at its first use.
     """
@@ -47,9 +47,20 @@ def use_own_connection() -> None:
     options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
     own.settings_dict = {**own.settings_dict, "OPTIONS": {"prepare_threshold": ONLY_WHERE_ASKED, **options}}
     own.inc_thread_sharing()  # so that it can be closed from the thread that ends the process
-    connections[DEFAULT_DB_ALIAS] = own
     with _lock:
         _own.append(own)
+    return own
+
+
+def forget_own_connection(own: BaseDatabaseWrapper) -> None:
+    """Forget a connection that is closed for good."""
+    with _lock:
+        _own.remove(own)
+
+
+def use_own_connection() -> None:
+    """Give the current thread a connection of its own, outside the pool."""
+    connections[DEFAULT_DB_ALIAS] = new_own_connection()
 
 
 def refuse_other_encodings(connection: BaseDatabaseWrapper, **_: object) -> None:

@@ -31,7 +31,7 @@ from transfers.posting.pipeline import Session
 from transfers.posting.reads import read_book
 from transfers.posting.synchronous import post_now
 from transfers.posting.writes import write_plan
-from transfers.selectors.balances import balances_statement
+from transfers.selectors.balances import BALANCES, BALANCES_AT
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -144,8 +144,11 @@ def explain(merchant_id: UUID, at: datetime | None) -> list[dict[str, Any]]:
     """Return what reading a merchant's balances did to the journal, measured."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE transfers_ledgerentry")
-        statement_ = balances_statement(currency="JPY", at=at)
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement_}", {"merchants": [merchant_id], "at": at, "currency": "JPY"})
+        if at is None:
+            asked, parameters = BALANCES.statement, BALANCES.bind([(merchant_id, "JPY")])
+        else:
+            asked, parameters = BALANCES_AT.statement, BALANCES_AT.bind([(merchant_id, "JPY", at)])
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}", parameters)
         (found,) = cursor.fetchone()
     plan = found if isinstance(found, list) else json.loads(found)
     return [node for node in _nodes(plan[0]["Plan"]) if node.get("Relation Name") == "transfers_ledgerentry"]

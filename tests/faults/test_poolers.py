@@ -21,13 +21,13 @@ from ledger_project.database.embedded import EmbeddedPostgres
 from ledger_project.database.fields import new_id
 from ledger_project.database.lost_rows import forget_all
 from ledger_project.database.poolers import REFUSAL, refused_pooler
+from ledger_project.database.prepared import name_of
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from tests.environment import ROOT
 from tests.support.factories import unique
 from tests.support.servers import free_port
 from transfers.domain.commands import Deposit, Details, RegisterMerchant
-from ledger_project.database.prepared import name_of
 from transfers.posting.synchronous import post_now
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")

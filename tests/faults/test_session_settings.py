@@ -20,7 +20,7 @@ from tests.support.service_role import owner_connection
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
 from transfers.posting.pipeline import Session
 from transfers.posting.synchronous import post_now
-from transfers.selectors import get_balances
+from transfers.selectors import get_balances_now
 
 ROLE = "ledger_odd_settings"
 USD = CurrencyUnit("USD", 2)
@@ -90,7 +90,7 @@ def test_nothing_changes(threads: ThreadPoolExecutor) -> None:
             session = Session()
             shown = session.send("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')").fetchone()
         assert shown == ("read committed", "off")
-        _, rows = get_balances(merchant.id, currency=None, at=None)
+        _, rows = get_balances_now(merchant.id, currency=None, at=None)
         assert [balance.available_minor for balance in rows] == [507]
 
     threads.submit(tell).result()

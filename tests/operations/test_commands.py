@@ -28,7 +28,7 @@ from tests.support.factories import unique
 from tests.support.servers import database_url
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
 from transfers.models import IdempotencyRecord
-from transfers.selectors import get_balances
+from transfers.selectors import get_balances_now
 from transfers.statements.spreadsheets import neutralised
 from transfers.upkeep import purging
 
@@ -56,7 +56,7 @@ def treasury() -> MerchantIdentity:
 
 
 def balance(merchant: MerchantIdentity, currency: str) -> int:
-    _, rows = get_balances(merchant.id, currency=None, at=None)
+    _, rows = get_balances_now(merchant.id, currency=None, at=None)
     return sum(row.available_minor for row in rows if row.currency.code == currency)
 
 

@@ -20,7 +20,7 @@ from tests.support.factories import unique
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds
 from transfers.models import Hold, LedgerEntry, Transfer
 from transfers.posting.synchronous import post_now
-from transfers.selectors import get_balances
+from transfers.selectors import get_balances_now
 
 USD = CurrencyUnit("USD", 2)
 
@@ -62,7 +62,7 @@ def new_transfer(amount: int = 1000) -> tuple[MerchantIdentity, MerchantIdentity
 
 
 def available(merchant: MerchantIdentity) -> int:
-    return get_balances(merchant.id, currency=USD, at=None)[1][0].available_minor
+    return get_balances_now(merchant.id, currency=USD, at=None)[1][0].available_minor
 
 
 def change_page(obj: object, *action: str) -> str:

@@ -22,7 +22,7 @@ from tests.support.servers import database_url, free_port
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds, Withdraw
 from transfers.models import Hold, Transfer
 from transfers.posting.synchronous import post_now
-from transfers.selectors import get_balances
+from transfers.selectors import get_balances_now
 from transfers.selectors.holds import due_holds
 from transfers.services.hold_expiry import SWEEP_SIZE, sweep_due_holds
 
@@ -49,7 +49,7 @@ def lapsed_holds(payer: MerchantIdentity, payee: MerchantIdentity, count: int) -
 
 
 def available(of: MerchantIdentity) -> int:
-    return get_balances(of.id, currency=USD, at=None)[1][0].available_minor
+    return get_balances_now(of.id, currency=USD, at=None)[1][0].available_minor
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

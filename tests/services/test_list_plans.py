@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from merchants.models import Account, Merchant
 from transfers.models import Hold
-from transfers.selectors import TransferFilters, get_account, get_balances, get_transfer, list_merchants, list_transfers
+from transfers.selectors import TransferFilters, get_account_now, get_balances_now, get_transfer, list_merchants, list_transfers
 from transfers.selectors.holds import due_holds, list_holds
 from transfers.selectors.statements import get_period, has_long_amounts, period_lines
 
@@ -173,11 +173,11 @@ def test_a_part_of_a_name_finds_exactly_those_that_have_it() -> None:
 
 @pytest.mark.parametrize("at", [None, START + timedelta(seconds=40)], ids=["now", "as of"])
 def test_a_balance_is_one_look_up_an_account_however_long_it_is(at: datetime | None) -> None:
-    assert_from_index(lambda: get_balances(BUSY, currency=None, at=at), at_most=10)
+    assert_from_index(lambda: get_balances_now(BUSY, currency=None, at=at), at_most=10)
 
 
 def test_one_account_and_one_transfer_are_look_ups() -> None:
-    assert_from_index(lambda: get_account(v7(2, 1)), at_most=10)
+    assert_from_index(lambda: get_account_now(v7(2, 1)), at_most=10)
     assert_from_index(lambda: get_transfer(MIDDLE), at_most=12)
 
 

@@ -20,7 +20,7 @@ from tests.support.ledger_model import Model, Sent, Tariff, Wallet
 from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome
 from transfers.posting.jobs import Answer, Key, Result
-from transfers.selectors import get_balances
+from transfers.selectors import get_balances_now
 from transfers.serializers.accounts import account_json
 from transfers.serializers.holds import hold_json
 from transfers.serializers.transfers import posted_transfer_json
@@ -82,7 +82,7 @@ class Commands:
         return merchant.id
 
     def wallet_id(self, name: str, currency: str) -> UUID:
-        _, (row,) = get_balances(self.merchant_id(name), currency=find_currency_now(currency), at=None)
+        _, (row,) = get_balances_now(self.merchant_id(name), currency=find_currency_now(currency), at=None)
         assert row.account_id is not None, (name, currency)
         return row.account_id
 

@@ -23,7 +23,7 @@ from transfers.domain.commands import Details, SettleFees
 from transfers.posting import engine
 from transfers.posting.jobs import Answer, Envelope, Item, Job, Key, Result
 from transfers.posting.synchronous import post_now
-from transfers.selectors import get_balances
+from transfers.selectors import get_balances_now
 from transfers.selectors.statements import Period, find_wallet_account, get_period, period_lines
 from transfers.services import registration
 from transfers.services.batches import BatchItem, BatchItemInvalid, execute_batch
@@ -84,7 +84,7 @@ class Driver(Commands):
 
     def treasury_now(self) -> dict[str, int]:
         assert self.treasury is not None
-        return {row.currency.code: row.available_minor for row in get_balances(self.treasury.id, currency=None, at=None)[1]}
+        return {row.currency.code: row.available_minor for row in get_balances_now(self.treasury.id, currency=None, at=None)[1]}
 
     # --- one command --------------------------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Driver(Commands):
         }
         for wallet in moved:
             self.check_statement(wallet)
-            _, (row,) = get_balances(self.merchant_id(wallet[0]), currency=find_currency_now(wallet[1]), at=None)
+            _, (row,) = get_balances_now(self.merchant_id(wallet[0]), currency=find_currency_now(wallet[1]), at=None)
             assert (row.available_minor, row.held_minor) == (self.model.balance(wallet), self.model.held[wallet])
             self.checked[wallet] = len(self.model.wallets[wallet])
 
@@ -295,5 +295,5 @@ class Driver(Commands):
         self.check_lines(period, [line for line in lines if line.at is not None and start <= line.at < end])
         before = [line.balance for line in lines if line.at is not None and line.at < start]
         assert period.opening_minor == (before[-1] if before else 0)
-        _, (row,) = get_balances(account.merchant_id, currency=find_currency_now(wallet[1]), at=start)
+        _, (row,) = get_balances_now(account.merchant_id, currency=find_currency_now(wallet[1]), at=start)
         assert row.available_minor == self.model.balance_at(wallet, start)

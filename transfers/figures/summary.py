@@ -23,7 +23,7 @@ from transfers.figures.periods import resolve_period
 from transfers.figures.refresh import refresh_figures
 from transfers.models import FiguresMark
 from transfers.reconciliation.run import LastReconciliation, last_reconciliation
-from transfers.selectors.balances import get_balances
+from transfers.selectors.balances import get_balances_now
 
 _TOP_MERCHANTS = 8
 _FALLBACK = "USD"
@@ -193,7 +193,7 @@ def _treasury_minor(currency: CurrencyUnit, at: datetime) -> tuple[int, int]:
     treasury = Merchant.objects.filter(name__iexact=TREASURY).values_list("id", flat=True).first()
     if treasury is None:
         return 0, 0
-    (row,) = get_balances(treasury, currency=currency, at=at)[1]
+    (row,) = get_balances_now(treasury, currency=currency, at=at)[1]
     return row.available_minor, row.held_minor
 
 

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
-from django.contrib.postgres.fields import ArrayField
-from django.db import connection
-from django.db.models import F, Func, TextField
+from django.db.models import F, Func
 from msgspec import Struct
 
-from ledger_project.database.clock import database_now
+from ledger_project.database.arrays import quoted, uuids
 from ledger_project.database.fields import MinorUnitsField
+from ledger_project.database.loop_connection import Row
+from ledger_project.database.reading_lane import Question, ask, ask_now
 from ledger_project.kernel.money import CurrencyUnit
-from merchants.domain import AccountKind, effective_status, search_grams
-from merchants.models import Account, Merchant, folded_name
-from merchants.selectors import known_currency
-from transfers.domain.ledger import AccountSnapshot
+from merchants.domain import AccountKind
+from transfers.domain.outcome import required
 from transfers.sql.entries import newest_entry
 
-_ACCOUNTS = """
-SELECT a.merchant_id, a.currency_id, a.kind, a.id, e.balance_after_minor, e.created_at
-FROM merchants_account a LEFT JOIN LATERAL ({newest}) e ON true
-WHERE a.merchant_id = ANY(%(merchants)s) AND a.kind IN ('wallet', 'held') {currency}
-ORDER BY a.merchant_id, a.currency_id
+_WANTED = "unnest(%s::uuid[], %s::text[]{more}) AS w(merchant_id, currency{name})"
+
+_BALANCES = """
+SELECT w.merchant_id, w.currency, {moment}, a.currency_id, c.exponent, a.kind, a.id, e.balance_after_minor, e.created_at
+FROM {wanted}
+LEFT JOIN merchants_account a ON a.merchant_id = w.merchant_id AND a.kind IN ('wallet', 'held')
+    AND (w.currency IS NULL OR a.currency_id = w.currency)
+LEFT JOIN merchants_currency c ON c.code = a.currency_id
+LEFT JOIN LATERAL ({newest}) e ON true
+ORDER BY w.merchant_id, a.currency_id
 """
+"""A row for each wallet and held account, or one without account for a merchant that has none."""
 
 
 class BalanceRow(Struct, frozen=True):
@@ -42,149 +46,120 @@ class BalanceRow(Struct, frozen=True):
     held_minor: int
 
 
-class StoredMerchant(Struct, frozen=True):
-    """A merchant as it was read, with its balances."""
-
-    id: UUID
-    name: str
-    display_name: str | None
-    receipt_email: str | None
-    status: str
-    metadata: Mapping[str, object]
-    created_at: datetime
-    balances: list[BalanceRow]
-
-
-class _Account(NamedTuple):
-    """A wallet or a held account, its newest entry's balance, and that entry's time."""
-
-    merchant_id: UUID
-    currency: str
-    kind: str
-    id: UUID
-    balance_minor: Decimal | None
-    last_at: datetime | None
-
-
-def balances_statement(*, currency: str | None, at: datetime | None) -> str:
-    """Return the SQL of merchants' balances, now or as of a moment."""
-    return _ACCOUNTS.format(
-        newest=newest_entry("balance_after_minor, created_at", account="a.id", until="" if at is None else "<= %(at)s"),
-        currency="AND a.currency_id = %(currency)s" if currency else "",
-    )
-
-
-def _read(merchant_ids: Collection[UUID], *, currency: str | None = None, at: datetime | None = None) -> list[_Account]:
-    with connection.cursor() as cursor:
-        cursor.execute(balances_statement(currency=currency, at=at), {"merchants": list(merchant_ids), "at": at, "currency": currency})
-        return [_Account(*row) for row in cursor.fetchall()]
-
-
-def _pair(accounts: Collection[_Account]) -> Iterator[tuple[UUID, BalanceRow]]:
-    """Yield each wallet with what the held account beside it has, and whose it is.
-
-    SQL could pair them too, but then planning and aggregating take the database half as long again
-    for each balance.
-    """
-    held = {(a.merchant_id, a.currency): int(a.balance_minor or 0) for a in accounts if a.kind == AccountKind.HELD}
-    for a in accounts:
-        if a.kind == AccountKind.WALLET:
-            held_minor = held.get((a.merchant_id, a.currency), 0)
-            yield a.merchant_id, BalanceRow(a.id, known_currency(a.currency), int(a.balance_minor or 0), held_minor)
-
-
-def get_balances(merchant_id: UUID, *, currency: CurrencyUnit | None, at: datetime | None) -> tuple[datetime, list[BalanceRow]]:
-    """Return the moment and the balances of a merchant then.
+class Balances(NamedTuple):
+    """A merchant's balances, and their moment.
 
     There is one row for each wallet, or exactly one for a currency.
-
-    ``at`` includes entries of exactly that moment. Without it the moment is now by the database's
-    clock, and not before the newest entry: who asks for that moment later sees at least what was
-    shown now. Two round trips for now, one for ``at``.
     """
-    as_of = at or database_now()
-    read = _read([merchant_id], currency=currency.code if currency else None, at=at)
-    if at is None:
-        as_of = max([as_of, *(row.last_at for row in read if row.last_at is not None)])
-    rows = [row for _, row in _pair(read)]
-    if currency is not None and not rows:
-        rows = [BalanceRow(None, currency, 0, 0)]
-    return as_of, rows
+
+    as_of: datetime
+    rows: list[BalanceRow]
 
 
-def _with_balances(merchants: Iterable[Merchant]) -> list[StoredMerchant]:
-    found = list(merchants)
-    balances: dict[UUID, list[BalanceRow]] = {merchant.id: [] for merchant in found}
-    for merchant_id, row in _pair(_read(balances)) if found else ():
-        balances[merchant_id].append(row)
-    return [
-        StoredMerchant(
-            id=merchant.id,
-            name=merchant.name,
-            display_name=merchant.display_name,
-            receipt_email=merchant.receipt_email,
-            status=merchant.status,
-            metadata=merchant.metadata,
-            created_at=merchant.created_at,
-            balances=balances[merchant.id],
+_ROWS = """
+SELECT w.merchant_id, w.currency, {moment}, a.currency_id, c.exponent, a.kind, a.id, e.balance_after_minor, e.created_at
+FROM {wanted}
+LEFT JOIN merchants_account a ON a.merchant_id = w.merchant_id AND a.kind IN ('wallet', 'held')
+    AND (w.currency IS NULL OR a.currency_id = w.currency)
+LEFT JOIN merchants_currency c ON c.code = a.currency_id
+LEFT JOIN LATERAL ({newest}) e ON true
+ORDER BY w.merchant_id, a.currency_id
+"""
+"""A row for each wallet and held account that was asked for, or one without an account."""
+
+_COLUMNS = "balance_after_minor, created_at"
+_NOW = _ROWS.format(
+    moment="statement_timestamp()",
+    wanted="unnest(%s::uuid[], %s::text[]) AS w(merchant_id, currency)",
+    newest=newest_entry(_COLUMNS, account="a.id"),
+)
+_AT = _ROWS.format(
+    moment="w.moment",
+    wanted="unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS w(merchant_id, currency, moment)",
+    newest=newest_entry(_COLUMNS, account="a.id", until="<= w.moment"),
+)
+
+_Row = tuple[UUID, str | None, datetime, str | None, int, str, UUID, Decimal | None, datetime | None]
+_Asked = tuple[UUID, str | None, datetime]
+_WALLET = AccountKind.WALLET.value
+
+
+def _by_asked(rows: Iterable[Row]) -> dict[_Asked, Balances]:
+    """Return the balances by merchant, currency that was asked for (None: all), and moment.
+
+    A wallet and the held account beside it are paired here: in SQL, planning and aggregating take
+    the database half as long again for each balance. The moment is not before the newest entry: who
+    asks for that moment later sees at least what was shown now.
+    """
+    wallets: dict[_Asked, list[tuple[UUID, CurrencyUnit, int]]] = {}
+    held: dict[tuple[_Asked, str], int] = {}
+    newest: dict[_Asked, datetime] = {}
+    for merchant_id, currency, moment, code, exponent, kind, account_id, balance, last_at in cast("Iterable[_Row]", rows):
+        asked = merchant_id, currency, moment
+        found = wallets.setdefault(asked, [])
+        if last_at is not None and last_at > newest.get(asked, moment):
+            newest[asked] = last_at
+        if code is not None:
+            balance_minor = 0 if balance is None else int(balance)
+            if kind == _WALLET:
+                found.append((account_id, CurrencyUnit(code, exponent), balance_minor))
+            else:
+                held[asked, code] = balance_minor
+    return {
+        asked: Balances(
+            newest.get(asked, asked[2]),
+            [BalanceRow(account_id, unit, balance, held.get((asked, unit.code), 0)) for account_id, unit, balance in found],
         )
-        for merchant in found
-    ]
+        for asked, found in wallets.items()
+    }
 
 
-def get_merchant(merchant_id: UUID) -> StoredMerchant:
-    """Return a merchant that exists, with its balances. Two round trips."""
-    return _with_balances([Merchant.objects.get(id=merchant_id)])[0]
+BALANCES: Question[tuple[UUID, str | None], Balances] = Question(
+    _NOW,
+    lambda keys: [uuids(merchant_id for merchant_id, _ in keys), quoted(currency for _, currency in keys)],
+    lambda rows: {asked[:2]: found for asked, found in _by_asked(rows).items()},
+)
+"""The balances of a merchant in all currencies, or in one."""
+
+BALANCES_AT: Question[_Asked, Balances] = Question(
+    _AT,
+    lambda keys: [
+        uuids(merchant_id for merchant_id, _, _ in keys),
+        quoted(currency for _, currency, _ in keys),
+        quoted(moment.isoformat() for _, _, moment in keys),
+    ],
+    _by_asked,
+)
+"""The same as of a moment, entries of exactly that moment included."""
 
 
-def list_merchants(
-    *, search: str | None, status: str | None, before: UUID | None, limit: int, only: UUID | None = None
-) -> list[StoredMerchant]:
-    """Return merchants newest first, older than ``before``. Two round trips.
+def _complete(found: Balances, currency: CurrencyUnit | None) -> Balances:
+    """Return the balances with a row of zero for a currency that was asked for and never held."""
+    if currency is None or found.rows:
+        return found
+    return Balances(found.as_of, [BalanceRow(None, currency, 0, 0)])
 
-    ``search`` is a part of the name, regardless of case.
-    ``only`` leaves out all merchants but one.
-    """
-    found = Merchant.objects.order_by("-id")
-    if search:
-        # The grams find candidates by their index (merchants/sql/search.sql), the text itself
-        # decides.
-        grams = Func(folded_name(), function="ledger_grams", output_field=ArrayField(TextField()))
-        found = found.alias(grams=grams).filter(grams__contains=search_grams(search), name__icontains=search)  # type: ignore[misc]  # the stubs know no aliases
-    if status:
-        found = found.filter(status=status)
-    if only is not None:
-        found = found.filter(id=only)
-    if before is not None:
-        found = found.filter(id__lt=before)
-    return _with_balances(found[:limit])
+
+async def get_balances(merchant_id: UUID, *, currency: CurrencyUnit | None, at: datetime | None) -> Balances:
+    """Return a merchant's balances, now or as of a moment. Raises what ``ask`` does."""
+    code = None if currency is None else currency.code
+    if at is None:
+        found = await ask(BALANCES, (merchant_id, code))
+    else:
+        found = await ask(BALANCES_AT, (merchant_id, code, at))
+    return _complete(required(found), currency)
+
+
+def get_balances_now(merchant_id: UUID, *, currency: CurrencyUnit | None, at: datetime | None) -> Balances:
+    """The same from synchronous code. One round trip."""
+    code = None if currency is None else currency.code
+    if at is None:
+        found = ask_now(BALANCES, [(merchant_id, code)])[merchant_id, code]
+    else:
+        (found,) = ask_now(BALANCES_AT, [(merchant_id, code, at)]).values()
+    return _complete(found, currency)
 
 
 def last_balance(account: F) -> Func:
     """Return the balance of a query's account as an expression; null if nothing was posted yet."""
     return Func(account, template=f"({newest_entry('balance_after_minor', account='%(expressions)s')})", output_field=MinorUnitsField())
-
-
-def get_account(account_id: UUID, *, only: UUID | None = None) -> AccountSnapshot | None:
-    """Return a wallet with what is held beside it; None for other kinds of accounts.
-
-    With ``only``, None for a wallet of another merchant too.
-    """
-    account = (
-        Account.objects.filter(id=account_id, kind=AccountKind.WALLET)
-        .annotate(merchant_name=F("merchant__name"), merchant_status=F("merchant__status"))
-        .first()
-    )
-    if account is None or only not in {None, account.merchant_id}:
-        return None
-    ((_, row),) = _pair(_read([account.merchant_id], currency=account.currency_id))
-    return AccountSnapshot(
-        account.id,
-        account.merchant_name,
-        row.currency,
-        effective_status(account.status, account.merchant_status),
-        row.available_minor,
-        row.held_minor,
-        account.overdraft_limit_minor,
-        account.created_at,
-    )

@@ -9,21 +9,24 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
+from ledger_project.database.reading_lane import ask
 from ledger_project.kernel.actors import Actor
 from merchants.domain import is_party
 from merchants.models import Account
 from transfers.domain.facts import HoldState
 from transfers.domain.ledger import AccountSnapshot
-from transfers.selectors.balances import StoredMerchant, get_account, list_merchants
+from transfers.selectors.accounts import ACCOUNTS
 from transfers.selectors.entries import StoredEntry
 from transfers.selectors.holds import get_hold, list_holds
+from transfers.selectors.merchants import StoredMerchant, list_merchants
 from transfers.selectors.statements import find_wallet_account
 from transfers.selectors.transfers import StoredTransfer, TransferFilters, get_transfer, list_transfers
 
 
-def visible_account(account_id: UUID, *, actor: Actor) -> AccountSnapshot | None:
+async def visible_account(account_id: UUID, *, actor: Actor) -> AccountSnapshot | None:
     """Return a wallet of the caller."""
-    return get_account(account_id, only=actor.merchant_id)
+    found = await ask(ACCOUNTS, account_id)
+    return found.account if found is not None and actor.acts_for(found.merchant_id) else None
 
 
 def visible_wallet(account_id: UUID, *, actor: Actor) -> Account | None:

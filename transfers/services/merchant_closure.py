@@ -12,7 +12,7 @@ from merchants.services import check_closable, lock_accounts, lock_merchant, set
 from transfers.domain.hold_outcomes import HoldPhase
 from transfers.models import Hold
 from transfers.models.holds import in_phase
-from transfers.selectors import get_balances
+from transfers.selectors import get_balances_now
 
 
 def close_merchant(merchant_id: UUID) -> bool:
@@ -27,7 +27,7 @@ def close_merchant(merchant_id: UUID) -> bool:
         lock_accounts(merchant_id)
         check_closable(merchant)
         if merchant.status != Status.CLOSED:
-            _, rows = get_balances(merchant_id, currency=None, at=None)
+            _, rows = get_balances_now(merchant_id, currency=None, at=None)
             currencies = [row.currency.code for row in rows if row.available_minor or row.held_minor]
             parties = Q(source_merchant_id=merchant_id) | Q(target_merchant_id=merchant_id)
             open_holds = Hold.objects.filter(parties, in_phase(HoldPhase.OPEN)).count()

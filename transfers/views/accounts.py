@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from ledger_project.database.readers import in_reader
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import extend_schema, problem_responses
 from ledger_project.http.views import ApiView
@@ -28,7 +27,7 @@ class AccountView(ApiView):
     async def get(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Show a wallet with its balances."""
         wanted = path_uuid(account_id, AccountNotFound)
-        account = await in_reader(selectors.visible_account, wanted, actor=actor_of(request))
+        account = await selectors.visible_account(wanted, actor=actor_of(request))
         if account is None:
             raise AccountNotFound(wanted)
         return json_response(account_json(account))

@@ -63,14 +63,14 @@ async def _change_merchant(request: HttpRequest, name: str, status: Status, what
     merchant: MerchantIdentity | None = (await identify(names=[name])).merchant(name)
 
     def show() -> object:
-        return merchant_json(selectors.get_merchant(required(merchant).id))
+        return merchant_json(selectors.get_merchant_now(required(merchant).id))
 
     change = operator_actions.merchant_change(name, merchant, status, what)
     return await _perform(request, change, show, reason=values["reason"], body=body)
 
 
 def _show_account(account_id: UUID) -> object:
-    return account_json(required(selectors.get_account(account_id)))
+    return account_json(required(selectors.get_account_now(account_id)))
 
 
 async def _change_account(request: HttpRequest, account_id: str, status: Status, what: str) -> HttpResponse:
