@@ -20,21 +20,22 @@ class Hold(models.Model):
     The database refuses every other change.
     """
 
+    # Columns of eight bytes come first, then ids, then those of any length: so nothing is padded.
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
     id = models.UUIDField(primary_key=True, editable=False)
     source = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
-    target_merchant = models.ForeignKey("merchants.Merchant", models.PROTECT, related_name="+", db_index=False)
     source_merchant = models.ForeignKey("merchants.Merchant", models.PROTECT, related_name="+", db_index=False)
+    target_merchant = models.ForeignKey("merchants.Merchant", models.PROTECT, related_name="+", db_index=False)
+    fee_schedule = models.ForeignKey(FeeSchedule, models.PROTECT, related_name="+", db_index=False)
+    capture = models.ForeignKey("Transfer", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
     currency = models.ForeignKey(Currency, models.PROTECT, related_name="+", db_index=False)
+    status = models.CharField(max_length=8, choices=[(s.value, s.value) for s in HoldStatus])
     amount_minor = MinorUnitsField()
     reserved_minor = MinorUnitsField()
     captured_minor = MinorUnitsField(default=0)
-    status = models.CharField(max_length=8, choices=[(s.value, s.value) for s in HoldStatus])
-    fee_schedule = models.ForeignKey(FeeSchedule, models.PROTECT, related_name="+", db_index=False)
-    capture = models.ForeignKey("Transfer", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
     memo = models.CharField(max_length=500, null=True)
     metadata = models.JSONField(default=dict)
-    expires_at = models.DateTimeField()
-    created_at = models.DateTimeField()
 
     class Meta:
         ordering = ["-id"]

@@ -37,24 +37,25 @@ class Transfer(models.Model):
     of deposits within their target account.
     """
 
+    # Columns of eight bytes come first, then ids, then those of any length: so nothing is padded.
+    created_at = models.DateTimeField()
     id = models.UUIDField(primary_key=True, editable=False)
-    kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in TransferKind])
     source = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     target = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    fee_schedule = models.ForeignKey(FeeSchedule, models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
+    reverses = models.ForeignKey("self", models.PROTECT, null=True, related_name="reversals", db_constraint=False, db_index=False)
+    hold = models.ForeignKey("Hold", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
+    batch_place = models.SmallIntegerField(choices=_BATCH_PLACES, db_default=BatchPlace.ALONE.value, editable=False)
+    kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in TransferKind])
     currency = models.ForeignKey(Currency, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     amount_minor = MinorUnitsField()
     fee_minor = MinorUnitsField()
     total_debit_minor = MinorUnitsField()
-    fee_schedule = models.ForeignKey(FeeSchedule, models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
-    reverses = models.ForeignKey("self", models.PROTECT, null=True, related_name="reversals", db_constraint=False, db_index=False)
-    hold = models.ForeignKey("Hold", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False)
     external_reference = models.CharField(max_length=255, null=True)
     memo = models.CharField(max_length=500, null=True)
     metadata = models.JSONField(default=dict)
     principal = models.CharField(max_length=255)
     request_id = models.CharField(max_length=128)
-    created_at = models.DateTimeField()
-    batch_place = models.SmallIntegerField(choices=_BATCH_PLACES, db_default=BatchPlace.ALONE.value, editable=False)
 
     class Meta:
         ordering = ["-id"]
@@ -116,15 +117,16 @@ class LedgerEntry(models.Model):
     """
 
     pk = models.CompositePrimaryKey("account_id", "sequence")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    # Columns of eight bytes come first, then ids, then those of any length: so nothing is padded.
     sequence = models.BigIntegerField()
+    created_at = models.DateTimeField()
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="entries", db_constraint=False, db_index=False)
+    hash = models.BinaryField(max_length=32)
     direction = models.CharField(max_length=6, choices=[(d.value, d.value) for d in Direction])
     type = models.CharField(max_length=16, choices=[(t.value, t.value) for t in EntryType])
     amount_minor = MinorUnitsField()
     balance_after_minor = MinorUnitsField()
-    created_at = models.DateTimeField()
-    hash = models.BinaryField(max_length=32)
 
     class Meta:
         verbose_name_plural = "ledger entries"
