@@ -11,8 +11,7 @@ call does not need are left out; each costs more than the view:
 * Synchronous middleware runs in a thread. The API's request id, log line and headers are written
   here.
 * The body goes to a spooled file. Ours is at most 1 MiB and stays in memory.
-* Every URL pattern is tried (15 µs). Routes without parameters are remembered; there are as many as
-  views.
+* Every URL pattern is tried (15 µs and more). Ours are found by a table (routes.py).
 
 The admin keeps Django's handler with all middleware (asgi.py).
 """
@@ -30,7 +29,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import ResolverMatch, get_resolver, set_script_prefix
+from django.urls import ResolverMatch, set_script_prefix
 from structlog.contextvars import bind_contextvars
 
 from ledger_project.http.asgi import AsgiScope, Receive, Send
@@ -38,7 +37,9 @@ from ledger_project.http.bodies import Disconnected, receive_body
 from ledger_project.http.headers import joined, refusal_of_second
 from ledger_project.http.problems import exception_response
 from ledger_project.http.ready_answers import ANSWER, Answer
-from ledger_project.http.responses import HSTS, STANDARD_HEADERS, header_lines
+from ledger_project.http.responses import HSTS, STANDARD_HEADERS, ReadyResponse, header_lines
+from ledger_project.http.routes import Routes
+from ledger_project.http.views import ApiView
 from ledger_project.kernel.errors import LedgerError, MalformedJson
 from ledger_project.observability import metrics
 from ledger_project.observability.log_lines import LineLogger
@@ -127,15 +128,13 @@ class ApiHandler(ASGIHandler):
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
         self._middleware_chain = self._get_response_async  # type: ignore[attr-defined]  # private, and not in the stubs
-        self._routes: dict[str, ResolverMatch] = {}
+        self._routes: Routes | None = None
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        """Return the route of a request. Routes without parameters are remembered."""
-        match = self._routes.get(request.path_info)
-        if match is None:
-            match = get_resolver().resolve(request.path_info)
-            if not match.kwargs and not match.args:
-                self._routes[request.path_info] = match
+        """Return the route of a request."""
+        if self._routes is None:
+            self._routes = Routes()
+        match = self._routes.resolve(request.path_info)
         request.resolver_match = match
         return match
 
@@ -180,15 +179,17 @@ class ApiHandler(ASGIHandler):
             if request.head_fault is not None:
                 raise request.head_fault
             match = self.resolve_request(request)
-            if getattr(getattr(match.func, "view_class", None), "view_is_async", False):
-                # One of our views: a coroutine without middleware, whose answer is ready.
-                response: HttpResponseBase = await match.func(request, *match.args, **match.kwargs)
+            view = getattr(match.func, "view_class", None)
+            if view is not None and issubclass(view, ApiView):
+                # One of our views: a coroutine without middleware, whose answer is ready. The
+                # wrappers of ``as_view`` have nothing to do for it.
+                response: HttpResponseBase = await view().async_dispatch(request, *match.args, **match.kwargs)
             else:
                 response = await self._get_response_async(request)  # type: ignore[attr-defined]  # private, and not in the stubs
         except Exception as error:  # noqa: BLE001 - the outermost place: unknown routes, broken requests, and bugs with their traceback
             response = exception_response(error, request)
         if request.body_fault is not None and not isinstance(request.body_fault, MalformedJson):
-            response["Connection"] = "close"  # what is left of the body is not read
+            response["connection"] = "close"  # what is left of the body is not read
         return response
 
 
@@ -220,6 +221,8 @@ _LINES = header_lines(STANDARD_HEADERS)
 
 
 async def _send(send: Send, response: HttpResponseBase, request: _Request) -> None:
+    if isinstance(response, ReadyResponse) and _sent_at_once(response, request):
+        return
     own = {name.lower(): value for name, value in response.items()}
     if settings.LEDGER_HTTPS:
         own |= HSTS
@@ -229,12 +232,21 @@ async def _send(send: Send, response: HttpResponseBase, request: _Request) -> No
         return
     content = response.content
     own["content-length"] = str(len(content))
-    at_once: Answer | None = request.scope.get("extensions", {}).get(ANSWER)
-    plain = request.method != "HEAD" and "connection" not in own and STANDARD_HEADERS.keys().isdisjoint(own)
-    if at_once is not None and plain and at_once(response.status_code, _LINES + header_lines(own), content):
-        return
     await send({"type": "http.response.start", "status": response.status_code, "headers": _pairs(STANDARD_HEADERS | own)})
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else content})
+
+
+def _sent_at_once(response: ReadyResponse, request: _Request) -> bool:
+    """Write a whole answer, if the server offers that and its headers are the usual ones."""
+    at_once: Answer | None = request.scope.get("extensions", {}).get(ANSWER)
+    if at_once is None or request.method == "HEAD":
+        return False
+    lines = response.own_lines()
+    if lines is None or settings.LEDGER_HTTPS:
+        return False
+    content = response.content
+    tail = f"x-request-id: {request.request_id}\r\ncontent-length: {len(content)}\r\n"
+    return at_once(response.status_code, b"".join((_LINES, lines, tail.encode("latin-1"))), content)
 
 
 async def _send_stream(send: Send, response: HttpResponseBase, own: Mapping[str, str], *, without_body: bool) -> None:

@@ -116,10 +116,18 @@ def read_query(declared: type[serializers.Serializer[Any]], text: str) -> Query:
     Refused are undeclared and repeated parameters, text that is not UTF-8, values that their field
     refuses, and periods that begin after their end. An ignored parameter would change the question.
     """
-    serializer, names, _ = _shared(declared)
+    serializer, names, compiled = _shared(declared)
     raw, errors = _parameters(text)
+    if compiled is not None and not errors and raw.keys() <= names:
+        try:
+            values = compiled(raw)
+        except NotPlain:
+            pass  # DRF decides, and words what is wrong.
+        else:
+            if not _turned_round(values):
+                return Query(declared, raw, values)
     known = {name: value for name, value in raw.items() if name in names}
-    values: dict[str, Any] = {}
+    values = {}
     try:
         values = serializer.run_validation(known)
     except DRFValidationError as error:
@@ -158,6 +166,8 @@ def _parameters(text: str) -> tuple[dict[str, str], list[FieldError]]:
 
 def _unescaped(text: str) -> str:
     """Return the text of a part of a query string. Raises ``ValueError``."""
+    if "%" not in text and "+" not in text and text.isascii():
+        return text
     if _NO_ESCAPE.search(text):
         raise ValueError(text)
     return unquote_to_bytes(text.replace("+", " ").encode("utf-8", "surrogateescape")).decode()
