@@ -14,13 +14,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import posting, reads, report
+from benchmarks import mixed, posting, reads, report
 from benchmarks.machines import ROOT, Database
 from benchmarks.run import ONLY, Run
 
 PARTS: dict[str, Callable[[Run], None]] = {
     "posting": posting.main_part,
     "reads": reads.reads_part,
+    "mixed": mixed.mixed_part,
     "memory": posting.memory_part,
     "growth": posting.growth_part,
     "statements": posting.statement_pages,

@@ -46,7 +46,7 @@ _READS = "Service, PostgreSQL and generator share two cores; see the processor c
 
 def goals(found: Run) -> list[Goal]:
     """Every goal whose part was run."""
-    parts = {"posting": _posting, "reads": _reads, "growth": _growth, "memory": _memory}
+    parts = {"posting": _posting, "reads": _reads, "mixed": _mixed, "growth": _growth, "memory": _memory}
     return [goal for part, of_part in parts.items() if part in found.parts for goal in of_part(found)]
 
 
@@ -60,6 +60,22 @@ def _reads(found: Run) -> list[Goal]:
         Goal("page of 50 lines of a statement / FastAPI peer", 4, beside(routes.STATEMENT), obstacle=_READS),
         Goal("transfer by id / FastAPI peer", 4, beside(routes.TRANSFER), obstacle=_READS),
         Goal("list of 50 / FastAPI peer", 4, beside(routes.LIST), obstacle=_READS),
+    ]
+
+
+def _mixed(found: Run) -> list[Goal]:
+    mixed = found.rate(names.mixed("ledger")) / found.rate(names.mixed("fastapi_app"))
+    alone, beside = (found.tails.get(names.tail("ledger", alone=alone)) for alone in (True, False))
+    tail = beside.percentile_ms(0.99) / alone.percentile_ms(0.5) if alone and beside else math.nan
+    return [
+        Goal("80% reads and 20% transfers, 64 connections / FastAPI peer", 6, mixed, obstacle=_READS),
+        Goal(
+            "p99 of a balance while postings run at half their rate / its p50 alone",
+            6,
+            tail,
+            at_most=True,
+            obstacle="Two workers, PostgreSQL and two generators share two cores, and a posting's Python holds the one interpreter.",
+        ),
     ]
 
 

@@ -47,3 +47,13 @@ def of_ledger(name: str) -> str:
 def mixed(who: str) -> str:
     """Reads and transfers together."""
     return f"80% reads and 20% transfers, 64 connections, {_READERS[who]}"
+
+
+def postings(who: str) -> str:
+    """As many transfers as are answered, before the balances beside them."""
+    return f"transfers alone, 64 connections, {_READERS[who]}"
+
+
+def tail(who: str, *, alone: bool) -> str:
+    """Balances by one caller."""
+    return f"balance by one caller, {'alone' if alone else 'while postings run at half their rate'}, {_READERS[who]}"

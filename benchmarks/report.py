@@ -15,6 +15,7 @@ from benchmarks.measuring import Measure
 from benchmarks.run import ONLY, ROUNDS, SECONDS, Run
 
 HERE = Path(__file__).parent
+_SHARES = (0.5, 0.95, 0.99)
 
 
 def _measure_row(measure: Measure, limit: float) -> str:
@@ -55,7 +56,7 @@ def text(found: Run) -> str:
             else "all invariants hold, and the transfers that are stored are exactly those that were acknowledged."
         ),
     ]
-    return "\n".join([*lines, *_postings(found), *_reads(found), *_growth(found), *_memory(found), *_rest(found)]) + "\n"
+    return "\n".join([*lines, *_postings(found), *_reads(found), *_tails(found), *_growth(found), *_memory(found), *_rest(found)]) + "\n"
 
 
 def _postings(found: Run) -> list[str]:
@@ -95,6 +96,24 @@ def _reads(found: Run) -> list[str]:
         "| what | requests/s | ledger / this | p50 ms | p99 ms | CPU app | CPU PostgreSQL | this / ledger | load |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(_read_row(found, measure) for measure in _together(found)),
+    ]
+
+
+def _tails(found: Run) -> list[str]:
+    if not found.tails:
+        return []
+    return [
+        "",
+        "## Balances beside postings",
+        "",
+        "One caller asks for balances, alone and while transfers are posted over 64 connections at half their rate.",
+        "",
+        "| what | requests/s | p50 ms | p95 ms | p99 ms |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(
+            " | ".join([f"| {name}", _number(measure.rate, 0), *(_number(measure.percentile_ms(share), 2) for share in _SHARES)]) + " |"
+            for name, measure in found.tails.items()
+        ),
     ]
 
 
@@ -167,7 +186,7 @@ def write(found: Run) -> str:
                 "database_cpu_ms": measure.cpu_ms("database"),
                 "generator_cpu_ms": measure.cpu_ms("generator"),
             }
-            for measure in (*found.measures.values(), *found.reads.values())
+            for measure in (*found.measures.values(), *found.reads.values(), *found.tails.values())
         },
         "growth": [asdict(size) for size in found.growth],
         "memory": asdict(found.memory) if found.memory else None,
