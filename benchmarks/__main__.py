@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import mixed, posting, reads, report
+from benchmarks import growth, imports, mixed, modules, posting, reads, report, starts, storage
 from benchmarks.machines import ROOT, Database
 from benchmarks.run import ONLY, Run
 
@@ -22,9 +22,13 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "posting": posting.main_part,
     "reads": reads.reads_part,
     "mixed": mixed.mixed_part,
+    "storage": storage.storage_part,
+    "imports": imports.import_part,
+    "start": starts.start_part,
     "memory": posting.memory_part,
-    "growth": posting.growth_part,
-    "statements": posting.statement_pages,
+    "growth": growth.growth_part,
+    "statements": modules.statement_part,
+    "reconcile": modules.reconcile_part,
 }
 
 

@@ -6,6 +6,7 @@ Prints a line when it begins, and a line of JSON with the answers by status when
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,8 @@ def beside_postings(doing: Callable[[float], load.Result], port: int, rate: Call
     """Return what runs a round while so many transfers a second are posted; raise ``RuntimeError`` if one of them fails."""
 
     def run(seconds: float) -> load.Result:
+        if math.isnan(rate()):
+            raise RuntimeError("the rate of postings was not measured")
         command = [sys.executable, "-m", "benchmarks.beside", str(port), str(rate()), str(seconds + _LONGER_S)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:

@@ -36,7 +36,7 @@ class Goal:
             verdict = "met"
         else:
             verdict = f"missed by {abs(self.reached / self.wanted - 1):.0%}. Supposed: {self.obstacle}"
-        return f"| {self.what} | {sign} {self.wanted:g} | {self.reached:.2f} | {verdict} |"
+        return f"| {self.what} | {sign} {self.wanted:,g} | {self.reached:,.{2 if self.wanted < 100 else 0}f} | {verdict} |"
 
 
 _ROWS = "Two workers' batches have accounts in common, so one waits until the other has committed, and the cores idle meanwhile."
@@ -46,7 +46,16 @@ _READS = "Service, PostgreSQL and generator share two cores; see the processor c
 
 def goals(found: Run) -> list[Goal]:
     """Every goal whose part was run."""
-    parts = {"posting": _posting, "reads": _reads, "mixed": _mixed, "growth": _growth, "memory": _memory}
+    parts = {
+        "posting": _posting,
+        "reads": _reads,
+        "mixed": _mixed,
+        "storage": _storage,
+        "imports": _imports,
+        "reconcile": _reconcile,
+        "growth": _growth,
+        "memory": _memory,
+    }
     return [goal for part, of_part in parts.items() if part in found.parts for goal in of_part(found)]
 
 
@@ -76,6 +85,29 @@ def _mixed(found: Run) -> list[Goal]:
             at_most=True,
             obstacle="Two workers, PostgreSQL and two generators share two cores, and a posting's Python holds the one interpreter.",
         ),
+    ]
+
+
+def _storage(found: Run) -> list[Goal]:
+    indexes = "Each index has its reader; see *Storage* for what each costs."
+    return [
+        Goal("bytes of journal a transfer", 1150, found.bytes_each("journal"), at_most=True, obstacle=indexes),
+        Goal("bytes of key a transfer", 750, found.bytes_each("keys"), at_most=True, obstacle="The answer alone is 450 bytes and more."),
+    ]
+
+
+def _imports(found: Run) -> list[Goal]:
+    ratio = found.rate(names.IMPORT) / found.rate(names.BATCH_BESIDE_IMPORT)
+    one = "The batch call is served by two workers, a file by one process."
+    return [Goal("lines/s of `import_transfers` / transfers/s of the batch call", 0.9, ratio, obstacle=one)]
+
+
+def _reconcile(found: Run) -> list[Goal]:
+    full, incremental = (found.proof.full, found.proof.incremental) if found.proof else (math.nan, math.nan)
+    hashes = "One SHA-256 of 128 bytes for each entry alone is 2.8 times the sum."
+    return [
+        Goal("reconcile, full / plain sum", 8, full, at_most=True, obstacle=hashes),
+        Goal("reconcile, incremental / full", 0.15, incremental, at_most=True, obstacle="It begins with the heads of all accounts."),
     ]
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,18 +123,23 @@ def serve(name: str, command: Sequence[str], *, cwd: Path, environment: Mapping[
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers anything but that it is not ready (503)."""
     deadline = time.monotonic() + 90
     while True:
         try:
-            urllib.request.urlopen(url, timeout=2).close()
+            urllib.request.urlopen(url, timeout=30).close()
         except urllib.error.HTTPError as answered:
             answered.close()
+            if answered.code != 503:
+                return
         except OSError:
-            if time.monotonic() > deadline or process.poll() is not None:
+            if process.poll() is not None:
                 raise RuntimeError(f"{url} does not answer; see benchmarks/servers.log") from None
-            time.sleep(0.1)
-            continue
-        return
+        else:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{url} is not ready; see benchmarks/servers.log")
+        time.sleep(0.01)
 
 
 def ledger(url: str, workers: int, *, folder: Path = ROOT) -> contextlib.AbstractContextManager[Served]:

@@ -81,7 +81,7 @@ def _balances(run: Run, known: Known, who: str) -> list[Measure]:
     def send(seconds: float) -> load.Result:
         return load.run(known.served.port, make, connections=1, seconds=seconds)
 
-    beside = beside_postings(send, known.served.port, lambda: run.tails[names.postings(who)].rate / 2)
+    beside = beside_postings(send, known.served.port, lambda: run.rate(names.postings(who)) / 2)
     return [
         Measure(names.tail(who, alone=True), answered(run.database, known.served, send)),
         Measure(names.tail(who, alone=False), answered(run.database, known.served, beside)),

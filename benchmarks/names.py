@@ -9,6 +9,8 @@ ONE_WORKER = "HTTP, 64 connections, many accounts, 1 worker"
 WITH_KEY = "HTTP, 64 connections, many accounts, with an API key"
 LOCKED = "HTTP, 64 connections, many accounts, while 20 clients ask for locked accounts"
 CONSTANT = "an adrf view that returns a constant, 1 worker"
+IMPORT = "import_transfers, 20,000 lines, without its process"
+BATCH_BESIDE_IMPORT = "batch of 1,000, beside the imports"
 HALF = "HTTP at half the maximum rate, 64 connections"
 
 _PEERS = {

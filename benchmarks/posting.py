@@ -1,21 +1,21 @@
-"""Postings: single transfers and batches beside pgbench and the peers; memory; the same on large journals."""
+"""Postings: single transfers and batches beside pgbench and the peers; and the memory that they leave a worker with."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import math
 import os
 import re
 import subprocess
 import sys
 
 from benchmarks import names
-from benchmarks.limits import fill, pgbench, prepare
+from benchmarks.limits import pgbench, prepare
 from benchmarks.locked import beside_locked
 from benchmarks.machines import ROOT, Served, install_peers, ledger, peer
-from benchmarks.measuring import Measure, over_http, run_rounds
+from benchmarks.measuring import Measure, over_http
 from benchmarks.requests import PATTERNS, batch, constant, many, single, to_one
-from benchmarks.run import GROWTH, PEER_COUNTS, ROUNDS, SECONDS, Memory, Run, Size
+from benchmarks.run import PEER_COUNTS, SECONDS, Memory, Run
 from benchmarks.setup import register
 
 CONNECTIONS = (1, 32, 64, 256)
@@ -132,43 +132,16 @@ def main_part(run: Run) -> None:
             run.measures,
         )
         half = run.rate(names.single(64, "many accounts")) / 2
-        run.rounds("Half the rate", [Measure(names.HALF, http(two, rate=lambda: half))], run.measures)
+        if not math.isnan(half):
+            run.rounds("Half the rate", [Measure(names.HALF, http(two, rate=lambda: half))], run.measures)
         for module in PEER_COUNTS:
             if names.peer(module) in run.measures:
                 run.check(module, run.database.url(f"peer_{module}"))
     run.check("ledger", url)
 
 
-def growth_part(run: Run) -> None:
-    """(e) The same at 10 thousand entries, a million, and with GROWTH=5000000 five million; (f) memory on the way."""
-    url = run.database.create("growth")
-    sizes = [size for size in (10_000, 1_000_000, 5_000_000) if size <= max(GROWTH, 10_000)]
-    with ledger(url, 2) as served:
-        register(served, run.tally, "growth")
-        prepare(url)
-        for size in sizes:
-            print(f"Filling to {size:,} entries", flush=True)
-            entries = fill(url, size)
-            measures = [
-                Measure(
-                    "HTTP, 64 connections",
-                    over_http(run.database, served, single(many), connections=64, tally=run.tally, tallied_as="growth"),
-                ),
-                Measure(
-                    "batch of 1,000",
-                    over_http(
-                        run.database, served, batch(many, 1000), connections=4, tally=run.tally, tallied_as="growth", per_request=1000
-                    ),
-                ),
-                Measure("pgbench", pgbench(run.database, url, "pgbench.sql", clients=8)),
-            ]
-            run_rounds(measures, SECONDS, ROUNDS, run.problems)
-            run.growth.append(Size(entries, {measure.name: measure.rate for measure in measures}))
-        run.check("growth", url)
-
-
 def memory_part(run: Run) -> None:
-    """(f) Memory of one worker after 10,000 transfers, and after many more."""
+    """(e) Memory of one worker after 10,000 transfers, and after many more."""
     url = run.database.create("memory")
     target = 500_000 if SECONDS >= 10 else 50_000
     with ledger(url, 1) as served:
@@ -188,15 +161,3 @@ def memory_part(run: Run) -> None:
         run.memory = Memory(first, early, run.tally.acknowledged["memory"], served.worker_memory())
         run.check("memory", url)
     print(f"Memory: {run.memory}", flush=True)
-
-
-def statement_pages(run: Run) -> None:
-    """Reads of statements, measured by a module of their own if it is there."""
-    if importlib.util.find_spec("benchmarks.statement_pages") is None:
-        return
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.statement_pages"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
-    )
-    run.statements = done.stdout.strip()
-    if done.returncode:
-        run.problems.append(f"benchmarks.statement_pages ended with {done.returncode}: {done.stderr.strip()[-300:]}")

@@ -6,13 +6,14 @@ import json
 import math
 import os
 import platform
+import statistics
 from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import history, names, plots, wrk
 from benchmarks.goals import goals
 from benchmarks.measuring import Measure
-from benchmarks.run import ONLY, ROUNDS, SECONDS, Run
+from benchmarks.run import CONNECTIONS, ONLY, ROUNDS, SECONDS, Run
 
 HERE = Path(__file__).parent
 _SHARES = (0.5, 0.95, 0.99)
@@ -56,7 +57,22 @@ def text(found: Run) -> str:
             else "all invariants hold, and the transfers that are stored are exactly those that were acknowledged."
         ),
     ]
-    return "\n".join([*lines, *_postings(found), *_reads(found), *_tails(found), *_growth(found), *_memory(found), *_rest(found)]) + "\n"
+    return (
+        "\n".join(
+            [
+                *lines,
+                *_postings(found),
+                *_reads(found),
+                *_tails(found),
+                *_storage(found),
+                *_imports(found),
+                *_growth(found),
+                *_memory(found),
+                *_rest(found),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _postings(found: Run) -> list[str]:
@@ -117,6 +133,46 @@ def _tails(found: Run) -> list[str]:
     ]
 
 
+def _storage(found: Run) -> list[str]:
+    if not found.storage:
+        return []
+    rows = sorted(found.storage, key=lambda stored: (stored.of, stored.table, -stored.bytes_each))
+    sums = {of: sum(stored.bytes_each for stored in rows if stored.of == of) for of in ("journal", "keys")}
+    return [
+        "",
+        "## Storage",
+        "",
+        f"After {found.tally.acknowledged['storage']:,} transfers with fees, posted one by one at {CONNECTIONS} connections: "
+        f"{sums['journal']:,.0f} bytes of journal",
+        f"and {sums['keys']:,.0f} bytes of key a transfer. What has less than a byte a transfer is left out.",
+        "",
+        "| of | table | rows, or index | bytes a transfer |",
+        "| --- | --- | --- | ---: |",
+        *(
+            f"| {stored.of} | {stored.table} | {stored.part} | {_number(stored.bytes_each, 0)} |"
+            for stored in rows
+            if stored.bytes_each >= 1
+        ),
+    ]
+
+
+def _imports(found: Run) -> list[str]:
+    if not found.imports:
+        return []
+    times = found.imports[-ROUNDS:]
+    command, process = (statistics.median(taken) for taken in ([t.command_s for t in times], [t.process_s for t in times]))
+    lines = times[0].lines
+    return [
+        "",
+        "## Imports",
+        "",
+        f"A file of {lines:,} lines: {lines / command:,.0f} lines a second as the command counts them, "
+        f"{lines / process:,.0f} with the start",
+        "and the end of its process. The batch call of 1,000 in the same rounds: "
+        f"{found.rate(names.BATCH_BESIDE_IMPORT):,.0f} transfers a second.",
+    ]
+
+
 def _together(found: Run) -> list[Measure]:
     """The service's reads, each followed by the same of the peers."""
     order = list(dict.fromkeys(names.of_ledger(name) for name in found.reads))
@@ -160,6 +216,15 @@ def _memory(found: Run) -> list[str]:
 
 def _rest(found: Run) -> list[str]:
     lines = ["", "## Statement pages", "", found.statements] if found.statements else []
+    lines += ["", "## Reconciliation", "", "```", found.proof.printed, "```"] if found.proof else []
+    if found.starts_s:
+        lines += [
+            "",
+            "## Start",
+            "",
+            "`manage.py serve` with 2 workers, from its start until `/readyz` is 200, on a database that is there:",
+        ]
+        lines += [f"{statistics.median(found.starts_s):.2f} s (median of {len(found.starts_s)})."]
     if found.problems:
         lines += ["", "## Not measured, or not as planned", "", *(f"* {problem}" for problem in found.problems)]
     return lines
@@ -188,6 +253,10 @@ def write(found: Run) -> str:
             }
             for measure in (*found.measures.values(), *found.reads.values(), *found.tails.values())
         },
+        "storage": [{**asdict(stored), "of": stored.of} for stored in found.storage],
+        "imports": [asdict(one) for one in found.imports],
+        "starts_s": found.starts_s,
+        "proof": asdict(found.proof) if found.proof else None,
         "growth": [asdict(size) for size in found.growth],
         "memory": asdict(found.memory) if found.memory else None,
         "problems": list(found.problems),

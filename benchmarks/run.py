@@ -40,6 +40,41 @@ class Memory:
     late_mib: float
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes a transfer of the rows of a table, or of one of its indexes."""
+
+    table: str
+    part: str
+    bytes_each: float
+
+    @property
+    def of(self) -> str:
+        """What it belongs to: the ``journal``, its ``keys``, or what is made from them."""
+        if "idempotency" in self.table:
+            return "keys"
+        journal = {"transfers_transfer", "transfers_ledgerentry", "transfers_hold"}
+        return "journal" if self.table in journal or "reference" in self.table else "others"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One file: its lines, the seconds that the command counted, and those of its whole process."""
+
+    lines: int
+    command_s: float
+    process_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What ``benchmarks.reconcile_speed`` printed, and the ratios that it found."""
+
+    printed: str
+    full: float
+    incremental: float
+
+
 @dataclass(slots=True)
 class Run:
     """All that one run of the benchmark found."""
@@ -53,6 +88,10 @@ class Run:
     tally: Tally = field(default_factory=Tally)
     growth: list[Size] = field(default_factory=list)
     memory: Memory | None = None
+    storage: list[Stored] = field(default_factory=list)
+    starts_s: list[float] = field(default_factory=list)
+    imports: list[Import] = field(default_factory=list)
+    proof: Proof | None = None
     statements: str = ""
     minutes: float = 0.0
     parts: tuple[str, ...] = ()
@@ -63,6 +102,10 @@ class Run:
         print(f"{title} ({len(measures)} measures, {SECONDS:g} s each)", flush=True)
         run_rounds(measures, SECONDS, ROUNDS, self.problems)
         found |= {measure.name: measure for measure in measures}
+
+    def bytes_each(self, of: str) -> float:
+        """Bytes a transfer of the journal, or of its keys."""
+        return sum(stored.bytes_each for stored in self.storage if stored.of == of) or float("nan")
 
     def rate(self, name: str) -> float:
         """The median rate of a measure; not a number if it could not be measured."""
