@@ -254,13 +254,15 @@ class IdempotencyInProgress(Unavailable):
 
 
 class AccountBusy(Unavailable):
-    """Another session holds the lock of an account that this request needs; nothing happened."""
+    """Another session holds the lock of an account; nothing happened, or the detail says what."""
 
     code = "account_busy"
     title = "Account busy"
 
-    def __init__(self) -> None:
-        super().__init__("Another session holds the lock of an account of this request; nothing happened. Repeat it with the same key.")
+    def __init__(
+        self, detail: str = "Another session holds the lock of an account of this request; nothing happened. Repeat it with the same key."
+    ) -> None:
+        super().__init__(detail)
 
 
 class DatabaseUnavailable(Unavailable):

@@ -15,7 +15,6 @@ import pytest
 from django.db import transaction
 
 from ledger_project.database.readers import in_reader
-from ledger_project.kernel.errors import AccountBusy
 from ledger_project.kernel.refusals import AccountNotEmpty
 from merchants.domain import Status
 from merchants.models import Account, Merchant
@@ -259,12 +258,3 @@ def _try_to_close(merchant_id: UUID) -> bool:
     except AccountNotEmpty:
         return False
     return True
-
-
-async def test_a_freeze_gives_up_on_an_account_that_somebody_has_locked(api: httpx.AsyncClient, settings: Any) -> None:
-    settings.LEDGER_IDEMPOTENCY_WAIT = 0.1
-    name = await merchant(api, "100")
-    merchant_id = await in_reader(_merchant_id, name)
-    with held(LOCK_ACCOUNT, await wallet(api, name)), pytest.raises(AccountBusy):
-        await in_reader(set_merchant_status, merchant_id, Status.FROZEN)
-    assert await in_reader(lambda: Merchant.objects.get(id=merchant_id).status) == "active"

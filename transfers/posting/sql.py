@@ -67,7 +67,7 @@ LOCK_ACCOUNTS = "SELECT id FROM merchants_account WHERE id = ANY(%s::uuid[]) ORD
 
 # Before the accounts: the merchants of accounts that do not exist yet, so that a merchant cannot be
 # frozen or closed between the read of its state and its first posting in a currency. A change of a
-# merchant's state locks the merchant before its accounts, too.
+# merchant's state writes the merchant's row, so it waits for this lock.
 LOCK_MERCHANTS = "SELECT id FROM merchants_merchant WHERE id = ANY(%s::uuid[]) ORDER BY id FOR SHARE"
 
 # The same for rows that no other transaction has locked: a posting that found a lock taken asks for

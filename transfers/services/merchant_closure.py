@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from ledger_project.kernel.refusals import AccountNotEmpty
 from merchants.domain import Status
-from merchants.services import check_closable, lock_accounts, lock_merchant, set_merchant_status, state_change
+from merchants.services import check_closable, lock_all_accounts, lock_merchant, set_merchant_status, state_change
 from transfers.domain.hold_outcomes import HoldPhase
 from transfers.models import Hold
 from transfers.models.holds import in_phase
@@ -19,12 +19,14 @@ def close_merchant(merchant_id: UUID) -> bool:
     """Close a merchant, and return whether it was open.
 
     Raises ``AccountNotEmpty`` while the merchant has or owes money in any currency, or is a party
-    of an open hold. Raises ``AccountBusy`` as a freeze does.
+    of an open hold. Raises ``AccountBusy`` as a freeze does, and where an account was opened
+    meanwhile.
     """
     with state_change():
-        # The locks come first: an account that is empty under them stays empty until the end.
+        # Unlike a freeze, this is decided under the locks: an account that is empty under them
+        # stays empty until the status is committed, and whoever gets its lock then sees the status.
         merchant = lock_merchant(merchant_id)
-        lock_accounts(merchant_id)
+        lock_all_accounts(merchant_id)
         check_closable(merchant)
         if merchant.status != Status.CLOSED:
             _, rows = get_balances_now(merchant_id, currency=None, at=None)

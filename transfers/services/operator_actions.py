@@ -19,7 +19,7 @@ from ledger_project.kernel.refusals import AccountNotFound, MerchantNotFound, Re
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
-from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit, state_change
+from merchants.services import set_account_status, set_merchant_status, set_overdraft_limit, state_change, wait_for_postings
 from people.operator_log import keep_api_change
 from transfers.posting.jobs import Answer, Key, Result
 from transfers.posting.synchronous import answer_once
@@ -34,22 +34,29 @@ Change = Callable[[], Changed]
 class Request(Struct, frozen=True):
     """An operator's request: the caller, the reason, the key, and how the answer is written.
 
-    ``render`` writes a refusal, or for None the object as it is now.
+    ``render`` writes a refusal, or for None the object as it is now. ``barrier`` is the merchant
+    whose earlier postings are over when the request is answered, also by a replay: the first
+    request may have failed between its commit and its barrier.
     """
 
     actor: Actor
     reason: str
     key: Key | None
     render: Callable[[Refusal | None], Answer]
+    barrier: UUID | None = None
 
 
 def perform(change: Change, request: Request) -> Result:
     """Make a change, keep its reason if anything changed, and answer with the object as it is now.
 
-    The key stores a refusal too. Raises ``ValidationFailed`` and all that ``answer_once`` does.
+    The key stores a refusal too. Raises ``ValidationFailed``, all that ``answer_once`` does, and
+    ``AccountBusy`` after the commit where the barrier was not reached.
     """
     with state_change():
-        return answer_once(request.key, lambda: request.render(_changed(change, request)))
+        result = answer_once(request.key, lambda: request.render(_changed(change, request)))
+    if result.replayed and result.answer.status_code < 400 and request.barrier is not None:
+        wait_for_postings(request.barrier)
+    return result
 
 
 def _changed(change: Change, request: Request) -> Refusal | None:

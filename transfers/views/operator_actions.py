@@ -47,13 +47,15 @@ def _described(operation_id: str, description: str, found: type, codes: tuple[st
     )
 
 
-async def _perform(request: HttpRequest, change: Change, show: Callable[[], object], *, reason: str, body: object) -> HttpResponse:
+async def _perform(
+    request: HttpRequest, change: Change, show: Callable[[], object], *, reason: str, body: object, barrier: UUID | None = None
+) -> HttpResponse:
     request_id: str = api_request(request).request_id
 
     def render(refusal: Refusal | None) -> Answer:
         return Answer(200, dumps(show())) if refusal is None else Answer(*problem(refusal, request_id=request_id))
 
-    asked = operator_actions.Request(actor_of(request), reason, request_key(request, body, required=False), render)
+    asked = operator_actions.Request(actor_of(request), reason, request_key(request, body, required=False), render, barrier)
     return answer(request, await in_reader(operator_actions.perform, change, asked))
 
 
@@ -66,7 +68,8 @@ async def _change_merchant(request: HttpRequest, name: str, status: Status, what
         return merchant_json(selectors.get_merchant_now(required(merchant).id))
 
     change = operator_actions.merchant_change(name, merchant, status, what)
-    return await _perform(request, change, show, reason=values["reason"], body=body)
+    barrier = None if merchant is None or status is Status.ACTIVE else merchant.id
+    return await _perform(request, change, show, reason=values["reason"], body=body, barrier=barrier)
 
 
 def _show_account(account_id: UUID) -> object:
