@@ -58,7 +58,7 @@ def fill(raw: psycopg.Connection[Any], *, entries: int, merchants: int = 1_000, 
 def _accounts(merchant: MerchantIdentity, currency: CurrencyUnit) -> list[AccountState]:
     return [
         AccountState(
-            new_id(), AccountKey(merchant.id.int, currency.code, kind), merchant.name, Status.ACTIVE, 0, None,
+            new_id(place=merchant.id), AccountKey(merchant.id.int, currency.code, kind), merchant.name, Status.ACTIVE, 0, None,
             sequence=0, balance_minor=0, last_hash=GENESIS, last_at=None, exists=True,
         )
         for kind in AccountKind

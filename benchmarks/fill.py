@@ -16,17 +16,20 @@ CURRENCIES = {"USD": (0.7, 5_000_000, 120_00), "EUR": (0.2, 4_000_000, 90_00), "
 _NAMES = "ARRAY['alder','birch','cedar','dune','ember','fjord','grove','harbor','iris','juniper','kestrel','lumen','maple','north','opal']"
 _TRADES = "ARRAY['books','coffee','market','supply','travel','studio','foods','cycles','textiles','pharmacy','tools','records']"
 
+# The last three digits of an id are those of its place, and with them its bucket (kernel/ids.py).
 _FUNCTION = """
-CREATE OR REPLACE FUNCTION pg_temp.uuid7_at(moment timestamptz) RETURNS uuid LANGUAGE sql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pg_temp.uuid7_at(moment timestamptz, place uuid) RETURNS uuid LANGUAGE sql VOLATILE AS $$
     SELECT (lpad(to_hex(micro / 1000), 12, '0') || '7' || lpad(to_hex(micro % 1000 * 4096 / 1000), 3, '0') || '8'
-        || substr(md5(random()::text), 1, 15))::uuid
+        || substr(md5(random()::text), 1, 12) || right(place::text, 3))::uuid
     FROM (SELECT (extract(epoch FROM moment) * 1000000)::bigint AS micro) m
 $$
 """
 
 _MERCHANTS = f"""
 INSERT INTO merchants_merchant (id, name, status, metadata, created_at)
-SELECT pg_temp.uuid7_at(t), ({_NAMES})[1 + n %% 15] || '-' || ({_TRADES})[1 + n / 15 %% 12] || CASE WHEN n < 180 THEN '' ELSE '-' || n END,
+SELECT
+    pg_temp.uuid7_at(t, gen_random_uuid()),
+    ({_NAMES})[1 + n %% 15] || '-' || ({_TRADES})[1 + n / 15 %% 12] || CASE WHEN n < 180 THEN '' ELSE '-' || n END,
     'active', '{{}}', t
 FROM (
     SELECT n, now() - make_interval(days => %(days)s + 1) + n * interval '1 millisecond' AS t FROM generate_series(0, %(merchants)s - 1) n
@@ -36,7 +39,7 @@ ON CONFLICT DO NOTHING
 
 _ACCOUNTS = """
 INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overdraft_limit_minor, created_at)
-SELECT pg_temp.uuid7_at(m.created_at), m.id, c.code, k.kind, 'active', 0, m.created_at
+SELECT pg_temp.uuid7_at(m.created_at, m.id), m.id, c.code, k.kind, 'active', 0, m.created_at
 FROM merchants_merchant m, unnest(%(codes)s::text[]) c(code), unnest(ARRAY['wallet','held','fees','external']) k(kind)
 ON CONFLICT DO NOTHING
 """
@@ -65,7 +68,7 @@ SELECT 0, 0, 0, 0, %(opening)s, now() - make_interval(days => %(days)s) - interv
 _TRANSFERS = """
 INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, fee_schedule_id,
     memo, metadata, principal, request_id, created_at)
-SELECT pg_temp.uuid7_at(p.moment), p.kind, CASE WHEN p.kind IN ('deposit', 'opening') THEN x.id ELSE p.own END,
+SELECT pg_temp.uuid7_at(p.moment, p.merchant_id), p.kind, CASE WHEN p.kind IN ('deposit', 'opening') THEN x.id ELSE p.own END,
     CASE p.kind WHEN 'transfer' THEN p.other WHEN 'withdrawal' THEN x.id ELSE p.own END, %(code)s, p.amount, f.fee, p.amount + f.fee,
     CASE WHEN p.kind = 'transfer' THEN (SELECT id FROM fees_feeschedule ORDER BY effective_from LIMIT 1) END,
     (ARRAY['invoice', 'order', 'subscription', 'refill', NULL])[1 + floor(random() * 5)], '{}', 'fill', '', p.moment
@@ -91,7 +94,7 @@ WINDOW chain AS (PARTITION BY account_id ORDER BY created_at, transfer_id, posit
 
 _KEYS = """
 INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, status_code, body, transfer_id, created_at, expires_at)
-SELECT pg_temp.uuid7_at(t.created_at), 'platform', 'order-' || t.id, sha256(t.id::text::bytea), 201, '{}', t.id, t.created_at,
+SELECT pg_temp.uuid7_at(t.created_at, t.id), 'platform', 'order-' || t.id, sha256(t.id::text::bytea), 201, '{}', t.id, t.created_at,
     t.created_at + interval '7 days'
 FROM transfers_transfer t WHERE t.kind = 'transfer' AND t.created_at > now() - interval '7 days'
 """

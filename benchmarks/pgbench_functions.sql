@@ -9,14 +9,20 @@ BEGIN
 END
 $$;
 
+-- An id beside an account, as the service makes it: the same bucket, which is in the last three digits.
+CREATE FUNCTION bench_id_beside(place uuid) RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT (left(bench_id()::text, 33) || right(place::text, 3))::uuid
+$$;
+
 CREATE FUNCTION bench_transfer(source_n int, target_n int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     source uuid; source_fees uuid; target uuid;
-    record_id uuid := bench_id(); transfer uuid := bench_id(); moment timestamptz; schedule uuid;
+    record_id uuid := bench_id(); transfer uuid; moment timestamptz; schedule uuid;
     s record; f record; t record;
 BEGIN
     SELECT wallet, fees INTO source, source_fees FROM bench_accounts WHERE n = source_n;
     SELECT wallet INTO target FROM bench_accounts WHERE n = target_n;
+    transfer := bench_id_beside(source);
     INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
         VALUES (record_id, 'pgbench', record_id::text, sha256(record_id::text::bytea), clock_timestamp(), clock_timestamp() + interval '7 days')
         ON CONFLICT (owner, key) DO NOTHING;
@@ -45,7 +51,7 @@ CREATE FUNCTION bench_batch(accounts int, n int) RETURNS void LANGUAGE plpgsql A
 DECLARE
     records uuid[]; transfers uuid[]; sources uuid[]; targets uuid[]; fees uuid[]; moment timestamptz; schedule uuid;
 BEGIN
-    SELECT array_agg(bench_id() ORDER BY i), array_agg(bench_id() ORDER BY i), array_agg(s.wallet ORDER BY i),
+    SELECT array_agg(bench_id() ORDER BY i), array_agg(bench_id_beside(s.wallet) ORDER BY i), array_agg(s.wallet ORDER BY i),
         array_agg(t.wallet ORDER BY i), array_agg(s.fees ORDER BY i)
     INTO records, transfers, sources, targets, fees
     FROM (SELECT i, 1 + floor(random() * accounts)::int AS a, floor(random() * (accounts - 1))::int AS shift

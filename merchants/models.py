@@ -89,6 +89,8 @@ class Currency(models.Model):
 class Merchant(models.Model):
     """Somebody who holds money.
 
+    The last ten bits of its id are its bucket: its accounts' ids have them too (kernel/ids.py).
+
     The name never changes; it is unique and found regardless of case. ``display_name`` is for
     people.
     """

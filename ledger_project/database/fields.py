@@ -12,6 +12,7 @@ import uuid_utils
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from ledger_project.kernel.ids import beside
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 
 
@@ -24,9 +25,13 @@ def readable(*columns: str) -> str:
     return " AND ".join(f"{column} <= {MAX_BALANCE_MINOR}" for column in columns)
 
 
-def new_id() -> uuid.UUID:
-    """Return a UUIDv7 for a row that callers will see."""
-    return uuid.UUID(int=uuid_utils.uuid7().int)
+def new_id(*, place: uuid.UUID | None = None) -> uuid.UUID:
+    """Return a UUIDv7 for a row that callers will see.
+
+    Accounts and holds lie beside their merchant: ``place`` is its id (kernel/ids.py).
+    """
+    made = uuid.UUID(int=uuid_utils.uuid7().int)
+    return made if place is None else beside(made, place)
 
 
 def values(enumeration: type[StrEnum]) -> list[str]:

@@ -25,7 +25,7 @@ def every_page() -> dict[str, str]:
     """Return the address of a page of each sort, over a ledger that has something of everything."""
     source, target = new_merchant(1_234_567_89), new_merchant()
     made = post(TransferFunds(source, target, USD, 1000, Details(memo="invoice with a long memo " * 8)))
-    hold, token = new_id(), unique("key")
+    hold, token = new_id(place=source.id), unique("key")
     post(PlaceHold(hold, source, target, USD, 100, 600, Details()))
     post_now([TransferFunds(source, target, USD, 1, Details())], keys=[Key("pages", token, b"p" * 32)])
     settle()

@@ -127,7 +127,7 @@ def test_fees_are_waived_in_two_clicks(fee_manager: Page) -> None:
 
 def test_a_hold_is_voided(operator: Page) -> None:
     source, target = new_merchant(), new_merchant()
-    hold = new_id()
+    hold = new_id(place=source.id)
     post(PlaceHold(hold, source, target, USD, 1000, 600, Details()))
     find(operator, str(hold))
     operator.get_by_role("link", name="Void", exact=True).first.click()

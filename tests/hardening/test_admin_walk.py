@@ -62,7 +62,7 @@ def pages(ledger: None) -> dict[str, str]:
     """Every page, about an object of its own where it is about one, as it is drawn; empty where it is no page."""
     del ledger
     source, target, _ = new_transfer()
-    post(PlaceHold(new_id(), source, target, USD, 100, 600, Details()))
+    post(PlaceHold(new_id(place=source.id), source, target, USD, 100, 600, Details()))
     create_key(name="walked", merchant=None, scopes=[Scope.TRANSFERS_READ])
     User.objects.create_user(unique("walked"))
     Group.objects.get_or_create(name="walked")

@@ -65,7 +65,7 @@ def register(opening_minor: int = 0, currency: CurrencyUnit = USD) -> MerchantId
 
 
 def hold(payer: MerchantIdentity, payee: MerchantIdentity, amount_minor: int) -> UUID:
-    hold_id = new_id()
+    hold_id = new_id(place=payer.id)
     post(PlaceHold(hold_id, payer, payee, USD, amount_minor, 3600, Details()))
     return hold_id
 

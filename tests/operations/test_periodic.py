@@ -59,7 +59,8 @@ QUIET = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0")
 
 def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
     del ledger
-    payer, payee, hold = register(100_00), register(), new_id()
+    payer, payee = register(100_00), register()
+    hold = new_id(place=payer.id)
     post(PlaceHold(hold, payer, payee, USD, 10_00, 1, Details()))
     now = timezone.now()
     record = IdempotencyRecord.objects.create(

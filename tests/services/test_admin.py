@@ -121,7 +121,7 @@ def test_an_account_shows_and_exports_its_statement(root: Client) -> None:
 @pytest.mark.parametrize("model", [Transfer, Hold, Account, Merchant, FeeSchedule])
 def test_nobody_adds_changes_or_deletes_history(root: Client, model: type[Transfer]) -> None:
     source, target, _ = new_transfer()
-    hold = new_id()
+    hold = new_id(place=source.id)
     post(PlaceHold(hold, source, target, USD, 100, 60, Details()))
     obj = model.objects.first()
     assert obj is not None
@@ -184,7 +184,8 @@ def test_a_double_click_reverses_once(root: Client) -> None:
 
 
 def test_a_hold_is_voided_with_a_reason(root: Client) -> None:
-    source, target, hold = new_merchant(), new_merchant(), new_id()
+    source, target = new_merchant(), new_merchant()
+    hold = new_id(place=source.id)
     post(PlaceHold(hold, source, target, USD, 1000, 600, Details()))
     assert available(source) == 10_000 - 1010
     assert root.post(change_page(Hold.objects.get(id=hold), "void"), {"token": "v", "reason": "no show"}).status_code == 302

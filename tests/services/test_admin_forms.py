@@ -158,7 +158,8 @@ def test_forms_of_one_token_at_once_do_one_thing(root: Client) -> None:
 
 
 def test_a_hold_that_was_voided_is_not_voided_for_another_reason(root: Client) -> None:
-    source, target, hold = new_merchant(), new_merchant(), new_id()
+    source, target = new_merchant(), new_merchant()
+    hold = new_id(place=source.id)
     post(PlaceHold(hold, source, target, USD, 1000, 600, Details()))
     page, form = change_page(Hold.objects.get(id=hold), "void"), {"token": uuid4().hex, "reason": "no show"}
     assert root.post(page, form).status_code == 302

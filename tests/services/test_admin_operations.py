@@ -56,7 +56,7 @@ ACTIONS = {
 
 def pages() -> dict[str, str]:
     source, target, made = new_transfer()
-    hold = new_id()
+    hold = new_id(place=source.id)
     post(PlaceHold(hold, source, target, USD, 100, 600, Details()))
     merchant = Merchant.objects.get(id=source.id)
     return {
@@ -242,7 +242,7 @@ def test_only_what_the_state_allows_is_offered(root: Client) -> None:
 
 def test_one_box_finds_whatever_has_an_id_or_a_name(root: Client) -> None:
     source, target, made = new_transfer()
-    hold, key = new_id(), unique("Key")
+    hold, key = new_id(place=source.id), unique("Key")
     post(PlaceHold(hold, source, target, USD, 100, 600, Details()))
     reference = unique("INV")
     post_now([TransferFunds(source, target, USD, 1, Details(external_reference=reference))], keys=[Key("found", key, b"f" * 32)])

@@ -38,7 +38,7 @@ def merchant(opening_minor: int) -> MerchantIdentity:
 
 def lapsed_holds(payer: MerchantIdentity, payee: MerchantIdentity, count: int) -> list[UUID]:
     """Place holds whose time has run out already."""
-    holds = [PlaceHold(new_id(), payer, payee, USD, 100, 60, Details()) for _ in range(count)]
+    holds = [PlaceHold(new_id(place=payer.id), payer, payee, USD, 100, 60, Details()) for _ in range(count)]
     assert all(result.outcome and result.outcome.refusal is None for result in post_now(holds))
     ids = [hold.hold_id for hold in holds]
     with connection.cursor() as cursor:
@@ -117,7 +117,7 @@ def test_without_a_database_it_fails_with_one_line() -> None:
 
 def test_holds_that_are_not_due_are_left() -> None:
     payer, payee = merchant(1000), merchant(0)
-    post_now([PlaceHold(new_id(), payer, payee, USD, 100, 60, Details())])
+    post_now([PlaceHold(new_id(place=payer.id), payer, payee, USD, 100, 60, Details())])
     list(sweep_due_holds())
     assert available(payer) == 1000 - 101
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from ledger_project.kernel.ids import uuid7_at
+from ledger_project.kernel.ids import beside, uuid7_at
 from tests.support.factories import merchant, transfer, unique
 from transfers.domain.hashing import entry_hash, posting_bytes
 
@@ -50,13 +50,13 @@ class Attacker:
     def account(self, merchant: UUID, currency: str, kind: str) -> UUID:
         return self._insert(
             "merchants_account",
-            id=uuid4(), merchant_id=merchant, currency_id=currency, kind=kind, status="active", overdraft_limit_minor=0,
+            id=beside(uuid4(), merchant), merchant_id=merchant, currency_id=currency, kind=kind, status="active", overdraft_limit_minor=0,
         )  # fmt: skip
 
     def transfer(self, source: UUID, target: UUID, amount: int, **changes: object) -> UUID:
         self.now += timedelta(microseconds=1)
         values: dict[str, object] = {
-            "id": uuid4(), "kind": "transfer", "source_id": source, "target_id": target, "currency_id": "USD", "amount_minor": amount,
+            "id": beside(uuid4(), source), "kind": "transfer", "source_id": source, "target_id": target, "currency_id": "USD", "amount_minor": amount,
             "fee_minor": 0, "total_debit_minor": amount, "metadata": "{}", "principal": "raw", "request_id": "", "created_at": self.now,
         }  # fmt: skip
         values |= changes
@@ -371,7 +371,7 @@ def hold(attacker: Attacker, **changes: object) -> UUID:
     """Insert a hold of 100 that reserves 101; its movement is another matter."""
     attacker.now += timedelta(microseconds=1)
     values: dict[str, object] = {
-        "id": uuid4(), "source_id": attacker.wallet, "source_merchant_id": attacker.merchant, "target_merchant_id": attacker.other,
+        "id": beside(uuid4(), attacker.wallet), "source_id": attacker.wallet, "source_merchant_id": attacker.merchant, "target_merchant_id": attacker.other,
         "currency_id": "USD", "amount_minor": 100, "reserved_minor": 101, "captured_minor": 0, "status": "open",
         "fee_schedule_id": schedule_id(attacker), "metadata": "{}", "expires_at": attacker.now, "created_at": attacker.now,
     }  # fmt: skip
@@ -517,13 +517,27 @@ def test_a_capture_whose_rest_goes_to_somebody_else(attacker: Attacker) -> None:
 # --- a transfer and its entries -------------------------------------------------------------------------------------------------
 
 
+def test_ids_that_do_not_lie_beside_their_merchant(attacker: Attacker) -> None:
+    elsewhere = UUID(int=attacker.merchant.int ^ 512)
+    with pytest.raises(psycopg.IntegrityError, match="account_bucket"), attacker.raw.transaction():
+        attacker._insert(
+            "merchants_account",
+            id=beside(uuid4(), elsewhere), merchant_id=attacker.merchant, currency_id="JPY", kind="wallet", status="active",
+            overdraft_limit_minor=0,
+        )  # fmt: skip
+    with pytest.raises(psycopg.IntegrityError, match="transfer_bucket"), attacker.raw.transaction():
+        attacker.transfer(attacker.wallet, attacker.target, 1, id=beside(uuid4(), elsewhere))
+    with pytest.raises(psycopg.IntegrityError, match="hold_bucket"):
+        hold(attacker, id=beside(uuid4(), elsewhere))
+
+
 def test_a_transfer_without_entries(attacker: Attacker) -> None:
     attacker.transfer(attacker.wallet, attacker.target, 400)
     at_commit(attacker, "it has no entries")
 
 
 def test_a_batch_of_which_one_has_no_entries(attacker: Attacker) -> None:
-    first, second = sorted((uuid4(), uuid4()))
+    first, second = sorted((beside(uuid4(), attacker.wallet), beside(uuid4(), attacker.wallet)))
     values = "'transfer', %(s)s, %(t)s, 'USD', 1, 0, 1, '{}', 'raw', ''"
     attacker.raw.execute(
         "INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, metadata, "
@@ -738,11 +752,13 @@ async def test_two_sessions_cannot_reverse_one_original_twice(api: httpx.AsyncCl
 
 
 def write_reversal(raw: psycopg.Connection[Any], original: UUID, reversal: UUID, number: int) -> None:
+    place = raw.execute("SELECT target_id FROM transfers_transfer WHERE id = %s", [original]).fetchone()
+    assert place is not None
     raw.execute(
         "INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, metadata, "
         "principal, request_id, created_at, reverses_id) SELECT %s, 'reversal', target_id, source_id, currency_id, amount_minor, 0, "
         "amount_minor, '{}', 'raw', '', clock_timestamp() + %s * interval '1 second', id FROM transfers_transfer WHERE id = %s",
-        [uuid7_at(datetime.now(UTC), position=number, entropy=reversal.int), number, original],
+        [uuid7_at(datetime.now(UTC), position=number, entropy=reversal.int, place=place[0]), number, original],
     )
 
 

@@ -35,7 +35,12 @@ def v7(kind: int, n: int) -> UUID:
     return UUID(f"{1956528000000 + n:012x}7000800{kind}{n:012x}")
 
 
-BUSY, QUIET, MIDDLE = v7(1, 1), v7(1, 500), v7(4, 50_000)
+def v7_of_busy(kind: int, n: int) -> UUID:
+    """The ids of the even transfers and holds of many_rows.sql, which BUSY pays."""
+    return UUID(f"{1956528000000 + n:012x}7000800{kind}{n << 10 | 1:012x}")
+
+
+BUSY, QUIET, MIDDLE = v7(1, 1), v7(1, 500), v7_of_busy(4, 50_000)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -142,7 +147,7 @@ def test_transfers_between_two_are_listed_from_an_index_of_one_of_them(filters: 
     assert_from_index(lambda: list_transfers(filters, before=None, limit=LIMIT), at_most=60_000)
 
 
-@pytest.mark.parametrize("before", [None, v7(5, 50_000)], ids=["first page", "middle page"])
+@pytest.mark.parametrize("before", [None, v7_of_busy(5, 50_000)], ids=["first page", "middle page"])
 @pytest.mark.parametrize("status", [None, "open", "captured", "voided", "expired"])
 @pytest.mark.parametrize("merchant_id", [None, BUSY, QUIET], ids=["everybody", "busy", "quiet"])
 def test_holds_are_listed_from_an_index(merchant_id: UUID | None, status: str | None, before: UUID | None) -> None:

@@ -83,7 +83,7 @@ def test_the_figures_are_what_the_entries_say() -> None:
     made = post(TransferFunds(source, target, CHF, 1000, Details()))
     post(Deposit(source, CHF, 700, Details()))
     post(Withdraw(source, CHF, 300, Details()))
-    captured, voided = new_id(), new_id()
+    captured, voided = new_id(place=source.id), new_id(place=source.id)
     for hold in (captured, voided):
         post(PlaceHold(hold, source, target, CHF, 2000, 600, Details()))
     terms = find_hold_terms(captured), find_hold_terms(voided)

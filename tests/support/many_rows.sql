@@ -8,6 +8,10 @@ SET LOCAL work_mem = '256MB';
 CREATE FUNCTION pg_temp.v7(kind int, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT (lpad(to_hex(1956528000000 + n), 12, '0') || '7000800' || kind || lpad(to_hex(n), 12, '0'))::uuid
 $$;
+-- A transfer and a hold lie beside their payer: the same last ten bits.
+CREATE FUNCTION pg_temp.v7(kind int, n bigint, payer bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+    SELECT (lpad(to_hex(1956528000000 + n), 12, '0') || '7000800' || kind || lpad(to_hex(n << 10 | payer), 12, '0'))::uuid
+$$;
 -- Indexes are built much faster when the rows are there.
 CREATE TEMPORARY TABLE dropped ON COMMIT DROP AS
     SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition FROM pg_index i
@@ -20,7 +24,7 @@ INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overd
     SELECT pg_temp.v7(c.kind, n), pg_temp.v7(1, n), c.currency, 'wallet', 'active', 1000000000
     FROM generate_series(1, 100000) n JOIN (VALUES (2, 'USD'), (3, 'EUR')) AS c(kind, currency) ON c.kind = 2 OR n <= 1000;
 CREATE TEMPORARY TABLE movement ON COMMIT DROP AS
-    SELECT n, pg_temp.v7(4, n) AS id, CASE n % 50 WHEN 0 THEN 3 ELSE 2 END AS money, s, CASE WHEN t = s THEN 1 ELSE t END AS t,
+    SELECT n, pg_temp.v7(4, n, s) AS id, CASE n % 50 WHEN 0 THEN 3 ELSE 2 END AS money, s, CASE WHEN t = s THEN 1 ELSE t END AS t,
         timestamptz '2032-01-01 00:00:00Z' + n * interval '1 millisecond' AS at
     FROM (SELECT n, CASE n % 2 WHEN 0 THEN 1 ELSE 2 + n % 998 END AS s, 2 + (n * 7 + 3) % 998 AS t FROM generate_series(1, 100000) n) m;
 INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amount_minor, fee_minor, total_debit_minor, external_reference,
@@ -35,7 +39,7 @@ INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction,
     WINDOW chain AS (PARTITION BY account ORDER BY id);
 INSERT INTO transfers_hold (id, source_id, source_merchant_id, target_merchant_id, currency_id, amount_minor, reserved_minor, captured_minor,
     status, fee_schedule_id, capture_id, metadata, expires_at, created_at)
-    SELECT pg_temp.v7(5, n), pg_temp.v7(2, s), pg_temp.v7(1, s), pg_temp.v7(1, t), 'USD', 1, 1,
+    SELECT pg_temp.v7(5, n, s), pg_temp.v7(2, s), pg_temp.v7(1, s), pg_temp.v7(1, t), 'USD', 1, 1,
         CASE status WHEN 'captured' THEN 1 ELSE 0 END, status, (SELECT id FROM fees_feeschedule LIMIT 1),
         CASE status WHEN 'captured' THEN id END, '{}', CASE n % 2 WHEN 0 THEN timestamptz '2025-11-01' ELSE timestamptz '2999-01-01' END, at
     FROM (SELECT *, CASE WHEN n % 1000 < 2 THEN 'open' WHEN n % 1000 < 4 THEN 'expired' WHEN n % 1000 < 6 THEN 'voided' ELSE 'captured' END AS status

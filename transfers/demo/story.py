@@ -200,7 +200,9 @@ class Story:
     def _hold(self, deal: _Deal, whom: Member) -> Step:
         self._spend(deal.who, deal.currency, deal.amount_minor)
         note = details(f"reservation: {deal.dice.choice(whom.person.sells)}", deal.number)
-        command = c.PlaceHold(new_id(), deal.who.identity, whom.identity, deal.currency, deal.amount_minor, _HOLD_S, note)
+        command = c.PlaceHold(
+            new_id(place=deal.who.identity.id), deal.who.identity, whom.identity, deal.currency, deal.amount_minor, _HOLD_S, note
+        )
         return Step(command, sequel=lambda outcome: _hold_ends(outcome.hold, deal.number, deal.dice))
 
 

@@ -55,7 +55,7 @@ def post_draft(ledger: Ledger, draft: Draft, legs: Sequence[Leg]) -> PostedTrans
         raise _insufficient(shortfall, draft, legs) from None
     moment = ledger.moment(legs)
     transfer = PostedTransfer(
-        id=ledger.next_id(moment),
+        id=ledger.next_id(moment, draft.source_account),
         kind=draft.kind,
         source=draft.source,
         target=draft.target,

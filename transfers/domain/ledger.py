@@ -171,9 +171,12 @@ class Ledger:
                 moment = last_at + _MICROSECOND
         return moment
 
-    def next_id(self, moment: datetime) -> UUID:
-        """Return the next transfer's id. Ids are in the order of time, then of posting."""
-        return uuid7_at(moment, position=len(self.transfers), entropy=self.book.entropy)
+    def next_id(self, moment: datetime, source: AccountState) -> UUID:
+        """Return the next transfer's id, beside its source account.
+
+        Ids are in the order of time, then of posting.
+        """
+        return uuid7_at(moment, position=len(self.transfers), entropy=self.book.entropy, place=source.id)
 
     def post(self, transfer: PostedTransfer, legs: Sequence[Leg]) -> None:
         """Append a transfer and its entries. The caller has checked the legs."""

@@ -8,6 +8,7 @@ SQL = Path(__file__).parent.parent / "sql"
 
 REVERSE = """
 ALTER TABLE transfers_idempotencyrecord RESET (fillfactor);
+ALTER TABLE transfers_hold DROP CONSTRAINT hold_bucket; ALTER TABLE transfers_transfer DROP CONSTRAINT transfer_bucket;
 DROP TRIGGER hold_not_truncated ON transfers_hold; DROP TRIGGER hold_kept ON transfers_hold; DROP TRIGGER hold_terms ON transfers_hold;
 DROP TRIGGER transfer_not_truncated ON transfers_transfer; DROP TRIGGER transfer_append_only ON transfers_transfer;
 DROP TRIGGER entry_not_truncated ON transfers_ledgerentry; DROP TRIGGER entry_append_only ON transfers_ledgerentry;

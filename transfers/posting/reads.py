@@ -154,7 +154,17 @@ class _Accounts:
             # looks at its accounts.
             name, status = self._named.get(key.merchant_id, ("", Status.ACTIVE.value))
             states[key] = AccountState(
-                new_id(), key, name, Status(status), 0, None, sequence=0, balance_minor=0, last_hash=GENESIS, last_at=None, exists=False
+                new_id(place=key.merchant_id),
+                key,
+                name,
+                Status(status),
+                0,
+                None,
+                sequence=0,
+                balance_minor=0,
+                last_hash=GENESIS,
+                last_at=None,
+                exists=False,
             )
         return states
 

@@ -52,7 +52,7 @@ def build_hold(request: HoldRequest, identities: Identities, currency: CurrencyU
     source, target = own(actor, identities.merchant(request.from_merchant)), identities.merchant(request.to_merchant)
     if source is None or target is None:
         return Refuse(MerchantNotFound(request.from_merchant if source is None else request.to_merchant))
-    return PlaceHold(new_id(), source, target, in_currency, amount_minor, request.expires_in_s, request.details)
+    return PlaceHold(new_id(place=source.id), source, target, in_currency, amount_minor, request.expires_in_s, request.details)
 
 
 async def capture_hold(hold_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:

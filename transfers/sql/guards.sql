@@ -288,6 +288,10 @@ $$;
 CREATE TRIGGER transfer_guard AFTER INSERT ON transfers_transfer
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_transfers();
 
+-- A transfer and a hold lie beside the account that pays.
+ALTER TABLE transfers_transfer ADD CONSTRAINT transfer_bucket CHECK (ledger_bucket(id) = ledger_bucket(source_id));
+ALTER TABLE transfers_hold ADD CONSTRAINT hold_bucket CHECK (ledger_bucket(id) = ledger_bucket(source_id));
+
 -- No posted row is ever changed or removed.
 CREATE TRIGGER entry_append_only BEFORE UPDATE OR DELETE ON transfers_ledgerentry FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; correct a transfer by a reversal');
