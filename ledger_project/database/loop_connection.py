@@ -29,6 +29,9 @@ GRACE_S = 1.0
 """Seconds beyond ``LEDGER_READ_TIMEOUT`` after which a silent server counts as lost: it ends a slow
 statement by itself before."""
 
+MOST_PREPARED = 100
+"""How many statements a connection keeps prepared: a plan takes the server some 100 KiB."""
+
 
 class _Sent:
     """A statement that was sent, and who waits for its rows."""
@@ -88,6 +91,7 @@ class LoopConnection:
         try:
             name = self._prepared.get(statement)
             if name is None:
+                self._make_room()
                 name = self._prepared[statement] = name_of(statement)
                 self._pg.send_prepare(name, numbered(statement))
             self._pg.send_query_prepared(name, text_values(parameters), result_format=Format.BINARY)
@@ -96,6 +100,14 @@ class LoopConnection:
         except psycopg.Error as error:
             self._fail(error)
         return sent.future
+
+    def _make_room(self) -> None:
+        """Have the server forget all statements if there are too many: lists have one for each
+        choice of filters.
+        """
+        if len(self._prepared) >= MOST_PREPARED:
+            self._prepared.clear()
+            self._pg.send_query_params(b"DEALLOCATE ALL", None)
 
     def close(self) -> None:
         """Close the connection. What was sent fails as for a lost one."""

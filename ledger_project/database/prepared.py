@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 
@@ -15,6 +16,22 @@ def numbered(statement: str) -> bytes:
     if "%" in text:
         raise AssertionError(f"a percent sign that is no placeholder: {text}")
     return text.encode()
+
+
+_NAMED = re.compile(r"%\((\w+)\)s")
+
+
+@cache
+def _by_position(statement: str) -> tuple[str, tuple[str, ...]]:
+    return _NAMED.sub("%s", statement), tuple(_NAMED.findall(statement))
+
+
+def positional(statement: str, values: Mapping[str, object]) -> tuple[str, list[object]]:
+    """Return a statement with psycopg's named placeholders in the form with nameless ones, and
+    their values in order.
+    """
+    text, names = _by_position(statement)
+    return text, [values[name] for name in names]
 
 
 @cache

@@ -18,8 +18,18 @@ from ledger_project.database.loop_connection import GRACE_S, LoopConnection, Row
 from ledger_project.database.lost_rows import forget_all
 from ledger_project.database.reading_lane import too_many_reads
 
-PAGES: Mapping[str, str] = {"jit": "off"}
-"""Settings of the sessions that read pages."""
+PAGES: Mapping[str, str] = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""Settings of the sessions that read pages.
+
+A page is a walk along an index and look-ups of what it finds, whatever is asked for. So its plan is
+made once, and must not become a scan because the tables were small when it was made.
+"""
 
 
 class _Pages:
