@@ -7,11 +7,15 @@ currency is switched off, since that may change: a posting reads it under its lo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger_project.database.lost_rows import on_forgetting
+from django.db import connection
+from msgspec import Struct
+
+from ledger_project.database.arrays import words
+from ledger_project.database.lost_rows import identities_lost, on_forgetting
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.bounded_cache import Remembered
 from ledger_project.kernel.errors import UnknownCurrency
@@ -47,6 +51,16 @@ def _load_currency(code: str) -> CurrencyUnit | None:
         return None
     currency = _currencies[code] = CurrencyUnit(code, exponent)
     return currency
+
+
+async def units_of(codes: Iterable[str]) -> Mapping[str, CurrencyUnit]:
+    """Return the currencies of something that was read. Raises ``IdentitiesLost`` if one is not
+    there.
+    """
+    units = {code: await find_currency(code) for code in set(codes)}
+    if None in units.values():
+        raise identities_lost()
+    return {code: unit for code, unit in units.items() if unit is not None}
 
 
 async def find_currency(code: str) -> CurrencyUnit | None:
@@ -154,9 +168,68 @@ def identify_now(*, names: Iterable[str] = (), wallet_ids: Iterable[UUID] = ()) 
     return found
 
 
+# --- parties of what is listed --------------------------------------------------------------------
+
+
+class Party(Struct, frozen=True):
+    """Whose an account is, or a merchant itself. ``merchant_id`` is the id as text."""
+
+    merchant_id: str
+    name: str
+    is_outside: bool
+
+
+_parties: Remembered[str, Party] = Remembered(100_000)
+
+_PARTIES = """
+SELECT a.id::text, m.id::text, m.name, a.kind = 'external'
+FROM merchants_account a JOIN merchants_merchant m ON m.id = a.merchant_id WHERE a.id = ANY(%s::uuid[])
+UNION ALL SELECT id::text, id::text, name, false FROM merchants_merchant WHERE id = ANY(%s::uuid[])
+"""
+
+
+def _load_parties(ids: Collection[str]) -> dict[str, Party]:
+    wanted = words(ids)
+    with connection.cursor() as cursor:
+        cursor.execute(_PARTIES, [wanted, wanted])
+        loaded = {found: Party(*party) for found, *party in cursor.fetchall()}
+    if len(loaded) < len(ids):
+        raise identities_lost()
+    _parties.remember(loaded)
+    return loaded
+
+
+async def parties(ids: Iterable[str]) -> Mapping[str, Party]:
+    """Return the parties behind ids of accounts of any kind, and of merchants. The ids are text.
+
+    The database is asked, on a reader thread, only for those that this process has not seen yet.
+    Raises ``IdentitiesLost`` if one is not there: rows that were read a moment ago named it.
+    """
+    found, left = _known_parties(ids)
+    return found | await in_reader(_load_parties, left) if left else found
+
+
+def parties_now(ids: Iterable[str]) -> Mapping[str, Party]:
+    """The same from synchronous code."""
+    found, left = _known_parties(ids)
+    return found | _load_parties(left) if left else found
+
+
+def _known_parties(ids: Iterable[str]) -> tuple[dict[str, Party], list[str]]:
+    found, left = {}, []
+    for one in set(ids):
+        party = _parties.get(one)
+        if party is None:
+            left.append(one)
+        else:
+            found[one] = party
+    return found, left
+
+
 def _forget() -> None:
     _merchants.clear()
     _wallets.clear()
+    _parties.clear()
     _currencies.clear()
 
 

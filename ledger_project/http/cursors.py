@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from ledger_project.http.validation import Query, read_query
 from ledger_project.kernel.errors import InvalidCursor, ValidationFailed
+from ledger_project.kernel.exact_json import text_or_null
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -119,10 +120,14 @@ def _revalidate(declared: type[PageQuery], filters: Mapping[str, str]) -> dict[s
         raise InvalidCursor from None
 
 
-def page_json(items: list[dict[str, object]], page: PageRequest, positions: list[str]) -> dict[str, object]:
-    """Return a page's answer.
+def page_body(items: Sequence[str], page: PageRequest, position: Callable[[int], str], *, more_members: str = "") -> bytes:
+    """Return the body of a page of ``items``, which are JSON already.
 
-    ``items`` and ``positions`` are one longer than the page if there is more.
+    The items are one more than the page if there is more; ``position`` returns the position of an
+    item. ``more_members`` follow the others, each after a comma.
     """
-    more = len(items) > page.limit
-    return {"items": items[: page.limit], "next_cursor": page.next_cursor(positions[page.limit - 1]) if more else None}
+    cursor = None
+    if len(items) > page.limit:
+        items = items[: page.limit]
+        cursor = page.next_cursor(position(page.limit - 1))
+    return f'{{"items":[{",".join(items)}],"next_cursor":{text_or_null(cursor)}{more_members}}}'.encode()

@@ -21,9 +21,21 @@ Json = dict[str, object]
 Field = serializers.Field[Any, Any, Any, Any]
 
 
+_MICROSECONDS = len("2026-01-31 23:59:59.500000")
+
+
 def timestamp(moment: datetime) -> str:
     """Return RFC 3339 in UTC with microseconds, always of the same length."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def stored_timestamp(text: str) -> str:
+    """Return the same for a time in UTC as PostgreSQL writes it (``timestamp without time zone``):
+    ``2026-01-31 23:59:59.5`` has as many decimals as it needs.
+    """
+    if len(text) != _MICROSECONDS:
+        text = (text if "." in text else f"{text}.").ljust(_MICROSECONDS, "0")
+    return f"{text[:10]}T{text[11:]}Z"
 
 
 def amount_members(name: str, amount_minor: int, currency: CurrencyUnit) -> Json:

@@ -6,11 +6,22 @@ bits, which amounts in minor units may be; then the standard library writes.
 
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring
 
 import orjson
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def text_or_null(text: str | None) -> str:
+    """Return a text as JSON, with the escapes of ``dumps``; ``null`` for None."""
+    return "null" if text is None else encode_basestring(text)
+
+
+def rewritten(stored: str) -> str:
+    """Return JSON as ``dumps`` writes it: the database puts blanks into it."""
+    return stored if stored == "{}" else dumps_text(json.loads(stored))
 
 
 def dumps_text(value: object) -> str:

@@ -122,6 +122,13 @@ def format_minor(amount_minor: int, exponent: int) -> str:
     return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
 
 
+def format_minor_text(minor: str, exponent: int) -> str:
+    """The same for minor units as the database writes them. Raises ``ValueError`` for ``NaN``."""
+    if len(minor) > exponent > 0 and minor.isdigit():
+        return f"{minor[:-exponent]}.{minor[-exponent:]}"
+    return format_minor(int(minor), exponent)
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An amount with its currency, for messages and answers."""

@@ -29,7 +29,7 @@ class Forgetful(dict[Any, Any]):
 
 async def test_what_is_forgotten_between_two_looks_changes_no_answer(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
-        (merchants, "_currencies"), (merchants, "_merchants"), (merchants, "_wallets"), (fees, "_parsed"), (directory, "_ids"),
+        (merchants, "_currencies"), (merchants, "_merchants"), (merchants, "_wallets"), (merchants, "_parties"), (fees, "_parsed"), (directory, "_ids"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, Forgetful())
     source, target = await merchant(api, "100"), await merchant(api, "1")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import NAMESPACE_OID, UUID
 
+import uuid_utils
 from django.db import connection
 from msgspec import Struct
 
@@ -50,12 +51,15 @@ class StoredEntry(Struct, frozen=True):
     created_at: datetime
 
 
-def entry_id(account_id: UUID, sequence: int) -> UUID:
-    """Return the stable id of an entry in the API.
+_NAMESPACE = uuid_utils.UUID(int=NAMESPACE_OID.int)
+
+
+def entry_id_text(account_id: UUID | str, sequence: int) -> str:
+    """Return the stable id of an entry in the API, as text.
 
     It is a name-based UUID (RFC 9562, version 5) of the entry's account and sequence.
     """
-    return uuid5(NAMESPACE_OID, f"{account_id}:{sequence}")
+    return str(uuid_utils.uuid5(_NAMESPACE, f"{account_id}:{sequence}"))
 
 
 def read_entries(entries: str, parameters: dict[str, Any], *, order: str, currency: CurrencyUnit) -> list[StoredEntry]:
@@ -69,7 +73,7 @@ def read_entries(entries: str, parameters: dict[str, Any], *, order: str, curren
         rows = cursor.fetchall()
     return [
         StoredEntry(
-            id=entry_id(account_id, sequence),
+            id=UUID(entry_id_text(account_id, sequence)),
             account_id=account_id,
             account_kind=account_kind,
             transfer_id=transfer_id,

@@ -6,9 +6,11 @@ from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import QueryBoolean, Timestamp
-from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR
-from transfers.selectors.entries import StoredEntry
+from ledger_project.http.members import Json, Members, amount_members, answered_amount, stored_timestamp, timestamp
+from ledger_project.kernel.exact_json import dumps_text, text_or_null
+from ledger_project.kernel.money import MAX_AMOUNT_MINOR, format_minor_text
+from transfers.selectors.entries import StoredEntry, entry_id_text
+from transfers.selectors.statements import StatementPage, counterparty_of
 
 
 class EntryJson(Members):
@@ -71,3 +73,30 @@ def entry_json(entry: StoredEntry, *, with_kind: bool = False) -> Json:
         "external_reference": entry.external_reference,
         "created_at": timestamp(entry.created_at),
     }
+
+
+def line_texts(page: StatementPage) -> list[str]:
+    """Return the lines of a statement, each as JSON with the members of ``entry_json``."""
+    account_id, merchant_id = str(page.wallet.id), str(page.wallet.merchant.id)
+    code, exponent = page.wallet.currency.code, page.wallet.currency.exponent
+    texts = []
+    for row in page.rows:
+        sequence, transfer_id, direction, type_, amount, balance, _, _, _, _, memo, reference, at = row
+        counterparty = counterparty_of(row, page.parties, merchant_id)
+        # One text a line takes half the time of a dictionary that a JSON library writes.
+        texts.append(
+            f'{{"id":"{entry_id_text(account_id, sequence)}","account_id":"{account_id}","transfer_id":"{transfer_id}",'
+            f'"sequence":{sequence},"direction":"{direction}","type":"{type_}","currency":"{code}",'
+            f'"amount":"{format_minor_text(amount, exponent)}","amount_minor":{amount},'
+            f'"balance_after":"{format_minor_text(balance, exponent)}","balance_after_minor":{balance},'
+            f'"counterparty":{text_or_null(counterparty)},"memo":{text_or_null(memo)},'
+            f'"external_reference":{text_or_null(reference)},"created_at":"{stored_timestamp(at)}"}}'
+        )
+    return texts
+
+
+def period_members(page: StatementPage) -> str:
+    """Return the members of a page of a period, as JSON after a comma."""
+    members = amount_members("opening_balance", page.opening_minor, page.wallet.currency)
+    members |= amount_members("closing_balance", page.closing_minor, page.wallet.currency)
+    return f",{dumps_text(members)[1:-1]}"

@@ -8,18 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from ledger_project.database.readers import in_reader
-from ledger_project.http.cursors import PageRequest, page_json, page_request
-from ledger_project.http.members import amount_members
-from ledger_project.http.responses import JSON, json_response
+from ledger_project.http.cursors import PageRequest, page_body, page_request
+from ledger_project.http.responses import JSON, raw_response
 from ledger_project.http.schema import extend_schema, problem_responses
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.actors import Actor, Scope
 from ledger_project.kernel.errors import NotAcceptable
 from ledger_project.kernel.refusals import AccountNotFound
 from transfers import selectors
-from transfers.selectors.entries import StoredEntry
-from transfers.selectors.statements import Period, get_period, period_lines
-from transfers.serializers.statements import StatementJson, StatementQuery, entry_json
+from transfers.selectors.statements import Period, StatementRequest, get_period, read_statement
+from transfers.serializers.statements import StatementJson, StatementQuery, line_texts, period_members
 from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
 from transfers.statements.csv import csv_response
 from transfers.views.posting_calls import actor_of, path_uuid
@@ -30,26 +28,16 @@ CSV = "text/csv"
 XML = "application/xml"
 
 
-def _read_page(
-    account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None, limit: int
-) -> tuple[Period, list[StoredEntry]]:
-    period, before = _read_period(account_id, start, end, actor=actor, position=position)
-    return period, period_lines(period, before=before, limit=limit)
-
-
-def _read_period(
-    account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor, position: str | None
-) -> tuple[Period, int | None]:
+def _read_period(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> Period:
     wanted = path_uuid(account_id, AccountNotFound)
     account = selectors.visible_wallet(wanted, actor=actor)
     if account is None:
         raise AccountNotFound(wanted)
-    before, until = (None, None) if position is None else (int(part) for part in position.split(":"))
-    return get_period(account, start=start, end=end, until=until), before
+    return get_period(account, start=start, end=end)
 
 
 def _read_camt053(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> Period:
-    period, _ = _read_period(account_id, start, end, actor=actor, position=None)
+    period = _read_period(account_id, start, end, actor=actor)
     check_representable(period)
     return period
 
@@ -87,7 +75,7 @@ class StatementView(ApiView):
                 return await self._page(page, account_id, actor)
             start, end = page.values.get("from"), page.values.get("to")
             if form == CSV:
-                period, _ = await in_reader(_read_period, account_id, start, end, actor=actor, position=None)
+                period = await in_reader(_read_period, account_id, start, end, actor=actor)
                 return csv_response(period, spreadsheet=page.values["spreadsheet"])
             try:
                 return camt053_response(await in_reader(_read_camt053, account_id, start, end, actor=actor), start=start, end=end)
@@ -96,10 +84,13 @@ class StatementView(ApiView):
         raise NotAcceptable((JSON, CSV), reason)
 
     async def _page(self, page: PageRequest, account_id: str, actor: Actor) -> HttpResponse:
+        wanted = path_uuid(account_id, AccountNotFound)
+        wallet = await selectors.find_visible_wallet(wanted, actor=actor)
+        if wallet is None:
+            raise AccountNotFound(wanted)
         start, end = page.values.get("from"), page.values.get("to")
-        period, lines = await in_reader(_read_page, account_id, start, end, actor=actor, position=page.position, limit=page.limit + 1)
-        payload = page_json([entry_json(line) for line in lines], page, [f"{line.sequence}:{period.until}" for line in lines])
-        if start is not None or end is not None:
-            payload |= amount_members("opening_balance", period.opening_minor, period.currency)
-            payload |= amount_members("closing_balance", period.closing_minor, period.currency)
-        return json_response(payload)
+        before, until = (None, None) if page.position is None else (int(part) for part in page.position.split(":"))
+        found = await read_statement(StatementRequest(wallet, start, end, before, until, page.limit + 1))
+        more_members = "" if start is None and end is None else period_members(found)
+        body = page_body(line_texts(found), page, lambda index: f"{found.rows[index][0]}:{found.until}", more_members=more_members)
+        return raw_response(200, body)
