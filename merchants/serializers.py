@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import EmailAddress, Enumeration, MerchantName, MetadataField, ShownName, StrictString, Timestamp
-from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
-from ledger_project.kernel.money import MAJOR_UNITS
-from merchants.domain import Status
+from ledger_project.http.members import Json, Members, amount_members, answered_amount, stored_timestamp, timestamp
+from ledger_project.kernel.exact_json import dumps_text, rewritten, text_or_null
+from ledger_project.kernel.money import MAJOR_UNITS, CurrencyUnit
+from merchants.domain import AccountKind, Status
 from transfers.domain.ledger import AccountSnapshot
 from transfers.domain.outcome import RegisteredMerchant
 from transfers.selectors.balances import BalanceRow
+from transfers.selectors.merchant_lists import MerchantPage, MerchantRow
 from transfers.selectors.merchants import StoredMerchant
 
 
@@ -122,6 +125,26 @@ def merchant_json(merchant: StoredMerchant) -> Json:
         "created_at": timestamp(merchant.created_at),
         "balances": [balance_json(row) for row in merchant.balances],
     }
+
+
+def merchant_texts(page: MerchantPage) -> list[str]:
+    """Return listed merchants, each as JSON with the members of ``merchant_json``."""
+    return [_merchant_text(rows, page.units) for rows in page.merchants]
+
+
+def _merchant_text(rows: Sequence[MerchantRow], units: Mapping[str, CurrencyUnit]) -> str:
+    id_, name, display_name, receipt_email, status, metadata, at = rows[0][:7]
+    held = {code: int(balance) for *_, code, kind, balance in rows if kind == AccountKind.HELD}
+    balances = [
+        dumps_text(balance_json(BalanceRow(UUID(account_id), units[code], int(balance), held.get(code, 0))))
+        for *_, account_id, code, kind, balance in rows
+        if kind == AccountKind.WALLET and account_id is not None and code is not None
+    ]
+    return (
+        f'{{"id":"{id_}","merchant_name":{text_or_null(name)},"display_name":{text_or_null(display_name)},'
+        f'"receipt_email":{text_or_null(receipt_email)},"status":"{status}","metadata":{rewritten(metadata)},'
+        f'"created_at":"{stored_timestamp(at)}","balances":[{",".join(balances)}]}}'
+    )
 
 
 def registered_json(merchant: RegisteredMerchant, account: AccountSnapshot | None) -> Json:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from ledger_project.database.readers import in_reader
-from ledger_project.http.cursors import page_json, page_request
+from ledger_project.http.cursors import page_body, page_request
 from ledger_project.http.members import timestamp
-from ledger_project.http.responses import json_response
+from ledger_project.http.responses import json_response, raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
@@ -26,6 +26,7 @@ from merchants.serializers import (
     RegistrationBody,
     balance_json,
     merchant_json,
+    merchant_texts,
     registered_json,
 )
 from merchants.services import change_merchant
@@ -98,15 +99,14 @@ class MerchantsView(ApiView):
     async def get(self, request: HttpRequest) -> HttpResponse:
         """List merchants, newest first."""
         page = page_request(self.query, "merchants")
-        found = await in_reader(
-            selectors.visible_merchants,
+        found = await selectors.visible_merchants(
             search=page.values.get("search"),
             status=page.values.get("status"),
             before=None if page.position is None else path_uuid(page.position, MerchantNotFound),
             limit=page.limit + 1,
             actor=actor_of(request),
         )
-        return json_response(page_json([merchant_json(view) for view in found], page, [str(view.id) for view in found]))
+        return raw_response(200, page_body(merchant_texts(found), page, lambda index: found.merchants[index][0][0]))
 
 
 class MerchantView(ApiView):

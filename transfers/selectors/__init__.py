@@ -1,15 +1,18 @@
-"""Queries: views read only through them. Synchronous, for reader threads.
+"""Queries: views read only through them.
 
-A query is one round trip, or its docstring says how many.
+A query is one round trip, or its docstring says how many. A synchronous one is for reader threads
+and for code that is synchronous anyway.
 """
 
 from transfers.selectors.accounts import get_account_now
 from transfers.selectors.balances import get_balances, get_balances_now
 from transfers.selectors.fees import applicable_schedule
 from transfers.selectors.holds import find_hold_terms
-from transfers.selectors.merchants import get_merchant, get_merchant_now, list_merchants
-from transfers.selectors.transfers import TransferFilters, find_original, get_transfer, list_transfers
+from transfers.selectors.merchants import get_merchant, get_merchant_now
+from transfers.selectors.transfer_lists import TransferFilters
+from transfers.selectors.transfers import find_original, get_transfer
 from transfers.selectors.visibility import (
+    find_visible_wallet,
     visible_account,
     visible_hold,
     visible_holds,
@@ -24,14 +27,13 @@ __all__ = [
     "applicable_schedule",
     "find_hold_terms",
     "find_original",
+    "find_visible_wallet",
     "get_account_now",
     "get_balances",
     "get_balances_now",
     "get_merchant",
     "get_merchant_now",
     "get_transfer",
-    "list_merchants",
-    "list_transfers",
     "visible_account",
     "visible_hold",
     "visible_holds",

@@ -1,30 +1,30 @@
-"""Holds: one hold, a list of holds, and the holds whose time ran out."""
+"""Holds: one hold, a list of holds, and the holds whose time ran out.
+
+A list is read as text, without the merchants: their names come from a memory.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TypeAlias, cast
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fees.selectors import get_schedule
 from ledger_project.database.fields import readable
-from ledger_project.kernel.money import MAX_BALANCE_MINOR
+from ledger_project.database.prepared import positional
+from ledger_project.database.reading_pages import read_page
+from ledger_project.kernel.money import MAX_BALANCE_MINOR, CurrencyUnit
 from merchants.domain import MerchantIdentity
-from merchants.selectors import known_currency
+from merchants.selectors import Party, known_currency, parties, units_of
 from transfers.domain.commands import HoldTerms
 from transfers.domain.facts import HoldState
 from transfers.domain.hold_outcomes import HoldPhase, HoldStatus
 from transfers.models import Hold
 from transfers.models.holds import in_phase, phase_condition
-
-_MERCHANTS = ("source_merchant", "target_merchant")
-"""The merchants of a page are read by their ids, in a query of their own.
-
-In a join, the planner may merge a page of 50 with a walk along all merchants.
-"""
 
 
 def hold_state(hold: Hold) -> HoldState:
@@ -49,18 +49,14 @@ def hold_state(hold: Hold) -> HoldState:
     )
 
 
-def _shown(holds: QuerySet[Hold]) -> list[HoldState]:
-    """Return holds as they stand now by the database's clock: a lapsed hold reads as expired."""
-    found = []
-    for row in holds.select_related("currency").prefetch_related(*_MERCHANTS).annotate(has_lapsed=in_phase(HoldPhase.LAPSED)):
-        state = hold_state(row)
-        found.append(replace(state, status=HoldStatus.EXPIRED) if row.has_lapsed else state)
-    return found
-
-
 def get_hold(hold_id: UUID) -> HoldState | None:
-    """Return a hold as it stands now."""
-    return next(iter(_shown(Hold.objects.filter(id=hold_id))), None)
+    """Return a hold as it stands now by the database's clock: a lapsed hold reads as expired."""
+    holds = Hold.objects.select_related("source_merchant", "target_merchant").annotate(has_lapsed=in_phase(HoldPhase.LAPSED))
+    hold = holds.filter(id=hold_id).first()
+    if hold is None:
+        return None
+    state = hold_state(hold)
+    return replace(state, status=HoldStatus.EXPIRED) if hold.has_lapsed else state
 
 
 def find_hold_terms(hold_id: UUID) -> HoldTerms | None:
@@ -81,11 +77,37 @@ _PHASES = {HoldStatus.OPEN.value: (HoldPhase.OPEN,), HoldStatus.EXPIRED.value: (
 """The phases that read as a status, for each status that is not a phase of the same name alone."""
 
 
+HoldRow: TypeAlias = tuple[str, str, str, str, str, str, str, str, str, str | None, str | None, str, str]
+"""A hold as a list reads it: id, status, payer, receiver, currency, amount, reserved, captured,
+when it expires (UTC), its capture, memo, metadata, time (UTC).
+"""
+
+_COLUMNS = f"""
+SELECT h.id::text, CASE WHEN {phase_condition(HoldPhase.LAPSED, "h")} THEN '{HoldStatus.EXPIRED.value}' ELSE h.status END,
+    h.source_merchant_id::text, h.target_merchant_id::text, h.currency_id,
+    h.amount_minor::text, h.reserved_minor::text, h.captured_minor::text, (h.expires_at AT TIME ZONE 'UTC')::text,
+    h.capture_id::text, h.memo, h.metadata::text, (h.created_at AT TIME ZONE 'UTC')::text
+FROM ({{newest}}) n CROSS JOIN LATERAL (SELECT * FROM transfers_hold WHERE id = n.id OFFSET 0) h
+ORDER BY h.id DESC
+"""
+# OFFSET 0 keeps the look-up of a hold a look-up, whatever the planner knows of the table.
+
+
+class HoldPage(Struct, frozen=True):
+    """Holds newest first, as they stand now by the database's clock: a lapsed hold reads as
+    expired. With the parties and the currencies that they name.
+    """
+
+    rows: list[HoldRow]
+    parties: Mapping[str, Party]
+    units: Mapping[str, CurrencyUnit]
+
+
 def page_statement(
     *, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None = None
-) -> tuple[str, dict[str, Any]]:
-    """Return the SQL of one page of hold ids, newest first, and its parameters."""
-    parameters: dict[str, Any] = {"limit": limit, "merchant": merchant_id, "before": before, "other": other_id}
+) -> tuple[str, list[object]]:
+    """Return the SQL of one page, newest first, and its parameters."""
+    values: dict[str, object] = {"limit": limit, "merchant": merchant_id, "before": before, "other": other_id}
     phases = [] if status is None else _PHASES.get(status) or [HoldPhase(status)]
     conditions = [phase_condition(phase, "h") for phase in phases] or ["true"]
     sides = [""] if merchant_id is None else [f"h.{side}_id = %(merchant)s AND " for side in ("source_merchant", "target_merchant")]
@@ -97,23 +119,23 @@ def page_statement(
     parts = " UNION ".join(
         f"(SELECT h.id FROM transfers_hold h WHERE {side}{condition}{cursor} {order})" for side in sides for condition in conditions
     )
-    return f"SELECT h.id FROM ({parts}) h {order}", parameters
+    return positional(_COLUMNS.format(newest=f"SELECT h.id FROM ({parts}) h {order}"), values)
 
 
-def list_holds(
+async def list_holds(
     *, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None = None
-) -> list[HoldState]:
-    """Return holds newest first, older than ``before``. Four round trips.
+) -> HoldPage:
+    """Return holds newest first, older than ``before``. One round trip; one more for merchants that
+    this process has not seen.
 
     ``status`` is the status that a hold reads as: lapsed holds are expired, not open. A merchant's
     holds are those that it pays and those that it may receive, each read from their own index;
     ``other_id`` is the merchant on the other side.
     """
-    statement, parameters = page_statement(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        ids = [row[0] for row in cursor.fetchall()]
-    return _shown(Hold.objects.filter(id__in=ids).order_by("-id"))
+    statement = page_statement(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
+    rows = cast("list[HoldRow]", await read_page(*statement))
+    merchants = [merchant for row in rows for merchant in row[2:4]]
+    return HoldPage(rows, await parties(merchants), await units_of(row[4] for row in rows))
 
 
 def unreadable_due_holds(*, limit: int) -> list[UUID]:
@@ -129,5 +151,7 @@ def due_holds(*, after: HoldTerms | None = None, limit: int) -> list[HoldTerms]:
     due = Hold.objects.filter(READABLE, in_phase(HoldPhase.LAPSED))
     if after is not None:
         due = due.filter(Q(expires_at__gt=after.expires_at) | Q(expires_at=after.expires_at, id__gt=after.id))
-    due = due.select_related("currency").prefetch_related(*_MERCHANTS)
+    # The merchants of a page are read by their ids, in a query of their own. In a join, the planner
+    # may merge a page with a walk along all merchants.
+    due = due.select_related("currency").prefetch_related("source_merchant", "target_merchant")
     return [hold_state(hold).terms for hold in due.order_by("expires_at", "id")[:limit]]

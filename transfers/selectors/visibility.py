@@ -11,16 +11,18 @@ from uuid import UUID
 
 from ledger_project.database.reading_lane import ask
 from ledger_project.kernel.actors import Actor
-from merchants.domain import is_party
+from merchants.domain import WalletIdentity, is_party
 from merchants.models import Account
+from merchants.selectors import identify
 from transfers.domain.facts import HoldState
 from transfers.domain.ledger import AccountSnapshot
 from transfers.selectors.accounts import ACCOUNTS
 from transfers.selectors.entries import StoredEntry
-from transfers.selectors.holds import get_hold, list_holds
-from transfers.selectors.merchants import StoredMerchant, list_merchants
+from transfers.selectors.holds import HoldPage, get_hold, list_holds
+from transfers.selectors.merchant_lists import MerchantPage, list_merchants
 from transfers.selectors.statements import find_wallet_account
-from transfers.selectors.transfers import StoredTransfer, TransferFilters, get_transfer, list_transfers
+from transfers.selectors.transfer_lists import TransferFilters, TransferPage, list_transfers
+from transfers.selectors.transfers import StoredTransfer, get_transfer
 
 
 async def visible_account(account_id: UUID, *, actor: Actor) -> AccountSnapshot | None:
@@ -35,9 +37,15 @@ def visible_wallet(account_id: UUID, *, actor: Actor) -> Account | None:
     return account if account is not None and actor.acts_for(account.merchant_id) else None
 
 
-def visible_merchants(*, search: str | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[StoredMerchant]:
+async def find_visible_wallet(account_id: UUID, *, actor: Actor) -> WalletIdentity | None:
+    """Return a wallet of the caller. No round trip for one that this process has seen."""
+    wallet = (await identify(wallet_ids=[account_id])).wallets.get(account_id)
+    return wallet if wallet is not None and actor.acts_for(wallet.merchant.id) else None
+
+
+async def visible_merchants(*, search: str | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> MerchantPage:
     """Return merchants newest first. A merchant sees itself, the platform sees all."""
-    return list_merchants(search=search, status=status, before=before, limit=limit, only=actor.merchant_id)
+    return await list_merchants(search=search, status=status, before=before, limit=limit, only=actor.merchant_id)
 
 
 def visible_transfer(transfer_id: UUID, *, actor: Actor) -> tuple[StoredTransfer, list[StoredEntry]] | None:
@@ -45,10 +53,13 @@ def visible_transfer(transfer_id: UUID, *, actor: Actor) -> tuple[StoredTransfer
     return get_transfer(transfer_id, party=actor.merchant_id)
 
 
-def visible_transfers(filters: TransferFilters, *, before: UUID | None, limit: int, actor: Actor) -> list[StoredTransfer]:
-    """Return the transfers that pass the filters and concern the caller, newest first."""
+async def visible_transfers(filters: TransferFilters, *, before: UUID | None, limit: int, actor: Actor) -> TransferPage | None:
+    """Return the transfers that pass the filters and concern the caller, newest first.
+
+    None if the filters and the caller let none pass.
+    """
     narrowed = filters if actor.merchant_id is None else _to_party(filters, actor.merchant_id)
-    return [] if narrowed is None else list_transfers(narrowed, before=before, limit=limit)
+    return None if narrowed is None else await list_transfers(narrowed, before=before, limit=limit)
 
 
 def _to_party(filters: TransferFilters, party: UUID) -> TransferFilters | None:
@@ -70,9 +81,9 @@ def visible_hold(hold_id: UUID, *, actor: Actor) -> HoldState | None:
     return hold if hold is not None and is_party(actor, hold.terms.source, hold.terms.target) else None
 
 
-def visible_holds(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> list[HoldState]:
+async def visible_holds(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> HoldPage:
     """Return the wanted holds that the caller pays or may receive, newest first."""
     mine = actor.merchant_id
     if mine is None or merchant_id in {None, mine}:
-        return list_holds(merchant_id=merchant_id or mine, status=status, before=before, limit=limit)
-    return list_holds(merchant_id=merchant_id, other_id=mine, status=status, before=before, limit=limit)
+        return await list_holds(merchant_id=merchant_id or mine, status=status, before=before, limit=limit)
+    return await list_holds(merchant_id=merchant_id, other_id=mine, status=status, before=before, limit=limit)

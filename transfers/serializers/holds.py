@@ -8,8 +8,11 @@ from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import Enumeration, StrictInteger, StrictString
-from ledger_project.http.members import Json, Members, amount_members, answered_amount, timestamp
+from ledger_project.http.members import Json, Members, amount_members, answered_amount, stored_timestamp, timestamp
+from ledger_project.kernel.exact_json import rewritten, text_or_null
+from ledger_project.kernel.money import format_minor_text
 from transfers.domain.facts import HoldState
+from transfers.selectors.holds import HoldPage, HoldRow
 from transfers.serializers.movements import PERHAPS_ONE_AMOUNT, DetailsBody
 
 MAX_HOLD_S = 31_536_000
@@ -87,3 +90,22 @@ def hold_json(hold: HoldState) -> Json:
         "metadata": terms.metadata,
         "created_at": timestamp(terms.created_at),
     }
+
+
+def hold_texts(page: HoldPage) -> list[str]:
+    """Return listed holds, each as JSON with the members of ``hold_json``."""
+    return [_hold_text(row, page) for row in page.rows]
+
+
+def _hold_text(row: HoldRow, page: HoldPage) -> str:
+    id_, status, source_id, target_id, code, amount, reserved, captured, expires_at, capture_id, memo, metadata, at = row
+    exponent = page.units[code].exponent
+    return (
+        f'{{"id":"{id_}","status":"{status}","from_merchant":{text_or_null(page.parties[source_id].name)},'
+        f'"to_merchant":{text_or_null(page.parties[target_id].name)},"currency":"{code}",'
+        f'"amount":"{format_minor_text(amount, exponent)}","amount_minor":{amount},'
+        f'"reserved":"{format_minor_text(reserved, exponent)}","reserved_minor":{reserved},'
+        f'"captured":"{format_minor_text(captured, exponent)}","captured_minor":{captured},'
+        f'"expires_at":"{stored_timestamp(expires_at)}","transfer_id":{text_or_null(capture_id)},'
+        f'"memo":{text_or_null(memo)},"metadata":{rewritten(metadata)},"created_at":"{stored_timestamp(at)}"}}'
+    )

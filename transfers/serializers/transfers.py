@@ -8,11 +8,13 @@ from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import Enumeration, StrictString, StrictUUID, Timestamp
-from ledger_project.http.members import Json, Members, answered_amount, timestamp
-from ledger_project.kernel.money import format_minor
+from ledger_project.http.members import Json, Members, answered_amount, stored_timestamp, timestamp
+from ledger_project.kernel.exact_json import rewritten, text_or_null
+from ledger_project.kernel.money import format_minor, format_minor_text
 from transfers.domain.commands import Details
 from transfers.domain.kinds import TransferKind
 from transfers.domain.ledger import PostedTransfer
+from transfers.selectors.transfer_lists import TransferPage, TransferRow
 from transfers.selectors.transfers import StoredTransfer
 from transfers.serializers.movements import AMOUNT_RULES, ONE_AMOUNT, MovementBody
 from transfers.serializers.statements import EntryJson
@@ -142,3 +144,26 @@ def posted_transfer_json(transfer: PostedTransfer) -> Json:
 def transfer_json(transfer: StoredTransfer) -> Json:
     """Return a transfer that was read."""
     return _transfer_json(transfer, transfer, transfer.from_merchant, transfer.to_merchant)
+
+
+def transfer_texts(page: TransferPage) -> list[str]:
+    """Return listed transfers, each as JSON with the members of ``transfer_json``."""
+    return [_transfer_text(row, page) for row in page.rows]
+
+
+def _transfer_text(row: TransferRow, page: TransferPage) -> str:
+    id_, kind, source_id, target_id, code, amount, fee, total, schedule_id, version, reverses, reference, memo, metadata, at = row
+    source, target, exponent = page.parties[source_id], page.parties[target_id], page.units[code].exponent
+    schedule = "null" if schedule_id is None else f'{{"id":"{schedule_id}","version":{version}}}'
+    # One text takes half the time of a dictionary that a JSON library writes.
+    return (
+        f'{{"id":"{id_}","kind":"{kind}","status":"posted",'
+        f'"from_merchant":{text_or_null(None if source.is_outside else source.name)},'
+        f'"to_merchant":{text_or_null(None if target.is_outside else target.name)},"currency":"{code}",'
+        f'"amount":"{format_minor_text(amount, exponent)}","amount_minor":{amount},'
+        f'"fee":"{format_minor_text(fee, exponent)}","fee_minor":{fee},'
+        f'"total_debit":"{format_minor_text(total, exponent)}","total_debit_minor":{total},'
+        f'"fee_schedule":{schedule},"reverses":{text_or_null(reverses)},"payment_id":null,"exchange_id":null,'
+        f'"external_reference":{text_or_null(reference)},"memo":{text_or_null(memo)},'
+        f'"metadata":{rewritten(metadata)},"created_at":"{stored_timestamp(at)}"}}'
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from ledger_project.database.readers import in_reader
-from ledger_project.http.cursors import page_json, page_request
-from ledger_project.http.responses import json_response
+from ledger_project.http.cursors import page_body, page_request
+from ledger_project.http.responses import json_response, raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
@@ -15,7 +15,7 @@ from ledger_project.kernel.refusals import HoldNotFound
 from merchants.selectors import identify
 from transfers import selectors
 from transfers.domain.outcome import Posted, required
-from transfers.serializers.holds import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, VoidBody, hold_json
+from transfers.serializers.holds import CaptureBody, HoldBody, HoldJson, HoldPageJson, HoldQuery, VoidBody, hold_json, hold_texts
 from transfers.serializers.transfers import TransferJson
 from transfers.services import holds
 from transfers.services.holds import HoldRequest
@@ -74,18 +74,16 @@ class HoldsView(ApiView):
         page = page_request(self.query, "holds")
         name = page.values.get("merchant")
         merchant = (await identify(names=[name])).merchant(name) if name else None
-        found = []
-        if merchant is not None or not name:
-            before = None if page.position is None else path_uuid(page.position, HoldNotFound)
-            found = await in_reader(
-                selectors.visible_holds,
-                merchant_id=merchant.id if merchant else None,
-                status=page.values.get("status"),
-                before=before,
-                limit=page.limit + 1,
-                actor=actor_of(request),
-            )
-        return json_response(page_json([hold_json(hold) for hold in found], page, [str(hold.terms.id) for hold in found]))
+        if merchant is None and name:
+            return raw_response(200, page_body([], page, str))
+        found = await selectors.visible_holds(
+            merchant_id=merchant.id if merchant else None,
+            status=page.values.get("status"),
+            before=None if page.position is None else path_uuid(page.position, HoldNotFound),
+            limit=page.limit + 1,
+            actor=actor_of(request),
+        )
+        return raw_response(200, page_body(hold_texts(found), page, lambda index: found.rows[index][0]))
 
 
 class HoldView(ApiView):

@@ -7,8 +7,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from ledger_project.database.readers import in_reader
-from ledger_project.http.cursors import page_json, page_request
-from ledger_project.http.responses import json_response
+from ledger_project.http.cursors import page_body, page_request
+from ledger_project.http.responses import json_response, raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
@@ -27,6 +27,7 @@ from transfers.serializers.transfers import (
     TransferQuery,
     posted_transfer_json,
     transfer_json,
+    transfer_texts,
 )
 from transfers.services import transfers
 from transfers.views.posting_calls import actor_of, answer, path_uuid, renderer, request_key, transfer_request
@@ -86,11 +87,14 @@ class TransfersView(ApiView):
         """List transfers, newest first."""
         page = page_request(self.query, "transfers")
         filters = await _filters(page.values)
-        found = []
+        found = None
         if filters is not None:
             before = None if page.position is None else path_uuid(page.position, TransferNotFound)
-            found = await in_reader(selectors.visible_transfers, filters, before=before, limit=page.limit + 1, actor=actor_of(request))
-        return json_response(page_json([transfer_json(view) for view in found], page, [str(view.id) for view in found]))
+            found = await selectors.visible_transfers(filters, before=before, limit=page.limit + 1, actor=actor_of(request))
+        if found is None:
+            return raw_response(200, page_body([], page, str))
+        rows = found.rows
+        return raw_response(200, page_body(transfer_texts(found), page, lambda index: rows[index][0]))
 
 
 async def _filters(values: dict[str, Any]) -> TransferFilters | None:
