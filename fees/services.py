@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
-from psycopg.errors import UniqueViolation
 
 from fees.domain import FARTHEST, MAX_TIERS, FeeExplanation, explain_fee, is_part, is_rate
 from fees.models import SCOPE_VERSION_UNIQUE, FeeSchedule
 from fees.selectors import drafted_schedule, in_force, scope_versions
 from ledger_project.database.clock import database_now
+from ledger_project.database.sqlstates import violates
 from ledger_project.kernel.errors import FieldError, LedgerError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -136,8 +136,7 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
         _check_new(draft)
         # Another version was appended meanwhile. All else that the database refuses, check_draft
         # should have found: that is a mistake of ours.
-        cause = error.__cause__
-        if not isinstance(cause, UniqueViolation) or cause.diag.constraint_name != SCOPE_VERSION_UNIQUE:
+        if not violates(error, SCOPE_VERSION_UNIQUE):
             raise
         raise ValidationFailed.of("version", "conflict", "somebody else changed this scope just now; look again") from error
     return draft

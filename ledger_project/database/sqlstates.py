@@ -1,12 +1,13 @@
 """The meaning of the database's errors, by one table of SQLSTATEs (PostgreSQL 18, Appendix A).
 
 An error is psycopg's own (from the posting thread), or wrapped in Django's (from models and
-cursors). Both carry the SQLSTATE, and only the SQLSTATE counts: the server translates the words. A
-state that stands in no table is a fault of ours.
+cursors). Both carry the SQLSTATE, and only the SQLSTATE counts, and the name of a constraint: the
+server translates the words. A state that stands in no table is a fault of ours.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -75,6 +76,8 @@ STATES: Mapping[str, Meaning] = {
 """States that differ from their class."""
 
 FOREIGN_KEY_VIOLATION = "23503"
+_INTEGRITY = "23"
+"""The class of integrity constraint violations."""
 
 
 def driver_error(error: BaseException) -> BaseException:
@@ -120,3 +123,17 @@ def strikes_all(error: BaseException) -> bool:
 def names_missing_row(error: BaseException) -> bool:
     """Whether a referenced row does not exist."""
     return sqlstate_of(error) == FOREIGN_KEY_VIOLATION
+
+
+def violates(error: BaseException, constraint: str) -> bool:
+    """Whether the constraint of that name was violated.
+
+    A server names it in a field of its own. One that passes on the errors of others names it in the
+    message only, and with the number of a shard behind it (Citus). The words around the name are
+    translated, the name is not.
+    """
+    cause = driver_error(error)
+    if not isinstance(cause, psycopg.Error) or not (cause.sqlstate or "").startswith(_INTEGRITY):
+        return False
+    named = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(constraint)}(_[0-9]+)?(?![A-Za-z0-9_])")
+    return any(named.search(text) for text in (cause.diag.constraint_name, cause.diag.message_primary) if text)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 from django.test import Client
 from django.urls import reverse
 
@@ -80,6 +80,34 @@ def test_an_error_means_the_same_however_it_is_wrapped(ledger: None, state: str)
     assert sqlstates.sqlstate_of(bare) == state
     assert sqlstates.meaning_of(bare) is sqlstates.meaning_of(wrapped.value)
     assert (sqlstates.meaning_of(bare) is None) == (state in MISTAKES)
+
+
+NAMED = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = %s, MESSAGE = %s, CONSTRAINT = %s; END $$"
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "constraint", "expected"),
+    [
+        ("23505", "doubled", "one_rule", True),
+        ("23505", "doubled", "one_rule_102008", True),  # of a shard
+        ("23505", 'çift anahtar "one_rule" kısıtını bozuyor', "", True),
+        ("23514", 'новая строка "one_rule_102008"', "", True),
+        ("23505", 'doubled "another_one_rule"', "one_rule_more", False),
+        ("23505", "doubled", "", False),
+        ("40001", 'doubled "one_rule"', "one_rule", False),
+    ],
+)
+def test_a_constraint_is_known_by_its_name_wherever_the_server_puts_it(
+    ledger: None, state: str, message: str, constraint: str, expected: bool
+) -> None:
+    del ledger
+    asked = NAMED.replace("%s", "{}").format(*(f"'{text}'" for text in (state, message, constraint)))
+    with connection.cursor() as cursor, pytest.raises(DatabaseError) as wrapped:
+        cursor.execute(asked)
+    connection.close()
+    assert sqlstates.violates(wrapped.value, "one_rule") is expected
+    assert sqlstates.violates(sqlstates.driver_error(wrapped.value), "one_rule") is expected
+    assert not sqlstates.violates(ValueError("one_rule"), "one_rule")
 
 
 def _backend() -> int:

@@ -15,7 +15,7 @@ from psycopg import errors as pg
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from tests.operations.stories import raw_connection
-from transfers.posting.pipeline import Session
+from transfers.posting.pipeline import Session, failed_statement
 
 LARGE = 3_000_000
 """Bytes: far beyond what a socket takes at once, in either direction."""
@@ -134,3 +134,19 @@ def test_a_percent_sign_would_be_a_placeholder(posting_thread: ThreadPoolExecuto
 
     with pytest.raises(AssertionError):
         run(posting_thread, ask)
+
+
+def test_an_error_tells_its_statement(posting_thread: ThreadPoolExecutor) -> None:
+    """Of several in one round trip, the first one that failed; also where it could not even be prepared."""
+
+    def fail(*statements: str) -> str | None:
+        with pytest.raises(psycopg.Error) as failed, transaction.atomic():
+            session = Session()
+            with session.round_trip():
+                for statement in statements:
+                    session.send(statement)
+        return failed_statement(failed.value)
+
+    assert run(posting_thread, fail, "SELECT 1", "SELECT 1/0", "SELECT 2/0") == "SELECT 1/0"
+    assert run(posting_thread, fail, "SELECT 1", "SELECT nothing", "SELECT 1/0") == "SELECT nothing"
+    assert failed_statement(ValueError()) is None

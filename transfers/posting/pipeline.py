@@ -40,6 +40,9 @@ _TRANSACTION_TIMEOUT_VERSION = 170_000
 """PostgreSQL 17 has ``transaction_timeout``, the only limit that ends a session inside a round
 trip."""
 
+_STATEMENT = "ledger_statement"
+"""The attribute of an error that has its statement."""
+
 # A posting needs these modes, whatever the defaults of the server, the database or the role are. A
 # standby refuses them at once.
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE"
@@ -48,10 +51,10 @@ _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE"
 class Reply:
     """The rows of a statement, once its round trip has ended."""
 
-    __slots__ = ("_connection", "result")
+    __slots__ = ("_connection", "result", "statement")
 
-    def __init__(self, raw: psycopg.Connection[Row]) -> None:
-        self._connection = raw
+    def __init__(self, raw: psycopg.Connection[Row], statement: str) -> None:
+        self._connection, self.statement = raw, statement
         self.result: PGresult | None = None
 
     def fetchall(self) -> list[Row]:
@@ -88,7 +91,7 @@ def _answers(pg: PGconn, replies: deque[Reply]) -> PQGen[psycopg.Error | None]:
         if result.status == ExecStatus.PIPELINE_SYNC:
             return error
         if result.status == ExecStatus.FATAL_ERROR:
-            error = error or error_from_result(result)
+            error = error or _failure(result, replies[0].statement if replies else None)
             if not replies or pg.status == ConnStatus.BAD:
                 raise error  # the session was ended: no further answers come
         reply = replies.popleft()
@@ -96,6 +99,21 @@ def _answers(pg: PGconn, replies: deque[Reply]) -> PQGen[psycopg.Error | None]:
             continue
         if result.status != ExecStatus.PIPELINE_ABORTED:
             reply.result = result
+
+
+def _failure(result: PGresult, statement: str | None) -> psycopg.Error:
+    error = error_from_result(result)
+    vars(error)[_STATEMENT] = statement
+    return error
+
+
+def failed_statement(error: BaseException) -> str | None:
+    """Return the statement that an error of a round trip is about; None for other errors.
+
+    Where the code of an error leaves open what went wrong (which lock was waited for, say), the
+    statement tells it: the words of the server are not to be relied on.
+    """
+    return cast("str | None", getattr(error, _STATEMENT, None))
 
 
 class Session:
@@ -130,7 +148,7 @@ class Session:
             self._pg.enter_pipeline_mode()
             if self._pg.transaction_status == TransactionStatus.IDLE:
                 self._pg.send_query_params(_BEGIN, None)
-                self._expect()
+                self._expect(_BEGIN.decode())
             yield
             error = self._exchange()
             self._pg.exit_pipeline_mode()
@@ -172,18 +190,18 @@ class Session:
     def _queue(self, statement: str, parameters: Sequence[object], *, binary: bool) -> Reply:
         name = self._prepared.get(statement) or self._prepare(statement)
         self._pg.send_query_prepared(name, text_values(parameters), result_format=Format.BINARY if binary else Format.TEXT)
-        return self._expect()
+        return self._expect(statement)
 
-    def _expect(self) -> Reply:
+    def _expect(self, statement: str) -> Reply:
         """Return the reply of the statement that was just sent."""
-        reply = Reply(self._connection)
+        reply = Reply(self._connection, statement)
         self._replies.append(reply)
         return reply
 
     def _prepare(self, statement: str) -> bytes:
         name = name_of(statement)
         self._pg.send_prepare(name, numbered(statement))
-        self._preparing.append((statement, self._expect()))
+        self._preparing.append((statement, self._expect(statement)))
         self._prepared[statement] = name
         return name
 

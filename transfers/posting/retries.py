@@ -19,10 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import psycopg
 import structlog
 from django.conf import settings
-from psycopg import errors as pg
 
 from ledger_project.database import sqlstates
 from ledger_project.database.connections import drop_connection
@@ -30,9 +28,11 @@ from ledger_project.database.lost_rows import identities_lost
 from ledger_project.kernel.errors import AccountBusy, ClocksDiffer, DatabaseUnavailable, IdempotencyInProgress, LedgerError, Unavailable
 from ledger_project.observability import metrics
 from transfers.domain.commands import AccountKey
+from transfers.posting import sql
 from transfers.posting.idempotency import Contention
 from transfers.posting.jobs import Blocker, Job, Result
 from transfers.posting.locks import ONLY_FREE, WAIT, Busy, Locking
+from transfers.posting.pipeline import failed_statement
 from transfers.posting.transaction import post
 
 log = structlog.get_logger(__name__)
@@ -52,8 +52,8 @@ SLICE_S = 0.1
 """The time that a round of ``patient_round`` waits for one taken lock, in the database's queue for
 it."""
 
-_RACED_CONSTRAINTS = frozenset({"account_merchant_currency_kind_unique"})
-"""Unique constraints whose violation means that another worker opened the same account a moment
+_RACED_CONSTRAINT = "account_merchant_currency_kind_unique"
+"""The unique constraint whose violation means that another worker opened the same account a moment
 earlier."""
 
 
@@ -212,10 +212,7 @@ def post_patiently(jobs: Sequence[Job], *, wait_s: float) -> list[Result | Excep
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may succeed when it is tried again."""
-    cause = sqlstates.driver_error(error)
-    if isinstance(cause, pg.UniqueViolation):
-        return cause.diag.constraint_name in _RACED_CONSTRAINTS
-    return isinstance(error, Contention) or sqlstates.is_passing(error)
+    return isinstance(error, Contention) or sqlstates.is_passing(error) or sqlstates.violates(error, _RACED_CONSTRAINT)
 
 
 def _pause(attempt: int) -> None:
@@ -248,13 +245,7 @@ def _deferred(job: Job, error: Exception) -> Deferred:
     of a table.
     """
     keys = job.key_names()
-    if _waiting_for_key(sqlstates.driver_error(error)):
+    if failed_statement(error) == sql.CLAIM_KEYS:
         return Deferred(keys, IdempotencyInProgress())
     waited_too_long = DatabaseUnavailable("Something that the posting needs is locked; repeat the request with the same Idempotency-Key.")
     return Deferred(frozenset(job.needs() - keys), waited_too_long)
-
-
-def _waiting_for_key(error: BaseException) -> bool:
-    """Whether the lock that took too long was that of a claimed key."""
-    context = (error.diag.context or "") if isinstance(error, psycopg.Error) else ""
-    return "transfers_idempotencyrecord" in context or "transfers_idempotencyrecord" in str(error)
