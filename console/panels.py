@@ -19,7 +19,7 @@ from merchants.selectors import known_currency
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import EntryType
 from transfers.models import Hold
-from transfers.selectors import get_balances_now, get_transfer
+from transfers.selectors import get_balances_now, get_transfer_now
 from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, get_period, period_lines
 
@@ -177,7 +177,7 @@ def open_holds_panel(merchant: Merchant) -> list[Panel]:
 
 def entries_panel(transfer_id: UUID) -> Panel:
     """Return all entries of a transfer, each with the account that it is in."""
-    found = get_transfer(transfer_id)
+    found = get_transfer_now(transfer_id)
     entries = found[1] if found else []
     accounts = Account.objects.select_related("merchant").in_bulk({entry.account_id for entry in entries})
     rows = [

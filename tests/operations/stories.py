@@ -28,7 +28,7 @@ from transfers.domain.commands import (
 )
 from transfers.posting.jobs import Key, Result
 from transfers.posting.synchronous import post_now
-from transfers.selectors import find_hold_terms, find_original
+from transfers.selectors import find_hold_terms, find_original_now
 
 USD = CurrencyUnit("USD", 2)
 
@@ -78,7 +78,7 @@ def tell() -> Story:
     moved = post(TransferFunds(payer, payee, USD, 100_00, Details(memo="story")), key).transfer_id
     assert moved is not None
     post(TransferFunds(payer, payee, USD, 10_00, Details()))
-    original = find_original(moved)
+    original = find_original_now(moved)
     assert original is not None
     reversal = post(ReverseTransfer(original, 40_00, refund_fee=False, treasury=None, details=Details())).transfer_id
     open_hold, captured, voided = hold(payer, payee, 50_00), hold(payer, payee, 60_00), hold(payer, payee, 70_00)

@@ -21,7 +21,7 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity, WalletIdentity
 from merchants.models import Account, Merchant
 from transfers.models import Hold
-from transfers.selectors import TransferFilters, get_account_now, get_balances_now, get_transfer, holds, merchant_lists, transfer_lists
+from transfers.selectors import TransferFilters, get_account_now, get_balances_now, get_transfer_now, holds, merchant_lists, transfer_lists
 from transfers.selectors.holds import due_holds
 from transfers.selectors.statements import StatementRequest, get_period, has_long_amounts, page_statement, period_lines
 
@@ -225,8 +225,8 @@ def test_a_balance_is_one_look_up_an_account_however_long_it_is(at: datetime | N
 
 def test_one_account_and_one_transfer_are_look_ups() -> None:
     assert_from_index(lambda: get_account_now(v7(2, 1)), at_most=10)
-    get_transfer(MIDDLE)  # its currency is read once and remembered
-    assert_from_index(lambda: get_transfer(MIDDLE), at_most=12)
+    get_transfer_now(MIDDLE)  # its currency is read once and remembered
+    assert_from_index(lambda: get_transfer_now(MIDDLE), at_most=12)
 
 
 @pytest.mark.parametrize("before", [None, 24_000, 52], ids=["first page", "middle page", "last page"])

@@ -36,7 +36,7 @@ from transfers.models import DailyActivity, DailyMerchant, DailyRefusals, DailyV
 from transfers.posting import transaction as posting
 from transfers.posting.jobs import Item, Job, Key
 from transfers.posting.synchronous import bare, post_now
-from transfers.selectors import find_hold_terms, find_original
+from transfers.selectors import find_hold_terms, find_original_now
 
 CHF = CurrencyUnit("CHF", 2)
 SEK = CurrencyUnit("SEK", 2)
@@ -91,7 +91,7 @@ def test_the_figures_are_what_the_entries_say() -> None:
     assert terms[1] is not None
     post(CaptureHold(terms[0], 1500, Details()))
     post(VoidHold(terms[1], Details()))
-    original = find_original(made) if made else None
+    original = find_original_now(made) if made else None
     assert original is not None
     post(ReverseTransfer(original, None, True, identify_now(names=[TREASURY]).merchant(TREASURY), Details()))
     settle()

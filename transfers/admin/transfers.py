@@ -25,7 +25,7 @@ from transfers.admin.reversals import OUTSIDE, ReversalForm, understood_reversal
 from transfers.domain.outcome import required
 from transfers.domain.reversals import OriginalPhase, original_phase
 from transfers.models import Transfer
-from transfers.selectors import find_original
+from transfers.selectors import find_original_now
 from transfers.selectors.reversals import earlier_reversals
 from transfers.services.reversals import operator_reversal
 
@@ -129,7 +129,7 @@ class TransferAdmin(JournalAdmin):
     def reverse_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send back what is left of the transfer or a part of it, with the fee or without."""
         transfer: Transfer = self.wanted_object(request, object_id)
-        original = required(find_original(transfer.id))
+        original = required(find_original_now(transfer.id))
         unit = original.currency
         earlier_minor = earlier_reversals(transfer.id)
         left = shown(original.amount_minor - sum(earlier_minor), unit)

@@ -19,7 +19,7 @@ from transfers.demo.people import Person, price
 from transfers.domain import commands as c
 from transfers.domain.facts import HoldState
 from transfers.domain.outcome import Outcome
-from transfers.selectors.transfers import find_original
+from transfers.selectors.transfers import find_original_now
 
 PRINCIPAL = "seed_demo"
 _HOLD_S = 7 * 24 * 3600
@@ -186,7 +186,7 @@ class Story:
     # --- what follows -----------------------------------------------------------------------------
 
     def _sent_back(self, outcome: Outcome, after: timedelta, number: int, dice: random.Random) -> list[Step]:
-        original = None if outcome.transfer is None else find_original(outcome.transfer.id)
+        original = None if outcome.transfer is None else find_original_now(outcome.transfer.id)
         if original is None:
             return []
         part_minor = None if dice.random() < 0.6 else max(1, original.amount_minor * dice.choice((20, 30, 50)) // 100)

@@ -10,7 +10,7 @@ from transfers.selectors.fees import applicable_schedule
 from transfers.selectors.holds import find_hold_terms
 from transfers.selectors.merchants import get_merchant, get_merchant_now
 from transfers.selectors.transfer_lists import TransferFilters
-from transfers.selectors.transfers import find_original, get_transfer
+from transfers.selectors.transfers import find_original, find_original_now, get_transfer, get_transfer_now
 from transfers.selectors.visibility import (
     find_visible_wallet,
     visible_account,
@@ -27,6 +27,7 @@ __all__ = [
     "applicable_schedule",
     "find_hold_terms",
     "find_original",
+    "find_original_now",
     "find_visible_wallet",
     "get_account_now",
     "get_balances",
@@ -34,6 +35,7 @@ __all__ = [
     "get_merchant",
     "get_merchant_now",
     "get_transfer",
+    "get_transfer_now",
     "visible_account",
     "visible_hold",
     "visible_holds",

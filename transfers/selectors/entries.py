@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple, cast
 from uuid import NAMESPACE_OID, UUID
 
 import uuid_utils
-from django.db import connection
 from msgspec import Struct
 
+from ledger_project.database.arrays import uuids
+from ledger_project.database.loop_connection import Row
+from ledger_project.database.reading_lane import Question
 from ledger_project.kernel.money import CurrencyUnit
-
-_ENTRIES = """
-SELECT e.account_id, e.account_kind, e.transfer_id, e.sequence, e.direction, e.type, e.amount_minor, e.balance_after_minor,
-    CASE WHEN e.type IN ('fee', 'fee_refund') OR 'external' IN (s.kind, g.kind) THEN NULL
-         WHEN t.kind IN ('hold', 'hold_release') THEN hm.name
-         WHEN s.merchant_id = e.merchant_id THEN gm.name ELSE sm.name END,
-    t.memo, t.external_reference, e.created_at
-FROM ({entries}) e
-JOIN transfers_transfer t ON t.id = e.transfer_id
-JOIN merchants_account s ON s.id = t.source_id JOIN merchants_merchant sm ON sm.id = s.merchant_id
-JOIN merchants_account g ON g.id = t.target_id JOIN merchants_merchant gm ON gm.id = g.merchant_id
-LEFT JOIN transfers_hold h ON h.id = t.hold_id LEFT JOIN merchants_merchant hm ON hm.id = h.target_merchant_id
-ORDER BY {order}
-"""
-"""The counterparty of an entry is the merchant on the other side of its transfer.
-
-Fees and the outside have none. For a hold it is the merchant that the money is reserved for, though
-in the journal the money stays with its owner.
-"""
+from merchants.selectors import Party
+from transfers.domain.kinds import EntryType, TransferKind
 
 
 class StoredEntry(Struct, frozen=True):
@@ -62,31 +49,52 @@ def entry_id_text(account_id: UUID | str, sequence: int) -> str:
     return str(uuid_utils.uuid5(_NAMESPACE, f"{account_id}:{sequence}"))
 
 
-def read_entries(entries: str, parameters: dict[str, Any], *, order: str, currency: CurrencyUnit) -> list[StoredEntry]:
-    """Return entries of one currency. One round trip.
+def counterparty(entry_type: str, kind: str, source: Party, target: Party, *, hold_for: str | None, owner_id: str) -> str | None:
+    """Return the counterparty of a line: the merchant on the other side of its transfer.
 
-    ``entries`` is a query of rows of ``transfers_ledgerentry`` with two more columns of the entry's
-    account: ``account_kind`` and ``merchant_id``.
+    ``entry_type`` and ``owner_id`` are the line's type and its account's merchant, as text; all
+    else is the transfer's. Fees and the outside have no counterparty. For a hold it is the merchant
+    that the money is reserved for, though in the journal the money stays with its owner.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_ENTRIES.format(entries=entries, order=order), parameters)
-        rows = cursor.fetchall()
-    return [
-        StoredEntry(
-            id=UUID(entry_id_text(account_id, sequence)),
-            account_id=account_id,
-            account_kind=account_kind,
-            transfer_id=transfer_id,
-            sequence=sequence,
-            direction=direction,
-            type=type_,
-            amount_minor=int(amount),
-            balance_after_minor=int(balance),
-            currency=currency,
-            counterparty=counterparty,
-            memo=memo,
-            external_reference=reference,
-            created_at=at,
-        )
-        for account_id, account_kind, transfer_id, sequence, direction, type_, amount, balance, counterparty, memo, reference, at in rows
-    ]
+    if entry_type in _WITHOUT_COUNTERPARTY or source.is_outside or target.is_outside:
+        return None
+    if kind in _RESERVING:
+        return hold_for
+    return target.name if source.merchant_id == owner_id else source.name
+
+
+_WITHOUT_COUNTERPARTY = frozenset({EntryType.FEE.value, EntryType.FEE_REFUND.value})
+_RESERVING = frozenset({TransferKind.HOLD.value, TransferKind.HOLD_RELEASE.value})
+
+
+class EntryOfTransfer(NamedTuple):
+    """One of a transfer's entries as it is read: its account, whose that is, and the line."""
+
+    account_id: UUID
+    account_kind: str
+    merchant_id: UUID
+    sequence: int
+    direction: str
+    type: str
+    amount_minor: Decimal
+    balance_after_minor: Decimal
+
+
+_OF_TRANSFERS = """
+SELECT w.id, e.account_id, a.kind, a.merchant_id, e.sequence, e.direction, e.type, e.amount_minor, e.balance_after_minor
+FROM unnest(%s::uuid[]) AS w(id)
+JOIN transfers_ledgerentry e ON e.transfer_id = w.id
+CROSS JOIN LATERAL (SELECT kind, merchant_id FROM merchants_account WHERE id = e.account_id OFFSET 0) a
+ORDER BY e.account_id, e.sequence
+"""
+
+
+def _by_transfer(rows: Iterable[Row]) -> dict[UUID, list[EntryOfTransfer]]:
+    found: dict[UUID, list[EntryOfTransfer]] = {}
+    for transfer_id, *line in rows:
+        found.setdefault(cast("UUID", transfer_id), []).append(EntryOfTransfer(*cast("Any", line)))
+    return found
+
+
+ENTRIES: Question[UUID, list[EntryOfTransfer]] = Question(_OF_TRANSFERS, lambda keys: [uuids(keys)], _by_transfer)
+"""The entries of a transfer, in the order of accounts and sequences."""

@@ -24,9 +24,8 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import WalletIdentity
 from merchants.models import Account
 from merchants.selectors import Party, known_currency, parties, parties_now
-from transfers.domain.kinds import EntryType, TransferKind
 from transfers.models.journal import LONG_AMOUNT_MINOR
-from transfers.selectors.entries import StoredEntry, entry_id_text
+from transfers.selectors.entries import StoredEntry, counterparty, entry_id_text
 from transfers.sql.entries import newest_entry
 
 _WHERE = "sequence, balance_after_minor, greatest(created_at, clock_timestamp())"
@@ -244,21 +243,9 @@ def _party_ids(rows: Sequence[LineRow]) -> Iterator[str]:
 
 
 def counterparty_of(row: LineRow, named: Mapping[str, Party], merchant_id: str) -> str | None:
-    """Return the counterparty of a line of a merchant's account: the merchant on the other side.
-
-    Fees and the outside have none. For a hold it is the merchant that the money is reserved for,
-    though in the journal the money stays with its owner.
-    """
-    source, target = named[row[7]], named[row[8]]
-    if row[3] in _WITHOUT_COUNTERPARTY or source.is_outside or target.is_outside:
-        return None
-    if row[6] in _RESERVING:
-        return None if row[9] is None else named[row[9]].name
-    return target.name if source.merchant_id == merchant_id else source.name
-
-
-_WITHOUT_COUNTERPARTY = frozenset({EntryType.FEE.value, EntryType.FEE_REFUND.value})
-_RESERVING = frozenset({TransferKind.HOLD.value, TransferKind.HOLD_RELEASE.value})
+    """Return the counterparty of a line of a merchant's account."""
+    hold_for = None if row[9] is None else named[row[9]].name
+    return counterparty(row[3], row[6], named[row[7]], named[row[8]], hold_for=hold_for, owner_id=merchant_id)
 
 
 def _stored(row: LineRow, period: Period, counterparty: str | None) -> StoredEntry:

@@ -17,12 +17,11 @@ from merchants.selectors import identify
 from transfers.domain.facts import HoldState
 from transfers.domain.ledger import AccountSnapshot
 from transfers.selectors.accounts import ACCOUNTS
-from transfers.selectors.entries import StoredEntry
 from transfers.selectors.holds import HoldPage, get_hold, list_holds
 from transfers.selectors.merchant_lists import MerchantPage, list_merchants
 from transfers.selectors.statements import find_wallet_account
 from transfers.selectors.transfer_lists import TransferFilters, TransferPage, list_transfers
-from transfers.selectors.transfers import StoredTransfer, get_transfer
+from transfers.selectors.transfers import TransferDetail, get_transfer
 
 
 async def visible_account(account_id: UUID, *, actor: Actor) -> AccountSnapshot | None:
@@ -48,9 +47,9 @@ async def visible_merchants(*, search: str | None, status: str | None, before: U
     return await list_merchants(search=search, status=status, before=before, limit=limit, only=actor.merchant_id)
 
 
-def visible_transfer(transfer_id: UUID, *, actor: Actor) -> tuple[StoredTransfer, list[StoredEntry]] | None:
+async def visible_transfer(transfer_id: UUID, *, actor: Actor) -> TransferDetail | None:
     """Return a transfer that the caller sent or received, with the entries that it may see."""
-    return get_transfer(transfer_id, party=actor.merchant_id)
+    return await get_transfer(transfer_id, party=actor.merchant_id)
 
 
 async def visible_transfers(filters: TransferFilters, *, before: UUID | None, limit: int, actor: Actor) -> TransferPage | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.refusals import TransferNotFound
@@ -24,7 +23,7 @@ async def reverse_transfer(
 
     Raises ``PermissionDenied`` for the payer, and for a merchant that would refund the fee.
     """
-    original = authorization.original_for(actor, await in_reader(selectors.find_original, transfer_id), refund_fee=refund_fee)
+    original = authorization.original_for(actor, await selectors.find_original(transfer_id), refund_fee=refund_fee)
     if original is None:
         return await submit_one(Refuse(TransferNotFound(transfer_id)), key, render)
     amount_minor = amount.resolve_optional(original.currency)

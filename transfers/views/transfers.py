@@ -6,7 +6,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_body, page_request
 from ledger_project.http.responses import json_response, raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
@@ -136,7 +135,7 @@ class TransferView(ApiView):
         included.
         """
         wanted = path_uuid(transfer_id, TransferNotFound)
-        found = await in_reader(selectors.visible_transfer, wanted, actor=actor_of(request))
+        found = await selectors.visible_transfer(wanted, actor=actor_of(request))
         if found is None:
             raise TransferNotFound(wanted)
         view, entries = found
