@@ -2,12 +2,13 @@
 
 Machines are noisy, so both are measured in turn (A B, B A, A B, …), ``ROUNDS`` (9) times ``SECONDS`` (2) each; ``ONLY`` names
 some of the measures by a part of their names. A ratio is the median of the rounds' ratios, and beside it stand the quartiles.
-The revision must bring requirements that this environment has.
+The revision must bring requirements that this environment has. Reads come first, on a history that both have.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import statistics
@@ -17,12 +18,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import load
-from benchmarks.limits import prepare, stored_transfers, violated
-from benchmarks.machines import ROOT, Database, Served, ledger
-from benchmarks.measuring import Sample, Tally, over_http
+from benchmarks import history, load, routes
+from benchmarks.limits import stored_transfers, violated
+from benchmarks.machines import ROOT, Database, Served, ledger, settle
+from benchmarks.measuring import Sample, Tally, answered, over_http
+from benchmarks.reads import sender
 from benchmarks.requests import batch, constant, from_one, many, single, to_one
-from benchmarks.setup import register
+from benchmarks.routes import Route
 
 SECONDS = float(os.environ.get("SECONDS", "2"))
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
@@ -36,7 +38,6 @@ _MEASURES: dict[str, tuple[load.Next, int, int]] = {
     "single, 64 connections, one sender": (single(from_one), 64, 1),
     "batch of 100": (batch(many, 100), 4, 100),
     "batch of 1,000": (batch(many, 1000), 4, 1000),
-    "balance, 64 connections": (lambda _dice: load.get("/merchants/bench0001/balance?currency=USD"), 64, 1),
     "a constant view, 64 connections": (constant, 64, 1),
 }
 """Requests, connections, transfers a request."""
@@ -49,6 +50,7 @@ class _Side:
     name: str
     served: Served
     url: str
+    invariants: dict[str, str]
     doing: dict[str, Callable[[float], Sample]] = field(default_factory=dict)
     rates: dict[str, list[float]] = field(default_factory=dict)
 
@@ -65,18 +67,34 @@ def _checkout(revision: str) -> Iterator[Path]:
 
 
 def _side(name: str, database: Database, folder: Path, stack: contextlib.ExitStack, tally: Tally) -> _Side:
+    """A state with the same history as the other: its calls of postings, and its reads alone and at 64 connections."""
     url = database.create(name)
-    side = _Side(name, stack.enter_context(ledger(url, 2, folder=folder)), url)
-    register(side.served, tally, name)
-    prepare(url)
+    side = _Side(name, stack.enter_context(ledger(url, 2, folder=folder)), url, _invariants(folder))
+    known = history.at_ledger(side.served)
+    settle(url)
+    tally.acknowledged[name] += history.TRANSFERS
+    for route in routes.READS:
+        for connections in (1, 64):
+            send = sender(known, routes.requests(route, known), connections)
+            side.doing[_read_name(route, connections)] = answered(database, side.served, send)
     for measure, (make, connections, each) in _MEASURES.items():
-        reads = measure.startswith(("balance", "a constant"))
-        counted = f"{name}, reads" if reads else name
+        counted = f"{name}, a constant" if measure.startswith("a constant") else name
         side.doing[measure] = over_http(
             database, side.served, make, connections=connections, tally=tally, tallied_as=counted, per_request=each
         )
-        side.rates[measure] = []
+    side.rates = {measure: [] for measure in side.doing}
     return side
+
+
+def _read_name(route: Route, connections: int) -> str:
+    return f"{route.name}, {connections} connection{'s' * (connections > 1)}"
+
+
+def _invariants(folder: Path) -> dict[str, str]:
+    """The invariants of a checkout, whose tables may not be those of another."""
+    program = "import json; from tests.support.invariants import INVARIANTS; print(json.dumps(INVARIANTS))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
 
 
 def _alternate(measure: str, sides: tuple[_Side, _Side]) -> None:
@@ -104,13 +122,13 @@ def main() -> int:
     with database.running(), _checkout(revision) as folder, contextlib.ExitStack() as stack:
         base, now = (_side(name, database, where, stack, tally) for name, where in (("base", folder), ("now", ROOT)))
         print(f"\n| measure | {revision} | this checkout | ratio | quartiles |\n| --- | ---: | ---: | ---: | ---: |", flush=True)
-        for measure in (name for name in _MEASURES if ONLY in name):
+        for measure in (name for name in now.doing if ONLY in name):
             _alternate(measure, (base, now))
             print(_line(measure, base, now), flush=True)
         for side in (base, now):
             expected, stored = tally.acknowledged[side.name], stored_transfers(side.url, None)
             broken += [f"{side.name}: {expected:,} acknowledged, {stored:,} stored"] if expected != stored else []
-            broken += [f"{side.name}: violated: {what}" for what in violated(side.url)]
+            broken += [f"{side.name}: violated: {what}" for what in violated(side.url, side.invariants)]
     shutil.rmtree(data_dir, ignore_errors=True)
     print("\n" + ("; ".join(broken) or "All invariants hold; what is stored is what was acknowledged."))
     return 1 if broken else 0

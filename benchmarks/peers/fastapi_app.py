@@ -37,6 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, r
 
 engine = create_async_engine(os.environ["PEER_DSN_ASYNCPG"], pool_size=16, max_overflow=0)
 Session = async_sessionmaker(engine, expire_on_commit=False)
+Reading = async_sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
 app = FastAPI()
 
 
@@ -199,17 +200,14 @@ class Statement(BaseModel):
 @app.get("/merchants/{merchant}/balance")
 async def get_balance(merchant: str, currency: str, at: datetime | None = None) -> BalanceOut:
     """The balance of a wallet, now or as it stood at a moment."""
-    async with Session() as session:
-        wallet = select(Account.balance).where(Account.merchant == merchant, Account.currency == currency, Account.kind == "wallet")
-        if at is not None:
-            wallet = (
-                select(Entry.balance_after)
-                .join(Entry.account)
-                .where(Account.merchant == merchant, Account.currency == currency, Account.kind == "wallet", Entry.created_at <= at)
-                .order_by(Entry.created_at.desc(), Entry.id.desc())
-                .limit(1)
-            )
-        balance = (await session.execute(wallet)).scalar_one_or_none()
+    wallet = Account.merchant == merchant, Account.currency == currency, Account.kind == "wallet"
+    query = select(Account.balance).where(*wallet)
+    if at is not None:
+        account = select(Account.id).where(*wallet).scalar_subquery()
+        before = select(Entry.balance_after).where(Entry.account_id == account, Entry.created_at <= at)
+        query = before.order_by(Entry.created_at.desc(), Entry.id.desc()).limit(1)
+    async with Reading() as session:
+        balance = (await session.execute(query)).scalar_one_or_none()
     if balance is None:
         raise HTTPException(404, "account_not_found")
     return BalanceOut(merchant=merchant, currency=currency, balance=balance / 100)
@@ -228,7 +226,7 @@ async def get_statement(account_id: int, limit: int = Query(50, ge=1, le=200), b
         .order_by(Entry.created_at.desc(), Entry.id.desc())
         .limit(limit)
     )
-    async with Session() as session:
+    async with Reading() as session:
         if before is not None:
             last = await session.get_one(Entry, before)
             query = query.where(tuple_(Entry.created_at, Entry.id) < (last.created_at, last.id))
@@ -248,7 +246,7 @@ async def get_transfer(transfer_id: uuid.UUID) -> TransferWithEntries:
     """A transfer with its entries."""
     query = select(Transfer).where(Transfer.id == transfer_id)
     names = joinedload(Transfer.source, innerjoin=True), joinedload(Transfer.target, innerjoin=True)
-    async with Session() as session:
+    async with Reading() as session:
         transfer = (await session.execute(query.options(*names, selectinload(Transfer.entries)))).scalar_one_or_none()
     if transfer is None:
         raise HTTPException(404, "transfer_not_found")
@@ -258,7 +256,7 @@ async def get_transfer(transfer_id: uuid.UUID) -> TransferWithEntries:
 @app.get("/transfers")
 async def list_transfers(merchant: str, limit: int = Query(50, ge=1, le=200), before: datetime | None = None) -> Transfers:
     """A page of a merchant's transfers, on either side, the newest first."""
-    async with Session() as session:
+    async with Reading() as session:
         wallets = select(Account.id).where(Account.merchant == merchant, Account.kind == "wallet")
         ids = (await session.execute(wallets)).scalars().all()
         query = (

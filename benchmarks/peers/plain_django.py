@@ -159,12 +159,12 @@ class BalanceView(views.APIView):
     def get(self, request: Any, merchant: str) -> Response:
         """The balance of a wallet, now or as it stood at a moment."""
         query = query_of(request, BalanceQuery)
-        wallet = {"merchant": merchant, "currency": query["currency"], "kind": "wallet"}
+        wallet = Account.objects.filter(merchant=merchant, currency=query["currency"], kind="wallet")
         if "at" in query:
-            entries = Entry.objects.filter(created_at__lte=query["at"], **{f"account__{name}": value for name, value in wallet.items()})
+            entries = Entry.objects.filter(account_id=wallet.values("id")[:1], created_at__lte=query["at"])
             balance = entries.order_by("-created_at", "-id").values_list("balance_after", flat=True).first()
         else:
-            balance = Account.objects.filter(**wallet).values_list("balance", flat=True).first()
+            balance = wallet.values_list("balance", flat=True).first()
         if balance is None:
             raise Http404
         return Response({"merchant": merchant, "currency": query["currency"], "balance": f"{balance / 100:.2f}"})
