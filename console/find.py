@@ -14,7 +14,7 @@ from unfold.dataclasses import SearchResult
 
 from fees.models import FeeSchedule
 from merchants.models import Account, Merchant
-from transfers.models import Hold, IdempotencyRecord, Transfer
+from transfers.models import ExternalReference, Hold, IdempotencyRecord, Transfer
 
 MOST = 10
 """The most merchants that one search shows; the list of merchants shows all."""
@@ -63,7 +63,10 @@ def _by_words(request: HttpRequest, text: str) -> list[Found]:
         found += [_found(row) for row in Merchant.objects.filter(name__iexact=text)]
         found += [_found(row) for row in Merchant.objects.filter(name__icontains=text).exclude(name__iexact=text)[:MOST]]
     if _may_see(request, Transfer):
-        found += [_found(row, text) for row in Transfer.objects.filter(external_reference=text)[:MOST]]
+        found += [
+            _found(row, text)
+            for row in Transfer.objects.filter(id__in=ExternalReference.objects.filter(reference=text).values("transfer_id"))[:MOST]
+        ]
     if _may_see(request, IdempotencyRecord):
         found += [_found(row, row.key) for row in IdempotencyRecord.objects.filter(key=text)[:MOST]]
     return found

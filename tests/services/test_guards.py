@@ -60,9 +60,16 @@ class Attacker:
             "fee_minor": 0, "total_debit_minor": amount, "metadata": "{}", "principal": "raw", "request_id": "", "created_at": self.now,
         }  # fmt: skip
         values |= changes
+        if values.get("external_reference") is not None:
+            self.reference(target if values["kind"] == "deposit" else source, values["id"], values["external_reference"])
         posted = self._insert("transfers_transfer", **values)
         self.posted[posted] = str(values["kind"]), values["created_at"]
         return posted
+
+    def reference(self, account: UUID, transfer_id: object, reference: object) -> None:
+        """Keep an external reference for a transfer."""
+        statement = "INSERT INTO transfers_externalreference (reference, account_id, transfer_id) VALUES (%s, %s, %s)"
+        self.raw.execute(statement, [reference, account, transfer_id])
 
     def entries(self, *rows: Row, at: datetime | None = None) -> None:
         """Insert entries: account, sequence, transfer, direction, amount, balance after it, and the type where it is not the kind."""
@@ -313,6 +320,41 @@ def test_a_deposit_and_a_payment_share_the_references_of_their_wallet(attacker: 
     attacker.transfer(attacker.external, attacker.wallet, 1, kind="deposit", external_reference="notice 7")
     with pytest.raises(psycopg.IntegrityError, match="transfer_external_reference_unique"):
         attacker.transfer(attacker.wallet, attacker.target, 1, external_reference="notice 7")
+
+
+@pytest.mark.parametrize("kept", ["nothing", "for another transfer", "on another account", "another reference"])
+def test_a_transfer_whose_external_reference_is_not_kept_for_it(attacker: Attacker, kept: str) -> None:
+    posted = beside(uuid4(), attacker.wallet)
+    account = attacker.target if kept == "on another account" else attacker.wallet
+    if kept != "nothing":
+        attacker.reference(
+            account, uuid4() if kept == "for another transfer" else posted, "no 8" if kept == "another reference" else "no 7"
+        )
+    with pytest.raises(psycopg.IntegrityError, match="its external reference is not kept for it and its account"):
+        attacker._insert(
+            "transfers_transfer",
+            id=posted, kind="transfer", source_id=attacker.wallet, target_id=attacker.target, currency_id="USD", amount_minor=1, fee_minor=0,
+            total_debit_minor=1, metadata="{}", principal="raw", request_id="", created_at=attacker.now, external_reference="no 7",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("stray", ["another reference", "on another account", "without a transfer"])
+def test_a_reference_that_is_kept_for_no_transfer(attacker: Attacker, stray: str) -> None:
+    posted = attacker.transfer(attacker.wallet, attacker.target, 400, external_reference="no 7")
+    attacker.entries((attacker.wallet, 2, posted, "DEBIT", 400, 600), (attacker.target, 1, posted, "CREDIT", 400, 400))
+    attacker.commits()
+    attacker.reference(
+        attacker.target if stray == "on another account" else attacker.wallet,
+        uuid4() if stray == "without a transfer" else posted,
+        "no 7" if stray == "on another account" else "no 8",
+    )
+    at_commit(attacker, "does not have it")
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {} SET reference = 'mine'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_a_reference_is_kept_for_good(attacker: Attacker, statement: str) -> None:
+    with pytest.raises(psycopg.IntegrityError, match="ledger: .* is refused"):
+        attacker.raw.execute(statement.format("transfers_externalreference"))
 
 
 @pytest.mark.parametrize("table", ["transfers_ledgerentry", "transfers_transfer", "fees_feeschedule"])

@@ -25,7 +25,14 @@ from transfers.selectors import TransferFilters, get_account_now, get_balances_n
 from transfers.selectors.holds import due_holds
 from transfers.selectors.statements import StatementRequest, get_period, has_long_amounts, page_statement, period_lines
 
-BIG = {"transfers_transfer", "transfers_ledgerentry", "transfers_hold", "merchants_merchant", "merchants_account"}
+BIG = {
+    "transfers_transfer",
+    "transfers_externalreference",
+    "transfers_ledgerentry",
+    "transfers_hold",
+    "merchants_merchant",
+    "merchants_account",
+}
 LIMIT = 51
 START = datetime(2032, 1, 1, tzinfo=UTC)
 

@@ -54,6 +54,8 @@ ATTACKS = [
     "UPDATE transfers_transfer SET amount_minor = 1",
     "DELETE FROM transfers_transfer",
     "TRUNCATE transfers_transfer CASCADE",
+    "UPDATE transfers_externalreference SET reference = 'mine'",
+    "DELETE FROM transfers_externalreference",
     "UPDATE fees_feeschedule SET rate = 0",
     "DELETE FROM fees_feeschedule",
     "UPDATE transfers_hold SET amount_minor = 1",

@@ -15,7 +15,7 @@ $$;
 -- Indexes are built much faster when the rows are there.
 CREATE TEMPORARY TABLE dropped ON COMMIT DROP AS
     SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition FROM pg_index i
-    WHERE i.indrelid = ANY ('{merchants_merchant,merchants_account,transfers_transfer,transfers_ledgerentry,transfers_hold}'::regclass[])
+    WHERE i.indrelid = ANY ('{merchants_merchant,merchants_account,transfers_transfer,transfers_externalreference,transfers_ledgerentry,transfers_hold}'::regclass[])
         AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid);
 DO $$ BEGIN EXECUTE (SELECT 'DROP INDEX ' || string_agg(name, ', ') FROM dropped); END $$;
 INSERT INTO merchants_merchant (id, name, status, metadata)
@@ -31,6 +31,8 @@ INSERT INTO transfers_transfer (id, kind, source_id, target_id, currency_id, amo
     metadata, principal, request_id, created_at)
     SELECT id, CASE n % 1000 WHEN 7 THEN 'withdrawal' ELSE 'transfer' END, pg_temp.v7(money, s), pg_temp.v7(money, t),
         CASE money WHEN 3 THEN 'EUR' ELSE 'USD' END, 1, 0, 1, CASE n % 10 WHEN 0 THEN 'plan-ref-' || n END, '{}', 'plan', '', at FROM movement;
+INSERT INTO transfers_externalreference (reference, account_id, transfer_id)
+    SELECT 'plan-ref-' || n, pg_temp.v7(money, s), id FROM movement WHERE n % 10 = 0;
 INSERT INTO transfers_ledgerentry (account_id, sequence, transfer_id, direction, type, amount_minor, balance_after_minor, created_at, hash)
     SELECT account, row_number() OVER chain, id, CASE sign WHEN 1 THEN 'CREDIT' ELSE 'DEBIT' END, 'transfer', 1, sum(sign) OVER chain, at,
         decode(repeat('00', 32), 'hex')
@@ -45,6 +47,6 @@ INSERT INTO transfers_hold (id, source_id, source_merchant_id, target_merchant_i
     FROM (SELECT *, CASE WHEN n % 1000 < 2 THEN 'open' WHEN n % 1000 < 4 THEN 'expired' WHEN n % 1000 < 6 THEN 'voided' ELSE 'captured' END AS status
           FROM movement) m;
 DO $$ BEGIN EXECUTE (SELECT string_agg(definition, '; ') FROM dropped); END $$;
-ANALYZE merchants_merchant, merchants_account, transfers_transfer, transfers_ledgerentry, transfers_hold;
+ANALYZE merchants_merchant, merchants_account, transfers_transfer, transfers_externalreference, transfers_ledgerentry, transfers_hold;
 RESET work_mem;
 SET LOCAL session_replication_role = origin;

@@ -159,12 +159,14 @@ def _tree(kind: type[LedgerError], parent: type[LedgerError]) -> Iterator[tuple[
             yield from _tree(inner, inner)
 
 
-_INSERTS = re.compile(r"INSERT\s+INTO\s+\"?(transfers_transfer|transfers_ledgerentry)\b", re.IGNORECASE)
+_INSERTS = re.compile(r"INSERT\s+INTO\s+\"?(transfers_transfer|transfers_externalreference|transfers_ledgerentry)\b", re.IGNORECASE)
 
 
 def test_the_journal_has_one_writer() -> None:
     writers = {f"{module.name}: {table}" for module in modules() for table in _INSERTS.findall(module.text)}
-    assert writers == {f"transfers/posting/sql.py: {table}" for table in ("transfers_transfer", "transfers_ledgerentry")}
+    assert writers == {
+        f"transfers/posting/sql.py: {table}" for table in ("transfers_transfer", "transfers_externalreference", "transfers_ledgerentry")
+    }
 
 
 def _contracts() -> list[dict[str, list[str]]]:

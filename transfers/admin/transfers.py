@@ -24,7 +24,7 @@ from transfers.admin.journal import JournalAdmin
 from transfers.admin.reversals import OUTSIDE, ReversalForm, understood_reversal
 from transfers.domain.outcome import required
 from transfers.domain.reversals import OriginalPhase, original_phase
-from transfers.models import Transfer
+from transfers.models import ExternalReference, Transfer
 from transfers.selectors import find_original_now
 from transfers.selectors.reversals import earlier_reversals
 from transfers.services.reversals import operator_reversal
@@ -77,7 +77,7 @@ class TransferAdmin(JournalAdmin):
 
     def text_search(self, text: str) -> Q:
         """Find by the whole external reference."""
-        return Q(external_reference=text)
+        return Q(id__in=ExternalReference.objects.filter(reference=text).values("transfer_id"))
 
     @display(description="From")
     def source_name(self, obj: Transfer) -> str:

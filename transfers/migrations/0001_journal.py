@@ -196,7 +196,6 @@ class Migration(migrations.Migration):
                     models.Index(condition=models.Q(('reverses__isnull', False)), fields=['reverses', 'id'], name='transfer_reverses'),
                 ],
                 'constraints': [
-                    models.UniqueConstraint(models.F('external_reference'), models.Case(models.When(kind__in=['deposit', 'opening'], then=models.F('target')), default=models.F('source')), condition=models.Q(('external_reference__isnull', False)), name='transfer_external_reference_unique'),
                     models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='transfer_amount_positive'),
                     models.CheckConstraint(condition=models.Q(('fee_minor__gte', 0)), name='transfer_fee_not_negative'),
                     models.CheckConstraint(condition=models.Q(('amount_minor__lte', 99999999999999999999999999999999999999), ('fee_minor__lte', 99999999999999999999999999999999999999), ('total_debit_minor__lte', 99999999999999999999999999999999999999)), name='transfer_amounts_bounded'),
@@ -206,6 +205,15 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(condition=models.Q(models.Q(('kind', 'reversal'), ('reverses__isnull', False)), models.Q(models.Q(('kind', 'reversal'), _negated=True), ('reverses__isnull', True)), _connector='OR'), name='transfer_reversal_has_original'),
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name='ExternalReference',
+            fields=[
+                ('pk', models.CompositePrimaryKey('reference', 'account_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='merchants.account')),
+                ('transfer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='transfers.transfer')),
+                ('reference', models.CharField(max_length=255)),
+            ],
         ),
         migrations.CreateModel(
             name='LedgerEntry',
@@ -267,13 +275,14 @@ class Migration(migrations.Migration):
         ),
         # By SQL: Django's would cast the numbers.
         migrations.RunSQL(
-            "CREATE UNIQUE INDEX transfer_hold_begun_and_ended_once ON transfers_transfer (hold_id, (CASE kind WHEN 'hold' THEN 0 ELSE 1 END)) "
+            "CREATE UNIQUE INDEX transfer_hold_begun_and_ended_once ON transfers_transfer (hold_id, "
+            "(CASE kind WHEN 'hold_release' THEN target_id ELSE source_id END), (CASE kind WHEN 'hold' THEN 0 ELSE 1 END)) "
             "WHERE hold_id IS NOT NULL",
             migrations.RunSQL.noop,
             state_operations=[
                 migrations.AddConstraint(
                     'transfer',
-                    models.UniqueConstraint(models.F('hold'), models.Case(models.When(kind='hold', then=models.Value(0)), default=models.Value(1), output_field=models.SmallIntegerField()), condition=models.Q(('hold__isnull', False)), name='transfer_hold_begun_and_ended_once'),
+                    models.UniqueConstraint(models.F('hold'), models.Case(models.When(kind='hold_release', then=models.F('target')), default=models.F('source')), models.Case(models.When(kind='hold', then=models.Value(0)), default=models.Value(1), output_field=models.SmallIntegerField()), condition=models.Q(('hold__isnull', False)), name='transfer_hold_begun_and_ended_once'),
                 ),
             ],
         ),

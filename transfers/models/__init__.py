@@ -3,7 +3,7 @@
 from transfers.models.figures import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, FiguresMark, RefusalTally
 from transfers.models.holds import Hold
 from transfers.models.idempotency import IdempotencyRecord
-from transfers.models.journal import LedgerEntry, Transfer
+from transfers.models.journal import ExternalReference, LedgerEntry, Transfer
 from transfers.models.reconciliation import ReconciliationRun
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "DailyMerchant",
     "DailyRefusals",
     "DailyValue",
+    "ExternalReference",
     "FiguresMark",
     "Hold",
     "IdempotencyRecord",

@@ -33,8 +33,7 @@ class Transfer(models.Model):
 
     ``source`` and ``target`` are the accounts as people see them: the source of a capture is the
     payer's wallet, though its entries debit the held account. ``total_debit_minor`` is what the
-    sender pays in all. External references are unique for good within their source account, those
-    of deposits within their target account.
+    sender pays in all. ``ExternalReference`` keeps ``external_reference`` unique.
     """
 
     # Columns of eight bytes come first, then ids, then those of any length: so nothing is padded.
@@ -68,12 +67,6 @@ class Transfer(models.Model):
             models.Index(fields=["reverses", "id"], name="transfer_reverses", condition=Q(reverses__isnull=False)),
         ]
         constraints = [
-            models.UniqueConstraint(
-                F("external_reference"),
-                Case(When(kind__in=[TransferKind.DEPOSIT.value, TransferKind.OPENING.value], then=F("target")), default=F("source")),
-                condition=Q(external_reference__isnull=False),
-                name="transfer_external_reference_unique",
-            ),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="transfer_amount_positive"),
             models.CheckConstraint(condition=Q(fee_minor__gte=0), name="transfer_fee_not_negative"),
             # An upper bound everywhere: NUMERIC's 'NaN' is above every number.
@@ -91,9 +84,11 @@ class Transfer(models.Model):
                 | (~Q(kind=TransferKind.REVERSAL.value) & Q(reverses__isnull=True)),
                 name="transfer_reversal_has_original",
             ),
-            # A hold has one movement that begins it and one that ends it.
+            # A hold has one movement that begins it and one that ends it, both beside the payer's
+            # wallet.
             models.UniqueConstraint(
                 F("hold"),
+                Case(When(kind=TransferKind.HOLD_RELEASE.value, then=F("target")), default=F("source")),
                 Case(When(kind=TransferKind.HOLD.value, then=Value(0)), default=Value(1), output_field=models.SmallIntegerField()),
                 condition=Q(hold__isnull=False),
                 name="transfer_hold_begun_and_ended_once",
@@ -102,6 +97,23 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class ExternalReference(models.Model):
+    """An external reference of a transfer, unique for good within an account.
+
+    That is the transfer's source account; of a deposit, its target account. The row lies beside the
+    account, and a posting writes it before the transfer. The guard of transfers refuses a transfer
+    without its row, and the guard at the commit a row without its transfer (sql/guards.sql).
+    """
+
+    pk = models.CompositePrimaryKey("reference", "account_id")
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    reference = models.CharField(max_length=255)
+
+    def __str__(self) -> str:
+        return f"{self.reference} of {self.account_id}"
 
 
 class LedgerEntry(models.Model):

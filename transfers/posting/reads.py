@@ -13,11 +13,11 @@ from django.conf import settings
 
 from fees.domain import Payer, Schedule
 from fees.selectors import load_by_ids
-from ledger_project.database.arrays import plain, quoted, uuids, words
+from ledger_project.database.arrays import quoted, uuids, words
 from ledger_project.database.fields import new_id
 from ledger_project.database.lost_rows import identities_lost
 from ledger_project.observability import metrics
-from merchants.domain import AccountKind, Status, effective_status
+from merchants.domain import AccountKind, MerchantIdentity, Status, effective_status
 from transfers.domain import commands as c
 from transfers.domain.commands import AccountKey
 from transfers.domain.facts import AccountState, Book, HoldState
@@ -174,13 +174,20 @@ class _Facts:
 
     def __init__(self, session: Session, commands: Sequence[c.Command], ids: Mapping[AccountKey, UUID]) -> None:
         codes = {command.currency.code for command in commands if isinstance(command, _BEGINNINGS)}
-        references = {reference for command in commands if (reference := _reference(command)) is not None}
-        originals = {command.original.id for command in commands if isinstance(command, c.ReverseTransfer)}
+        references = [
+            (reference, ids[key])
+            for command in commands
+            if (reference := _reference(command)) is not None
+            for key in command.accounts()
+            if key in ids
+        ]
+        reversals = [command.original for command in commands if isinstance(command, c.ReverseTransfer)]
         self._terms = {command.terms.id: command.terms for command in commands if isinstance(command, _ENDS)}
         self._inactive = session.send(sql.INACTIVE_CURRENCIES, [words(codes)]) if codes else None
-        self._references = session.send(sql.REFERENCES, [quoted(references), uuids(ids.values())]) if references else None
-        self._reversals = session.send(sql.REVERSALS, [plain(originals)]) if originals else None
-        self._holds = session.send(sql.HOLD_STATES, [plain(self._terms)]) if self._terms else None
+        self._references = session.send(sql.REFERENCES, _columns(references)) if references else None
+        self._reversals = session.send(sql.REVERSALS, _beside(reversals, (one.target for one in reversals), ids)) if reversals else None
+        terms = self._terms.values()
+        self._holds = session.send(sql.HOLD_STATES, _beside(terms, (one.source for one in terms), ids)) if terms else None
 
     def inactive(self) -> frozenset[str]:
         """Return the currencies that are switched off."""
@@ -207,6 +214,23 @@ class _Facts:
             hold_id: HoldState(self._terms[hold_id], HoldStatus(status), int(captured), capture_id)
             for hold_id, status, captured, capture_id in rows
         }
+
+
+def _columns(references: Sequence[tuple[str, UUID]]) -> list[str]:
+    return [quoted(reference for reference, _ in references), uuids(account_id for _, account_id in references)]
+
+
+def _beside(
+    things: Iterable[c.Original | c.HoldTerms], merchants: Iterable[MerchantIdentity | None], ids: Mapping[AccountKey, UUID]
+) -> list[str]:
+    """Return the ids of things, and of the wallets that they lie beside: each in its currency."""
+    found = list(things)
+    wallets = {
+        ids.get(AccountKey(merchant.id.int, one.currency.code, AccountKind.WALLET))
+        for one, merchant in zip(found, merchants, strict=True)
+        if merchant is not None
+    }
+    return [uuids({one.id for one in found}), uuids(wallets - {None})]
 
 
 def _reference(command: c.Command) -> str | None:

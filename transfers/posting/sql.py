@@ -102,19 +102,23 @@ JOIN transfers_idempotencyrecord r ON r.owner = k.owner AND r.key = k.key
 # again, whatever operators changed.
 INACTIVE_CURRENCIES = "SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active"
 
-# By both columns of the unique index: many accounts use a reference like "INV-1", and only these
-# accounts matter.
+# In pairs: many accounts use a reference like "INV-1", and each command has few accounts.
 REFERENCES = """
-SELECT CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END, t.external_reference, t.id
-FROM transfers_transfer t WHERE t.external_reference = ANY(%s::text[])
-    AND CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END = ANY(%s::uuid[])
+SELECT r.account_id, r.reference, r.transfer_id
+FROM unnest(%s::text[], %s::uuid[]) AS wanted(reference, account_id)
+JOIN transfers_externalreference r ON r.reference = wanted.reference AND r.account_id = wanted.account_id
 """
 
+# What is decided under an account's lock lies beside that account: a reversal beside the account
+# that sends the money back, a hold beside the wallet that pays.
 REVERSALS = """
-SELECT reverses_id, amount_minor FROM transfers_transfer WHERE reverses_id = ANY(%s::uuid[]) ORDER BY id
+SELECT reverses_id, amount_minor FROM transfers_transfer
+WHERE reverses_id = ANY(%s::uuid[]) AND source_id = ANY(%s::uuid[]) ORDER BY id
 """
 
-HOLD_STATES = "SELECT id, status, captured_minor, capture_id FROM transfers_hold WHERE id = ANY(%s::uuid[])"
+HOLD_STATES = """
+SELECT id, status, captured_minor, capture_id FROM transfers_hold WHERE id = ANY(%s::uuid[]) AND source_id = ANY(%s::uuid[])
+"""
 
 # Only for a backdated history (backdating.py). The mark of the daily figures is locked first, so
 # that no refresh goes on meanwhile. A later statement reads the time of the newest transfer and the
@@ -146,6 +150,12 @@ SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[],
     %s::numeric[], %s::text[], %s::uuid[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[])
 """
 
+# Before their transfers, whose guard looks for them.
+INSERT_REFERENCES = """
+INSERT INTO transfers_externalreference (reference, account_id, transfer_id)
+SELECT * FROM unnest(%s::text[], %s::uuid[], %s::uuid[])
+"""
+
 # A time is sent as its microseconds after the time of most rows: reading 5,000 times took a
 # thirtieth of a large posting. At the commit the trigger of the row with the smallest id checks all
 # of them (sql/guards.sql).
@@ -171,8 +181,8 @@ FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::nu
 
 END_HOLDS = """
 UPDATE transfers_hold h SET status = c.status, captured_minor = c.captured_minor, capture_id = c.capture_id
-FROM unnest(%s::uuid[], %s::text[], %s::numeric[], %s::uuid[]) AS c(id, status, captured_minor, capture_id)
-WHERE h.id = c.id
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::uuid[]) AS c(id, source_id, status, captured_minor, capture_id)
+WHERE h.id = c.id AND h.source_id = c.source_id
 """
 
 COMPLETE_KEYS = """

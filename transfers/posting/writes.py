@@ -7,7 +7,7 @@ made ready: the entries are hashed while the transfers are inserted, and the ans
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from ledger_project.kernel.metadata import stored_json
 from transfers.domain.commands import RegisterMerchant
 from transfers.domain.facts import AccountState, HoldState
 from transfers.domain.hashing import seal
-from transfers.domain.kinds import BatchPlace
+from transfers.domain.kinds import BatchPlace, TransferKind
 from transfers.domain.ledger import PostedEntry, PostedTransfer
 from transfers.domain.plan import Plan
 from transfers.posting import sql
@@ -78,17 +78,21 @@ def write_plan(session: Session, plan: Plan, *, now: datetime, known_holds: Cont
     """
     placed = [hold for hold in plan.holds if hold.terms.id not in known_holds]
     ended = [hold for hold in plan.holds if hold.terms.id in known_holds]
+    wallets = _paying_wallets(plan) if plan.holds else {}
     if plan.opened:
         _open_accounts(session, plan.opened)
     if placed:
-        _place_holds(session, placed, plan)
+        _place_holds(session, placed, wallets)
+    referred = [transfer for transfer in plan.transfers if transfer.details.external_reference is not None]
+    if referred:
+        _insert_references(session, referred)
     if plan.transfers:
         _insert_transfers(session, plan.transfers, now)
         session.push()
         _insert_entries(session, plan.entries, now)
         session.push()
     if ended:
-        _end_holds(session, ended)
+        _end_holds(session, ended, wallets)
 
 
 def _open_accounts(session: Session, opened: Sequence[AccountState]) -> None:
@@ -104,8 +108,16 @@ def _open_accounts(session: Session, opened: Sequence[AccountState]) -> None:
     )
 
 
-def _place_holds(session: Session, holds: Sequence[HoldState], plan: Plan) -> None:
-    wallets = {transfer.hold_id: transfer.source_account_id for transfer in reversed(plan.transfers) if transfer.hold_id}
+def _paying_wallets(plan: Plan) -> dict[UUID, UUID]:
+    """Return the payer's wallet of each hold that the plan moves."""
+    return {
+        transfer.hold_id: transfer.target_account_id if transfer.kind is TransferKind.HOLD_RELEASE else transfer.source_account_id
+        for transfer in plan.transfers
+        if transfer.hold_id is not None
+    }
+
+
+def _place_holds(session: Session, holds: Sequence[HoldState], wallets: Mapping[UUID, UUID]) -> None:
     terms = [hold.terms for hold in holds]
     session.send(
         sql.PLACE_HOLDS,
@@ -128,14 +140,26 @@ def _place_holds(session: Session, holds: Sequence[HoldState], plan: Plan) -> No
     )
 
 
-def _end_holds(session: Session, holds: Sequence[HoldState]) -> None:
+def _end_holds(session: Session, holds: Sequence[HoldState], wallets: Mapping[UUID, UUID]) -> None:
     session.send(
         sql.END_HOLDS,
         [
             plain(hold.terms.id for hold in holds),
+            plain(wallets[hold.terms.id] for hold in holds),
             plain(hold.status.value for hold in holds),
             plain(hold.captured_minor for hold in holds),
             plain(hold.transfer_id for hold in holds),
+        ],
+    )
+
+
+def _insert_references(session: Session, transfers: Sequence[PostedTransfer]) -> None:
+    session.send(
+        sql.INSERT_REFERENCES,
+        [
+            quoted(t.details.external_reference for t in transfers),
+            uuids(t.reference_account_id for t in transfers),
+            uuids(t.id for t in transfers),
         ],
     )
 

@@ -121,7 +121,7 @@ BEGIN
     JOIN merchants_account y ON y.id = w.wallet_id
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(q.amount_minor), 0) AS earlier, coalesce(sum(div(o.fee_minor * q.amount_minor, o.amount_minor)), 0) AS refunded
-        FROM transfers_transfer q WHERE q.reverses_id = t.reverses_id AND q.id < t.id
+        FROM transfers_transfer q WHERE q.reverses_id = t.reverses_id AND q.source_id = t.source_id AND q.id < t.id
     ) e
     CROSS JOIN LATERAL (
         SELECT sum(CASE WHEN n.debit THEN n.amount_minor ELSE -n.amount_minor END) AS difference,
@@ -229,6 +229,10 @@ BEGIN
             WHEN s.currency_id <> n.currency_id OR g.currency_id <> n.currency_id THEN 'accounts are of another currency'
             WHEN n.fee_schedule_id IS NOT NULL AND f.id IS NULL THEN 'fee schedule does not exist'
             WHEN n.created_at > latest THEN 'its time is in the future'
+            WHEN n.external_reference IS NOT NULL AND NOT EXISTS (
+                SELECT FROM transfers_externalreference r WHERE r.reference = n.external_reference AND r.transfer_id = n.id
+                    AND r.account_id = CASE WHEN n.kind IN ('deposit', 'opening') THEN n.target_id ELSE n.source_id END)
+                THEN 'its external reference is not kept for it and its account'
             WHEN n.batch_place = 2 AND (n.id > first) IS NOT TRUE THEN 'the first of its batch is not there'
             WHEN (n.total_debit_minor = n.amount_minor OR n.total_debit_minor = n.amount_minor + n.fee_minor) IS NOT TRUE
                 THEN 'its total debit is neither its amount nor amount and fee'
@@ -246,6 +250,9 @@ BEGIN
     WHERE s.id IS NULL OR g.id IS NULL OR s.currency_id <> n.currency_id OR g.currency_id <> n.currency_id
         OR (n.fee_schedule_id IS NOT NULL AND f.id IS NULL)
         OR n.created_at > latest
+        OR (n.external_reference IS NOT NULL AND NOT EXISTS (
+            SELECT FROM transfers_externalreference r WHERE r.reference = n.external_reference AND r.transfer_id = n.id
+                AND r.account_id = CASE WHEN n.kind IN ('deposit', 'opening') THEN n.target_id ELSE n.source_id END))
         OR (n.batch_place = 2 AND (n.id > first) IS NOT TRUE)
         OR (n.total_debit_minor = n.amount_minor OR n.total_debit_minor = n.amount_minor + n.fee_minor) IS NOT TRUE
         OR (n.fee_minor <> 0 AND n.kind <> 'transfer' AND n.kind <> 'capture')
@@ -276,7 +283,8 @@ BEGIN
     LEFT JOIN transfers_transfer o ON o.id = r.reverses_id
     WHERE o.id IS NULL OR o.kind NOT IN ('transfer', 'capture') OR o.currency_id <> r.currency_id
         OR o.source_id <> r.target_id OR o.target_id <> r.source_id
-        OR o.amount_minor < (SELECT sum(q.amount_minor) FROM transfers_transfer q WHERE q.reverses_id = r.reverses_id)
+        OR o.amount_minor < (
+            SELECT sum(q.amount_minor) FROM transfers_transfer q WHERE q.reverses_id = r.reverses_id AND q.source_id = r.source_id)
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'ledger: the reversed transfer % %', bad.reverses_id, bad.reason USING ERRCODE = 'check_violation';
@@ -301,6 +309,11 @@ CREATE TRIGGER transfer_append_only BEFORE UPDATE OR DELETE ON transfers_transfe
     EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; correct a transfer by a reversal');
 CREATE TRIGGER transfer_not_truncated BEFORE TRUNCATE ON transfers_transfer FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; correct a transfer by a reversal');
+
+CREATE TRIGGER reference_append_only BEFORE UPDATE OR DELETE ON transfers_externalreference FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; a reference stays with its transfer');
+CREATE TRIGGER reference_not_truncated BEFORE TRUNCATE ON transfers_externalreference FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger_refuse_change('the journal is append-only; a reference stays with its transfer');
 
 -- A hold ends once; its terms never change.
 CREATE TRIGGER hold_terms BEFORE UPDATE ON transfers_hold FOR EACH ROW
@@ -370,7 +383,8 @@ BEGIN
             OR CASE WHEN t.reverses_id IS NULL THEN false ELSE
                 NOT EXISTS (SELECT FROM transfers_ledgerentry e WHERE e.transfer_id = t.reverses_id)
                 OR (SELECT o.amount_minor FROM transfers_transfer o WHERE o.id = t.reverses_id)
-                    < (SELECT sum(q.amount_minor) FROM transfers_transfer q WHERE q.reverses_id = t.reverses_id) END)
+                    < (SELECT sum(q.amount_minor) FROM transfers_transfer q
+                        WHERE q.reverses_id = t.reverses_id AND q.source_id = t.source_id) END)
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'ledger: transfer %: %', bad.id, bad.reason USING ERRCODE = 'check_violation';
@@ -381,6 +395,25 @@ $$;
 
 CREATE CONSTRAINT TRIGGER transfer_is_whole AFTER INSERT ON transfers_transfer DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.batch_place <> 2) EXECUTE FUNCTION ledger_check_commit();
+
+-- A reference is kept for a transfer that has it. A row without one would take the reference from
+-- all payments to come.
+CREATE FUNCTION ledger_check_reference() RETURNS trigger LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    PERFORM FROM transfers_transfer t WHERE t.id = NEW.transfer_id AND t.external_reference = NEW.reference
+        AND CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END = NEW.account_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'ledger: external reference % of account %: transfer % does not have it', NEW.reference, NEW.account_id, NEW.transfer_id
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+ALTER TABLE transfers_externalreference RENAME CONSTRAINT transfers_externalreference_pkey TO transfer_external_reference_unique;
+CREATE CONSTRAINT TRIGGER reference_has_transfer AFTER INSERT ON transfers_externalreference DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION ledger_check_reference();
 
 -- The same for the hold's side: the movement that reserves it has placed it, and the one that takes
 -- or returns its money has ended it.
@@ -400,6 +433,7 @@ BEGIN
         AND m.currency_id = h.currency_id AND m.created_at = h.created_at
         AND h.source_merchant_id = (SELECT s.merchant_id FROM merchants_account s WHERE s.id = m.source_id)
     LEFT JOIN transfers_transfer e ON e.hold_id = h.id AND e.kind <> 'hold'
+        AND CASE e.kind WHEN 'hold_release' THEN e.target_id ELSE e.source_id END = h.source_id
     WHERE h.id = NEW.id AND (m.id IS NOT NULL AND CASE h.status
         WHEN 'open' THEN e.id IS NULL
         WHEN 'captured' THEN e.kind = 'capture' AND e.id = h.capture_id AND e.amount_minor = h.captured_minor
@@ -424,7 +458,7 @@ CREATE CONSTRAINT TRIGGER hold_is_moved_on AFTER UPDATE ON transfers_hold DEFERR
 DO $pin$ DECLARE
     guard text;
 BEGIN
-    FOREACH guard IN ARRAY ARRAY['ledger_check_entries', 'ledger_check_transfers', 'ledger_check_commit', 'ledger_check_hold'] LOOP
+    FOREACH guard IN ARRAY ARRAY['ledger_check_entries', 'ledger_check_transfers', 'ledger_check_commit', 'ledger_check_hold', 'ledger_check_reference'] LOOP
         EXECUTE format('ALTER FUNCTION %I() SET search_path = %I, pg_temp', guard, current_schema());
     END LOOP;
 END $pin$;

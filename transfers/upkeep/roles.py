@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db import connection
 from psycopg import sql
 
-JOURNAL = ("transfers_transfer", "transfers_ledgerentry", "fees_feeschedule", "django_admin_log")
+JOURNAL = ("transfers_transfer", "transfers_externalreference", "transfers_ledgerentry", "fees_feeschedule", "django_admin_log")
 """Tables that the service only inserts into."""
 
 CHANGING: dict[str, tuple[str, ...]] = {
