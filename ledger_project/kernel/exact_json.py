@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from json.encoder import encode_basestring
 
+import msgspec
 import orjson
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -21,7 +22,10 @@ def text_or_null(text: str | None) -> str:
 
 def rewritten(stored: str) -> str:
     """Return JSON as ``dumps`` writes it: the database puts blanks into it."""
-    return stored if stored == "{}" else dumps_text(json.loads(stored))
+    if stored == "{}":
+        return stored
+    # Without a fraction, taking the blanks out is all that there is to do.
+    return dumps_text(json.loads(stored)) if "." in stored else msgspec.json.format(stored, indent=-1)
 
 
 def dumps_text(value: object) -> str:

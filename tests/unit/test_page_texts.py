@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger_project.http.members import stored_timestamp, timestamp
-from ledger_project.kernel.exact_json import dumps, dumps_text, text_or_null
+from ledger_project.kernel.exact_json import dumps, dumps_text, rewritten, text_or_null
 from ledger_project.kernel.money import CurrencyUnit, format_minor, format_minor_text
 from merchants.domain import MerchantIdentity, WalletIdentity
 from merchants.selectors import Party
@@ -69,6 +69,17 @@ def test_a_text_is_escaped_as_the_json_library_does(text: str | None) -> None:
     assert text_or_null(text).encode() == dumps(text)
 
 
+@given(objects)
+@example({ODD: ODD, "a": {"b": [1, 2**70, {}, []], "c": "1.5 , : "}})
+def test_metadata_lose_the_blanks_of_the_database(metadata: dict[str, Any]) -> None:
+    assert rewritten(jsonb(metadata)) == dumps_text(metadata)
+
+
+@pytest.mark.parametrize(("stored", "written"), [('{"n": 1.50}', '{"n":1.5}'), ('{"n": 0.0000001}', '{"n":1e-7}')])
+def test_a_fraction_is_written_as_python_reads_it(stored: str, written: str) -> None:
+    assert rewritten(stored) == written
+
+
 @given(balances, exponents)
 def test_an_amount_is_written_from_its_text_as_from_its_number(minor: int, exponent: int) -> None:
     assert format_minor_text(str(minor), exponent) == format_minor(minor, exponent)
@@ -115,7 +126,7 @@ def test_a_line_of_a_statement(
         type="transfer", amount_minor=amount, balance_after_minor=balance, currency=wallet.currency, counterparty=name, memo=memo,
         external_reference=reference, created_at=at,
     )  # fmt: skip
-    page = StatementPage(wallet, [row], named, until=7, opening_minor=0, closing_minor=balance)
+    page = StatementPage(wallet, [row], named, until=7, ends_minor=None)
     assert line_texts(page) == [dumps_text(entry_json(expected))]
 
 
@@ -144,7 +155,7 @@ def test_the_counterparty_of_a_line(
         "outside": Party(str(own), "own", True),
     }  # fmt: skip
     row = (1, str(UUID(int=1)), "DEBIT", entry_type, "1", "1", kind, source, target, receiver, None, None, "2026-01-01 00:00:00")
-    (text,) = line_texts(StatementPage(wallet, [row], named, until=1, opening_minor=0, closing_minor=1))
+    (text,) = line_texts(StatementPage(wallet, [row], named, until=1, ends_minor=None))
     assert json.loads(text)["counterparty"] == expected
 
 

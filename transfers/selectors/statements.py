@@ -7,10 +7,11 @@ text: no number or time is made of them on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
@@ -147,15 +148,15 @@ def period_lines(period: Period, *, before: int | None, limit: int, entry_type: 
 class StatementPage(Struct, frozen=True):
     """Lines of a wallet newest first, the parties that they name, and the period that they are of.
 
-    ``until`` is the sequence of the period's last entry.
+    ``until`` is the sequence of the last entry. ``ends_minor`` are the balances at the start and
+    the end of a period.
     """
 
     wallet: WalletIdentity
     rows: list[LineRow]
     parties: Mapping[str, Party]
     until: int
-    opening_minor: int
-    closing_minor: int
+    ends_minor: tuple[int, int] | None
 
 
 _NEWEST_OF = "sequence, balance_after_minor::text AS balance"
@@ -169,13 +170,16 @@ _NO_START = "SELECT 0::bigint AS sequence, '0' AS balance"
 
 
 @cache
-def _page_text(end: str, *, has_start: bool, has_before: bool) -> str:
-    """Return the SQL of a page: its lines in any order, each beside the entries at the ends of the
-    period.
+def _page_text(end: str, *, is_period: bool, has_start: bool, has_before: bool) -> str:
+    """Return the SQL of a page: its lines in any order.
 
-    Without lines there is one row with NULL in their place.
+    In a period each is beside the entries at the period's ends; without lines there is one row with
+    NULL in their place.
     """
     last = "least(c.sequence, %(before)s - 1)" if has_before else "c.sequence"
+    if not is_period:
+        lines = _LINES.format(after=f"{last} - %(limit)s", until=last, only="")
+        return f"SELECT l.* FROM ({_ENDS[end]}) c CROSS JOIN LATERAL ({lines}) l"
     after = f"greatest(coalesce(o.sequence, 0), {last} - %(limit)s)"
     return f"""
     SELECT l.*, coalesce(o.sequence, 0), coalesce(o.balance, '0'), coalesce(c.sequence, 0), coalesce(c.balance, '0')
@@ -201,11 +205,16 @@ class StatementRequest:
     until: int | None
     limit: int
 
+    @property
+    def is_period(self) -> bool:
+        """Whether the page is of a period, and so is shown with the balances at its ends."""
+        return self.start is not None or self.end is not None
+
 
 def page_statement(wanted: StatementRequest) -> tuple[str, list[object]]:
     """Return the SQL of a page and its parameters."""
     end = "sequence" if wanted.until is not None else "newest" if wanted.end is None else "before"
-    text = _page_text(end, has_start=wanted.start is not None, has_before=wanted.before is not None)
+    text = _page_text(end, is_period=wanted.is_period, has_start=wanted.start is not None, has_before=wanted.before is not None)
     values = {
         "account": wanted.wallet.id,
         "start": wanted.start,
@@ -222,24 +231,23 @@ async def read_statement(wanted: StatementRequest) -> StatementPage:
     seen.
     """
     rows = await read_page(*page_statement(wanted))
-    after, opening, until, closing = cast("tuple[int, str, int, str]", rows[0][_COLUMNS:])
-    lines = [] if rows[0][0] is None else sorted((cast("LineRow", row[:_COLUMNS]) for row in rows), reverse=True)
-    return StatementPage(
-        wallet=wanted.wallet,
-        rows=lines,
-        parties=await parties(_party_ids(lines)),
-        until=until,
-        opening_minor=int(opening if after <= until else closing),
-        closing_minor=int(closing),
-    )
+    if wanted.is_period:
+        after, opening, until, closing = cast("tuple[int, str, int, str]", rows[0][_COLUMNS:])
+        ends = int(opening if after <= until else closing), int(closing)
+        lines = [] if rows[0][0] is None else cast("list[LineRow]", [row[:_COLUMNS] for row in rows])
+    else:
+        lines, ends = cast("list[LineRow]", rows), None
+        until = wanted.until or 0
+    lines.sort(key=itemgetter(0), reverse=True)
+    until = until or (lines[0][0] if lines else 0)
+    return StatementPage(wanted.wallet, lines, await parties(_party_ids(lines)), until, ends)
 
 
-def _party_ids(rows: Sequence[LineRow]) -> Iterator[str]:
-    for row in rows:
-        yield row[7]
-        yield row[8]
-        if row[9] is not None:
-            yield row[9]
+def _party_ids(rows: Sequence[LineRow]) -> set[str]:
+    ids = {row[7] for row in rows}
+    ids.update([row[8] for row in rows])
+    ids.update([row[9] for row in rows if row[9] is not None])
+    return ids
 
 
 def counterparty_of(row: LineRow, named: Mapping[str, Party], merchant_id: str) -> str | None:

@@ -96,7 +96,10 @@ def line_texts(page: StatementPage) -> list[str]:
 
 
 def period_members(page: StatementPage) -> str:
-    """Return the members of a page of a period, as JSON after a comma."""
-    members = amount_members("opening_balance", page.opening_minor, page.wallet.currency)
-    members |= amount_members("closing_balance", page.closing_minor, page.wallet.currency)
+    """Return the further members of a page of a period, as JSON, each after a comma."""
+    if page.ends_minor is None:
+        return ""
+    opening_minor, closing_minor = page.ends_minor
+    members = amount_members("opening_balance", opening_minor, page.wallet.currency)
+    members |= amount_members("closing_balance", closing_minor, page.wallet.currency)
     return f",{dumps_text(members)[1:-1]}"

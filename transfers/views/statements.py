@@ -91,6 +91,5 @@ class StatementView(ApiView):
         start, end = page.values.get("from"), page.values.get("to")
         before, until = (None, None) if page.position is None else (int(part) for part in page.position.split(":"))
         found = await read_statement(StatementRequest(wallet, start, end, before, until, page.limit + 1))
-        more_members = "" if start is None and end is None else period_members(found)
-        body = page_body(line_texts(found), page, lambda index: f"{found.rows[index][0]}:{found.until}", more_members=more_members)
+        body = page_body(line_texts(found), page, lambda index: f"{found.rows[index][0]}:{found.until}", more_members=period_members(found))
         return raw_response(200, body)
