@@ -67,6 +67,7 @@ class LoopConnection:
         self._pg.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._on_readable)
         self.is_open = True
+        self._is_writing = False
 
     @classmethod
     async def open(cls, session: Mapping[str, str]) -> LoopConnection:
@@ -114,10 +115,12 @@ class LoopConnection:
         self._fail(psycopg.OperationalError("the connection was closed"))
 
     def _flush(self) -> None:
-        if self._pg.flush():
+        is_left = bool(self._pg.flush())
+        if is_left and not self._is_writing:
             self._loop.add_writer(self._socket, self._on_writable)
-        else:
+        elif self._is_writing and not is_left:
             self._loop.remove_writer(self._socket)
+        self._is_writing = is_left
 
     def _on_writable(self) -> None:
         try:
