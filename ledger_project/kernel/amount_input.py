@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from msgspec import Struct
 
 from ledger_project.kernel.errors import ValidationFailed
-from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, check_decimal, check_minor, parse_positive_major
-
-T = TypeVar("T")
+from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, check_decimal, check_minor, parse_major, parse_positive_major
 
 
 class AmountInput(Struct, frozen=True):
     """A decimal string in major units or an integer in minor units.
 
-    A request must have exactly one.
+    A request must have exactly one. ``name`` is the member of the first spelling; that of the other
+    one has ``_minor`` behind it.
     """
 
     major: str | None = None
     minor: int | None = None
+    name: str = "amount"
+    may_be_zero: bool = False
 
     def resolve(self, currency: CurrencyUnit) -> int:
         """Return the amount in minor units.
 
         Raises ``ValidationFailed`` for both, neither, or an amount that cannot be moved.
         """
-        return self._read(lambda major: parse_positive_major(major, currency))
+        self._check_one()
+        try:
+            if self.major is None:
+                return self._checked_minor()
+            return parse_major(self.major, currency) if self.may_be_zero else parse_positive_major(self.major, currency)
+        except InvalidAmount as error:
+            raise self._wrong(error) from None
 
     def checked(self, *, optional: bool = False) -> AmountInput:
         """Return it if it is an amount in some currency.
@@ -37,18 +41,29 @@ class AmountInput(Struct, frozen=True):
         ``optional``: it may be absent. An amount that is wrong in every currency is refused before
         the account is looked up.
         """
-        if not (optional and self.is_absent):
-            self._read(check_decimal)
+        if optional and self.is_absent:
+            return self
+        self._check_one()
+        try:
+            if self.major is None:
+                self._checked_minor()
+            else:
+                check_decimal(self.major, may_be_zero=self.may_be_zero)
+        except InvalidAmount as error:
+            raise self._wrong(error) from None
         return self
 
-    def _read(self, read_major: Callable[[str], T]) -> T | int:
+    def _checked_minor(self) -> int:
+        return 0 if self.minor == 0 and self.may_be_zero else check_minor(self.minor or 0)
+
+    def _check_one(self) -> None:
         if (self.major is None) == (self.minor is None):
             code = "required" if self.major is None else "conflict"
-            raise ValidationFailed.of("amount", code, 'send either "amount" (a string in major units) or "amount_minor" (an integer)')
-        try:
-            return read_major(self.major) if self.major is not None else check_minor(self.minor or 0)
-        except InvalidAmount as error:
-            raise ValidationFailed.of("amount_minor" if self.major is None else "amount", error.code, str(error)) from None
+            detail = f'send either "{self.name}" (a string in major units) or "{self.name}_minor" (an integer)'
+            raise ValidationFailed.of(self.name, code, detail)
+
+    def _wrong(self, error: InvalidAmount) -> ValidationFailed:
+        return ValidationFailed.of(f"{self.name}_minor" if self.major is None else self.name, error.code, str(error))
 
     @property
     def is_absent(self) -> bool:

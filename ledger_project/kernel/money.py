@@ -49,12 +49,12 @@ def _match(text: str) -> re.Match[str]:
     return match
 
 
-def check_decimal(text: str) -> None:
+def check_decimal(text: str, *, may_be_zero: bool = False) -> None:
     """Raise ``InvalidAmount`` for a text that is no amount in any currency: no plain decimal
     number, or zero.
     """
     _match(text)
-    if not text.strip("0."):
+    if not may_be_zero and not text.strip("0."):
         raise InvalidAmount("an amount must be more than zero", code="min_value")
 
 

@@ -117,6 +117,12 @@ async def test_a_limit_or_a_reason_that_is_none_is_refused(api: httpx.AsyncClien
     assert (await api.get(f"/accounts/{account}")).json()["overdraft_limit_minor"] == 0
 
 
+async def test_what_is_no_limit_anywhere_is_refused_before_the_account_is_looked_up(api: httpx.AsyncClient) -> None:
+    for body in ({"overdraft_limit": "1e3"}, {"overdraft_limit_minor": -1}, {}):
+        assert await code(api, f"/accounts/{NOBODY}/overdraft", **body) == (422, "validation_error")
+    assert await code(api, f"/accounts/{NOBODY}/overdraft", overdraft_limit="0") == (404, "account_not_found")
+
+
 async def test_an_action_without_a_reason_or_on_what_is_not_there_does_nothing(api: httpx.AsyncClient) -> None:
     name = await merchant(api, "1")
     account = await wallet(api, name)

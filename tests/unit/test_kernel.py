@@ -54,6 +54,26 @@ def test_what_is_no_amount_in_any_currency_is_told_before_the_currency_is_known(
             amount.checked()
 
 
+@pytest.mark.parametrize(
+    ("spelt", "expected"),
+    [
+        ({"major": "0"}, 0), ({"major": "0.00"}, 0), ({"minor": 0}, 0), ({"major": "1.5"}, 150), ({"minor": 7}, 7),
+        ({}, ("limit", "required")), ({"major": "1", "minor": 1}, ("limit", "conflict")), ({"major": "-1"}, ("limit", "invalid")),
+        ({"minor": -1}, ("limit_minor", "min_value")), ({"minor": MAX_AMOUNT_MINOR + 1}, ("limit_minor", "max_value")),
+    ],
+)  # fmt: skip
+def test_an_amount_that_may_be_zero_is_told_by_its_own_name(spelt: dict[str, Any], expected: object) -> None:
+    limit = AmountInput(**spelt, name="limit", may_be_zero=True)
+    for read in (lambda: limit.checked().resolve(USD), lambda: limit.resolve(USD)):
+        if isinstance(expected, int):
+            assert read() == expected
+            continue
+        with pytest.raises(errors.ValidationFailed) as refused:
+            read()
+        (error,) = refused.value.errors
+        assert (error.field, error.code) == expected
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**40), 10**40) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

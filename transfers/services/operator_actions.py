@@ -13,8 +13,7 @@ from django.db import transaction
 from msgspec import Struct
 
 from ledger_project.kernel.actors import Actor
-from ledger_project.kernel.errors import FieldError, ValidationFailed
-from ledger_project.kernel.money import MAX_AMOUNT_MINOR, InvalidAmount, parse_major
+from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.refusals import AccountNotFound, MerchantNotFound, Refusal
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import Account, Merchant
@@ -95,40 +94,18 @@ def account_change(account_id: UUID, status: Status, what: str) -> Change:
     return change
 
 
-def overdraft_change(account_id: UUID, limit: str | None, limit_minor: int | None) -> Change:
-    """Return the change that sets a wallet's overdraft limit, in major units or in minor units.
+def overdraft_change(account_id: UUID, limit: AmountInput) -> Change:
+    """Return the change that sets a wallet's overdraft limit; zero removes it.
 
     The change may raise ``AccountNotFound`` and ``ValidationFailed``.
     """
 
     def change() -> Changed:
         account = _wallet(account_id)
-        wanted_minor = _limit_minor(account, limit, limit_minor)
-        return account, f"Overdraft limit {wanted_minor} in minor units", set_overdraft_limit(account.id, wanted_minor)
+        limit_minor = limit.resolve(known_currency(account.currency_id))
+        return account, f"Overdraft limit {limit_minor} in minor units", set_overdraft_limit(account.id, limit_minor)
 
     return change
-
-
-def check_limit(limit: str | None, limit_minor: int | None) -> None:
-    """Check the two spellings of a limit without its currency.
-
-    Raises ``ValidationFailed`` for both spellings, for neither, and for a number out of range.
-    """
-    if (limit is None) == (limit_minor is None):
-        detail = 'send either "overdraft_limit" (a string in major units) or "overdraft_limit_minor" (an integer)'
-        raise ValidationFailed([FieldError("overdraft_limit", "required" if limit is None else "conflict", detail)])
-    if limit_minor is not None and not 0 <= limit_minor <= MAX_AMOUNT_MINOR:
-        raise ValidationFailed.of("overdraft_limit_minor", "max_value", "a limit is from 0 to 10^30 minor units")
-
-
-def _limit_minor(account: Account, limit: str | None, limit_minor: int | None) -> int:
-    """Return a limit in minor units; zero removes it. Raises ``ValidationFailed``."""
-    if limit_minor is not None or limit is None:
-        return limit_minor or 0
-    try:
-        return parse_major(limit, known_currency(account.currency_id))
-    except InvalidAmount as error:
-        raise ValidationFailed.of("overdraft_limit", error.code, str(error)) from None
 
 
 def _wallet(account_id: UUID) -> Account:

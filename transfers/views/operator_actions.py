@@ -16,6 +16,7 @@ from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempote
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import Scope
+from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.exact_json import dumps
 from ledger_project.kernel.refusals import AccountNotFound, Refusal
 from merchants.domain import MerchantIdentity, Status
@@ -158,9 +159,8 @@ class OverdraftView(ApiView):
         """Set the limit."""
         body = read_body(request)
         values = validate(OverdraftBody, body)
-        limit, limit_minor = values.get("overdraft_limit"), values.get("overdraft_limit_minor")
-        operator_actions.check_limit(limit, limit_minor)
+        limit = AmountInput(values.get("overdraft_limit"), values.get("overdraft_limit_minor"), "overdraft_limit", may_be_zero=True)
         wanted = path_uuid(account_id, AccountNotFound)
 
-        change = operator_actions.overdraft_change(wanted, limit, limit_minor)
+        change = operator_actions.overdraft_change(wanted, limit.checked())
         return await _perform(request, change, partial(_show_account, wanted), reason=values["reason"], body=body)
