@@ -33,7 +33,7 @@ def addresses() -> dict[str, str]:
     merchant = one(f"SELECT merchant_id FROM merchants_account WHERE id = '{account}'")
     name = one(f"SELECT name FROM merchants_merchant WHERE id = '{merchant}'")
     transfer = one("SELECT id FROM transfers_transfer WHERE kind = 'transfer' ORDER BY id DESC LIMIT 1")
-    key = one("SELECT id FROM transfers_idempotencyrecord ORDER BY id DESC LIMIT 1")
+    key = one("SELECT id FROM transfers_idempotencyrecord ORDER BY created_at DESC LIMIT 1")
     found = {
         f"list: {model._meta.verbose_name_plural}": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         for model in admin.site._registry

@@ -92,11 +92,21 @@ FROM (
 WINDOW chain AS (PARTITION BY account_id ORDER BY created_at, transfer_id, position)
 """
 
+# The ids as transfers/domain/idempotency.py makes them.
 _KEYS = """
-INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, status_code, body, transfer_id, created_at, expires_at)
-SELECT pg_temp.uuid7_at(t.created_at, t.id), 'platform', 'order-' || t.id, sha256(t.id::text::bytea), 201, '{}', t.id, t.created_at,
-    t.created_at + interval '7 days'
-FROM transfers_transfer t WHERE t.kind = 'transfer' AND t.created_at > now() - interval '7 days'
+WITH made AS (
+    INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, status_code, body, transfer_id, created_at)
+    SELECT encode(substr(sha256(length || content), 1, 4)
+            || substr(sha256(int4send(8) || 'platform'::bytea || length || content), 1, 12), 'hex')::uuid,
+        'platform', key, md5(key)::uuid, 201, '{}', id, created_at
+    FROM (
+        SELECT id, created_at, key, convert_to(key, 'UTF8') AS content, int4send(octet_length(key)) AS length
+        FROM (SELECT id, created_at, 'order-' || id AS key FROM transfers_transfer WHERE kind = 'transfer') t
+        WHERE created_at > now() - interval '7 days'
+    ) k
+    RETURNING id, created_at
+)
+INSERT INTO transfers_idempotencyclaim (id, created_at) SELECT id, created_at FROM made
 """
 
 

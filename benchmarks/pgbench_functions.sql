@@ -17,15 +17,13 @@ $$;
 CREATE FUNCTION bench_transfer(source_n int, target_n int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     source uuid; source_fees uuid; target uuid;
-    record_id uuid := bench_id(); transfer uuid; moment timestamptz; schedule uuid;
+    record_id uuid := gen_random_uuid(); transfer uuid; moment timestamptz; schedule uuid;
     s record; f record; t record;
 BEGIN
     SELECT wallet, fees INTO source, source_fees FROM bench_accounts WHERE n = source_n;
     SELECT wallet INTO target FROM bench_accounts WHERE n = target_n;
     transfer := bench_id_beside(source);
-    INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
-        VALUES (record_id, 'pgbench', record_id::text, sha256(record_id::text::bytea), clock_timestamp(), clock_timestamp() + interval '7 days')
-        ON CONFLICT (owner, key) DO NOTHING;
+    INSERT INTO transfers_idempotencyclaim (id, created_at) VALUES (record_id, transaction_timestamp()) ON CONFLICT (id) DO NOTHING;
     SELECT id INTO schedule FROM fees_feeschedule WHERE merchant_id IS NULL AND currency_id IS NULL LIMIT 1;
     PERFORM id FROM merchants_account WHERE id IN (source, source_fees, target) ORDER BY id FOR UPDATE;
     SELECT sequence, balance_after_minor AS balance, hash INTO s FROM transfers_ledgerentry WHERE account_id = source ORDER BY sequence DESC LIMIT 1;
@@ -42,7 +40,8 @@ BEGIN
                (target, t.sequence + 1, transfer, 'CREDIT', 'transfer', 100, t.balance + 100, moment, sha256(t.hash)),
                (source, s.sequence + 2, transfer, 'DEBIT', 'fee', 1, s.balance - 101, moment, sha256(sha256(s.hash))),
                (source_fees, f.sequence + 1, transfer, 'CREDIT', 'fee', 1, coalesce(f.balance, 0) + 1, moment, sha256(coalesce(f.hash, '\x00')));
-    UPDATE transfers_idempotencyrecord SET status_code = 201, transfer_id = transfer, body = repeat('x', 450) WHERE id = record_id;
+    INSERT INTO transfers_idempotencyrecord (id, created_at, owner, key, fingerprint, status_code, body, transfer_id)
+        VALUES (record_id, transaction_timestamp(), 'platform', record_id::text, md5(record_id::text)::uuid, 201, repeat('x', 450), transfer);
 END
 $$;
 
@@ -51,16 +50,16 @@ CREATE FUNCTION bench_batch(accounts int, n int) RETURNS void LANGUAGE plpgsql A
 DECLARE
     records uuid[]; transfers uuid[]; sources uuid[]; targets uuid[]; fees uuid[]; moment timestamptz; schedule uuid;
 BEGIN
-    SELECT array_agg(bench_id() ORDER BY i), array_agg(bench_id_beside(s.wallet) ORDER BY i), array_agg(s.wallet ORDER BY i),
+    SELECT array_agg(gen_random_uuid() ORDER BY i), array_agg(bench_id_beside(s.wallet) ORDER BY i), array_agg(s.wallet ORDER BY i),
         array_agg(t.wallet ORDER BY i), array_agg(s.fees ORDER BY i)
     INTO records, transfers, sources, targets, fees
     FROM (SELECT i, 1 + floor(random() * accounts)::int AS a, floor(random() * (accounts - 1))::int AS shift
         FROM generate_series(1, n) i) p
     JOIN bench_accounts s ON s.n = p.a
     JOIN bench_accounts t ON t.n = 1 + (p.a + p.shift) % accounts;
-    INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
-        SELECT r, 'pgbench', r::text, sha256(r::text::bytea), clock_timestamp(), clock_timestamp() + interval '7 days'
-        FROM unnest(records) r ON CONFLICT (owner, key) DO NOTHING;
+    INSERT INTO transfers_idempotencyclaim (id, created_at)
+        SELECT r, transaction_timestamp() + i * interval '1 microsecond' FROM unnest(records) WITH ORDINALITY u(r, i) ORDER BY r
+        ON CONFLICT (id) DO NOTHING;
     SELECT id INTO schedule FROM fees_feeschedule WHERE merchant_id IS NULL AND currency_id IS NULL LIMIT 1;
     PERFORM id FROM merchants_account WHERE id = ANY(sources || targets || fees) ORDER BY id FOR UPDATE;
     moment := clock_timestamp();
@@ -85,7 +84,8 @@ BEGIN
         SELECT account, h.sequence + row_number() OVER chain, transfer, direction, type, abs(delta), h.balance + sum(delta) OVER chain,
             moment + i * interval '1 microsecond', sha256(transfer::text::bytea)
         FROM legs JOIN heads h USING (account) WINDOW chain AS (PARTITION BY account ORDER BY i, leg);
-    UPDATE transfers_idempotencyrecord r SET status_code = 201, transfer_id = u.transfer, body = repeat('x', 450)
-        FROM unnest(records, transfers) u(record, transfer) WHERE r.id = u.record;
+    INSERT INTO transfers_idempotencyrecord (id, created_at, owner, key, fingerprint, status_code, body, transfer_id)
+        SELECT r, transaction_timestamp() + i * interval '1 microsecond', 'platform', r::text, md5(r::text)::uuid, 201, repeat('x', 450), t
+        FROM unnest(records, transfers) WITH ORDINALITY u(r, t, i);
 END
 $$;

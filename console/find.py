@@ -15,11 +15,12 @@ from unfold.dataclasses import SearchResult
 from fees.models import FeeSchedule
 from merchants.models import Account, Merchant
 from transfers.models import ExternalReference, Hold, IdempotencyRecord, Transfer
+from transfers.selectors.idempotency import find_records, get_record
 
 MOST = 10
 """The most merchants that one search shows; the list of merchants shows all."""
 
-_IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule, IdempotencyRecord)
+_IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ def find_anything(request: HttpRequest, text: str) -> list[Found]:
         wanted = UUID(text)
     except ValueError:
         return _by_words(request, text[:255])
-    rows = (model._default_manager.filter(pk=wanted).first() for model in _IDENTIFIED if _may_see(request, model))
+    rows = [model._default_manager.filter(pk=wanted).first() for model in _IDENTIFIED if _may_see(request, model)]
+    if _may_see(request, IdempotencyRecord):
+        rows.append(get_record(wanted))
     return [_found(row) for row in rows if row is not None]
 
 
@@ -68,7 +71,7 @@ def _by_words(request: HttpRequest, text: str) -> list[Found]:
             for row in Transfer.objects.filter(id__in=ExternalReference.objects.filter(reference=text).values("transfer_id"))[:MOST]
         ]
     if _may_see(request, IdempotencyRecord):
-        found += [_found(row, row.key) for row in IdempotencyRecord.objects.filter(key=text)[:MOST]]
+        found += [_found(row, row.key) for row in find_records(text)[:MOST]]
     return found
 
 

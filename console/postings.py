@@ -14,9 +14,10 @@ from ledger_project.kernel.actors import PLATFORM_OWNER
 from ledger_project.kernel.errors import IdempotencyKeyReused, LedgerError
 from ledger_project.kernel.exact_json import dumps
 from transfers.domain.commands import Command, Details
-from transfers.models import IdempotencyRecord
+from transfers.domain.idempotency import record_id
 from transfers.posting.jobs import Key
 from transfers.posting.synchronous import post_or_forget
+from transfers.selectors.idempotency import get_record
 
 
 class FormCarriedOut(LedgerError):
@@ -49,7 +50,7 @@ def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) 
 
 
 def _carried_out(key: Key) -> FormCarriedOut:
-    record = IdempotencyRecord.objects.filter(owner=key.owner, key=key.key).first()
+    record = get_record(UUID(record_id(key.owner, key.key)))
     before = "by another request" if record is None else f"with transfer {record.body}"
     return FormCarriedOut(f"This form was carried out before, {before}, and its content was another one. Go back and open it again.")
 

@@ -10,9 +10,13 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - as Django names it
 
 from ledger_project.http.limits import OTHER_FILES, open_files_limit
+from transfers.sql.idempotency import LONGEST_RETENTION_DAYS
 
 LONGEST_LEEWAY_S = 300
 """Seconds. Clocks that differ by more must be set right."""
+
+KEPT_FROM_S, KEPT_TO_S = 3600, LONGEST_RETENTION_DAYS * 24 * 3600
+"""Seconds. The purge relies on postings that are over in an hour, and on the ring of tables."""
 
 LARGEST_CLOCK_TOLERANCE = 9
 """Seconds. transfers/sql/guards.sql allows one more, for the time between reading the clock and
@@ -25,7 +29,6 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
     del app_configs, kwargs
     positive = (
         "LEDGER_IDEMPOTENCY_WAIT",
-        "LEDGER_IDEMPOTENCY_RETENTION",
         "LEDGER_BATCH_MAX",
         "LEDGER_QUEUE_MAX",
         "LEDGER_POSTING_TIMEOUT",
@@ -59,6 +62,16 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         detail = f"it must be at most {LARGEST_CLOCK_TOLERANCE}: the database refuses times that are 10 seconds ahead."
         errors.append(Error(f"LEDGER_CLOCK_TOLERANCE is {settings.LEDGER_CLOCK_TOLERANCE}; {detail}", id="ledger.E020"))
     return errors
+
+
+@register()
+def check_retention(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """Report a retention of idempotency keys that the tables cannot keep."""
+    del app_configs, kwargs
+    if KEPT_FROM_S <= settings.LEDGER_IDEMPOTENCY_RETENTION <= KEPT_TO_S:
+        return []
+    detail = f"it is from {KEPT_FROM_S} seconds (an hour) to {KEPT_TO_S} ({LONGEST_RETENTION_DAYS} days)."
+    return [Error(f"LEDGER_IDEMPOTENCY_RETENTION is {settings.LEDGER_IDEMPOTENCY_RETENTION}; {detail}", id="ledger.E024")]
 
 
 @register()

@@ -20,6 +20,7 @@ from merchants.domain import Status
 from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status
 from tests.support.factories import balance_minor, key, merchant, transfer, unique, wallet
+from tests.support.keys import claim_of
 from tests.support.servers import Service, database_url
 from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
@@ -51,10 +52,6 @@ def held(statement: str, *parameters: object) -> Iterator[psycopg.Connection[Any
 
 LOCK_ACCOUNT = "SELECT id FROM merchants_account WHERE id = %s FOR UPDATE"
 LOCK_MERCHANT = "SELECT id FROM merchants_merchant WHERE name = %s FOR UPDATE"
-CLAIM_KEY = """
-INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
-VALUES (gen_random_uuid(), 'platform', %s, '\\x', now(), now())
-"""
 TAKE_NAME = "INSERT INTO merchants_merchant (id, name, status, metadata, created_at) VALUES (gen_random_uuid(), %s, 'active', '{}', now())"
 
 
@@ -105,7 +102,7 @@ async def test_a_locked_merchant_holds_up_its_first_posting_in_a_currency_only(h
 
 async def test_a_claimed_key_holds_up_its_duplicates_only(http: httpx.AsyncClient) -> None:
     source, target, headers = await merchant(http, "100"), await merchant(http), key()
-    with held(CLAIM_KEY, headers["Idempotency-Key"]):
+    with held(claim_of(headers["Idempotency-Key"])):
         await _others_go_on(http, lambda _: transfer(http, source, target, 100, headers=headers), "idempotency_in_progress")
     assert (await transfer(http, source, target, 100, headers=headers)).status_code == 201
     assert await balance_minor(http, target) == 100

@@ -153,12 +153,9 @@ def _hold_key(text: str) -> object:
     """Claim a key in a transaction that stays open, as a worker that hangs would."""
     import psycopg
 
+    from tests.support.keys import claim_of
     from tests.support.servers import database_url
 
     raw = psycopg.connect(database_url())
-    raw.execute(
-        "INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at) "
-        "VALUES (gen_random_uuid(), 'platform', %s, '\\x', now(), now())",
-        [text],
-    )
+    raw.execute(claim_of(text))
     return raw

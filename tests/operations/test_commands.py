@@ -23,14 +23,14 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
 from tests.environment import ROOT
-from tests.operations.stories import post, raw_connection, register, tell
+from tests.operations.stories import post, register, tell
 from tests.support.factories import unique
+from tests.support.keys import make_keys
 from tests.support.servers import database_url
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
 from transfers.models import IdempotencyRecord
 from transfers.selectors import get_balances_now
 from transfers.statements.spreadsheets import neutralised
-from transfers.upkeep import purging
 
 OMR = CurrencyUnit("OMR", 3)
 
@@ -84,51 +84,15 @@ def test_a_currency_that_does_not_exist_ends_with_two() -> None:
 # --- purge_idempotency_records ----------------------------------------------------------------------------------------------
 
 
-def records(count: int, *, age_s: int) -> list[str]:
-    now = timezone.now()
-    keys = [unique("key") for _ in range(count)]
-    IdempotencyRecord.objects.bulk_create(
-        IdempotencyRecord(
-            id=new_id(), owner="purge", key=key, fingerprint=b"x" * 32, status_code=409, body="{}", created_at=now,
-            expires_at=now - timedelta(seconds=age_s),
-        )
-        for key in keys
-    )  # fmt: skip
-    return keys
-
-
 def test_only_expired_keys_are_forgotten_in_small_batches(ledger: None) -> None:
     del ledger
-    old, fresh = records(7, age_s=1), records(3, age_s=-3600)
+    old, fresh = [unique("key") for _ in range(7)], [unique("key") for _ in range(3)]
+    make_keys(old, at=timezone.now() - timedelta(days=8), owner="purge")
+    make_keys(fresh, at=timezone.now() - timedelta(days=7), owner="purge")
     assert json.loads(run("purge_idempotency_records", "--dry-run", "--json")[1]) == {"expired": 7, "purged": 0}
     assert json.loads(run("purge_idempotency_records", "--batch", "3", "--json")[1]) == {"expired": 7, "purged": 7}
     assert set(IdempotencyRecord.objects.filter(key__in=old + fresh).values_list("key", flat=True)) == set(fresh)
     assert "0 records were expired, 0 purged." in run("purge_idempotency_records")[1]
-
-
-def test_expired_keys_are_found_by_an_index(ledger: None) -> None:
-    """Both statements of the purge, on a table where hardly any key is due: they read some rows, not all."""
-    del ledger
-    records(2000, age_s=-3600)
-    records(7, age_s=1)
-    with raw_connection() as raw:
-        raw.execute("ANALYZE transfers_idempotencyrecord")
-        for statement, parameters in ((purging._DUE, []), (purging._PURGE, ["-infinity", 500])):
-            plan = "\n".join(row[0] for row in raw.execute("EXPLAIN " + statement, parameters).fetchall())
-            assert "idempotency_expires_at" in plan
-            assert "Seq Scan" not in plan.replace("Seq Scan on due", "")
-        raw.rollback()
-    assert json.loads(run("purge_idempotency_records", "--json")[1]) == {"expired": 7, "purged": 7}
-
-
-def test_a_key_that_is_being_replayed_is_left_for_the_next_round(ledger: None) -> None:
-    del ledger
-    (key,) = records(1, age_s=1)
-    with raw_connection() as raw:
-        raw.execute("SELECT id FROM transfers_idempotencyrecord WHERE key = %s FOR UPDATE", [key])
-        assert json.loads(run("purge_idempotency_records", "--json")[1])["purged"] == 0
-        raw.rollback()
-    assert json.loads(run("purge_idempotency_records", "--json")[1])["purged"] == 1
 
 
 # --- export_statement -------------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ LARGE = (
     "transfers_transfer",
     "transfers_ledgerentry",
     "transfers_hold",
+    "transfers_idempotencyclaim",
     "transfers_idempotencyrecord",
 )
 BLOCKING_INDEX = re.compile(rf'CREATE (UNIQUE )?INDEX (?!CONCURRENTLY)[^;]*ON "?({"|".join(LARGE)})"?', re.IGNORECASE)

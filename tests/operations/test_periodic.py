@@ -23,9 +23,10 @@ from tests.environment import ROOT
 from tests.operations.stories import USD, post, raw_connection, register
 from tests.operations.test_commands import balance, treasury
 from tests.support.factories import unique
+from tests.support.keys import make_keys
 from tests.support.servers import database_url
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
-from transfers.models import Hold, IdempotencyRecord, ReconciliationRun, Transfer
+from transfers.models import Hold, IdempotencyClaim, IdempotencyRecord, ReconciliationRun, Transfer
 from transfers.upkeep.periodic import _Stopped, _unless, purging, settling
 
 BHD = CurrencyUnit("BHD", 3)
@@ -62,11 +63,7 @@ def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
     payer, payee = register(100_00), register()
     hold = new_id(place=payer.id)
     post(PlaceHold(hold, payer, payee, USD, 10_00, 1, Details()))
-    now = timezone.now()
-    record = IdempotencyRecord.objects.create(
-        id=new_id(), owner="periodic", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
-        created_at=now - timedelta(days=8), expires_at=now - timedelta(days=1),
-    )  # fmt: skip
+    (record,) = make_keys([unique("key")], at=timezone.now() - timedelta(days=9), owner="periodic")
     started = timezone.now()
     with worker("--settle-every", "0", "--reconcile-every", "1"):
         wait_until(lambda: Hold.objects.get(id=hold).status == "expired", "the hold is not expired")
@@ -92,8 +89,8 @@ def test_a_reconciliation_under_way_does_not_keep_it_from_ending(ledger: None) -
     often = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0.001")
     with raw_connection() as blocking, raw_connection() as watching, worker(*often) as process:
         watching.autocommit = True
-        blocking.execute("LOCK TABLE transfers_idempotencyrecord IN ACCESS EXCLUSIVE MODE")
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%idempotencyrecord%'"
+        blocking.execute("LOCK TABLE transfers_idempotencyclaim IN ACCESS EXCLUSIVE MODE")
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%idempotencyclaim%'"
         wait_until(lambda: watching.execute(waiting).fetchone() != (0,), "nothing reconciles")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
@@ -128,18 +125,12 @@ def test_fees_are_swept_when_the_last_sweep_is_long_ago(ledger: None) -> None:
 
 def test_what_stops_stops_after_a_batch_that_stays(ledger: None) -> None:
     del ledger
-    now = timezone.now()
-    IdempotencyRecord.objects.bulk_create(
-        IdempotencyRecord(
-            id=new_id(), owner="stop", key=unique("key"), fingerprint=b"x" * 32, status_code=409, body="{}",
-            created_at=now, expires_at=now - timedelta(seconds=1),
-        )
-        for _ in range(600)
-    )  # fmt: skip
+    made = make_keys([unique("key") for _ in range(600)], at=timezone.now() - timedelta(days=9), owner="stop")
     with pytest.raises(_Stopped):
         purging(60).do(lambda: True)
-    assert 0 < IdempotencyRecord.objects.filter(owner="stop").count() <= 100
+    assert 0 < IdempotencyClaim.objects.filter(id__in=[record.id for record in made]).count() <= 100
     purging(60).do(lambda: False)
+    assert not IdempotencyRecord.objects.filter(owner="stop").exists()
     _unless(lambda: False)(1)
 
 

@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from ledger_project.kernel.ids import beside
 from tests.operations.stories import Story, raw_connection, tell
 from transfers.domain.hashing import GENESIS, entry_hash, posting_bytes
+from transfers.domain.idempotency import record_id
 from transfers.management.commands import reconcile as command
 from transfers.models import ReconciliationRun
 from transfers.reconciliation.anchors import AnchorUnreadable, broken_anchors, write_anchor
@@ -303,12 +304,29 @@ def test_a_deleted_account(vandal: Vandal, story: Story) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["transfer_id = '00000000-0000-7000-8000-000000000000'", "body = '{}'", "status_code = 409", "status_code = NULL, body = NULL"],
+    ["transfer_id = '00000000-0000-7000-8000-000000000000'", "body = '{}'", "status_code = 409"],
 )
 def test_a_changed_answer_is_named(vandal: Vandal, story: Story, change: str) -> None:
-    vandal.does(f"UPDATE transfers_idempotencyrecord SET {change} WHERE owner = 'stories' AND key = %s", story.key)
-    (record,) = vandal.raw.execute("SELECT id FROM transfers_idempotencyrecord WHERE key = %s", [story.key]).fetchone() or ("",)
+    record = UUID(record_id("stories", story.key))
+    vandal.does(f"UPDATE transfers_idempotencyrecord SET {change} WHERE id = %s", record)
     assert f"idempotency record {record}" in vandal.named()
+
+
+@pytest.mark.parametrize("table", ["transfers_idempotencyrecord", "transfers_idempotencyclaim"])
+def test_a_key_without_its_answer_and_an_answer_without_its_key_are_named(vandal: Vandal, story: Story, table: str) -> None:
+    record = UUID(record_id("stories", story.key))
+    vandal.does(f"DELETE FROM {table} WHERE id = %s", record)
+    assert f"idempotency record {record}" in vandal.named()
+
+
+def test_a_day_that_is_half_purged_is_no_damage(vandal: Vandal, story: Story) -> None:
+    """Its claims go first; and what is truncated during a proof is gone for its snapshot, too."""
+    record = record_id("stories", story.key)
+    vandal.does("UPDATE transfers_idempotencyrecord SET created_at = now() - interval '8 days' WHERE id = %s", record)
+    vandal.does("DELETE FROM transfers_idempotencyclaim WHERE id = %s", record)
+    assert prove(vandal.raw, ProofScope()).clean
+    vandal.does("INSERT INTO transfers_idempotencyclaim VALUES (%s, now() - interval '7 days')", record_id("stories", "half"))
+    assert prove(vandal.raw, ProofScope()).clean
 
 
 def rewrite_history(vandal: Vandal, story: Story) -> UUID:

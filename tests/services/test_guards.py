@@ -16,6 +16,7 @@ from django.db import connection
 
 from ledger_project.kernel.ids import beside, uuid7_at
 from tests.support.factories import merchant, transfer, unique
+from tests.support.keys import claim_of
 from transfers.domain.hashing import entry_hash, posting_bytes
 
 Row = tuple[Any, ...]
@@ -397,10 +398,9 @@ def test_a_name_twice_in_other_letters(attacker: Attacker) -> None:
 
 
 def test_a_key_twice_for_one_owner(attacker: Attacker) -> None:
-    statement = "INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at) VALUES (%s, 'p', 'k', '\\x', now(), now())"
-    attacker.raw.execute(statement, [uuid4()])
-    with pytest.raises(psycopg.IntegrityError, match="idempotency_owner_key_unique"):
-        attacker.raw.execute(statement, [uuid4()])
+    attacker.raw.execute(claim_of("k", "p"))
+    with pytest.raises(psycopg.IntegrityError, match="transfers_idempotencyclaim_pkey"):
+        attacker.raw.execute(claim_of("k", "p"))
 
 
 def schedule_id(attacker: Attacker) -> UUID:

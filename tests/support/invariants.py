@@ -49,7 +49,11 @@ INVARIANTS = {
             WHERE a.kind = 'held' AND e.balance_after_minor <> 0
         ) b USING (merchant_id, currency_id) WHERE h.held IS DISTINCT FROM b.held
     """,
-    "no key is without its answer": "SELECT id FROM transfers_idempotencyrecord WHERE status_code IS NULL",
+    "no key is without its answer, and no answer without its key": """
+        SELECT coalesce(c.id, r.id) FROM transfers_idempotencyclaim c
+        FULL JOIN transfers_idempotencyrecord r ON r.id = c.id AND r.created_at = c.created_at WHERE c.id IS NULL OR r.id IS NULL
+    """,
+    "no key has two answers": "SELECT id FROM transfers_idempotencyrecord GROUP BY id HAVING count(*) > 1",
 }
 
 

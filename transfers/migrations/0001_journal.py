@@ -1,7 +1,11 @@
 """Tables of transfers: the journal, holds, idempotency keys, daily figures, runs of the reconciliation."""
 
+from pathlib import Path
+
 import django.db.models.deletion
 from django.db import migrations, models
+
+SQL = Path(__file__).parent.parent / "sql"
 
 
 # Nothing is released, so the tables change in place: a database of another state of them cannot
@@ -245,28 +249,35 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='IdempotencyRecord',
+            name='IdempotencyClaim',
             fields=[
                 ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('owner', models.CharField(max_length=255)),
-                ('key', models.CharField(max_length=255)),
-                ('fingerprint', models.BinaryField(max_length=32)),
-                ('status_code', models.PositiveSmallIntegerField(null=True)),
-                ('body', models.TextField(null=True)),
                 ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('transfer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='transfers.transfer')),
             ],
-            options={
-                'ordering': ['-id'],
-                'indexes': [
-                    models.Index(fields=['expires_at'], name='idempotency_expires_at'),
-                ],
-                'constraints': [
-                    models.UniqueConstraint(fields=('key', 'owner'), name='idempotency_owner_key_unique'),
-                    models.CheckConstraint(condition=models.Q(models.Q(('body__isnull', True), ('status_code__isnull', True)), models.Q(('body__isnull', False), ('status_code__isnull', False)), _connector='OR'), name='idempotency_answer_whole'),
-                ],
-            },
+        ),
+        # By SQL: Django makes no partitions.
+        migrations.RunSQL(
+            (SQL / 'idempotency.sql').read_text(),
+            'DROP TABLE transfers_idempotencyrecord',
+            state_operations=[
+                migrations.CreateModel(
+                    name='IdempotencyRecord',
+                    fields=[
+                        ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                        ('owner', models.CharField(max_length=255)),
+                        ('key', models.CharField(max_length=255)),
+                        ('fingerprint', models.UUIDField()),
+                        ('status_code', models.SmallIntegerField()),
+                        ('body', models.TextField()),
+                        ('created_at', models.DateTimeField()),
+                        ('transfer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='transfers.transfer')),
+                    ],
+                    options={
+                        'ordering': ['-created_at'],
+                        'indexes': [models.Index(fields=['created_at'], name='idempotency_created_at')],
+                    },
+                ),
+            ],
         ),
         migrations.AddField(
             model_name='hold',

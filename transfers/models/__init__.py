@@ -2,7 +2,7 @@
 
 from transfers.models.figures import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, FiguresMark, RefusalTally
 from transfers.models.holds import Hold
-from transfers.models.idempotency import IdempotencyRecord
+from transfers.models.idempotency import IdempotencyClaim, IdempotencyRecord
 from transfers.models.journal import ExternalReference, LedgerEntry, Transfer
 from transfers.models.reconciliation import ReconciliationRun
 
@@ -14,6 +14,7 @@ __all__ = [
     "ExternalReference",
     "FiguresMark",
     "Hold",
+    "IdempotencyClaim",
     "IdempotencyRecord",
     "LedgerEntry",
     "ReconciliationRun",

@@ -1,26 +1,30 @@
 """Idempotency keys: their claim, their replay or refusal, and their completion.
 
-A posting claims all its keys in its first round trip. A key whose record it could insert is its own
-to answer; under any other key an answer was stored before, or another transaction is about to store
-one.
+A posting claims all its keys in its first round trip. A key whose claim it could insert is its own
+to answer, and it inserts the answer last. Under any other key an answer was stored before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import cast
+from uuid import UUID
 
 import psycopg
-from django.conf import settings
-from uuid_utils import uuid7
 
-from ledger_project.database.arrays import hexes, plain, quoted, uuids, words
+from ledger_project.database.arrays import plain, quoted, uuids, words
 from ledger_project.kernel.errors import IdempotencyInProgress, IdempotencyKeyReused
+from transfers.domain.idempotency import record_id
 from transfers.posting import sql
 from transfers.posting.jobs import Answer, Key, Result
 from transfers.posting.pipeline import Reply, Session
 
-_Row = tuple[str, str, bytes, int | None, str | None]  # one row of sql.REPLAYS
+_Row = tuple[str, UUID, int, str]  # one row of sql.REPLAYS
+_Name = tuple[str, str]  # owner and key
+
+_STORED = 16
+"""The bytes of a fingerprint that are stored: two of one caller's requests never have them in
+common by chance."""
 
 
 class Contention(Exception):
@@ -31,9 +35,9 @@ class Contention(Exception):
 
 def check_same(key: Key, first: bytes) -> None:
     """Raise ``IdempotencyKeyReused`` unless a request has the fingerprint that came first under its
-    key.
+    key. Of a fingerprint, only the part that is stored counts.
     """
-    if key.fingerprint != first:
+    if key.fingerprint[:_STORED] != first[:_STORED]:
         raise IdempotencyKeyReused
 
 
@@ -45,100 +49,90 @@ class Claims:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._candidates: dict[tuple[str, str], str] = {}
+        self._first: dict[_Name, Key] = {}
+        # The id of a record is text: it goes to the database, and comes from there.
+        self._ids: dict[_Name, str] = {}
         self._claimed: Reply | None = None
-        self._records: dict[tuple[str, str], str] = {}
+        self._ours: dict[_Name, int] = {}
         self._asked: Reply | None = None
-        self._stored: dict[tuple[str, str], _Row] | None = None
-        self._completed: list[tuple[str, Result]] = []
-        self._released: list[str] = []
+        self._stored: dict[str, _Row] | None = None
+        self._completed: dict[_Name, Result] = {}
+        self._released: set[_Name] = set()
 
     def claim(self, keys: Iterable[Key]) -> None:
         """Send the claim of all keys.
 
         Waits for other transactions that have claimed one of them.
         """
-        first: dict[tuple[str, str], Key] = {}
         for key in keys:
-            first.setdefault((key.owner, key.key), key)
-        if not first:
+            self._first.setdefault((key.owner, key.key), key)
+        if not self._first:
             return
-        names = sorted(first)
-        # The id of a record is text: it comes from the database and goes back there.
-        self._candidates = {name: str(uuid7()) for name in names}
-        parameters = [
-            settings.LEDGER_IDEMPOTENCY_RETENTION,
-            words(self._candidates.values()),
-            quoted(owner for owner, _ in names),
-            quoted(key for _, key in names),
-            hexes(first[name].fingerprint for name in names),
-        ]
-        self._claimed = self._session.send(sql.CLAIM_KEYS, parameters)
-
-    def candidate_id(self, key: Key) -> str:
-        """Return the id that the record of a key gets if its claim is won."""
-        return self._candidates[key.owner, key.key]
+        self._ids = {name: record_id(*name) for name in self._first}
+        self._claimed = self._session.send(sql.CLAIM_KEYS, [words(self._ids.values())])
 
     def read_claims(self) -> None:
         """Read which claims were won, after the round trip of ``claim``."""
         if self._claimed is None:
             return
         won = {row[0] for row in self._claimed.fetchall()}
-        self._records = {name: record_id for name, record_id in self._candidates.items() if record_id in won}
+        self._ours = {name: place for place, (name, found) in enumerate(self._ids.items(), 1) if found in won}
 
     def ours(self, key: Key | None) -> bool:
         """Whether a command is to be decided now: it has no key, or its key is this transaction's
         to answer.
         """
-        return key is None or (key.owner, key.key) in self._records
+        return key is None or (key.owner, key.key) in self._ours
 
     def ask_stored(self) -> None:
         """Ask for what is stored under the keys that others have claimed."""
-        taken = [name for name in self._candidates if name not in self._records]
+        taken = [found for name, found in self._ids.items() if name not in self._ours]
         if taken:
-            self._asked = self._session.send(sql.REPLAYS, [quoted(owner for owner, _ in taken), quoted(key for _, key in taken)])
+            self._asked = self._session.send(sql.REPLAYS, [words(taken)])
 
     def replay(self, key: Key) -> Result:
         """Return the answer that was stored under a key.
 
-        Raises ``IdempotencyKeyReused`` where the key stands for another request,
-        ``IdempotencyInProgress`` where its record has no answer, and ``Contention`` where the
-        record was purged since the claim.
+        Raises ``IdempotencyKeyReused`` where the key stands for another request, and ``Contention``
+        where the key was purged since the claim.
         """
         if self._stored is None:
             rows = cast("list[_Row]", self._asked.fetchall()) if self._asked is not None else []
-            self._stored = {(row[0], row[1]): row for row in rows}
-        row = self._stored.get((key.owner, key.key))
+            self._stored = {row[0]: row for row in rows}
+        row = self._stored.get(self._ids[key.owner, key.key])
         if row is None:
             raise Contention("a key that was taken has just been purged")
-        _, _, fingerprint, status_code, body = row
-        check_same(key, bytes(fingerprint))
-        if status_code is None or body is None:
-            raise IdempotencyInProgress
+        _, fingerprint, status_code, body = row
+        check_same(key, fingerprint.bytes)
         return Result(Answer(status_code, body.encode()), replayed=True)
 
     def complete(self, key: Key | None, result: Result) -> None:
         """Have a result's answer stored under its key, which is ours."""
         if key is not None:
-            self._completed.append((self._records[key.owner, key.key], result))
+            self._completed[key.owner, key.key] = result
 
     def release(self, keys: Iterable[Key | None]) -> None:
-        """Have those of the keys that are ours freed again."""
+        """Have those of the keys that are ours freed again, without an answer."""
         names = {(key.owner, key.key) for key in keys if key is not None}
-        self._released.extend(self._records[name] for name in names if name in self._records)
+        self._released |= names & self._ours.keys()
 
     def write(self) -> None:
         """Send the answers of completed keys and the end of released ones."""
-        if self._completed:
+        completed = {name: result for name, result in self._completed.items() if name not in self._released}
+        if completed:
             parameters = [
-                words(record_id for record_id, _ in self._completed),
-                plain(result.answer.status_code for _, result in self._completed),
-                quoted(result.answer.body.decode() for _, result in self._completed),
-                uuids(result.transfer_id for _, result in self._completed),
+                words(self._ids[name] for name in completed),
+                plain(self._ours[name] for name in completed),
+                quoted(owner for owner, _ in completed),
+                quoted(key for _, key in completed),
+                words(self._first[name].fingerprint[:_STORED].hex() for name in completed),
+                plain(result.answer.status_code for result in completed.values()),
+                quoted(result.answer.body.decode() for result in completed.values()),
+                uuids(result.transfer_id for result in completed.values()),
             ]
             self._session.send(sql.COMPLETE_KEYS, parameters)
         if self._released:
-            self._session.send(sql.RELEASE_KEYS, [plain(self._released)])
+            self._session.send(sql.RELEASE_KEYS, [words(sorted(self._ids[name] for name in self._released))])
 
 
 def answer_once(key: Key | None, change: Callable[[], Answer]) -> Result:

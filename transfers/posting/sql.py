@@ -2,6 +2,9 @@
 
 from fees.selectors import CANDIDATES
 from transfers.sql.entries import newest_entry
+from transfers.sql.idempotency import slot_of
+
+_CLAIMED_AT = "transaction_timestamp() + c.place * interval '1 microsecond'"
 
 # Sets how long a statement may wait for a lock, and the kind of its plan. Every statement here is a
 # look-up by key, so its plan never depends on its parameters, and planning each of them anew took
@@ -18,28 +21,28 @@ SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'forc
     CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', %s, true) END
 """
 
-# Keys in sorted order, so that two workers with the same keys wait for each other in a line, never
-# in a circle. Where another transaction has claimed a key and not yet committed, this waits for its
-# end.
-CLAIM_KEYS = """
-INSERT INTO transfers_idempotencyrecord (id, owner, key, fingerprint, created_at, expires_at)
-SELECT c.id, c.owner, c.key, c.fingerprint, clock_timestamp(), clock_timestamp() + make_interval(secs => %s)
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[]) AS c(id, owner, key, fingerprint)
-ORDER BY c.owner, c.key
-ON CONFLICT (owner, key) DO NOTHING
-RETURNING id::text
+# Keys in the order of their ids, so that two workers with the same keys wait for each other in a
+# line, never in a circle. Where another transaction has claimed a key and not yet committed, this
+# waits for its end. The time is the start of the transaction, so COMPLETE_KEYS has the same one,
+# also after midnight; each key of a batch has a microsecond of its own.
+CLAIM_KEYS = f"""
+INSERT INTO transfers_idempotencyclaim (id, created_at)
+SELECT c.id, {_CLAIMED_AT}
+FROM unnest(%s::uuid[]) WITH ORDINALITY AS c(id, place)
+ORDER BY c.id
+ON CONFLICT (id) DO NOTHING
+RETURNING encode(uuid_send(id), 'hex')
 """
 
-# Sent together with the claims. Our record is there only if the claim before was won, so a key of
-# another request registers no merchant. A merchant whose currency is switched off is not registered
-# either: unless its name is taken, it is returned without a time.
+# Sent for keys whose claim was won, so a key of another request registers no merchant. A merchant
+# whose currency is switched off is not registered either: unless its name is taken, it is returned
+# without a time.
 REGISTER_MERCHANTS = """
 WITH wanted AS MATERIALIZED (
     SELECT m.*, coalesce(NOT c.is_active, false) AS is_off
-    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::uuid[], %s::timestamptz[], %s::text[])
-        AS m(id, name, display_name, receipt_email, metadata, record_id, moment, currency)
+    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::text[])
+        AS m(id, name, display_name, receipt_email, metadata, moment, currency)
     LEFT JOIN merchants_currency c ON c.code = m.currency
-    WHERE m.record_id IS NULL OR EXISTS (SELECT 1 FROM transfers_idempotencyrecord r WHERE r.id = m.record_id)
 ), registered AS (
     INSERT INTO merchants_merchant (id, name, display_name, receipt_email, status, metadata, created_at)
     SELECT m.id, m.name, m.display_name, m.receipt_email, 'active', m.metadata, coalesce(m.moment, statement_timestamp())
@@ -92,10 +95,14 @@ LEFT JOIN LATERAL ({newest_entry("sequence, balance_after_minor, hash, created_a
 
 MERCHANTS = "SELECT id, name, status FROM merchants_merchant WHERE id = ANY(%s::uuid[])"
 
-REPLAYS = """
-SELECT r.owner, r.key, r.fingerprint, r.status_code, r.body
-FROM unnest(%s::text[], %s::text[]) AS k(owner, key)
-JOIN transfers_idempotencyrecord r ON r.owner = k.owner AND r.key = k.key
+# LATERAL with a limit has one plan: the table of the claim's day, and one look-up there.
+REPLAYS = f"""
+SELECT encode(uuid_send(c.id), 'hex'), r.fingerprint, r.status_code, r.body
+FROM transfers_idempotencyclaim c CROSS JOIN LATERAL (
+    SELECT * FROM transfers_idempotencyrecord a
+    WHERE a.created_at = c.created_at AND a.id = c.id AND {slot_of("a.created_at")} = {slot_of("c.created_at")} LIMIT 1
+) r
+WHERE c.id = ANY(%s::uuid[])
 """
 
 # Whether a currency is active is read here and not earlier: a key that was answered is answered so
@@ -185,13 +192,14 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::uuid[]) AS c(
 WHERE h.id = c.id AND h.source_id = c.source_id
 """
 
-COMPLETE_KEYS = """
-UPDATE transfers_idempotencyrecord r SET status_code = a.status_code, body = a.body, transfer_id = a.transfer_id
-FROM unnest(%s::uuid[], %s::smallint[], %s::text[], %s::uuid[]) AS a(id, status_code, body, transfer_id)
-WHERE r.id = a.id
+COMPLETE_KEYS = f"""
+INSERT INTO transfers_idempotencyrecord (id, created_at, owner, key, fingerprint, status_code, body, transfer_id)
+SELECT c.id, {_CLAIMED_AT}, c.owner, c.key, c.fingerprint, c.status_code, c.body, c.transfer_id
+FROM unnest(%s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::uuid[])
+    AS c(id, place, owner, key, fingerprint, status_code, body, transfer_id)
 """
 
-RELEASE_KEYS = "DELETE FROM transfers_idempotencyrecord WHERE id = ANY(%s::uuid[])"
+RELEASE_KEYS = "DELETE FROM transfers_idempotencyclaim WHERE id = ANY(%s::uuid[])"
 
 COUNT_REFUSALS = """
 INSERT INTO transfers_refusaltally (id, currency, code, refusals, created_at)

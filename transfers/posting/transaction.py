@@ -1,9 +1,10 @@
 """One transaction for a list of jobs: claim, lock, read, plan, write, commit.
 
 Four round trips for a batch of any size: BEGIN with the claims and fee schedules, the locks with
-the facts, the writes, COMMIT. All transactions wait in the same order: for keys in sorted order,
-new merchants' names in sorted order, accounts in id order, new accounts in sorted order. So two
-batches may wait for each other in a line, never in a circle.
+the facts, the writes, COMMIT; one more where merchants are registered. All transactions wait in the
+same order: for keys in the order of their ids, new merchants' names in sorted order, accounts in id
+order, new accounts in sorted order. So two batches may wait for each other in a line, never in a
+circle.
 """
 
 from __future__ import annotations
@@ -64,13 +65,14 @@ def _claim_and_read(
     """Begin, claim the keys, take the names of new merchants; then lock and read what the commands
     are decided on.
     """
-    with metrics.KEYS_WAIT.time(), session.round_trip():
-        session.send(sql.BEGIN_POSTING, [f"{max(1, round(lock_wait_s * 1000))}ms", *_limits()])
-        claims.claim(key for job in jobs for key in job.all_keys())
+    with metrics.KEYS_WAIT.time():
+        with session.round_trip():
+            session.send(sql.BEGIN_POSTING, [f"{max(1, round(lock_wait_s * 1000))}ms", *_limits()])
+            claims.claim(key for job in jobs for key in job.all_keys())
+            found = find_schedules(session, commands)
+        claims.read_claims()
         names = register_merchants(session, jobs, claims)
-        found = find_schedules(session, commands)
     schedules = read_schedules(found)
-    claims.read_claims()
     registered = dict(cast("list[tuple[UUID, datetime | None]]", names.fetchall())) if names else {}
     book = read_book(session, commands, schedules=schedules, registered=registered, claims=claims, locking=locking)
     moments = [moment for job in jobs for moment in job.moments]

@@ -26,8 +26,8 @@ from transfers.posting.pipeline import Reply, Session
 
 
 def register_merchants(session: Session, jobs: Sequence[Job], claims: Claims) -> Reply | None:
-    """Take the names of new merchants, in the round trip of the claims: only for commands whose key
-    turns out to be ours.
+    """Take the names of new merchants, in a round trip of its own: only for commands whose key
+    turned out to be ours.
 
     The reply has the id of each merchant that got its name, and since when; None: its currency is
     switched off.
@@ -35,7 +35,7 @@ def register_merchants(session: Session, jobs: Sequence[Job], claims: Claims) ->
     new = _new_merchants(jobs, claims)
     if not new:
         return None
-    commands = [command for command, _, _ in new]
+    commands = [command for command, _ in new]
     return session.send(
         sql.REGISTER_MERCHANTS,
         [
@@ -44,26 +44,22 @@ def register_merchants(session: Session, jobs: Sequence[Job], claims: Claims) ->
             quoted(command.display_name for command in commands),
             quoted(command.receipt_email for command in commands),
             quoted(stored_json(command.metadata) for command in commands),
-            plain(record_id for _, record_id, _ in new),
-            quoted(moment for _, _, moment in new),
+            quoted(moment for _, moment in new),
             quoted(command.currency.code if command.currency else None for command in commands),
         ],
     )
 
 
-def _new_merchants(jobs: Sequence[Job], claims: Claims) -> list[tuple[RegisterMerchant, str | None, str | None]]:
-    """Return the registrations that may be decided: each with the id of its key's record, and its
-    moment if it is backdated.
-    """
+def _new_merchants(jobs: Sequence[Job], claims: Claims) -> list[tuple[RegisterMerchant, str | None]]:
+    """Return the registrations that are to be decided, each with its moment if it is backdated."""
     if not any(isinstance(item.command, RegisterMerchant) for job in jobs for item in job.items):
         return []
-    new: list[tuple[RegisterMerchant, str | None, str | None]] = []
+    new: list[tuple[RegisterMerchant, str | None]] = []
     seen: set[tuple[str, str]] = set()
     for item, moment in (timed for job in jobs for timed in job.timed_items()):
         name = None if item.key is None else (item.key.owner, item.key.key)
-        if isinstance(item.command, RegisterMerchant) and name not in seen:
-            record_id = None if item.key is None else claims.candidate_id(item.key)
-            new.append((item.command, record_id, str(moment) if moment else None))
+        if isinstance(item.command, RegisterMerchant) and name not in seen and claims.ours(item.key):
+            new.append((item.command, str(moment) if moment else None))
         if name is not None:
             seen.add(name)
     return new

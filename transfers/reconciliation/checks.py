@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.conf import settings
 
 from ledger_project.kernel.ids import first_uuid7_at
 from transfers.reconciliation.accounts import LIMITS, ZERO_SUM
@@ -53,6 +54,7 @@ class ProofScope:
                 account=f"(h.source_merchant_id, h.currency_id) IN {merchant}",
             ),
             "/*keys*/": self._condition(since="r.created_at >= %(since)s", account=f"r.transfer_id IN {of_account}"),
+            "/*claims*/": self._condition(since="c.created_at >= %(since)s", account="false"),
             "/*accounts*/": self._condition(since="true", account="a.id = %(account)s"),
         }
         for place, condition in places.items():
@@ -62,7 +64,8 @@ class ProofScope:
     def parameters(self, limit: int) -> dict[str, object]:
         """Return the values of those places."""
         since_id = None if self.since is None else first_uuid7_at(self.since)
-        return {"since": self.since, "since_id": since_id, "account": self.account_id, "limit": limit}
+        kept = {"retention_s": settings.LEDGER_IDEMPOTENCY_RETENTION}
+        return {"since": self.since, "since_id": since_id, "account": self.account_id, "limit": limit, **kept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ CHECKS = (
     Check("holds", "each hold's movements are what was agreed", _by(HOLDS)),
     Check("held", "held accounts hold what open holds have reserved", _by(HELD)),
     Check("limits", "overdraft limits are numbers", _by(LIMITS)),
-    Check("keys", "stored answers point at existing transfers", _by(KEYS)),
+    Check("keys", "each used key has its answer, which points at an existing transfer", _by(KEYS)),
 )
 """In running order: the check that is nearest to the cause of a damage comes first."""
 

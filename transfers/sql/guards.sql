@@ -329,10 +329,6 @@ CREATE TRIGGER hold_kept BEFORE DELETE ON transfers_hold FOR EACH STATEMENT
 CREATE TRIGGER hold_not_truncated BEFORE TRUNCATE ON transfers_hold FOR EACH STATEMENT
     EXECUTE FUNCTION ledger_refuse_change('holds end, they are never deleted');
 
--- Room on each page for the completed row beside the claimed one, so that completing a key writes
--- no index.
-ALTER TABLE transfers_idempotencyrecord SET (fillfactor = 45);
-
 -- What can be judged at the commit only, since its parts are written one after the other.
 --
 -- A transfer has its entries. A movement of a hold has its hold, and has placed or ended it. The

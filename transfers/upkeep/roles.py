@@ -14,12 +14,20 @@ from django.apps import apps
 from django.db import connection
 from psycopg import sql
 
-JOURNAL = ("transfers_transfer", "transfers_externalreference", "transfers_ledgerentry", "fees_feeschedule", "django_admin_log")
+from transfers.sql.idempotency import SLOTS
+
+JOURNAL = (
+    "transfers_transfer",
+    "transfers_externalreference",
+    "transfers_ledgerentry",
+    "transfers_idempotencyrecord",
+    "fees_feeschedule",
+    "django_admin_log",
+)
 """Tables that the service only inserts into."""
 
 CHANGING: dict[str, tuple[str, ...]] = {
     "transfers_hold": ("status", "captured_minor", "capture_id"),
-    "transfers_idempotencyrecord": ("status_code", "body", "transfer_id"),
     "merchants_account": ("status", "overdraft_limit_minor"),
     "merchants_merchant": ("status", "metadata", "display_name", "receipt_email"),
     # When the admin saves, it writes the exponent again as it was; a guard refuses another one.
@@ -30,8 +38,11 @@ CHANGING: dict[str, tuple[str, ...]] = {
 LEDGER = ("merchants", "fees", "transfers")
 """The apps whose tables are the ledger."""
 
-PURGED = ("transfers_idempotencyrecord",)
-"""Tables whose rows are removed when their time is over."""
+PURGED = {"transfers_idempotencyclaim": ("SELECT", "INSERT", "DELETE")} | dict.fromkeys(SLOTS, ("SELECT", "DELETE", "TRUNCATE"))
+"""Tables whose rows are removed when their time is over, and the rights that the service has there.
+
+Postings insert records by the table that all slots are parts of.
+"""
 
 READ_ONLY = ("django_migrations", "django_content_type", "auth_permission")
 """Tables that only migrations write."""
@@ -64,19 +75,16 @@ SELECT n.right_needed || ' on ' || n.place
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS n(place, name, right_needed)
 WHERE to_regclass(n.name) IS NULL OR NOT CASE n.right_needed
     WHEN 'UPDATE' THEN has_any_column_privilege(n.name, 'UPDATE') ELSE has_table_privilege(n.name, n.right_needed) END
-ORDER BY 1
+ORDER BY n.place, n.right_needed
 """
 
 
 def _needed() -> Iterator[tuple[str, str]]:
     """Yield each table of the ledger with each right that the service needs there."""
     for table in (model._meta.db_table for label in LEDGER for model in apps.get_app_config(label).get_models()):
-        rights = ["SELECT", "INSERT"]
-        if table not in JOURNAL:
-            rights.append("UPDATE")
-        if table in PURGED:
-            rights.append("DELETE")
-        yield from ((table, right) for right in rights)
+        if table not in PURGED:
+            yield from ((table, right) for right in ("SELECT", "INSERT", *(() if table in JOURNAL else ("UPDATE",))))
+    yield from ((table, right) for table, rights in PURGED.items() for right in rights)
 
 
 def missing_rights() -> str | None:
@@ -94,8 +102,9 @@ def _rights(table: str) -> sql.Composable:
         return sql.SQL("SELECT")
     if table in JOURNAL:
         return sql.SQL("SELECT, INSERT")
+    if table in PURGED:
+        return sql.SQL(", ").join(map(sql.SQL, PURGED[table]))
     if table in CHANGING:
         columns = sql.SQL(", ").join(map(sql.Identifier, CHANGING[table]))
-        removal = sql.SQL(", DELETE") if table in PURGED else sql.SQL("")
-        return sql.SQL("SELECT, INSERT, UPDATE ({}){}").format(columns, removal)
+        return sql.SQL("SELECT, INSERT, UPDATE ({})").format(columns)
     return sql.SQL("SELECT, INSERT, UPDATE, DELETE")

@@ -16,9 +16,9 @@ class Command(ReportingCommand):
     """Delete expired idempotency keys."""
 
     help = (
-        "Delete idempotency records that are older than LEDGER_IDEMPOTENCY_RETENTION was when they were written, in small transactions "
-        "that no posting waits for. Run it about once an hour; running it twice at once is harmless. A deleted key is free: a repeated "
-        "request would move money again, unless it has an external_reference."
+        "Delete the idempotency keys of days (UTC) that ended LEDGER_IDEMPOTENCY_RETENTION ago or earlier, in small transactions that no "
+        "posting waits for. Run it about once an hour; running it twice at once is harmless. What another session has locked is left for "
+        "the next run. A deleted key is free: a repeated request would move money again, unless it has an external_reference."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
