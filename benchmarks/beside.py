@@ -19,8 +19,10 @@ _LONGER_S = 0.5
 _TIMEOUT_S = 60
 
 
-def beside_postings(doing: Callable[[float], load.Result], port: int, rate: Callable[[], float]) -> Callable[[float], load.Result]:
-    """Return what runs a round while so many transfers a second are posted; raise ``RuntimeError`` if one of them fails."""
+def beside_postings(
+    doing: Callable[[float], load.Result], port: int, rate: Callable[[], float], count: Callable[[int], None]
+) -> Callable[[float], load.Result]:
+    """Return what runs a round while so many transfers a second are posted, and counts these; ``RuntimeError`` if one of them fails."""
 
     def run(seconds: float) -> load.Result:
         if math.isnan(rate()):
@@ -37,6 +39,7 @@ def beside_postings(doing: Callable[[float], load.Result], port: int, rate: Call
         statuses = json.loads(answers)
         if set(statuses) != {"201"}:
             raise RuntimeError(f"the postings beside were answered {statuses}")
+        count(statuses["201"])
         return result
 
     return run

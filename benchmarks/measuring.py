@@ -24,7 +24,6 @@ class Sample:
     database_cpu_s: float = float("nan")
     generator_cpu_s: float = float("nan")
     latency_ms: float = float("nan")
-    shares_s: dict[float, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -46,10 +45,7 @@ class Measure:
         return statistics.median(sample.rate for sample in self.samples) if self.samples else float("nan")
 
     def percentile_ms(self, share: float) -> float:
-        """The latency that this share of all rounds' requests stayed below; the median of the rounds where only that is known."""
-        shares_s = [sample.shares_s[share] for sample in self.samples if share in sample.shares_s]
-        if shares_s:
-            return statistics.median(shares_s) * 1000
+        """The latency that this share of all rounds' requests stayed below."""
         return load.percentile_ms([value for sample in self.samples for value in sample.latencies_s], share)
 
     def cpu_ms(self, which: str) -> float:
@@ -85,34 +81,38 @@ def over_http(
     def send(seconds: float) -> load.Result:
         return load.run(served.port, make, connections=connections, seconds=seconds, rate=rate() if rate else 0.0)
 
-    def count(good: int) -> int:
-        tally.acknowledged[tallied_as] += good * per_request
-        return good * per_request
+    def count(statuses: Counter[int]) -> int:
+        tally.acknowledged[tallied_as] += good(statuses) * per_request
+        return good(statuses) * per_request
 
     return answered(database, served, send, count)
 
 
+def good(statuses: Counter[int]) -> int:
+    """How many answers are of success."""
+    return sum(number for status, number in statuses.items() if 200 <= status < 300)
+
+
 def answered(
-    database: Database, served: Served, send: Callable[[float], load.Result], count: Callable[[int], int] = int
+    database: Database, served: Served, send: Callable[[float], load.Result], count: Callable[[Counter[int]], int] = good
 ) -> Callable[[float], Sample]:
-    """Return what runs a round of requests against a server; ``count`` says how much so many good answers are."""
+    """Return what runs a round of requests against a server; ``count`` says how much its answers are."""
 
     def run(seconds: float) -> Sample:
         application, postgres = served.family(), database.family()
         before = cpu_s(application), cpu_s(postgres)
         result = send(seconds)
-        good = count(sum(number for status, number in result.statuses.items() if 200 <= status < 300))
+        done = count(result.statuses)
         bad = {status: number for status, number in result.statuses.items() if not 200 <= status < 300}
         if bad:
             raise Unexpected(f"{served.name}: {bad}")
         return Sample(
-            good,
+            done,
             result.duration_s,
             result.latencies_s,
             cpu_s(application) - before[0],
             cpu_s(_same(postgres, database)) - before[1],
             result.generator_cpu_s,
-            shares_s=result.shares_s,
         )
 
     return run

@@ -2,75 +2,60 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import psycopg
 
 from benchmarks import history, load, names, routes
 from benchmarks.beside import beside_postings
 from benchmarks.history import Known
-from benchmarks.limits import stored_transfers, violated
-from benchmarks.measuring import Measure, Sample, answered, over_http
+from benchmarks.measuring import Measure, answered, good, over_http
 from benchmarks.reads import PREFIXES, sender, services
 from benchmarks.requests import many, single
-from benchmarks.run import CONNECTIONS, PEER_COUNTS, Run
+from benchmarks.run import CONNECTIONS, Run
 
-_TOLERANCE = 0.1
-"""wrk tells how many requests were answered, not which: a fifth of them are transfers, within this."""
+_TAILS = ("ledger", "fastapi_app")
 
 
 def mixed_part(run: Run) -> None:
     """80% reads and 20% transfers at 64 connections; then balances by one caller, alone and beside postings."""
     url = run.database.create("mixed")
     with services(run.database, url, run.problems) as known:
-        urls = {who: url if who == "ledger" else run.database.url(f"peer_{who}") for who in known}
-        sent = {who: _Sent() for who in known}
-        run.rounds("Reads with transfers", [_mixed(run, what, who, sent[who]) for who, what in known.items()], run.reads)
         for who in known:
-            run.broken += _wrong(who, urls[who], sent[who])
+            run.tally.acknowledged[_tallied(who)] = history.TRANSFERS
+        run.rounds("Reads with transfers", [_mixed(run, what, who) for who, what in known.items()], run.reads)
         run.rounds("The rate of postings", [_postings(run, what, who) for who, what in known.items() if who in _TAILS], run.tails)
         tails = [measure for who, what in known.items() if who in _TAILS for measure in _balances(run, what, who)]
         run.rounds("Balances beside postings at half their rate", tails, run.tails)
-    run.broken += [f"mixed: violated: {what}" for what in violated(url)]
+        for who in PREFIXES:
+            if who in known:
+                run.check(_tallied(who), run.database.url(f"peer_{who}"), peer=who)
+                run.broken += _made_or_lost(run, who)
+    run.check(_tallied("ledger"), url)
 
 
-_TAILS = ("ledger", "fastapi_app")
+def _tallied(who: str) -> str:
+    return f"mixed, {who}"
 
 
-class _Sent:
-    """Requests of the mix that were answered, and rounds that may have left some under way."""
+def _mixed(run: Run, known: Known, who: str) -> Measure:
+    def count(statuses: Counter[int]) -> int:
+        run.tally.acknowledged[_tallied(who)] += statuses[201]
+        return good(statuses)
 
-    def __init__(self) -> None:
-        self.answers, self.rounds = 0, 0
-
-
-def _mixed(run: Run, known: Known, who: str, sent: _Sent) -> Measure:
-    requests, _ = routes.mixed_requests(known)
-    doing = answered(run.database, known.served, sender(known, requests, CONNECTIONS))
-
-    def round_(seconds: float) -> Sample:
-        sample = doing(seconds)
-        sent.answers, sent.rounds = sent.answers + sample.transfers, sent.rounds + 1
-        return sample
-
-    return Measure(names.mixed(who), round_)
+    send = sender(known, routes.mixed_requests(known), CONNECTIONS)
+    return Measure(names.mixed(who), answered(run.database, known.served, send, count))
 
 
-def _wrong(who: str, url: str, sent: _Sent) -> list[str]:
-    """See that a fifth of the answers are stored transfers, and that no money was made or lost."""
-    stored = stored_transfers(url, PEER_COUNTS.get(who)) - history.TRANSFERS
-    expected = sent.answers * (100 - sum(routes.MIX.values())) / 100
-    found = []
-    if abs(stored - expected) > expected * _TOLERANCE + sent.rounds * CONNECTIONS:
-        found.append(f"mixed, {who}: {stored:,} transfers are stored, about {expected:,.0f} were acknowledged")
-    if who in PREFIXES:
-        with psycopg.connect(url) as connection:
-            (total,) = connection.execute(f"SELECT sum(balance) FROM {PREFIXES[who]}account").fetchone() or (0,)
-        if total != history.MERCHANTS * history.OPENING_MINOR:
-            found.append(f"mixed, {who}: the balances sum up to {total:,}")
-    return found
+def _made_or_lost(run: Run, who: str) -> list[str]:
+    """See that a peer's balances sum up to what its merchants began with."""
+    with psycopg.connect(run.database.url(f"peer_{who}")) as connection:
+        (total,) = connection.execute(f"SELECT sum(balance) FROM {PREFIXES[who]}account").fetchone() or (0,)
+    return [] if total == history.MERCHANTS * history.OPENING_MINOR else [f"mixed, {who}: the balances sum up to {total:,}"]
 
 
 def _postings(run: Run, known: Known, who: str) -> Measure:
-    doing = over_http(run.database, known.served, single(many), connections=CONNECTIONS, tally=run.tally, tallied_as=f"mixed, {who}")
+    doing = over_http(run.database, known.served, single(many), connections=CONNECTIONS, tally=run.tally, tallied_as=_tallied(who))
     return Measure(names.postings(who), doing)
 
 
@@ -81,7 +66,10 @@ def _balances(run: Run, known: Known, who: str) -> list[Measure]:
     def send(seconds: float) -> load.Result:
         return load.run(known.served.port, make, connections=1, seconds=seconds)
 
-    beside = beside_postings(send, known.served.port, lambda: run.rate(names.postings(who)) / 2)
+    def count(posted: int) -> None:
+        run.tally.acknowledged[_tallied(who)] += posted
+
+    beside = beside_postings(send, known.served.port, lambda: run.rate(names.postings(who)) / 2, count)
     return [
         Measure(names.tail(who, alone=True), answered(run.database, known.served, send)),
         Measure(names.tail(who, alone=False), answered(run.database, known.served, beside)),

@@ -136,7 +136,7 @@ def main_part(run: Run) -> None:
             run.rounds("Half the rate", [Measure(names.HALF, http(two, rate=lambda: half))], run.measures)
         for module in PEER_COUNTS:
             if names.peer(module) in run.measures:
-                run.check(module, run.database.url(f"peer_{module}"))
+                run.check(module, run.database.url(f"peer_{module}"), peer=module)
     run.check("ledger", url)
 
 

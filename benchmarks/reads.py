@@ -7,7 +7,7 @@ import random
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import history, load, names, routes, wrk
+from benchmarks import history, load, names, routes
 from benchmarks.history import Known
 from benchmarks.machines import Database, install_peers, ledger, peer, settle
 from benchmarks.measuring import Measure, Sample, Unexpected, answered
@@ -57,9 +57,7 @@ def reads(database: Database, known: Known, who: str, which: Sequence[Route]) ->
 
 
 def sender(known: Known, requests: Sequence[bytes], connections: int) -> Callable[[float], load.Result]:
-    """Return what sends requests in turn: wrk, whose cost is small; for one connection ``load``, which keeps true latencies."""
-    if connections > 1 and wrk.have_wrk():
-        return lambda seconds: wrk.run(known.served.port, requests, connections=connections, seconds=seconds)
+    """Return what sends requests in turn."""
     make = load.in_turn(requests)
     return lambda seconds: load.run(known.served.port, make, connections=connections, seconds=seconds)
 

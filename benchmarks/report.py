@@ -10,7 +10,7 @@ import statistics
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import history, names, plots, wrk
+from benchmarks import history, names, plots
 from benchmarks.goals import goals
 from benchmarks.measuring import Measure
 from benchmarks.run import CONNECTIONS, ONLY, ROUNDS, SECONDS, Run
@@ -21,10 +21,11 @@ _SHARES = (0.5, 0.95, 0.99)
 
 def _measure_row(measure: Measure, limit: float) -> str:
     application, database = measure.cpu_ms("application"), measure.cpu_ms("database")
+    load = _number(measure.cpu_ms("generator") * measure.rate / 10, 0)
     latency = measure.samples[-1].latency_ms if measure.samples else math.nan
     tail = [measure.percentile_ms(share) for share in (0.5, 0.95, 0.99)]
     shown = [latency if math.isnan(tail[0]) else tail[0], *tail[1:]]
-    cells = [_number(value, 1) for value in shown] + [_number(application, 3), _number(database, 3)]
+    cells = [_number(value, 1) for value in shown] + [_number(application, 3), _number(database, 3), load]
     return f"| {measure.name} | {_number(measure.rate, 0)} | {_number(measure.rate / limit, 2)} | {' | '.join(cells)} |"
 
 
@@ -83,10 +84,11 @@ def _postings(found: Run) -> list[str]:
         "",
         "## Postings",
         "",
-        "2 workers unless said otherwise. The CPU columns are processor milliseconds a transfer.",
+        "2 workers unless said otherwise. The CPU columns are processor milliseconds a transfer; *load* is the",
+        "generator's part of one core, in per cent.",
         "",
-        "| what | transfers/s | of pgbench | p50 ms | p95 ms | p99 ms | CPU app | CPU PostgreSQL |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| what | transfers/s | of pgbench | p50 ms | p95 ms | p99 ms | CPU app | CPU PostgreSQL | load |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(_measure_row(measure, limit) for measure in found.measures.values()),
         "",
         "For pgbench, p50 is the mean. For the constant view, a transfer is a request.",
@@ -98,14 +100,11 @@ def _postings(found: Run) -> list[str]:
 def _reads(found: Run) -> list[str]:
     if not found.reads:
         return []
-    generator = (
-        "64 connections by wrk, one by `benchmarks/load.py`" if wrk.have_wrk() else "by `benchmarks/load.py`, since wrk is not there"
-    )
     return [
         "",
         "## Reads",
         "",
-        f"2 workers each, {history.MERCHANTS} merchants with {history.TRANSFERS:,} transfers, {generator}. After each round some",
+        f"2 workers each, {history.MERCHANTS} merchants with {history.TRANSFERS:,} transfers. After each round some",
         "answers are compared with what is known of the history. The CPU columns are processor milliseconds a request, and how many times",
         "the ledger's they are; *load* is the generator's part of one core, in per cent.",
         "",

@@ -151,15 +151,14 @@ MIX = {BALANCE: 50, STATEMENT: 10, TRANSFER: 10, LIST: 10}
 """Reads in a hundred requests; the others are transfers."""
 
 
-def mixed_requests(known: Known) -> tuple[list[bytes], int]:
-    """80% reads and 20% transfers in an order of chance, and how many of them are transfers."""
+def mixed_requests(known: Known) -> list[bytes]:
+    """80% reads and 20% transfers in an order of chance."""
     dice = random.Random(5)
     kinds = [route for route, share in MIX.items() for _ in range(share * REQUESTS // 100)]
     found = [route.request(known, dice.randrange(REQUESTS)) for route in kinds]
-    transfers = REQUESTS - len(found)
-    found += [_new_transfer(dice) for _ in range(transfers)]
+    found += [_new_transfer(dice) for _ in range(REQUESTS - len(found))]
     dice.shuffle(found)
-    return found, transfers
+    return found
 
 
 def _new_transfer(dice: random.Random) -> bytes:
