@@ -18,7 +18,8 @@ from merchants.domain import MerchantIdentity
 from merchants.models import Account, Merchant
 from tests.support.factories import unique
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds
-from transfers.models import Hold, LedgerEntry, Transfer
+from transfers.models import Hold, IdempotencyRecord, LedgerEntry, Transfer
+from transfers.posting.jobs import Key
 from transfers.posting.synchronous import post_now
 from transfers.selectors import get_balances_now
 
@@ -101,6 +102,20 @@ def test_a_transfer_shows_its_entries_and_parties(root: Client) -> None:
     assert "DEBIT" in page
     assert "10.00 USD" in page
     assert 'name="_save"' not in page
+
+
+def test_a_transfer_shows_its_key_and_the_key_its_transfer(root: Client) -> None:
+    key, owner = unique("key"), "admin-test"
+    command = TransferFunds(new_merchant(), new_merchant(), USD, 10, Details())
+    (posted,) = post_now([command], keys=[Key(owner, key, b"k" * 32)])
+    made = Transfer.objects.get(id=posted.transfer_id)
+    record = IdempotencyRecord.objects.get(transfer_id=made.id)
+    page = root.get(change_page(made)).content.decode()
+    assert key in page
+    assert change_page(record) in page
+    assert change_page(made) in root.get(change_page(record)).content.decode()
+    assert record.key in root.get(reverse("admin:transfers_idempotencyrecord_changelist"), {"q": key}).content.decode()
+    assert root.get(reverse("admin:transfers_idempotencyrecord_change", args=["no-id"])).status_code == 302
 
 
 def test_a_merchant_shows_balances_and_movements(root: Client) -> None:

@@ -26,6 +26,7 @@ from transfers.domain.outcome import required
 from transfers.domain.reversals import OriginalPhase, original_phase
 from transfers.models import ExternalReference, Transfer
 from transfers.selectors import find_original_now
+from transfers.selectors.idempotency import record_of
 from transfers.selectors.reversals import earlier_reversals
 from transfers.services.reversals import operator_reversal
 
@@ -59,6 +60,7 @@ class TransferAdmin(JournalAdmin):
         "metadata",
         "principal",
         "request_id",
+        "key_link",
         "created_at",
     )
     readonly_fields = fields
@@ -98,6 +100,12 @@ class TransferAdmin(JournalAdmin):
     def target_link(self, obj: Transfer) -> str:
         """Return who was paid, as a link."""
         return object_link("merchants_merchant", obj.target.merchant_id, _party_name(obj.target))
+
+    @display(description="Idempotency key")
+    def key_link(self, obj: Transfer) -> str:
+        """Return the key under which it was posted, as a link to its record."""
+        record = record_of(obj)
+        return object_link("transfers_idempotencyrecord", record.id, record.key) if record else "-"
 
     def panels(self, request: HttpRequest, obj: Transfer) -> list[Panel]:
         """Return the entries, and the reversals or the reversed transfer."""
