@@ -93,6 +93,19 @@ async def test_a_locked_account_is_busy_for_those_who_need_it_only(http: httpx.A
     assert await balance_minor(http, locked) == await balance_minor(http, other) == 10_000
 
 
+async def test_a_replay_waits_for_nobodys_account(http: httpx.AsyncClient) -> None:
+    locked, other, kept = await merchant(http, "100"), await merchant(http), key()
+    first = await transfer(http, locked, other, 100, headers=kept)
+    with held(LOCK_ACCOUNT, await wallet(http, locked)):
+        again = await transfer(http, locked, other, 100, headers=kept)
+        assert (await transfer(http, locked, other, 100)).json()["code"] == "account_busy"
+        once_more = await transfer(http, locked, other, 100, headers=kept)
+        other_request = await transfer(http, locked, other, 101, headers=kept)
+    for answer in (again, once_more):
+        assert (answer.status_code, answer.content, answer.headers["Idempotent-Replayed"]) == (201, first.content, "true")
+    assert other_request.json()["code"] == "idempotency_key_reused"
+
+
 async def test_a_locked_merchant_holds_up_its_first_posting_in_a_currency_only(http: httpx.AsyncClient) -> None:
     source, target = await merchant(http, "100"), await merchant(http)
     with held(LOCK_MERCHANT, target):

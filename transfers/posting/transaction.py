@@ -64,6 +64,8 @@ def _claim_and_read(
 ) -> Book:
     """Begin, claim the keys, take the names of new merchants; then lock and read what the commands
     are decided on.
+
+    A command whose key was answered before needs no lock: its replay waits for nobody's account.
     """
     with metrics.KEYS_WAIT.time():
         with session.round_trip():
@@ -74,7 +76,8 @@ def _claim_and_read(
         names = register_merchants(session, jobs, claims)
     schedules = read_schedules(found)
     registered = dict(cast("list[tuple[UUID, datetime | None]]", names.fetchall())) if names else {}
-    book = read_book(session, commands, schedules=schedules, registered=registered, claims=claims, locking=locking)
+    decided = [item.command for job in jobs for item in job.items if claims.ours(item.key)]
+    book = read_book(session, decided, schedules=schedules, registered=registered, claims=claims, locking=locking)
     moments = [moment for job in jobs for moment in job.moments]
     if moments:
         check_moments(session, moments, now=book.now)
