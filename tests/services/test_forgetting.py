@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from fees import selectors as fees
-from merchants.selectors import account_parties, currencies, identities
+from merchants import selectors as merchants
 from tests.support.factories import balance_minor, key, merchant, transfer, wallet
 from transfers.posting import account_ids as directory
 
@@ -29,8 +29,7 @@ class Forgetful(dict[Any, Any]):
 
 async def test_what_is_forgotten_between_two_looks_changes_no_answer(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
-        (currencies, "_currencies"), (identities, "_merchants"), (identities, "_wallets"), (account_parties, "_parties"),
-        (fees, "_parsed"), (directory, "_ids"),
+        (merchants, "_currencies"), (merchants, "_merchants"), (merchants, "_wallets"), (merchants, "_parties"), (fees, "_parsed"), (directory, "_ids"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, Forgetful())
     source, target = await merchant(api, "100"), await merchant(api, "1")
@@ -43,3 +42,7 @@ async def test_what_is_forgotten_between_two_looks_changes_no_answer(api: httpx.
     assert (await api.post(f"/holds/{hold['id']}/capture", headers=key())).status_code == 201
     assert (await api.post("/transfers/quote", json=body)).status_code == 200
     assert await balance_minor(api, target) == 100 + 500 + 100 + 200
+    assert len((await api.get("/transfers", params={"merchant": source})).json()["items"]) == 6
+    lines = (await api.get(f"/accounts/{between['source_account_id']}/statement")).json()["items"]
+    assert {line["counterparty"] for line in lines} == {target, None}
+    assert (await api.get("/holds", params={"merchant": target})).json()["items"][0]["from_merchant"] == source
