@@ -39,6 +39,13 @@ def values(enumeration: type[StrEnum]) -> list[str]:
     return [member.value for member in enumeration]
 
 
+def one_of(enumeration: type[StrEnum]) -> str:
+    """Return the pattern of an enumeration's values, for a CHECK constraint of a table that is
+    written all the time: PostgreSQL prepares a list of values anew for each INSERT.
+    """
+    return f"^({'|'.join(enumeration)})$"
+
+
 class IdField(models.UUIDField):  # type: ignore[type-arg]  # Django's takes none at run time
     """The primary key of a row that callers see: a UUIDv7, made in Python."""
 

@@ -10,7 +10,7 @@ answer, callers get 503.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -192,16 +192,31 @@ class _Lane:
 _lanes: dict[asyncio.AbstractEventLoop, _Lane] = {}
 
 
+def _lane() -> _Lane:
+    loop = asyncio.get_running_loop()
+    lane = _lanes.get(loop)
+    if lane is None:
+        lane = _lanes[loop] = _Lane()
+    return lane
+
+
 async def ask(question: Question[K, R], key: K) -> R | None:
     """Return the answer to a key; None if it has none.
 
     Raises ``DatabaseUnavailable`` if too many reads wait, and the driver's errors.
     """
-    loop = asyncio.get_running_loop()
-    lane = _lanes.get(loop)
-    if lane is None:
-        lane = _lanes[loop] = _Lane()
-    return await lane.ask(question, key)
+    return await _lane().ask(question, key)
+
+
+async def ask_all(question: Question[K, R], keys: Collection[K]) -> dict[K, R]:
+    """Return the answers to those keys that have one. Raises what ``ask`` does."""
+    lane = _lane()
+
+    async def pair(key: K) -> tuple[K, R | None]:
+        answer = await lane.ask(question, key)
+        return key, answer
+
+    return {key: answer for key, answer in await asyncio.gather(*map(pair, keys)) if answer is not None}
 
 
 def ask_now(question: Question[K, R], keys: Sequence[K]) -> Mapping[K, R]:

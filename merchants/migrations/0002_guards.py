@@ -30,7 +30,7 @@ def install_treasury(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [("merchants", "0001_tables")]
     operations = [
-        migrations.RunSQL((SQL / "guards.sql").read_text(), "DROP FUNCTION ledger_refuse_change() CASCADE; DROP FUNCTION ledger_bucket(uuid) CASCADE"),
+        migrations.RunSQL((SQL / "guards.sql").read_text(), "DROP FUNCTION ledger_refuse_change() CASCADE; ALTER TABLE merchants_account DROP CONSTRAINT account_bucket"),
         migrations.RunSQL((SQL / "search.sql").read_text(), "DROP FUNCTION ledger_grams(text) CASCADE"),
         migrations.RunPython(install_currencies, migrations.RunPython.noop),
         migrations.RunPython(install_treasury, migrations.RunPython.noop),

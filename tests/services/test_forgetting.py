@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from fees import selectors as fees
-from merchants import selectors as merchants
+from merchants.selectors import account_parties, currencies, identities
 from tests.support.factories import balance_minor, key, merchant, transfer, wallet
 from transfers.posting import account_ids as directory
 
@@ -29,7 +29,8 @@ class Forgetful(dict[Any, Any]):
 
 async def test_what_is_forgotten_between_two_looks_changes_no_answer(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
-        (merchants, "_currencies"), (merchants, "_merchants"), (merchants, "_wallets"), (merchants, "_parties"), (fees, "_parsed"), (directory, "_ids"),
+        (currencies, "_currencies"), (identities, "_merchants"), (identities, "_wallets"), (account_parties, "_parties"),
+        (fees, "_parsed"), (directory, "_ids"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, Forgetful())
     source, target = await merchant(api, "100"), await merchant(api, "1")

@@ -567,7 +567,7 @@ def test_ids_that_do_not_lie_beside_their_merchant(attacker: Attacker) -> None:
             id=beside(uuid4(), elsewhere), merchant_id=attacker.merchant, currency_id="JPY", kind="wallet", status="active",
             overdraft_limit_minor=0,
         )  # fmt: skip
-    with pytest.raises(psycopg.IntegrityError, match="transfer_bucket"), attacker.raw.transaction():
+    with pytest.raises(psycopg.IntegrityError, match="its id is not in the bucket of its source"), attacker.raw.transaction():
         attacker.transfer(attacker.wallet, attacker.target, 1, id=beside(uuid4(), elsewhere))
     with pytest.raises(psycopg.IntegrityError, match="hold_bucket"):
         hold(attacker, id=beside(uuid4(), elsewhere))

@@ -10,7 +10,7 @@ REVERSE = """
 ALTER TABLE transfers_externalreference RENAME CONSTRAINT transfer_external_reference_unique TO transfers_externalreference_pkey;
 DROP TRIGGER reference_not_truncated ON transfers_externalreference; DROP TRIGGER reference_append_only ON transfers_externalreference;
 DROP FUNCTION ledger_check_reference() CASCADE;
-ALTER TABLE transfers_hold DROP CONSTRAINT hold_bucket; ALTER TABLE transfers_transfer DROP CONSTRAINT transfer_bucket;
+ALTER TABLE transfers_hold DROP CONSTRAINT hold_bucket;
 DROP TRIGGER hold_not_truncated ON transfers_hold; DROP TRIGGER hold_kept ON transfers_hold; DROP TRIGGER hold_terms ON transfers_hold;
 DROP TRIGGER transfer_not_truncated ON transfers_transfer; DROP TRIGGER transfer_append_only ON transfers_transfer;
 DROP TRIGGER entry_not_truncated ON transfers_ledgerentry; DROP TRIGGER entry_append_only ON transfers_ledgerentry;

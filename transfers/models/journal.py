@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 
 from fees.models import FeeSchedule
-from ledger_project.database.fields import MinorUnitsField, values
+from ledger_project.database.fields import MinorUnitsField, one_of
 from ledger_project.kernel.money import MAX_BALANCE_MINOR
 from merchants.models import Account, Currency
 from transfers.domain.kinds import BatchPlace, Direction, EntryType, TransferKind
@@ -76,7 +76,7 @@ class Transfer(models.Model):
                 ),
                 name="transfer_amounts_bounded",
             ),
-            models.CheckConstraint(condition=Q(kind__in=values(TransferKind)), name="transfer_kind_known"),
+            models.CheckConstraint(condition=Q(kind__regex=one_of(TransferKind)), name="transfer_kind_known"),
             models.CheckConstraint(condition=~Q(source=F("target")), name="transfer_two_accounts"),
             models.CheckConstraint(condition=Q(fee_minor=0) | Q(fee_schedule__isnull=False), name="transfer_fee_has_schedule"),
             models.CheckConstraint(
@@ -154,8 +154,8 @@ class LedgerEntry(models.Model):
                 condition=Q(amount_minor__lte=MAX_BALANCE_MINOR, balance_after_minor__lte=MAX_BALANCE_MINOR), name="entry_amounts_bounded"
             ),
             models.CheckConstraint(condition=Q(sequence__gt=0), name="entry_sequence_positive"),
-            models.CheckConstraint(condition=Q(direction__in=values(Direction)), name="entry_direction_known"),
-            models.CheckConstraint(condition=Q(type__in=values(EntryType)), name="entry_type_known"),
+            models.CheckConstraint(condition=Q(direction__regex=one_of(Direction)), name="entry_direction_known"),
+            models.CheckConstraint(condition=Q(type__regex=one_of(EntryType)), name="entry_type_known"),
         ]
 
     def __str__(self) -> str:

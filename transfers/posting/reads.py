@@ -84,8 +84,7 @@ def read_book(
 ) -> Book:
     """Lock the commands' accounts; then, in the same round trip, read what they are decided on.
 
-    Where ``locking`` does not wait, raises ``Busy`` with the accounts whose locks another
-    transaction holds.
+    Where ``locking`` does not wait, raises ``Busy`` with the accounts that others have locked.
     """
     keys = account_keys(commands, schedules)
     ids = find_accounts(session, keys)
@@ -94,15 +93,16 @@ def read_book(
     before = process_clock()
     with metrics.ACCOUNTS_WAIT.time(), session.round_trip():
         locked = lock(session, ids, unguarded, locking)
-        clock = session.send(sql.CLOCK)
+        clock = session.send(sql.CLOCK, [_beginnings(commands)])
         accounts = _Accounts(session, ids, missing)
         claims.ask_stored()
         facts = _Facts(session, commands, ids)
     states = accounts.known(commands)
     if locking.waits_for is not None:
         check_free(locked, ids, unguarded, missing)
+    now, inactive = _checked_time(clock, before)
     return Book(
-        now=_checked_time(clock, before),
+        now=now,
         entropy=secrets.randbits(62),
         accounts=states | accounts.new(),
         schedules=schedules,
@@ -110,16 +110,24 @@ def read_book(
         reversals=facts.reversals(),
         holds=facts.holds(),
         registered=registered,
-        inactive=facts.inactive(),
+        inactive=inactive,
         clock_tolerance=timedelta(seconds=settings.LEDGER_CLOCK_TOLERANCE),
     )
 
 
-def _checked_time(clock: Reply, before: datetime) -> datetime:
-    """Return the database's time. Raises ``ClocksDiffer``."""
-    (now,) = cast("tuple[datetime]", clock.fetchone())
+def _beginnings(commands: Iterable[c.Command]) -> str:
+    """Return the currencies that must be active."""
+    return words({command.currency.code for command in commands if isinstance(command, _BEGINNINGS)})
+
+
+def _checked_time(clock: Reply, before: datetime) -> tuple[datetime, frozenset[str]]:
+    """Return the database's time, and which currencies are switched off.
+
+    Raises ``ClocksDiffer``.
+    """
+    now, inactive = cast("tuple[datetime, list[str]]", clock.fetchone())
     check_clocks(now, between=(before, process_clock()))
-    return now
+    return now, frozenset(inactive)
 
 
 class _Accounts:
@@ -173,7 +181,6 @@ class _Facts:
     """What else the commands are decided on. Nothing is asked for that no command needs."""
 
     def __init__(self, session: Session, commands: Sequence[c.Command], ids: Mapping[AccountKey, UUID]) -> None:
-        codes = {command.currency.code for command in commands if isinstance(command, _BEGINNINGS)}
         references = [
             (reference, ids[key])
             for command in commands
@@ -183,15 +190,10 @@ class _Facts:
         ]
         reversals = [command.original for command in commands if isinstance(command, c.ReverseTransfer)]
         self._terms = {command.terms.id: command.terms for command in commands if isinstance(command, _ENDS)}
-        self._inactive = session.send(sql.INACTIVE_CURRENCIES, [words(codes)]) if codes else None
         self._references = session.send(sql.REFERENCES, _columns(references)) if references else None
         self._reversals = session.send(sql.REVERSALS, _beside(reversals, (one.target for one in reversals), ids)) if reversals else None
         terms = self._terms.values()
         self._holds = session.send(sql.HOLD_STATES, _beside(terms, (one.source for one in terms), ids)) if terms else None
-
-    def inactive(self) -> frozenset[str]:
-        """Return the currencies that are switched off."""
-        return frozenset(cast("str", row[0]) for row in self._inactive.fetchall()) if self._inactive else frozenset()
 
     def references(self) -> dict[tuple[UUID, str], UUID]:
         """Return the external references that are taken: by account and reference the transfer that

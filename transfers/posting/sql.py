@@ -1,4 +1,19 @@
-"""Every SQL text of the posting transaction, named, in the order in which it runs."""
+"""Every SQL text of the posting transaction, named, in the order in which it runs: the dialect of
+PostgreSQL.
+
+Another dialect (a ledger that is spread over servers) must keep, and
+tests/unit/test_posting_sql.py reads in this one:
+
+- A statement that locks names one table, without a join or a query inside, and takes its locks in
+  the order of ids. What is decided on is read by later statements, with a snapshot that was taken
+  after the locks.
+- A unique constraint contains the place of its row: its account, merchant or owner. So rows of one
+  place are enough to keep it.
+- No sequence, advisory lock or NOTIFY: each is one for the whole cluster.
+- What is read under an account's lock is found by that account, or is never changed.
+
+Inserts return nothing: on one server ``RETURNING`` costs time for each row and tells nothing new.
+"""
 
 from fees.selectors import CANDIDATES
 from transfers.sql.entries import newest_entry
@@ -82,15 +97,20 @@ LOCK_FREE_MERCHANTS = f"{LOCK_MERCHANTS} SKIP LOCKED"
 # at once would read an older snapshot than its locks. The transaction gets its number before its
 # time. So a transaction with a higher number knows which times may still come, which the daily
 # figures need (figures/refresh.py).
-CLOCK = "SELECT clock_timestamp() FROM pg_current_xact_id()"
+# Whether a currency is active is read here and not earlier: a key that was answered is answered so
+# again, whatever operators changed.
+CLOCK = """
+SELECT clock_timestamp(), ARRAY(SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active)
+FROM pg_current_xact_id()
+"""
 
 HEADS = f"""
 SELECT a.id, a.merchant_id, a.currency_id, a.kind, a.status, m.status, m.name, a.overdraft_limit_minor, a.created_at,
     e.sequence, e.balance_after_minor, e.hash, e.created_at
-FROM unnest(%s::uuid[]) AS wanted(id)
-JOIN merchants_account a ON a.id = wanted.id
+FROM merchants_account a
 JOIN merchants_merchant m ON m.id = a.merchant_id
-LEFT JOIN LATERAL ({newest_entry("sequence, balance_after_minor, hash, created_at", account="wanted.id")}) e ON true
+LEFT JOIN LATERAL ({newest_entry("sequence, balance_after_minor, hash, created_at", account="a.id")}) e ON true
+WHERE a.id = ANY(%s::uuid[])
 """
 
 MERCHANTS = "SELECT id, name, status FROM merchants_merchant WHERE id = ANY(%s::uuid[])"
@@ -104,10 +124,6 @@ FROM transfers_idempotencyclaim c CROSS JOIN LATERAL (
 ) r
 WHERE c.id = ANY(%s::uuid[])
 """
-
-# Whether a currency is active is read here and not earlier: a key that was answered is answered so
-# again, whatever operators changed.
-INACTIVE_CURRENCIES = "SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active"
 
 # In pairs: many accounts use a reference like "INV-1", and each command has few accounts.
 REFERENCES = """

@@ -212,60 +212,86 @@ CREATE TRIGGER entry_guard AFTER INSERT ON transfers_ledgerentry
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_entries();
 
 -- Transfers: what they refer to exists, is of one currency, and is of the kinds that such a
--- movement goes between. No time is in the future. A reversal goes back the way of its original and
--- gives back at most what is left of it.
+-- movement goes between. No time is in the future. The id has the bucket of the source account: its
+-- last ten bits (kernel/ids.py). A reversal goes back the way of its original and gives back at most
+-- what is left of it. An external reference is kept for its transfer and its account.
+-- One pass shows that a right transfer is right. It returns a wrong row if there is one, else one
+-- that more is asked of, if there is one: a row of a batch, a reversal, a row with a reference.
 CREATE FUNCTION ledger_check_transfers() RETURNS trigger LANGUAGE plpgsql
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
+    found_row record;
     bad record;
     -- More than LEDGER_CLOCK_TOLERANCE may be (checks.py), so that what the service posts is never refused here.
     latest timestamptz := clock_timestamp() + interval '10 seconds';
-    first uuid;
 BEGIN
-    SELECT n.id INTO first FROM new_rows n WHERE n.batch_place = 1 ORDER BY n.id LIMIT 1;
-    SELECT n.id, CASE
-            WHEN s.id IS NULL THEN 'source does not exist'
-            WHEN g.id IS NULL THEN 'target does not exist'
-            WHEN s.currency_id <> n.currency_id OR g.currency_id <> n.currency_id THEN 'accounts are of another currency'
-            WHEN n.fee_schedule_id IS NOT NULL AND f.id IS NULL THEN 'fee schedule does not exist'
-            WHEN n.created_at > latest THEN 'its time is in the future'
-            WHEN n.external_reference IS NOT NULL AND NOT EXISTS (
-                SELECT FROM transfers_externalreference r WHERE r.reference = n.external_reference AND r.transfer_id = n.id
-                    AND r.account_id = CASE WHEN n.kind IN ('deposit', 'opening') THEN n.target_id ELSE n.source_id END)
-                THEN 'its external reference is not kept for it and its account'
-            WHEN n.batch_place = 2 AND (n.id > first) IS NOT TRUE THEN 'the first of its batch is not there'
-            WHEN (n.total_debit_minor = n.amount_minor OR n.total_debit_minor = n.amount_minor + n.fee_minor) IS NOT TRUE
+    SELECT w.id, w.wrong, CASE
+            WHEN w.source_id IS NULL THEN 'source does not exist'
+            WHEN w.target_id IS NULL THEN 'target does not exist'
+            WHEN w.source_currency <> w.currency_id OR w.target_currency <> w.currency_id THEN 'accounts are of another currency'
+            WHEN w.fee_schedule_id IS NOT NULL AND w.schedule_id IS NULL THEN 'fee schedule does not exist'
+            WHEN w.created_at > latest THEN 'its time is in the future'
+            WHEN w.elsewhere THEN 'its id is not in the bucket of its source'
+            WHEN (w.total_debit_minor = w.amount_minor OR w.total_debit_minor = w.amount_minor + w.fee_minor) IS NOT TRUE
                 THEN 'its total debit is neither its amount nor amount and fee'
-            WHEN n.fee_minor <> 0 AND n.kind NOT IN ('transfer', 'capture') THEN 'a ' || n.kind || ' has no fee'
-            WHEN n.kind IN ('hold', 'hold_release', 'capture') AND n.hold_id IS NULL THEN 'a ' || n.kind || ' is of a hold'
-            WHEN n.kind NOT IN ('hold', 'hold_release', 'capture') AND n.hold_id IS NOT NULL THEN 'a ' || n.kind || ' is of no hold'
-            ELSE 'a ' || n.kind || ' does not go from an account of kind ' || s.kind || ' to one of kind ' || g.kind
-                || CASE WHEN s.merchant_id <> g.merchant_id THEN ' of somebody else' ELSE '' END
+            WHEN w.fee_minor <> 0 AND w.kind NOT IN ('transfer', 'capture') THEN 'a ' || w.kind || ' has no fee'
+            WHEN w.kind IN ('hold', 'hold_release', 'capture') AND w.hold_id IS NULL THEN 'a ' || w.kind || ' is of a hold'
+            WHEN w.kind NOT IN ('hold', 'hold_release', 'capture') AND w.hold_id IS NOT NULL THEN 'a ' || w.kind || ' is of no hold'
+            ELSE 'a ' || w.kind || ' does not go from an account of kind ' || w.source_kind || ' to one of kind ' || w.target_kind
+                || CASE WHEN w.source_merchant <> w.target_merchant THEN ' of somebody else' ELSE '' END
         END AS reason
+    INTO found_row
+    FROM (
+        SELECT c.* FROM (
+            SELECT n.id, n.kind, n.currency_id, n.amount_minor, n.fee_minor, n.total_debit_minor, n.fee_schedule_id, n.hold_id, n.created_at,
+                s.id AS source_id, s.kind AS source_kind, s.merchant_id AS source_merchant, s.currency_id AS source_currency,
+                g.id AS target_id, g.kind AS target_kind, g.merchant_id AS target_merchant, g.currency_id AS target_currency,
+                f.id AS schedule_id, b.elsewhere,
+                n.batch_place <> 0 OR n.reverses_id IS NOT NULL OR n.external_reference IS NOT NULL AS asked_more,
+                s.id IS NULL OR g.id IS NULL OR s.currency_id <> n.currency_id OR g.currency_id <> n.currency_id
+                OR (n.fee_schedule_id IS NOT NULL AND f.id IS NULL)
+                OR n.created_at > latest
+                OR b.elsewhere
+                OR (n.total_debit_minor = n.amount_minor OR n.total_debit_minor = n.amount_minor + n.fee_minor) IS NOT TRUE
+                OR (n.fee_minor <> 0 AND n.kind <> 'transfer' AND n.kind <> 'capture')
+                OR (n.hold_id IS NOT NULL) <> (n.kind IN ('hold', 'hold_release', 'capture'))
+                OR CASE n.kind
+                    WHEN 'transfer' THEN s.kind <> 'wallet' OR g.kind <> 'wallet'
+                    WHEN 'capture' THEN s.kind <> 'wallet' OR g.kind <> 'wallet'
+                    WHEN 'reversal' THEN false  -- below: it goes the way of a transfer or a capture
+                    WHEN 'fee_settlement' THEN s.kind <> 'fees' OR g.kind <> 'wallet'
+                    ELSE s.merchant_id <> g.merchant_id
+                        OR s.kind <> CASE n.kind WHEN 'deposit' THEN 'external' WHEN 'opening' THEN 'external' WHEN 'hold_release' THEN 'held'
+                            ELSE 'wallet' END
+                        OR g.kind <> CASE n.kind WHEN 'withdrawal' THEN 'external' WHEN 'hold' THEN 'held' ELSE 'wallet' END END AS wrong
+            FROM new_rows n
+            LEFT JOIN merchants_account s ON s.id = n.source_id
+            LEFT JOIN merchants_account g ON g.id = n.target_id
+            LEFT JOIN fees_feeschedule f ON f.id = n.fee_schedule_id
+            CROSS JOIN LATERAL (
+                SELECT get_byte(uuid_send(n.id), 15) <> get_byte(uuid_send(n.source_id), 15)
+                    OR (get_byte(uuid_send(n.id), 14) # get_byte(uuid_send(n.source_id), 14)) & 3 <> 0 AS elsewhere
+            ) b
+            OFFSET 0
+        ) c
+        WHERE c.wrong OR c.asked_more ORDER BY c.wrong DESC NULLS LAST LIMIT 1
+    ) w;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF found_row.wrong THEN
+        RAISE EXCEPTION 'ledger: transfer %: %', found_row.id, found_row.reason USING ERRCODE = 'check_violation';
+    END IF;
+
+    SELECT n.id, CASE WHEN n.batch_place = 2 AND (n.id > b.first) IS NOT TRUE THEN 'the first of its batch is not there'
+            ELSE 'its external reference is not kept for it and its account' END AS reason
     INTO bad
     FROM new_rows n
-    LEFT JOIN merchants_account s ON s.id = n.source_id
-    LEFT JOIN merchants_account g ON g.id = n.target_id
-    LEFT JOIN fees_feeschedule f ON f.id = n.fee_schedule_id
-    WHERE s.id IS NULL OR g.id IS NULL OR s.currency_id <> n.currency_id OR g.currency_id <> n.currency_id
-        OR (n.fee_schedule_id IS NOT NULL AND f.id IS NULL)
-        OR n.created_at > latest
+    CROSS JOIN (SELECT (SELECT f.id FROM new_rows f WHERE f.batch_place = 1 ORDER BY f.id LIMIT 1) AS first OFFSET 0) b
+    WHERE (n.batch_place = 2 AND (n.id > b.first) IS NOT TRUE)
         OR (n.external_reference IS NOT NULL AND NOT EXISTS (
             SELECT FROM transfers_externalreference r WHERE r.reference = n.external_reference AND r.transfer_id = n.id
                 AND r.account_id = CASE WHEN n.kind IN ('deposit', 'opening') THEN n.target_id ELSE n.source_id END))
-        OR (n.batch_place = 2 AND (n.id > first) IS NOT TRUE)
-        OR (n.total_debit_minor = n.amount_minor OR n.total_debit_minor = n.amount_minor + n.fee_minor) IS NOT TRUE
-        OR (n.fee_minor <> 0 AND n.kind <> 'transfer' AND n.kind <> 'capture')
-        OR (n.hold_id IS NOT NULL) <> (n.kind IN ('hold', 'hold_release', 'capture'))
-        OR CASE n.kind
-            WHEN 'transfer' THEN s.kind <> 'wallet' OR g.kind <> 'wallet'
-            WHEN 'capture' THEN s.kind <> 'wallet' OR g.kind <> 'wallet'
-            WHEN 'reversal' THEN false  -- below: it goes the way of a transfer or a capture
-            WHEN 'fee_settlement' THEN s.kind <> 'fees' OR g.kind <> 'wallet'
-            ELSE s.merchant_id <> g.merchant_id
-                OR s.kind <> CASE n.kind WHEN 'deposit' THEN 'external' WHEN 'opening' THEN 'external' WHEN 'hold_release' THEN 'held'
-                    ELSE 'wallet' END
-                OR g.kind <> CASE n.kind WHEN 'withdrawal' THEN 'external' WHEN 'hold' THEN 'held' ELSE 'wallet' END END
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'ledger: transfer %: %', bad.id, bad.reason USING ERRCODE = 'check_violation';
@@ -296,9 +322,9 @@ $$;
 CREATE TRIGGER transfer_guard AFTER INSERT ON transfers_transfer
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_transfers();
 
--- A transfer and a hold lie beside the account that pays.
-ALTER TABLE transfers_transfer ADD CONSTRAINT transfer_bucket CHECK (ledger_bucket(id) = ledger_bucket(source_id));
-ALTER TABLE transfers_hold ADD CONSTRAINT hold_bucket CHECK (ledger_bucket(id) = ledger_bucket(source_id));
+-- A hold lies beside the wallet that pays: its id has the same bucket.
+ALTER TABLE transfers_hold ADD CONSTRAINT hold_bucket CHECK (get_byte(uuid_send(id), 15) = get_byte(uuid_send(source_id), 15)
+    AND (get_byte(uuid_send(id), 14) # get_byte(uuid_send(source_id), 14)) & 3 = 0);
 
 -- No posted row is ever changed or removed.
 CREATE TRIGGER entry_append_only BEFORE UPDATE OR DELETE ON transfers_ledgerentry FOR EACH STATEMENT
