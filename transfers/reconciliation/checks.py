@@ -14,7 +14,7 @@ from transfers.reconciliation.fees import wrong_fees
 from transfers.reconciliation.holds import HELD, HOLDS
 from transfers.reconciliation.idempotency import KEYS
 from transfers.reconciliation.scopes import Scope
-from transfers.reconciliation.transfers import REVERSALS, TRANSFERS
+from transfers.reconciliation.transfers import REFERENCES, REVERSALS, TRANSFERS
 
 Raw = psycopg.Connection[Any]
 Wrong = Iterator[tuple[str, str]]
@@ -48,13 +48,14 @@ TRANSFER_CHECK = Check("transfers", "debits equal credits, and the entries are t
 BALANCE_CHECK = Check("balances", "the balances of each currency add up to zero", _by(ZERO_SUM), whole_only=True)
 FEE_CHECK = Check("fees", "each fee is what the recorded version of its schedule says", wrong_fees)
 REVERSAL_CHECK = Check("reversals", "reversals go back the way, up to the original's amount", _by(REVERSALS))
+REFERENCE_CHECK = Check("references", "external references are kept beside their accounts", _by(REFERENCES))
 HOLD_CHECK = Check("holds", "each hold's movements are what was agreed", _by(HOLDS))
 HELD_CHECK = Check("held", "held accounts hold what open holds have reserved", _by(HELD))
 LIMIT_CHECK = Check("limits", "overdraft limits are numbers", _by(LIMITS))
 KEY_CHECK = Check("keys", "each used key has its answer, which points at an existing transfer", _by(KEYS))
 
 CHECKS = (
-    ENTRY_CHECK, TRANSFER_CHECK, BALANCE_CHECK, FEE_CHECK, REVERSAL_CHECK, HOLD_CHECK, HELD_CHECK, LIMIT_CHECK, KEY_CHECK
+    ENTRY_CHECK, TRANSFER_CHECK, BALANCE_CHECK, FEE_CHECK, REVERSAL_CHECK, REFERENCE_CHECK, HOLD_CHECK, HELD_CHECK, LIMIT_CHECK, KEY_CHECK
 )  # fmt: skip
 """In the order of their findings: the check that is nearest to the cause of a damage comes first.
 

@@ -35,7 +35,7 @@ class Head(NamedTuple):
 
 
 class HeadChange(NamedTuple):
-    """An account whose head is not the kept one. It has no ``kept`` or no ``newest`` one if None."""
+    """An account whose head is not the kept one. ``kept`` or ``newest`` is None if it has none."""
 
     kept: Head | None
     newest: Head | None

@@ -23,6 +23,7 @@ from transfers.reconciliation.checks import (
     HELD_CHECK,
     HOLD_CHECK,
     LIMIT_CHECK,
+    REFERENCE_CHECK,
     REVERSAL_CHECK,
     TRANSFER_CHECK,
 )
@@ -99,7 +100,10 @@ class Increment:
     def _prove_entries(self, raw: Raw, rows: Sequence[tuple[UUID, int, UUID]]) -> list[Finding]:
         entries = some_entries([(account, sequence) for account, sequence, _ in rows])
         transfers = some_transfers(sorted({transfer for _, _, transfer in rows}))
-        checks = [(ENTRY_CHECK, entries), *((check, transfers) for check in (TRANSFER_CHECK, FEE_CHECK, REVERSAL_CHECK, HOLD_CHECK))]
+        checks = [
+            (ENTRY_CHECK, entries),
+            *((check, transfers) for check in (TRANSFER_CHECK, FEE_CHECK, REVERSAL_CHECK, REFERENCE_CHECK, HOLD_CHECK)),
+        ]
         with by_look_ups(raw):
             return [finding for check, scope in checks for finding in judged(raw, check, scope, self._limit)]
 

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from ledger_project.kernel.ids import first_uuid7_at
 
-PLACES = ("entries", "lines", "transfers", "reversals", "holds", "movements", "keys", "claims", "accounts")
+PLACES = ("entries", "lines", "transfers", "reversals", "references", "holds", "movements", "keys", "claims", "accounts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class ProofScope:
             "lines": self._condition(since="e.transfer_id >= %(since_id)s", account=f"e.transfer_id IN {of_account}"),
             "transfers": transfers,
             "reversals": transfers,
+            "references": self._condition(since="x.transfer_id >= %(since_id)s", account="x.account_id = %(account)s"),
             "holds": self._condition(since="h.created_at >= %(since)s", account=f"(h.source_merchant_id, h.currency_id) IN {merchant}"),
             "keys": self._condition(since="r.created_at >= %(since)s", account=f"r.transfer_id IN {of_account}"),
             "claims": self._condition(since="c.created_at >= %(since)s", account="false"),
@@ -93,6 +94,7 @@ def some_transfers(ids: Sequence[UUID]) -> Scope:
         "lines": "e.transfer_id = ANY(%(ids)s::uuid[])",
         "transfers": "t.id = ANY(%(ids)s::uuid[])",
         "reversals": f"t.reverses_id IN {originals}",
+        "references": "false",  # those that should be there are found by their transfers
         "holds": f"h.id IN {holds}",
         "movements": f"t.hold_id IN {holds}",
     }

@@ -114,3 +114,19 @@ WITH checked AS MATERIALIZED (
 )
 SELECT 'transfer ' || id, reason FROM checked ORDER BY id LIMIT %(limit)s
 """
+
+_REFERENCE_ACCOUNT = "CASE WHEN t.kind IN ('deposit', 'opening') THEN t.target_id ELSE t.source_id END"
+
+REFERENCES = f"""
+WITH checked AS MATERIALIZED (
+    SELECT t.id, 'its external reference is not kept beside its account' AS reason
+    FROM transfers_transfer t
+    LEFT JOIN transfers_externalreference x ON x.reference = t.external_reference AND x.account_id = {_REFERENCE_ACCOUNT}
+    WHERE t.external_reference IS NOT NULL AND x.transfer_id IS DISTINCT FROM t.id AND /*transfers*/
+    UNION ALL
+    SELECT x.transfer_id, 'the external reference ' || x.reference || ' of account ' || x.account_id || ' names it, and is not its own'
+    FROM transfers_externalreference x LEFT JOIN transfers_transfer t ON t.id = x.transfer_id
+    WHERE (t.external_reference = x.reference AND {_REFERENCE_ACCOUNT} = x.account_id) IS NOT TRUE AND /*references*/
+)
+SELECT 'transfer ' || id, reason FROM checked ORDER BY id LIMIT %(limit)s
+"""

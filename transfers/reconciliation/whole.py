@@ -18,6 +18,7 @@ from transfers.reconciliation.checks import (
     HOLD_CHECK,
     KEY_CHECK,
     LIMIT_CHECK,
+    REFERENCE_CHECK,
     REVERSAL_CHECK,
     TRANSFER_CHECK,
 )
@@ -39,7 +40,7 @@ def whole_works(snapshot: Snapshot, limit: int) -> list[Work]:
     ids = id_ranges(snapshot.first, snapshot.jobs)
     works += [Work(TRANSFER_CHECK.name, TRANSFER_CHECK.title, partial(_check_transfers, part=part, limit=limit)) for part in ids]
     works += [work_of(FEE_CHECK, part.rows(), limit) for part in ids]
-    rest = (HOLD_CHECK, REVERSAL_CHECK, KEY_CHECK, HELD_CHECK, BALANCE_CHECK, LIMIT_CHECK)
+    rest = (HOLD_CHECK, REVERSAL_CHECK, REFERENCE_CHECK, KEY_CHECK, HELD_CHECK, BALANCE_CHECK, LIMIT_CHECK)
     return [*works, *(work_of(check, EVERYTHING, limit) for check in rest)]
 
 
