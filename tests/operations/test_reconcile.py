@@ -330,9 +330,9 @@ def test_a_day_that_is_half_purged_is_no_damage(vandal: Vandal, story: Story) ->
     record = record_id("stories", story.key)
     vandal.does("UPDATE transfers_idempotencyrecord SET created_at = now() - interval '8 days' WHERE id = %s", record)
     vandal.does("DELETE FROM transfers_idempotencyclaim WHERE id = %s", record)
-    assert prove(vandal.raw, ProofScope()).clean
+    assert proof_of(vandal.raw).clean
     vandal.does("INSERT INTO transfers_idempotencyclaim VALUES (%s, now() - interval '7 days')", record_id("stories", "half"))
-    assert prove(vandal.raw, ProofScope()).clean
+    assert proof_of(vandal.raw).clean
 
 
 def rewrite_history(vandal: Vandal, story: Story) -> UUID:

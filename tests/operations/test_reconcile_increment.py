@@ -150,7 +150,7 @@ def test_it_goes_on_from_an_anchor(vandal: Vandal, old: Story, tmp_path: Path) -
     assert proof.scope.startswith("new since the anchor of")
     vandal.raw.rollback()
     vandal = Vandal(vandal.raw)
-    assert 0 < proof.entries_checked < vandal.raw.execute("SELECT count(*) FROM transfers_ledgerentry").fetchone()[0]  # type: ignore[index]
+    assert 0 < proof.entries_checked < vandal.raw.execute("SELECT count(*) FROM transfers_ledgerentry").fetchone()[0]
     vandal.damages(DAMAGES["an entry's hash"], later)
     assert prove(Snapshot([vandal.raw]), request, anchor=read_anchor(file)).findings
 

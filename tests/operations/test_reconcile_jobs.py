@@ -40,7 +40,7 @@ def findings(jobs: int) -> list[tuple[str, str, str]]:
 
 
 def run(jobs: int = 2, **more: object) -> ReconciliationRun:
-    return reconcile(ReconciliationRequest(jobs=jobs, **more), figure_differences=figure_differences)  # type: ignore[arg-type]
+    return reconcile(ReconciliationRequest(jobs=jobs, **more), figure_differences=figure_differences)
 
 
 @pytest.mark.parametrize("name", DAMAGES)

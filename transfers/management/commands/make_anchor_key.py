@@ -14,7 +14,6 @@ from transfers.reconciliation.signatures import make_key_pair
 class Command(BaseCommand):
     """Make a key pair for anchors."""
 
-    requires_system_checks = ()
     help = (
         "Make an Ed25519 key pair: FILE for reconcile --sign, and FILE.pub for reconcile --verify-key, both PEM. Make it on a machine that "
         "the database's owner cannot enter, and keep FILE there. No file is overwritten. Exit code 0: made; 2: it could not be done."
