@@ -28,6 +28,7 @@ _SETTINGS = (
     # Rows that are read in pages are read to the end: the plan for the first rows is the wrong one.
     "SET LOCAL cursor_tuple_fraction = 1",
 )
+_LOOK_EVERY_S = 0.2
 _numbers = itertools.count()
 
 
@@ -75,16 +76,26 @@ class _Run(Generic[T]):
         for thread in threads:
             thread.start()
         try:
-            for thread in threads:
-                thread.join()
+            self._wait_for(threads)
         except BaseException as error:  # Ctrl-C: the threads end before their connections are closed
             self._fail(error)
-            for thread in threads:
-                thread.join()
+            self._wait_for(threads)
             raise
         if self._failure is not None:
             raise self._failure
         return [self._results[number] for number in range(len(self._tasks))]
+
+    def _wait_for(self, threads: Sequence[threading.Thread]) -> None:
+        """Wait for all threads.
+
+        After a failure statements are cancelled again and again: one that came between two
+        statements of a task would miss both.
+        """
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(_LOOK_EVERY_S)
+                if self._failure is not None:
+                    self._cancel()
 
     def _take(self) -> int | None:
         with self._lock:
@@ -99,9 +110,10 @@ class _Run(Generic[T]):
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
-            if self._failure is not None:
-                return
-            self._failure = error
+            self._failure = self._failure or error
+        self._cancel()
+
+    def _cancel(self) -> None:
         for raw in self._readers:
             with contextlib.suppress(psycopg.Error):
                 raw.cancel()
