@@ -20,6 +20,7 @@ from ledger_project.kernel.errors import IdempotencyInProgress, IdempotencyKeyRe
 from tests.operations.stories import raw_connection
 from tests.support.factories import unique
 from tests.support.keys import claim_of, make_keys
+from tests.support.service_role import owner_connection
 from transfers.domain.idempotency import first_day_kept, ids_of_key, kept_until, record_id
 from transfers.models import IdempotencyClaim, IdempotencyRecord
 from transfers.posting.jobs import Answer, Key, Result
@@ -81,7 +82,8 @@ def use(key: str, body: bytes = b"done", fingerprint: bytes = b"x" * 32) -> Resu
 
 @contextmanager
 def locked(statement: str, *parameters: object) -> Iterator[psycopg.Connection[Any]]:
-    with raw_connection() as raw:
+    """Run a statement as the owner of the tables, in a transaction that stays open meanwhile and is rolled back."""
+    with owner_connection() as raw:
         raw.execute(statement, parameters)
         yield raw
         raw.rollback()
@@ -304,6 +306,16 @@ def test_a_locked_claim_keeps_all_records_that_are_due() -> None:
         assert use(old[1]).replayed
     purge_expired_keys(batch=1)
     assert claims(old) == records(old) == 0
+
+
+def test_two_purges_at_once_remove_each_key_once(posting_thread: ThreadPoolExecutor) -> None:
+    old, fresh = made(300, days=9), made(3, days=1)
+    other = posting_thread.submit(purge_expired_keys, batch=7)
+    together = purge_expired_keys(batch=11) + other.result()
+    assert together == 300
+    purge_expired_keys(batch=11)
+    assert claims(old) == records(old) == 0
+    assert claims(fresh) == records(fresh) == 3
 
 
 def test_a_purge_that_is_killed_between_claims_and_records_is_finished_by_the_next() -> None:
