@@ -1,6 +1,8 @@
 """How much ``reconcile`` costs beside the plain sum over the same rows: ``python -m benchmarks.reconcile_speed [entries]``.
 
-Makes an embedded database of its own in a temporary folder, fills it, and measures both in turn in the same run.
+Makes an embedded database of its own in a temporary folder, fills it, and measures all in turn in the same run. The daily figures are
+summed up before, as in a ledger that is in use: the proof compares all of them with the journal. The incremental proof is measured over
+the newest 10,000 entries, by keeping the heads of the moment before them.
 """
 
 from __future__ import annotations
@@ -10,22 +12,33 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from typing import Any
 
 SUM = "SELECT account_id, sum(amount_minor) FROM transfers_ledgerentry GROUP BY account_id"
 FLOOR = {
     "one SHA-256 of 128 bytes for each entry": (
         r"SELECT count(*) FROM transfers_ledgerentry WHERE sha256(hash || hash || hash || hash) = '\\x00'"
     ),
-    "each entry beside the one before": (
-        "SELECT count(*) FROM transfers_ledgerentry e LEFT JOIN transfers_ledgerentry p "
-        "ON p.account_id = e.account_id AND p.sequence = e.sequence - 1 WHERE p.hash = e.hash"
+    "each entry in the order of its chain": (
+        "SELECT count(*) FROM (SELECT hash, lag(hash) OVER (PARTITION BY account_id ORDER BY sequence) AS previous "
+        "FROM transfers_ledgerentry) e WHERE hash = previous"
     ),
     "each entry beside its transfer": (
         "SELECT count(*) FROM transfers_ledgerentry e JOIN transfers_transfer t ON t.id = e.transfer_id WHERE e.created_at <> t.created_at"
     ),
 }
 """What nobody who verifies chains can do without, each by itself: they say how near to the plain sum a proof could come."""
+NEW = 10_000
 ROUNDS = 3
+
+_HEADS_BEFORE = """
+TRUNCATE transfers_reconciliationhead;
+INSERT INTO transfers_reconciliationhead (account_id, sequence, hash, balance_minor)
+SELECT DISTINCT ON (account_id) account_id, sequence, hash, balance_after_minor FROM transfers_ledgerentry
+WHERE created_at <= (SELECT created_at FROM transfers_ledgerentry ORDER BY created_at DESC OFFSET {new} LIMIT 1)
+ORDER BY account_id, sequence DESC
+"""
 
 
 def main(entries: int) -> None:
@@ -47,44 +60,63 @@ def main(entries: int) -> None:
             _measure(str(server.socket_dir), entries)
 
 
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = work()
+    return time.perf_counter() - started, result
+
+
+def _reconcile(**request: Any) -> Callable[[], Any]:
+    from transfers.figures.differences import figure_differences
+    from transfers.reconciliation.run import ReconciliationRequest, reconcile
+
+    def work() -> Any:
+        run = reconcile(ReconciliationRequest(**request), figure_differences=figure_differences)
+        assert run.verdict == "clean", run.findings
+        return run
+
+    return work
+
+
+def _keep_heads_before(raw: Any, new: int) -> None:
+    """Have the newest verdict keep the heads of before the newest entries."""
+    from transfers.reconciliation.heads import digest_of, kept_heads
+
+    raw.execute(_HEADS_BEFORE.format(new=new))
+    with raw.transaction():
+        digest = digest_of(kept_heads(raw))
+    raw.execute("UPDATE transfers_reconciliationrun SET heads_sha256 = %s WHERE heads_sha256 IS NOT NULL", [digest])
+
+
 def _measure(socket_dir: str, entries: int) -> None:
     import psycopg
     from django.db import connections
 
     from benchmarks.bulk_ledger import fill
-    from transfers.figures.differences import figure_differences
-    from transfers.reconciliation.run import ReconciliationRequest, reconcile
+    from transfers.figures.refresh import refresh_figures
 
     with psycopg.connect(host=socket_dir, user="postgres", dbname="ledger", autocommit=True) as raw:
         count = fill(raw, entries=entries)
+        refresh_figures(steps=10_000)
         raw.execute("VACUUM ANALYZE")
-        raw.execute("SET work_mem = '24MB'")  # as reconcile has it
-        plain, proved, steps, floor = [], [], {}, dict.fromkeys(FLOOR, float("inf"))
+        raw.execute("SET work_mem = '32MB'")  # as reconcile has it
+        found: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
-            started = time.perf_counter()
-            raw.execute(SUM).fetchall()
-            plain.append(time.perf_counter() - started)
-            for name, statement in FLOOR.items():
-                started = time.perf_counter()
-                raw.execute(statement).fetchall()
-                floor[name] = min(floor[name], time.perf_counter() - started)
-            started, last = time.perf_counter(), ["", time.perf_counter()]
-
-            def step(name: str, _title: str, last: list = last) -> None:
-                now = time.perf_counter()
-                steps[last[0]] = min(now - last[1], steps.get(last[0], now))
-                last[:] = [name, now]
-
-            run = reconcile(ReconciliationRequest(), figure_differences=figure_differences, progress=step)
-            step("", "")
-            proved.append(time.perf_counter() - started)
-            assert run.verdict == "clean", run.findings
+            for name, statement in {"sum": SUM, **FLOOR}.items():
+                found.setdefault(name, []).append(_timed(lambda s=statement: raw.execute(s).fetchall())[0])
+            found.setdefault("one job", []).append(_timed(_reconcile(jobs=1))[0])
+            found.setdefault("all", []).append(_timed(_reconcile())[0])
+            _keep_heads_before(raw, NEW)
+            seconds, run = _timed(_reconcile(incremental=True))
+            found.setdefault("new", []).append(seconds)
     connections.close_all()
-    for name, seconds in floor.items():
-        print(f"  {name}: {seconds:.2f} s, {seconds / min(plain):.1f} times the sum")
+    best = {name: min(times) for name, times in found.items()}
+    for name in FLOOR:
+        print(f"  {name}: {best[name]:.2f} s, {best[name] / best['sum']:.1f} times the sum")
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{count:,} entries; sum by account {min(plain):.2f} s; reconcile {min(proved):.2f} s; ratio {min(proved) / min(plain):.1f}")
-    print("by check: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in steps.items() if name))
+    print(f"{count:,} entries; sum by account {best['sum']:.2f} s; reconcile {best['all']:.2f} s; ratio {best['all'] / best['sum']:.1f}")
+    print(f"reconcile --jobs 1: {best['one job']:.2f} s, {best['one job'] / best['sum']:.1f} times the sum; cores: {os.cpu_count()}")
+    print(f"incremental over {run.entries_checked:,} new entries {best['new']:.2f} s; incremental / full {best['new'] / best['all']:.2f}")
     print(f"memory of this process at its largest (filling included): {megabytes:.0f} MB")
 
 

@@ -45,12 +45,22 @@ def _ago(moment: datetime) -> str:
     return f"{seconds} s ago"
 
 
-def _reconciliation_card(run: LastReconciliation | None) -> Card:
+def _reconciliation_card(title: str, run: LastReconciliation | None, entries: str, never: str) -> Card:
     if run is None:
-        return Card("Last reconciliation", "never reconciled", "run manage.py reconcile", tone="bad")
+        return Card(title, "never", never, tone="bad")
     clean = run.verdict == "clean"
-    note = f"{run.finished_at:%Y-%m-%d %H:%M} UTC, {run.entries_checked:,} entries" + ("" if clean else f", {run.findings} findings")
-    return Card("Last reconciliation", run.verdict, note, _ago(run.finished_at), "good" if clean else "bad")
+    note = f"{run.finished_at:%Y-%m-%d %H:%M} UTC, {run.entries_checked:,} {entries}" + ("" if clean else f", {run.findings} findings")
+    unseen = f"; not seen: {run.unseen}" if run.unseen else ""
+    return Card(title, run.verdict, note + unseen, _ago(run.finished_at), "good" if clean else "bad")
+
+
+def _reconciliation_cards(summary: Summary) -> list[Card]:
+    """Return the verdicts on all and on what is new, each with its time and what it saw."""
+    whole, new = summary.whole_reconciliation, summary.incremental_reconciliation
+    return [
+        _reconciliation_card("Last reconciliation of all", whole, "entries", "run manage.py reconcile"),
+        _reconciliation_card("Last reconciliation of what is new", new, "new entries", "run manage.py reconcile --incremental"),
+    ]
 
 
 def _cards(summary: Summary) -> list[Card]:
@@ -87,7 +97,7 @@ def _cards(summary: Summary) -> list[Card]:
             f"{shown_short(summary.open_holds_minor, unit)} {unit.code} reserved",
             url=reverse("admin:transfers_hold_changelist") + "?status__exact=open",
         ),
-        _reconciliation_card(summary.reconciliation),
+        *_reconciliation_cards(summary),
     ]
 
 

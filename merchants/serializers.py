@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
-from uuid import UUID
 
 from rest_framework import serializers
 
 from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import EmailAddress, Enumeration, MerchantName, MetadataField, ShownName, StrictString, Timestamp
 from ledger_project.http.members import Json, Members, amount_members, answered_amount, stored_timestamp, timestamp
-from ledger_project.kernel.exact_json import dumps_text, rewritten, text_or_null
-from ledger_project.kernel.money import MAJOR_UNITS, CurrencyUnit
+from ledger_project.kernel.exact_json import rewritten, text_or_null
+from ledger_project.kernel.money import MAJOR_UNITS, CurrencyUnit, format_minor
 from merchants.domain import AccountKind, Status
 from transfers.domain.ledger import AccountSnapshot
 from transfers.domain.outcome import RegisteredMerchant
@@ -132,11 +131,21 @@ def merchant_texts(page: MerchantPage) -> list[str]:
     return [_merchant_text(rows, page.units) for rows in page.merchants]
 
 
+def _balance_text(account_id: str, unit: CurrencyUnit, available_minor: int, held_minor: int) -> str:
+    balance_minor, exponent = available_minor + held_minor, unit.exponent
+    return (
+        f'{{"account_id":"{account_id}","currency":"{unit.code}",'
+        f'"balance":"{format_minor(balance_minor, exponent)}","balance_minor":{balance_minor},'
+        f'"available":"{format_minor(available_minor, exponent)}","available_minor":{available_minor},'
+        f'"held":"{format_minor(held_minor, exponent)}","held_minor":{held_minor}}}'
+    )
+
+
 def _merchant_text(rows: Sequence[MerchantRow], units: Mapping[str, CurrencyUnit]) -> str:
     id_, name, display_name, receipt_email, status, metadata, at = rows[0][:7]
     held = {code: int(balance) for *_, code, kind, balance in rows if kind == AccountKind.HELD}
     balances = [
-        dumps_text(balance_json(BalanceRow(UUID(account_id), units[code], int(balance), held.get(code, 0))))
+        _balance_text(account_id, units[code], int(balance), held.get(code, 0))
         for *_, account_id, code, kind, balance in rows
         if kind == AccountKind.WALLET and account_id is not None and code is not None
     ]

@@ -36,12 +36,13 @@ MOST_PREPARED = 100
 class _Sent:
     """A statement that was sent, and who waits for its rows."""
 
-    __slots__ = ("error", "future", "result", "statement")
+    __slots__ = ("error", "future", "is_prepared", "result", "statement")
 
     def __init__(self, statement: str, future: asyncio.Future[list[Row]]) -> None:
         self.statement, self.future = statement, future
         self.result: PGresult | None = None
         self.error: psycopg.Error | None = None
+        self.is_prepared = True
 
 
 def _connect(session: Mapping[str, str]) -> BaseDatabaseWrapper:
@@ -147,17 +148,29 @@ class LoopConnection:
             was_end = False
             if result.status == ExecStatus.PIPELINE_SYNC:
                 self._settle(self._sent.popleft())
-            elif result.status == ExecStatus.FATAL_ERROR:
-                first = self._sent[0]
-                first.error = first.error or error_from_result(result)
+            else:
+                self._note(self._sent[0], result)
+
+    def _note(self, sent: _Sent, result: PGresult) -> None:
+        """Keep a result until the end of its statement's results.
+
+        Raises if the connection is lost.
+        """
+        match result.status:
+            case ExecStatus.TUPLES_OK:
+                sent.result = result
+            case ExecStatus.PIPELINE_ABORTED:
+                sent.is_prepared = False  # what failed came before the statement itself
+            case ExecStatus.FATAL_ERROR:
+                sent.error = sent.error or error_from_result(result)
                 if self._pg.status == ConnStatus.BAD:
-                    raise first.error
-            elif result.status == ExecStatus.TUPLES_OK:
-                self._sent[0].result = result
+                    raise sent.error
+            case _:
+                pass
 
     def _settle(self, sent: _Sent) -> None:
-        if sent.error is not None:
-            self._prepared.pop(sent.statement, None)  # it may be its preparation that failed
+        if not sent.is_prepared:
+            self._prepared.pop(sent.statement, None)
         if sent.future.done():
             return
         if sent.error is not None or sent.result is None:

@@ -38,10 +38,10 @@ async def startup() -> None:
     """Run the start-up hooks."""
     for hook in _startup:
         await hook()
-    _settle_heap()
+    settle_heap()
 
 
-def _settle_heap() -> None:
+def settle_heap() -> None:
     """Exempt loaded objects from garbage collection for good, and collect younger ones less often.
 
     Django, DRF and the models are some hundred thousand objects that live as long as the process.

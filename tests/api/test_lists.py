@@ -168,3 +168,38 @@ async def test_transfers_are_found_by_a_merchant_or_an_account_on_either_side(ap
     assert await found(merchant=ann, payment_id=sent) == await found(exchange_id=sent) == set()
     for wrong in ({"account_id": "x"}, {"payment_id": ""}, {"exchange_id": "1"}):
         assert (await api.get("/transfers", params=wrong)).status_code == 422
+
+
+ODD = '"quoted" \\back\\ \t\n\r\x01\x7f \u2028 é中\U0001f600 </script>'
+
+
+@pytest.mark.parametrize(("currency", "amount_minor"), [("JPY", 7), ("USD", 5), ("BTC", 123_456_789_012), ("ETH", 10**29)])
+async def test_a_listed_transfer_and_hold_are_the_bytes_that_were_answered(
+    api: httpx.AsyncClient, currency: str, amount_minor: int
+) -> None:
+    payer, receiver = await merchant(api), await merchant(api)
+    account = (await api.post(f"/merchants/{payer}/accounts", json={"currency": currency})).json()["id"]
+    assert (await api.post(f"/accounts/{account}/deposit", json={"amount_minor": 10**30}, headers=key())).status_code == 200
+    pair = {"from_merchant": payer, "to_merchant": receiver, "currency": currency, "amount_minor": amount_minor, "memo": ODD}
+    metadata = {"n": 12, "no": False, "half": 0.5, "list": [1, {"a": None}], "text": ODD}  # in the order in which the database keeps it
+    moved = await api.post("/transfers", json={**pair, "metadata": metadata, "external_reference": unique() + ODD}, headers=key())
+    assert moved.status_code == 201
+    assert (await api.get("/transfers", params={"merchant": receiver})).content == b'{"items":[%b],"next_cursor":null}' % moved.content
+    held = await api.post("/holds", json={**pair, "metadata": metadata}, headers=key())
+    assert held.status_code == 201
+    assert (await api.get("/holds", params={"merchant": receiver})).content == b'{"items":[%b],"next_cursor":null}' % held.content
+    assert (await api.get(f"/holds/{held.json()['id']}")).content == held.content
+
+
+async def test_a_listed_merchant_is_the_bytes_that_were_answered(api: httpx.AsyncClient) -> None:
+    body = {
+        "merchant_name": unique(),
+        "display_name": 'Zoë "Z" \U0001f600',
+        "metadata": {"text": ODD},
+        "currency": "BTC",
+        "initial_balance": "0.5",
+    }
+    made = await api.post("/merchants", json=body)
+    assert made.status_code == 201
+    found = await api.get("/merchants", params={"search": body["merchant_name"]})
+    assert found.content == b'{"items":[%b],"next_cursor":null}' % made.content

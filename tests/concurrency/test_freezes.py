@@ -31,9 +31,10 @@ ENTRIES = """
 SELECT count(*) FROM transfers_ledgerentry e JOIN merchants_account a ON a.id = e.account_id JOIN merchants_merchant m ON m.id = a.merchant_id
 WHERE m.name = %s
 """
+# An id has the merchant's bucket in its last bits, as that of the other account.
 OPEN_ACCOUNT = """
 INSERT INTO merchants_account (id, merchant_id, currency_id, kind, status, overdraft_limit_minor, created_at)
-SELECT gen_random_uuid(), merchant_id, currency_id, 'fees', 'active', 0, now() FROM merchants_account WHERE id = %s
+SELECT (left(gen_random_uuid()::text, 8) || substr(id::text, 9))::uuid, merchant_id, currency_id, 'fees', 'active', 0, now() FROM merchants_account WHERE id = %s
 """
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'merchants_account.*FOR UPDATE'

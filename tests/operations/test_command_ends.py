@@ -27,7 +27,8 @@ from tests.support.foreign_databases import BYTES, LATIN, foreign_database
 from tests.support.servers import database_url, free_port
 from tests.support.service_role import owner_connection
 
-COMMANDS = sorted(name for name, app in get_commands().items() if app in OUR_APPS)
+WITHOUT_DATABASE = {"make_anchor_key"}
+COMMANDS = sorted(name for name, app in get_commands().items() if app in OUR_APPS and name not in WITHOUT_DATABASE)
 ARGUMENTS: dict[str, list[str]] = {
     "api_key": ["list"],
     "create_roles": ["--print"],
@@ -155,6 +156,8 @@ def test_files_and_folders_that_are_not_there_or_full(runner: CommandRunner) -> 
         (["export_statement", wallet, "--output", "/no/such/x.csv"], "No such file or directory"),
         (["export_statement", wallet, "--output", "/dev/full"], "No space left on device"),
         (["export_statement", wallet, "--from", "0001-01-01T00:00:00+14:00"], "--from is"),
+        (["make_anchor_key", "/no/such/key"], "No such file or directory"),
+        (["make_anchor_key", str(runner.folder)], "File exists"),
         (["reconcile", "--since", "9999-12-31T23:59:59-14:00"], "--since is"),
         (["reconcile", "--account", "１" * 32], "--account is"),
         (["reconcile", "--since", "2999-01-01", "--anchor", "/no/such/anchor"], "No such file or directory"),

@@ -20,9 +20,13 @@ from ledger_project.kernel.errors import IdempotencyInProgress, IdempotencyKeyRe
 from tests.operations.stories import raw_connection
 from tests.support.factories import unique
 from tests.support.keys import claim_of, make_keys
+from tests.support.service_role import owner_connection
 from transfers.domain.idempotency import first_day_kept, ids_of_key, kept_until, record_id
 from transfers.models import IdempotencyClaim, IdempotencyRecord
+from transfers.posting import sql
+from transfers.posting.idempotency import Claims
 from transfers.posting.jobs import Answer, Key, Result
+from transfers.posting.pipeline import Session
 from transfers.posting.synchronous import answer_once
 from transfers.selectors.idempotency import find_records, get_record
 from transfers.sql.idempotency import SLOTS, slot_of
@@ -81,7 +85,8 @@ def use(key: str, body: bytes = b"done", fingerprint: bytes = b"x" * 32) -> Resu
 
 @contextmanager
 def locked(statement: str, *parameters: object) -> Iterator[psycopg.Connection[Any]]:
-    with raw_connection() as raw:
+    """Run a statement as the owner of the tables, in a transaction that stays open meanwhile and is rolled back."""
+    with owner_connection() as raw:
         raw.execute(statement, parameters)
         yield raw
         raw.rollback()
@@ -217,20 +222,33 @@ def test_a_claim_without_a_record_is_not_taken_for_a_free_key() -> None:
 
 
 def test_a_replay_looks_into_the_table_of_the_claims_day_only() -> None:
-    from transfers.posting import sql
-
     (key,) = made(1, days=3)
     with raw_connection() as raw:
         raw.execute("SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan")
-        raw.execute("PREPARE look(uuid[]) AS " + sql.REPLAYS.replace("%s", "$1"))
-        told = raw.execute(f"EXPLAIN (ANALYZE, COSTS OFF) EXECUTE look('{{{record_id(OWNER, key)}}}')").fetchall()
+        raw.execute("PREPARE taken(uuid[]) AS " + sql.TAKEN_KEYS.replace("%s", "$1"))
+        ((found, moment, slot),) = raw.execute(f"EXECUTE taken('{{{record_id(OWNER, key)}}}')").fetchall()
+        numbered = sql.REPLAYS.replace("%s", "$1", 1).replace("%s", "$2", 1).replace("%s", "$3", 1)
+        raw.execute("PREPARE replays(uuid[], timestamptz[], int) AS " + numbered)
+        told = raw.execute(
+            f"EXPLAIN (ANALYZE, COSTS OFF) EXECUTE replays('{{{found}}}', ARRAY['{moment}'::timestamptz], {slot})"
+        ).fetchall()
         raw.rollback()
     plan = "\n".join(row[0] for row in told)
-    scans = [line for line in plan.splitlines() if "Scan using transfers_idempotencyrecord" in line]
-    assert len(scans) == 32, plan
-    (looked,) = [line for line in scans if "never executed" not in line]
-    assert slot_at(days_ago(3)) in looked
+    assert "Subplans Removed: 31" in plan
+    assert f"Index Scan using {slot_at(days_ago(3))}" in plan
     assert "Seq Scan" not in plan
+
+
+def test_keys_of_two_days_are_replayed_by_one_posting() -> None:
+    keys = [*made(2, days=3), *made(2, days=1)]
+    with transaction.atomic():
+        claims = Claims(Session())
+        claims.claim(wanted := [Key(OWNER, key, b"x" * 32) for key in keys])
+        claims.read_claims()
+        assert not any(claims.ours(key) for key in wanted)
+        claims.ask_stored()
+        claims.read_stored()
+        assert [claims.replay(key).answer for key in wanted] == [Answer(409, b"{}")] * 4
 
 
 # --- the purge --------------------------------------------------------------------------------------------------------------
@@ -304,6 +322,16 @@ def test_a_locked_claim_keeps_all_records_that_are_due() -> None:
         assert use(old[1]).replayed
     purge_expired_keys(batch=1)
     assert claims(old) == records(old) == 0
+
+
+def test_two_purges_at_once_remove_each_key_once(posting_thread: ThreadPoolExecutor) -> None:
+    old, fresh = made(300, days=9), made(3, days=1)
+    other = posting_thread.submit(purge_expired_keys, batch=7)
+    together = purge_expired_keys(batch=11) + other.result()
+    assert together == 300
+    purge_expired_keys(batch=11)
+    assert claims(old) == records(old) == 0
+    assert claims(fresh) == records(fresh) == 3
 
 
 def test_a_purge_that_is_killed_between_claims_and_records_is_finished_by_the_next() -> None:

@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from ledger_project.database.fields import new_id
@@ -27,7 +28,7 @@ from tests.support.keys import make_keys
 from tests.support.servers import database_url
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyClaim, IdempotencyRecord, ReconciliationRun, Transfer
-from transfers.upkeep.periodic import _Stopped, _unless, purging, settling
+from transfers.upkeep.periodic import ReconciliationTimes, _due_reconciliation, _Stopped, _unless, purging, settling
 
 BHD = CurrencyUnit("BHD", 3)
 
@@ -55,7 +56,7 @@ def wait_until(true: Callable[[], object], what: str) -> None:
         time.sleep(0.1)
 
 
-QUIET = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0")
+QUIET = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0", "--reconcile-new-every", "0")
 
 
 def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
@@ -68,7 +69,7 @@ def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
     with worker("--settle-every", "0", "--reconcile-every", "1"):
         wait_until(lambda: Hold.objects.get(id=hold).status == "expired", "the hold is not expired")
         wait_until(lambda: not IdempotencyRecord.objects.filter(id=record.id).exists(), "the key is not forgotten")
-        wait_until(lambda: ReconciliationRun.objects.filter(started_at__gte=started).exists(), "nothing was reconciled")
+        wait_until(lambda: ReconciliationRun.objects.filter(started_at__gte=started, kind="whole").exists(), "nothing was reconciled")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
@@ -100,12 +101,45 @@ def test_a_reconciliation_under_way_does_not_keep_it_from_ending(ledger: None) -
     assert ReconciliationRun.objects.count() - before <= 1  # what ended before the table was locked
 
 
+def verdict(kind: str, started_at: datetime) -> None:
+    ReconciliationRun.objects.create(
+        started_at=started_at, finished_at=started_at, verdict="clean", findings=[], entries_checked=0, kind=kind, scope=kind
+    )
+
+
+def test_what_is_new_is_proved_hourly_and_all_weekly(ledger: None) -> None:
+    del ledger
+    with transaction.atomic():
+        ReconciliationRun.objects.all().delete()
+        now, times = timezone.now(), ReconciliationTimes(7 * 86_400, 3_600)
+        assert _due_reconciliation(times) == ()
+        assert _due_reconciliation(ReconciliationTimes(0, 3_600)) == ("--incremental",)
+        assert _due_reconciliation(ReconciliationTimes(0, 0)) is None
+        verdict("whole", now - timedelta(days=6))
+        verdict("narrow", now)
+        assert _due_reconciliation(times) == ("--incremental",)
+        verdict("incremental", now - timedelta(minutes=59))
+        assert _due_reconciliation(times) is None
+        assert _due_reconciliation(ReconciliationTimes(5 * 86_400, 3_600)) == ()
+        verdict("whole", now)
+        assert _due_reconciliation(ReconciliationTimes(5 * 86_400, 1)) is None
+        transaction.set_rollback(True)
+
+
+def test_the_worker_proves_what_is_new(ledger: None) -> None:
+    del ledger
+    verdict("whole", timezone.now())
+    with worker("--settle-every", "0", "--purge-every", "0", "--reconcile-new-every", "1"):
+        wait_until(
+            lambda: ReconciliationRun.objects.filter(kind="incremental", started_at__gte=timezone.now() - timedelta(seconds=60)).exists(),
+            "what is new was not proved",
+        )
+
+
 def test_a_reconciliation_of_a_moment_ago_is_not_repeated(ledger: None) -> None:
     del ledger
     now = timezone.now()
-    ReconciliationRun.objects.create(
-        started_at=now, finished_at=now, verdict=ReconciliationRun.Verdict.CLEAN, findings=[], entries_checked=0, scope="everything"
-    )
+    verdict("whole", now)
     with worker("--settle-every", "0", "--purge-every", "0"):
         time.sleep(2)
     assert not ReconciliationRun.objects.filter(started_at__gt=now).exists()

@@ -13,20 +13,26 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
+from ledger_project.database.snapshots import Snapshot
 from ledger_project.kernel.ids import beside
 from tests.operations.stories import Story, raw_connection, tell
 from transfers.domain.hashing import GENESIS, entry_hash, posting_bytes
 from transfers.domain.idempotency import record_id
 from transfers.management.commands import reconcile as command
 from transfers.models import ReconciliationRun
-from transfers.reconciliation.anchors import AnchorUnreadable, broken_anchors, write_anchor
-from transfers.reconciliation.run import ProofScope, prove
+from transfers.reconciliation.anchors import AnchorUnreadable, broken_anchors, read_anchor, write_anchor
+from transfers.reconciliation.run import Proof, ReconciliationRequest, prove
+from transfers.reconciliation.scopes import ProofScope
 
 
 @pytest.fixture(scope="module")
 def story(ledger: None) -> Story:
     del ledger
     return tell()
+
+
+def proof_of(raw: psycopg.Connection[Any], **scope: Any) -> Proof:
+    return prove(Snapshot([raw]), ReconciliationRequest(ProofScope(**scope)))
 
 
 class Vandal:
@@ -40,7 +46,7 @@ class Vandal:
         assert self.raw.execute(statement, values).rowcount > 0, "the damage must happen"
 
     def findings(self, **scope: Any) -> list[tuple[str, str, str]]:
-        return [(f.check, f.subject, f.detail) for f in prove(self.raw, ProofScope(**scope)).findings]
+        return [(f.check, f.subject, f.detail) for f in proof_of(self.raw, **scope).findings]
 
     def named(self, **scope: Any) -> set[str]:
         return {subject for _, subject, _ in self.findings(**scope)}
@@ -120,7 +126,7 @@ def test_a_deleted_entry_leaves_a_gap_and_a_transfer_that_does_not_balance(vanda
 def test_a_deleted_last_entry_is_missed_by_its_transfer(vandal: Vandal, story: Story) -> None:
     account = story.account(story.payee)
     vandal.does("DELETE FROM transfers_ledgerentry WHERE account_id = %s AND sequence = %s", account, vandal.head(account))
-    assert [check for check, _, detail in vandal.findings() if "differ" in detail or "debits" in detail] == ["transfers", "totals"]
+    assert [check for check, _, detail in vandal.findings() if "differ" in detail or "add up" in detail] == ["transfers", "balances"]
 
 
 def test_an_entry_that_was_added_is_named(vandal: Vandal, story: Story) -> None:
@@ -324,9 +330,9 @@ def test_a_day_that_is_half_purged_is_no_damage(vandal: Vandal, story: Story) ->
     record = record_id("stories", story.key)
     vandal.does("UPDATE transfers_idempotencyrecord SET created_at = now() - interval '8 days' WHERE id = %s", record)
     vandal.does("DELETE FROM transfers_idempotencyclaim WHERE id = %s", record)
-    assert prove(vandal.raw, ProofScope()).clean
+    assert proof_of(vandal.raw).clean
     vandal.does("INSERT INTO transfers_idempotencyclaim VALUES (%s, now() - interval '7 days')", record_id("stories", "half"))
-    assert prove(vandal.raw, ProofScope()).clean
+    assert proof_of(vandal.raw).clean
 
 
 def rewrite_history(vandal: Vandal, story: Story) -> UUID:
@@ -342,10 +348,10 @@ def rewrite_history(vandal: Vandal, story: Story) -> UUID:
 def test_a_history_that_was_rewritten_as_a_whole_is_found_by_an_anchor_only(vandal: Vandal, story: Story, tmp_path: Path) -> None:
     file = tmp_path / "anchor"
     write_anchor(vandal.raw, file, ReconciliationRun._meta.get_field("started_at").to_python("2026-01-01T00:00:00+00:00"))
-    assert list(broken_anchors(vandal.raw, file)) == []
+    assert list(broken_anchors(vandal.raw, read_anchor(file))) == []
     account = rewrite_history(vandal, story)
-    assert prove(vandal.raw, ProofScope()).clean
-    named = {finding.subject for finding in prove(vandal.raw, ProofScope(), anchor=file).findings}
+    assert proof_of(vandal.raw).clean
+    named = {finding.subject for finding in prove(Snapshot([vandal.raw]), ReconciliationRequest(), anchor=read_anchor(file)).findings}
     assert f"account {account}" in named
 
 
@@ -354,7 +360,7 @@ def test_an_anchor_misses_entries_that_were_cut_off(vandal: Vandal, story: Story
     write_anchor(vandal.raw, file, ReconciliationRun._meta.get_field("started_at").to_python("2026-01-01T00:00:00+00:00"))
     account = story.account(story.payee)
     vandal.does("DELETE FROM transfers_ledgerentry WHERE account_id = %s AND sequence = %s", account, vandal.head(account))
-    assert dict(broken_anchors(vandal.raw, file)).keys() == {f"account {account}"}
+    assert dict(broken_anchors(vandal.raw, read_anchor(file))).keys() == {f"account {account}"}
 
 
 def test_half_an_anchor_is_not_taken_for_a_whole_one(vandal: Vandal, story: Story, tmp_path: Path) -> None:
@@ -365,7 +371,7 @@ def test_half_an_anchor_is_not_taken_for_a_whole_one(vandal: Vandal, story: Stor
     for damaged in (b"".join(lines[:-1]), b"".join(lines[:1] + lines[2:]), b"", b"not json", b"[]\n"):
         file.write_bytes(damaged)
         with pytest.raises(AnchorUnreadable):
-            list(broken_anchors(vandal.raw, file))
+            list(broken_anchors(vandal.raw, read_anchor(file)))
 
 
 def test_a_narrow_scope_finds_what_is_in_it(vandal: Vandal, story: Story) -> None:
@@ -418,7 +424,7 @@ def test_the_command_writes_verifies_and_advances_an_anchor(story: Story, tmp_pa
 
 
 def test_damage_ends_with_one_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "figure_differences", lambda: ["2026-01-01 USD: 5 is not 6"])
+    monkeypatch.setattr(command, "figure_differences", lambda _raw: ["2026-01-01 USD: 5 is not 6"])
     code, text = reconcile("--json")
     assert code == 1
     assert json.loads(text)["findings"] == [{"check": "rollups", "subject": "rollups", "detail": "2026-01-01 USD: 5 is not 6"}]
@@ -440,7 +446,7 @@ def test_it_never_waits_for_a_posting_nor_a_posting_for_it(story: Story) -> None
         assert reconcile("--account", str(story.account(story.payer)))[0] == 0
         raw.rollback()
         raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        assert prove(raw, ProofScope()).clean
+        assert proof_of(raw).clean
         modes = raw.execute("SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'").fetchall()
         assert {mode for (mode,) in modes} == {"AccessShareLock"}
         tell()

@@ -8,8 +8,10 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
@@ -19,7 +21,7 @@ from tests.services.test_rollups import settle
 from tests.support.factories import unique
 from transfers import models
 from transfers.domain.commands import Deposit, Details, PlaceHold, TransferFunds
-from transfers.models import Hold, IdempotencyRecord, LedgerEntry, Transfer
+from transfers.models import Hold, IdempotencyRecord, LedgerEntry, ReconciliationRun, Transfer
 from transfers.posting.jobs import Key
 from transfers.posting.synchronous import post_now
 
@@ -282,12 +284,26 @@ def test_the_dashboard_shows_one_currency_and_says_how_fresh_it_is(root: Client)
         "Value held by merchants",
         "Fee income",
         "Open holds",
-        "Last reconciliation",
+        "Last reconciliation of all",
+        "Last reconciliation of what is new",
         "Top merchants",
         "They contain everything until",
     ):
         assert words in page
     assert "unknown" in root.get(reverse("admin:index"), {"currency": "NOPE"}).content.decode().lower()
+    verdicts = {"whole": ("clean", [], ""), "incremental": ("damaged", [{"check": "heads", "subject": "s", "detail": "d"}], "what is old")}
+    with transaction.atomic():
+        ReconciliationRun.objects.all().delete()
+        assert root.get(reverse("admin:index")).content.decode().count(">never<") == 2
+        for kind, (verdict, findings, unseen) in verdicts.items():
+            ReconciliationRun.objects.create(
+                started_at=timezone.now(), finished_at=timezone.now(), verdict=verdict, findings=findings, entries_checked=12_345, kind=kind,
+                scope=kind, unseen=unseen,
+            )  # fmt: skip
+        page = root.get(reverse("admin:index")).content.decode()
+        assert "12,345 entries<" in page
+        assert "12,345 new entries, 1 findings; not seen: what is old<" in page
+        transaction.set_rollback(True)
     assert root.get(reverse("admin:index"), {"from": "2026-02-30", "to": "x"}).status_code == 200
 
 

@@ -43,3 +43,7 @@ async def test_what_is_forgotten_between_two_looks_changes_no_answer(api: httpx.
     assert (await api.post(f"/holds/{hold['id']}/capture", headers=key())).status_code == 201
     assert (await api.post("/transfers/quote", json=body)).status_code == 200
     assert await balance_minor(api, target) == 100 + 500 + 100 + 200
+    assert len((await api.get("/transfers", params={"merchant": source})).json()["items"]) == 6
+    lines = (await api.get(f"/accounts/{between['source_account_id']}/statement")).json()["items"]
+    assert {line["counterparty"] for line in lines} == {target, None}
+    assert (await api.get("/holds", params={"merchant": target})).json()["items"][0]["from_merchant"] == source

@@ -381,7 +381,7 @@ async def test_killed_in_the_middle_and_run_again_nothing_is_doubled_or_lost(api
     environment = {**os.environ, "DATABASE_URL": database_url()}
 
     def kill_and_repeat() -> tuple[int, int, dict[str, Any]]:
-        process = subprocess.Popen(command(path, "--batch-size", "10"), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command(path, "--batch-size", "5"), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         while count_from(source) < 100:
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
@@ -394,7 +394,8 @@ async def test_killed_in_the_middle_and_run_again_nothing_is_doubled_or_lost(api
     done, code, summary = await in_reader(kill_and_repeat)
 
     assert 100 <= done < 1500
-    assert (code, summary["replayed"], summary["posted"], summary["failed"]) == (0, done, 1500 - done, 0)
+    assert summary["replayed"] - done in {0, 5}, "a commit that was sent before the kill may have ended after the count"
+    assert (code, summary["replayed"] + summary["posted"], summary["failed"]) == (0, 1500, 0)
     assert await in_reader(count_from, source) == 1500
     assert await balance_minor(api, target) == 150_000
 

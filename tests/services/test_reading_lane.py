@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection
 
+from ledger_project.database import loop_connection
 from ledger_project.database.arrays import words
 from ledger_project.database.readers import in_reader
 from ledger_project.database.reading_lane import Question, ask, ask_now, close_lane
-from ledger_project.database.reading_pages import close_pages, read_page
+from ledger_project.database.reading_pages import PAGES, close_pages, read_page
 from ledger_project.kernel.errors import DatabaseUnavailable
 
 Row = tuple[Any, ...]
@@ -169,3 +170,47 @@ async def test_a_silent_server_counts_as_lost(ledger: None, settings: Any) -> No
         await ask(of_numbers("pg_sleep(20)"), 1)
     settings.LEDGER_READ_TIMEOUT = 30
     assert await ask(DIVISION, 4) == (4, 3)
+
+
+@pytest.fixture
+async def one_page_connection(ledger: None, settings: Any) -> AsyncIterator[None]:
+    """Have all pages of a test read by one new connection."""
+    await close_pages()
+    settings.LEDGER_PAGE_CONNECTIONS = 1
+    yield
+    await close_pages()
+
+
+async def test_a_connection_keeps_a_bound_of_prepared_statements(one_page_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_connection, "MOST_PREPARED", 3)
+    for _ in range(2):
+        for number in range(8):
+            assert await read_page(f"SELECT {number} + %s::int", [1]) == [(number + 1,)]
+    ((kept,),) = await read_page("SELECT count(*) FROM pg_prepared_statements", [])
+    assert kept <= 3
+
+
+async def test_a_statement_that_failed_is_prepared_once(one_page_connection: None) -> None:
+    session = "SELECT pg_backend_pid() + 0 / %s::int"
+    before = await read_page(session, [1])
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await read_page(session, [0])
+    assert await read_page(session, [1]) == before, "the same connection still has it"
+
+
+async def test_a_statement_that_could_not_be_prepared_is_prepared_again(one_page_connection: None) -> None:
+    before = await read_page("SELECT pg_backend_pid()", [])
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            await read_page("SELECT pg_backend_pid() FROM table_of_later", [])
+    assert await read_page("SELECT pg_backend_pid()", []) == before
+
+
+async def test_a_page_is_planned_once_and_without_scans(one_page_connection: None) -> None:
+    names = sorted(PAGES)
+    rows = await read_page("SELECT name, setting FROM pg_settings WHERE name = ANY(%s::text[]) ORDER BY name", [words(names)])
+    assert rows == [(name, PAGES[name]) for name in names]
+    for number in range(3):
+        await read_page("SELECT %s::int", [number])
+    plans = await read_page("SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = 'SELECT $1::int'", [])
+    assert plans == [(3, 0)]

@@ -34,7 +34,8 @@ def _prefixed(text: str) -> bytes:
     return _LENGTHS[len(text)] + text.encode()
 
 
-_WORDS = {(str(direction), str(kind)): _prefixed(direction) + _prefixed(kind) for direction in Direction for kind in EntryType}
+WORDS = {(str(direction), str(kind)): _prefixed(direction) + _prefixed(kind) for direction in Direction for kind in EntryType}
+"""By direction and type, their part of an entry's canonical bytes."""
 
 
 def posting_bytes(transfer_id: UUID, moment: datetime) -> bytes:
@@ -60,7 +61,7 @@ def entry_hash(previous: bytes, account: bytes, sequence: int, posting: bytes, m
                 account,
                 sequence.to_bytes(8),
                 posting,
-                _WORDS[direction, kind],
+                WORDS[direction, kind],
                 _LENGTHS[len(amount)],
                 amount,
                 _LENGTHS[len(balance)],

@@ -30,7 +30,6 @@ STEP_END = "SELECT id FROM transfers_transfer WHERE id >= %(low)s AND id < %(hig
 # One amount that is no number would spoil the sums of its day, or stop all refreshes.
 _READABLE = readable("amount_minor")
 _RANGE = f"(SELECT * FROM transfers_transfer WHERE id >= %(low)s AND id < %(high)s AND {_READABLE})"
-_BEFORE_MARK = f"(SELECT * FROM transfers_transfer WHERE created_at < (SELECT rolled_until FROM transfers_rollupmark) AND {_READABLE})"
 _DAY = "(t.created_at AT TIME ZONE 'UTC')::date"
 
 _ACTIVITY = f"""
@@ -86,19 +85,6 @@ def add_statement(table: str) -> str:
     return (
         f"INSERT INTO {table} ({columns}) SELECT {columns} FROM ({select.format(transfers=_RANGE)}) s "
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {adding}"
-    )
-
-
-def differences_statement(table: str) -> str:
-    """Return the statement that compares a table of figures with the journal, up to the mark."""
-    key, select = SUMS[table]
-    figures = FIGURES[table]
-    stored = ", ".join(f"coalesce(r.{name}, 0) AS stored_{name}" for name in figures)
-    found = ", ".join(f"coalesce(s.{name}, 0) AS found_{name}" for name in figures)
-    differs = " OR ".join(f"coalesce(r.{name}, 0) <> coalesce(s.{name}, 0)" for name in figures)
-    return (
-        f"SELECT {', '.join(key)}, {stored}, {found} FROM {table} r "
-        f"FULL JOIN ({select.format(transfers=_BEFORE_MARK)}) s USING ({', '.join(key)}) WHERE {differs} ORDER BY {', '.join(key)}"
     )
 
 

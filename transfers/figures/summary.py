@@ -21,7 +21,7 @@ from merchants.selectors import find_currency_now
 from transfers.domain.kinds import TransferKind
 from transfers.figures.periods import resolve_period
 from transfers.figures.refresh import refresh_figures
-from transfers.models import FiguresMark
+from transfers.models import FiguresMark, ReconciliationRun
 from transfers.reconciliation.run import LastReconciliation, last_reconciliation
 from transfers.selectors.balances import get_balances_now
 
@@ -138,6 +138,8 @@ class Summary:
     open_holds: int
     open_holds_minor: int
     reconciliation: LastReconciliation | None
+    whole_reconciliation: LastReconciliation | None
+    incremental_reconciliation: LastReconciliation | None
 
     @property
     def value_minor(self) -> int:
@@ -255,4 +257,6 @@ def _summary(currency: CurrencyUnit, *, first: date, last: date) -> Summary:
         open_holds=open_holds,
         open_holds_minor=int(reserved),
         reconciliation=last_reconciliation(),
+        whole_reconciliation=last_reconciliation(ReconciliationRun.Kind.WHOLE),
+        incremental_reconciliation=last_reconciliation(ReconciliationRun.Kind.INCREMENTAL),
     )

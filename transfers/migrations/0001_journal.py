@@ -146,12 +146,25 @@ class Migration(migrations.Migration):
                 ('verdict', models.CharField(choices=[('clean', 'Clean'), ('damaged', 'Damaged')], max_length=8)),
                 ('findings', models.JSONField(default=list)),
                 ('entries_checked', models.BigIntegerField()),
+                ('kind', models.CharField(choices=[('whole', 'Whole'), ('incremental', 'Incremental'), ('narrow', 'Narrow')], max_length=11)),
                 ('scope', models.TextField()),
+                ('unseen', models.TextField(blank=True)),
+                ('base_id', models.UUIDField(null=True)),
+                ('heads_sha256', models.BinaryField(max_length=32, null=True)),
             ],
             options={
                 'ordering': ['-id'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('verdict__in', ['clean', 'damaged'])), name='reconciliation_verdict_known'), models.CheckConstraint(condition=models.Q(models.Q(('findings', []), ('verdict', 'clean')), models.Q(('verdict', 'damaged'), models.Q(('findings', []), _negated=True)), _connector='OR'), name='reconciliation_damage_is_named')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('verdict__in', ['clean', 'damaged'])), name='reconciliation_verdict_known'), models.CheckConstraint(condition=models.Q(models.Q(('findings', []), ('verdict', 'clean')), models.Q(('verdict', 'damaged'), models.Q(('findings', []), _negated=True)), _connector='OR'), name='reconciliation_damage_is_named'), models.CheckConstraint(condition=models.Q(('kind__in', ['whole', 'incremental', 'narrow'])), name='reconciliation_kind_known'), models.CheckConstraint(condition=models.Q(('heads_sha256', None), models.Q(('kind__in', ['whole', 'incremental']), ('verdict', 'clean')), _connector='OR'), name='reconciliation_heads_are_clean')],
             },
+        ),
+        migrations.CreateModel(
+            name='ReconciliationHead',
+            fields=[
+                ('account_id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ('sequence', models.BigIntegerField()),
+                ('hash', models.BinaryField(max_length=32)),
+                ('balance_minor', models.DecimalField(decimal_places=0, max_digits=38)),
+            ],
         ),
         migrations.CreateModel(
             name='FiguresMark',

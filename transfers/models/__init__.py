@@ -4,7 +4,7 @@ from transfers.models.figures import DailyActivity, DailyMerchant, DailyRefusals
 from transfers.models.holds import Hold
 from transfers.models.idempotency import IdempotencyClaim, IdempotencyRecord
 from transfers.models.journal import ExternalReference, LedgerEntry, Transfer
-from transfers.models.reconciliation import ReconciliationRun
+from transfers.models.reconciliation import ReconciliationHead, ReconciliationRun
 
 __all__ = [
     "DailyActivity",
@@ -17,6 +17,7 @@ __all__ = [
     "IdempotencyClaim",
     "IdempotencyRecord",
     "LedgerEntry",
+    "ReconciliationHead",
     "ReconciliationRun",
     "RefusalTally",
     "Transfer",

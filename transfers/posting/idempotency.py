@@ -44,7 +44,8 @@ def check_same(key: Key, first: bytes) -> None:
 class Claims:
     """The keys of one transaction.
 
-    ``claim`` comes first, then ``read_claims``; ``write`` is the last.
+    ``claim`` comes first, then ``read_claims``, ``ask_stored`` and ``read_stored``; the last one is
+    ``write``.
     """
 
     def __init__(self, session: Session) -> None:
@@ -55,7 +56,7 @@ class Claims:
         self._claimed: Reply | None = None
         self._ours: dict[_Name, int] = {}
         self._asked: Reply | None = None
-        self._stored: dict[str, _Row] | None = None
+        self._stored: dict[str, _Row] = {}
         self._completed: dict[_Name, Result] = {}
         self._released: set[_Name] = set()
 
@@ -85,10 +86,28 @@ class Claims:
         return key is None or (key.owner, key.key) in self._ours
 
     def ask_stored(self) -> None:
-        """Ask for what is stored under the keys that others have claimed."""
+        """Ask where the answers are that are stored under the keys that others have claimed."""
         taken = [found for name, found in self._ids.items() if name not in self._ours]
         if taken:
-            self._asked = self._session.send(sql.REPLAYS, [words(taken)])
+            self._asked = self._session.send(sql.TAKEN_KEYS, [words(taken)])
+
+    def read_stored(self) -> None:
+        """Read those answers, after the round trip of ``ask_stored``, in one more.
+
+        Without such keys there is none.
+        """
+        slots: dict[int, list[tuple[str, str]]] = {}
+        places = cast("list[tuple[str, str, int]]", self._asked.fetchall()) if self._asked else []
+        for found, moment, slot in places:
+            slots.setdefault(slot, []).append((found, moment))
+        if not slots:
+            return
+        with self._session.round_trip():
+            replies = [
+                self._session.send(sql.REPLAYS, [words(found for found, _ in rows), quoted(moment for _, moment in rows), slot])
+                for slot, rows in slots.items()
+            ]
+        self._stored = {row[0]: row for reply in replies for row in cast("list[_Row]", reply.fetchall())}
 
     def replay(self, key: Key) -> Result:
         """Return the answer that was stored under a key.
@@ -96,9 +115,6 @@ class Claims:
         Raises ``IdempotencyKeyReused`` where the key stands for another request, and ``Contention``
         where the key was purged since the claim.
         """
-        if self._stored is None:
-            rows = cast("list[_Row]", self._asked.fetchall()) if self._asked is not None else []
-            self._stored = {row[0]: row for row in rows}
         row = self._stored.get(self._ids[key.owner, key.key])
         if row is None:
             raise Contention("a key that was taken has just been purged")
@@ -149,6 +165,7 @@ def answer_once(key: Key | None, change: Callable[[], Answer]) -> Result:
         claims.read_claims()
         if not claims.ours(key):
             claims.ask_stored()
+            claims.read_stored()
             return claims.replay(key)
     except (psycopg.errors.LockNotAvailable, Contention):
         raise IdempotencyInProgress from None

@@ -115,14 +115,18 @@ WHERE a.id = ANY(%s::uuid[])
 
 MERCHANTS = "SELECT id, name, status FROM merchants_merchant WHERE id = ANY(%s::uuid[])"
 
-# LATERAL with a limit has one plan: the table of the claim's day, and one look-up there.
+# Where the answers of keys lie that others have claimed.
+TAKEN_KEYS = f"""
+SELECT encode(uuid_send(id), 'hex'), created_at::text, {slot_of("created_at")} FROM transfers_idempotencyclaim WHERE id = ANY(%s::uuid[])
+"""
+
+# For keys of one day, whose table is a parameter: else the executor would make all 32 ready.
 REPLAYS = f"""
-SELECT encode(uuid_send(c.id), 'hex'), r.fingerprint, r.status_code, r.body
-FROM transfers_idempotencyclaim c CROSS JOIN LATERAL (
+SELECT encode(uuid_send(r.id), 'hex'), r.fingerprint, r.status_code, r.body
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS k(id, created_at) CROSS JOIN LATERAL (
     SELECT * FROM transfers_idempotencyrecord a
-    WHERE a.created_at = c.created_at AND a.id = c.id AND {slot_of("a.created_at")} = {slot_of("c.created_at")} LIMIT 1
+    WHERE a.created_at = k.created_at AND a.id = k.id AND {slot_of("a.created_at")} = %s::int LIMIT 1
 ) r
-WHERE c.id = ANY(%s::uuid[])
 """
 
 # In pairs: many accounts use a reference like "INV-1", and each command has few accounts.

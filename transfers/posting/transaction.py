@@ -1,10 +1,10 @@
 """One transaction for a list of jobs: claim, lock, read, plan, write, commit.
 
 Four round trips for a batch of any size: BEGIN with the claims and fee schedules, the locks with
-the facts, the writes, COMMIT; one more where merchants are registered. All transactions wait in the
-same order: for keys in the order of their ids, new merchants' names in sorted order, accounts in id
-order, new accounts in sorted order. So two batches may wait for each other in a line, never in a
-circle.
+the facts, the writes, COMMIT; one more where merchants are registered, one more where stored
+answers are replayed. All transactions wait in the same order: for keys in the order of their ids,
+new merchants' names in sorted order, accounts in id order, new accounts in sorted order. So two
+batches may wait for each other in a line, never in a circle.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ def _claim_and_read(
     registered = dict(cast("list[tuple[UUID, datetime | None]]", names.fetchall())) if names else {}
     decided = [item.command for job in jobs for item in job.items if claims.ours(item.key)]
     book = read_book(session, decided, schedules=schedules, registered=registered, claims=claims, locking=locking)
+    claims.read_stored()
     moments = [moment for job in jobs for moment in job.moments]
     if moments:
         check_moments(session, moments, now=book.now)

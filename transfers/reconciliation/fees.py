@@ -7,7 +7,7 @@ of them takes the memory of one fetch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ import psycopg
 from fees.domain import Schedule, calculate_fee
 from fees.selectors import SCHEDULE_COLUMNS, schedule_of
 from ledger_project.database.fields import readable
+from transfers.reconciliation.scopes import Scope
 
 FEE = """
 least(greatest(CASE rounding
@@ -75,9 +76,7 @@ _SCHEDULE = f"SELECT {', '.join(SCHEDULE_COLUMNS)} FROM fees_feeschedule WHERE i
 _PAGE = 2_000
 
 
-def wrong_fees(
-    raw: psycopg.Connection[Any], bind: Callable[[str], str], parameters: dict[str, object], limit: int
-) -> Iterator[tuple[str, str]]:
+def wrong_fees(raw: psycopg.Connection[Any], scope: Scope, limit: int) -> Iterator[tuple[str, str]]:
     """Return the transfers whose fee is not what the named version says.
 
     Also those whose version cannot have applied to them.
@@ -86,7 +85,7 @@ def wrong_fees(
     found = 0
     with raw.cursor("suspect_fees") as cursor:
         cursor.itersize = _PAGE
-        cursor.execute(bind(_SUSPECTS), parameters)
+        cursor.execute(scope.bind(_SUSPECTS), scope.parameters(limit))
         for subject, fee, amount, schedule_id, reason in cursor:
             if reason is None:
                 if schedule_id not in schedules:

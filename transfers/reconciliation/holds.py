@@ -35,7 +35,7 @@ WITH checked AS MATERIALIZED (
                 min(t.created_at) FILTER (WHERE t.kind = 'hold') AS created_at,
                 count(*) FILTER (WHERE t.kind IN ('hold_release', 'capture')) AS ends,
                 sum(t.amount_minor) FILTER (WHERE t.kind = 'hold_release') AS released_minor
-            FROM transfers_transfer t WHERE t.hold_id IS NOT NULL GROUP BY t.hold_id
+            FROM transfers_transfer t WHERE t.hold_id IS NOT NULL AND /*movements*/ GROUP BY t.hold_id
         ) m ON m.hold_id = h.id
         LEFT JOIN merchants_account a ON a.id = h.source_id
         LEFT JOIN fees_feeschedule f ON f.id = h.fee_schedule_id

@@ -5,17 +5,18 @@ A list is read as text, without the merchants: their names come from a memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias, cast
 from uuid import UUID
 
 from django.db.models import Q
 from msgspec import Struct
-from msgspec.structs import replace
 
 from fees.selectors import get_schedule
+from ledger_project.database.arrays import uuids
 from ledger_project.database.fields import readable
 from ledger_project.database.prepared import positional
+from ledger_project.database.reading_lane import Question, ask
 from ledger_project.database.reading_pages import read_page
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, CurrencyUnit
 from merchants.domain import MerchantIdentity
@@ -47,16 +48,6 @@ def hold_state(hold: Hold) -> HoldState:
         captured_minor=hold.captured_minor,
         transfer_id=hold.capture_id,
     )
-
-
-def get_hold(hold_id: UUID) -> HoldState | None:
-    """Return a hold as it stands now by the database's clock: a lapsed hold reads as expired."""
-    holds = Hold.objects.select_related("source_merchant", "target_merchant").annotate(has_lapsed=in_phase(HoldPhase.LAPSED))
-    hold = holds.filter(id=hold_id).first()
-    if hold is None:
-        return None
-    state = hold_state(hold)
-    return replace(state, status=HoldStatus.EXPIRED) if hold.has_lapsed else state
 
 
 def find_hold_terms(hold_id: UUID) -> HoldTerms | None:
@@ -122,6 +113,20 @@ def page_statement(
     return positional(_COLUMNS.format(newest=f"SELECT h.id FROM ({parts}) h {order}"), values)
 
 
+HOLDS: Question[UUID, HoldRow] = Question(
+    _COLUMNS.format(newest="SELECT unnest(%s::uuid[]) AS id"),
+    lambda keys: [uuids(keys)],
+    lambda rows: {UUID(row[0]): row for row in cast("Iterable[HoldRow]", rows)},
+)
+"""A hold by its id."""
+
+
+async def get_hold(hold_id: UUID) -> HoldPage | None:
+    """Return one hold. Raises what ``ask`` does."""
+    row = await ask(HOLDS, hold_id)
+    return None if row is None else await _page([row])
+
+
 async def list_holds(
     *, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, other_id: UUID | None = None
 ) -> HoldPage:
@@ -133,7 +138,10 @@ async def list_holds(
     ``other_id`` is the merchant on the other side.
     """
     statement = page_statement(merchant_id=merchant_id, status=status, before=before, limit=limit, other_id=other_id)
-    rows = cast("list[HoldRow]", await read_page(*statement))
+    return await _page(cast("list[HoldRow]", await read_page(*statement)))
+
+
+async def _page(rows: list[HoldRow]) -> HoldPage:
     merchants = [merchant for row in rows for merchant in row[2:4]]
     return HoldPage(rows, await parties(merchants), await units_of(row[4] for row in rows))
 

@@ -11,10 +11,9 @@ from uuid import UUID
 
 from ledger_project.database.reading_lane import ask
 from ledger_project.kernel.actors import Actor
-from merchants.domain import WalletIdentity, is_party
+from merchants.domain import WalletIdentity
 from merchants.models import Account
 from merchants.selectors import identify
-from transfers.domain.facts import HoldState
 from transfers.domain.ledger import AccountSnapshot
 from transfers.selectors.accounts import ACCOUNTS
 from transfers.selectors.holds import HoldPage, get_hold, list_holds
@@ -74,10 +73,13 @@ def _to_party(filters: TransferFilters, party: UUID) -> TransferFilters | None:
     return replace(filters, parties=(party, *(other for other in filters.parties if other != party)))
 
 
-def visible_hold(hold_id: UUID, *, actor: Actor) -> HoldState | None:
+async def visible_hold(hold_id: UUID, *, actor: Actor) -> HoldPage | None:
     """Return a hold that the caller pays or may receive."""
-    hold = get_hold(hold_id)
-    return hold if hold is not None and is_party(actor, hold.terms.source, hold.terms.target) else None
+    found = await get_hold(hold_id)
+    if found is None:
+        return None
+    payer, receiver = found.rows[0][2:4]
+    return found if actor.acts_for(UUID(payer)) or actor.acts_for(UUID(receiver)) else None
 
 
 async def visible_holds(*, merchant_id: UUID | None, status: str | None, before: UUID | None, limit: int, actor: Actor) -> HoldPage:

@@ -93,7 +93,7 @@ def hold_json(hold: HoldState) -> Json:
 
 
 def hold_texts(page: HoldPage) -> list[str]:
-    """Return listed holds, each as JSON with the members of ``hold_json``."""
+    """Return holds that were read, each as JSON with the members of ``hold_json``."""
     return [_hold_text(row, page) for row in page.rows]
 
 

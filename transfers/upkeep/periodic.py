@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import random
 import sys
 from collections.abc import Callable, Mapping
@@ -26,7 +27,6 @@ from ledger_project.kernel.ids import first_uuid7_at
 from transfers.domain.kinds import TransferKind
 from transfers.figures.refresh import refresh_figures
 from transfers.models import ReconciliationRun, Transfer
-from transfers.reconciliation.checks import ProofScope
 from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
 from transfers.upkeep.purging import purge_expired_keys
@@ -122,17 +122,47 @@ def purging(every_s: float) -> Work:
     return Work("keys", every_s, _purge)
 
 
-def _reconciliation_is_due(every_s: float) -> bool:
-    since = database_now() - timedelta(seconds=every_s)
-    return not ReconciliationRun.objects.filter(scope=str(ProofScope()), started_at__gte=since).exists()
+_Kind = ReconciliationRun.Kind
+_WHOLE, _NEW = (), ("--incremental",)
+"""Arguments of ``reconcile``: prove all, or what is new since the last clean verdict."""
 
 
-async def _reconcile(stopping: asyncio.Event) -> None:
-    """Prove the ledger in a process of its own.
+@dataclass(frozen=True, slots=True)
+class ReconciliationTimes:
+    """Seconds between proofs of all, and between proofs of what is new. 0 is never."""
+
+    whole_every_s: float
+    new_every_s: float
+
+    @property
+    def ask_every_s(self) -> float:
+        """How often a process asks whether one is due; 0 if none ever is."""
+        wanted = [seconds for seconds in (self.whole_every_s, self.new_every_s) if seconds]
+        return min([*wanted, ASK_S]) if wanted else 0.0
+
+
+def _due_reconciliation(times: ReconciliationTimes) -> tuple[str, ...] | None:
+    """Return the arguments of the reconciliation that is due; None if none is.
+
+    A proof of all is also one of what is new.
+    """
+    for every_s, kinds, arguments in (
+        (times.whole_every_s, [_Kind.WHOLE], _WHOLE),
+        (times.new_every_s, [_Kind.WHOLE, _Kind.INCREMENTAL], _NEW),
+    ):
+        since = database_now() - timedelta(seconds=every_s)
+        if every_s and not ReconciliationRun.objects.filter(kind__in=kinds, started_at__gte=since).exists():
+            return arguments
+    return None
+
+
+async def _reconcile(arguments: tuple[str, ...], stopping: asyncio.Event) -> None:
+    """Prove the ledger in a process of its own, on half of the cores: postings need the others.
 
     That process can be ended at any moment: it only reads until it stores its verdict.
     """
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile", "--json"]
+    jobs = str(max(1, (os.cpu_count() or 1) // 2))
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile", "--json", "--jobs", jobs, *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     finished = asyncio.ensure_future(process.communicate())
     stopped = asyncio.ensure_future(stopping.wait())
@@ -148,7 +178,8 @@ async def _reconcile(stopping: asyncio.Event) -> None:
         return
     run = json.loads(output)
     tell = log.info if run["verdict"] == ReconciliationRun.Verdict.CLEAN else log.error
-    tell("periodic.done", work="reconciliation", verdict=run["verdict"], findings=len(run["findings"]), entries=run["entries_checked"])
+    told = {"kind": run["kind"], "verdict": run["verdict"], "findings": len(run["findings"]), "entries": run["entries_checked"]}
+    tell("periodic.done", work="reconciliation", **told)
 
 
 # --- loops ----------------------------------------------------------------------------------------
@@ -172,24 +203,22 @@ async def _again_and_again(work: Work, stopping: asyncio.Event) -> None:
         await _pause(work.every_s, stopping)
 
 
-async def _reconcile_again_and_again(every_s: float, stopping: asyncio.Event) -> None:
+async def _reconcile_again_and_again(times: ReconciliationTimes, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         try:
-            if await in_reader(_reconciliation_is_due, every_s):
-                await _reconcile(stopping)
+            arguments = await in_reader(_due_reconciliation, times)
+            if arguments is not None:
+                await _reconcile(arguments, stopping)
         except Exception as error:  # noqa: BLE001 - as above
             log.warning("periodic.failed", work="reconciliation", error=type(error).__name__, detail=str(error)[:200])
-        await _pause(min(every_s, ASK_S), stopping)
+        await _pause(times.ask_every_s, stopping)
 
 
-async def run(works: tuple[Work, ...], *, reconcile_every_s: float, stopping: asyncio.Event) -> None:
-    """Do all works until ``stopping`` is set, then end each at its next commit.
-
-    If ``reconcile_every_s`` is 0, nothing is reconciled.
-    """
+async def run(works: tuple[Work, ...], *, reconciliation: ReconciliationTimes, stopping: asyncio.Event) -> None:
+    """Do all works until ``stopping`` is set, then end each at its next commit."""
     loops = [_again_and_again(work, stopping) for work in works]
-    if reconcile_every_s:
-        loops.append(_reconcile_again_and_again(reconcile_every_s, stopping))
+    if reconciliation.ask_every_s:
+        loops.append(_reconcile_again_and_again(reconciliation, stopping))
     await asyncio.gather(*loops)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_body, page_request
-from ledger_project.http.responses import json_response, raw_response
+from ledger_project.http.responses import raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
@@ -99,10 +98,11 @@ class HoldView(ApiView):
     async def get(self, request: HttpRequest, hold_id: str) -> HttpResponse:
         """Show a hold."""
         wanted = path_uuid(hold_id, HoldNotFound)
-        hold = await in_reader(selectors.visible_hold, wanted, actor=actor_of(request))
-        if hold is None:
+        found = await selectors.visible_hold(wanted, actor=actor_of(request))
+        if found is None:
             raise HoldNotFound(wanted)
-        return json_response(hold_json(hold))
+        (text,) = hold_texts(found)
+        return raw_response(200, text.encode())
 
 
 class CaptureView(ApiView):

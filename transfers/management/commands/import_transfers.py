@@ -24,6 +24,7 @@ from rich.progress import Progress
 from ledger_project.command_line.runner import IMPOSSIBLE, INTERRUPTED
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.errors import DatabaseUnavailable
+from ledger_project.process.lifecycle import settle_heap
 from transfers.management.import_batches import Batch, batches_ahead, file_version, stopped
 from transfers.management.import_files import FileUnreadable, Line, Survey, read_lines, survey
 from transfers.management.import_keys import FileKeys
@@ -106,6 +107,7 @@ class Command(BaseCommand):
 
     def _import(self, file: IO[bytes], source: Path, target: Path, options: dict[str, Any]) -> None:
         started = time.monotonic()
+        settle_heap()
         version = file_version(file)
         with closing(FileKeys()) as keys:
             try:

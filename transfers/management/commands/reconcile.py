@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from merchants.models import Account
 from transfers.figures.differences import figure_differences
 from transfers.models import ReconciliationRun
 from transfers.reconciliation.anchors import AnchorUnreadable
-from transfers.reconciliation.checks import CHECKS, ProofScope
+from transfers.reconciliation.checks import CHECKS
 from transfers.reconciliation.run import FINDINGS_PER_CHECK, ReconciliationRequest, reconcile
+from transfers.reconciliation.scopes import ProofScope
+from transfers.reconciliation.signatures import KeyUnusable, read_private_key, read_public_key
 
 DAMAGED = 1
 USAGE = 2
+MAX_JOBS = 64
 
 
 class Command(ReportingCommand):
@@ -44,19 +48,30 @@ class Command(ReportingCommand):
             help="verify against the newest hashes that FILE was given earlier; write them if there is no such file; keep it elsewhere",
         )
         parser.add_argument("--advance", action="store_true", help="if all is clean, write the newest hashes to --anchor again")
+        parser.add_argument(
+            "--sign", type=Path, metavar="KEY", help="sign the anchor that is written by this private key (make_anchor_key)"
+        )
+        parser.add_argument("--verify-key", type=Path, metavar="KEY", help="refuse an anchor that is not signed by this public key's half")
+        parser.add_argument(
+            "--incremental",
+            action="store_true",
+            help="only what is new since --anchor, or since the last clean verdict; if there is neither, everything",
+        )
+        parser.add_argument("--renew-heads", action="store_true", help="do not compare with the heads that the last clean verdict kept")
+        parser.add_argument(
+            "--jobs", type=int, default=os.cpu_count() or 1, help="connections that share the work (the cores: %(default)s)"
+        )
         parser.add_argument("--limit", type=int, default=FINDINGS_PER_CHECK, help="findings that each check names at most (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the checks and report; the exit code is the verdict."""
         del args
-        if options["advance"] and options["anchor"] is None:
-            raise CommandError("--advance needs --anchor FILE.", returncode=USAGE)
-        scope = ProofScope(moment("--since", options["since"]), identifier("--account", options["account"]))
-        request = ReconciliationRequest(scope, options["anchor"], options["advance"], max(1, options["limit"]))
+        request = self._request(options)
+        scope = request.scope
         if scope.account_id is not None and not Account.objects.filter(id=scope.account_id).exists():
             raise CommandError(f"There is no account {scope.account_id}.", returncode=USAGE)
         try:
-            with steps(self, len(CHECKS) + 3) as step:
+            with steps(self, len(CHECKS) + 4) as step:
                 run = reconcile(request, figure_differences=figure_differences, progress=lambda _name, title: step(title))
         except (AnchorUnreadable, OSError) as error:
             raise CommandError(str(error), returncode=USAGE) from None
@@ -64,13 +79,43 @@ class Command(ReportingCommand):
         if run.verdict == ReconciliationRun.Verdict.DAMAGED:
             raise SystemExit(DAMAGED)
 
+    def _request(self, options: dict[str, Any]) -> ReconciliationRequest:
+        for name in ("advance", "sign", "verify_key"):
+            if options[name] and options["anchor"] is None:
+                raise CommandError(f"--{name.replace('_', '-')} needs --anchor FILE.", returncode=USAGE)
+        scope = ProofScope(moment("--since", options["since"]), identifier("--account", options["account"]))
+        if options["incremental"] and (scope != ProofScope() or options["renew_heads"]):
+            raise CommandError("--incremental goes with none of --since, --account and --renew-heads.", returncode=USAGE)
+        if not 1 <= options["jobs"] <= MAX_JOBS:
+            raise CommandError(f"--jobs is a number from 1 to {MAX_JOBS}.", returncode=USAGE)
+        try:
+            sign_by = read_private_key(options["sign"]) if options["sign"] else None
+            verify_by = read_public_key(options["verify_key"]) if options["verify_key"] else None
+        except (KeyUnusable, OSError) as error:
+            raise CommandError(str(error), returncode=USAGE) from None
+        return ReconciliationRequest(
+            scope=scope,
+            incremental=options["incremental"],
+            renew_heads=options["renew_heads"],
+            anchor=options["anchor"],
+            advance=options["advance"],
+            sign_by=sign_by,
+            verify_by=verify_by,
+            limit=max(1, options["limit"]),
+            jobs=options["jobs"],
+        )
+
     def _report(self, run: ReconciliationRun, *, as_json: bool) -> None:
         seconds = (run.finished_at - run.started_at).total_seconds()
         if as_json:
             document = {
                 "id": str(run.id),
                 "verdict": run.verdict,
+                "kind": run.kind,
                 "scope": run.scope,
+                "unseen": run.unseen,
+                "base": None if run.base_id is None else str(run.base_id),
+                "heads_sha256": None if run.heads_sha256 is None else bytes(run.heads_sha256).hex(),
                 "entries_checked": run.entries_checked,
                 "started_at": run.started_at.isoformat(),
                 "finished_at": run.finished_at.isoformat(),
@@ -85,3 +130,5 @@ class Command(ReportingCommand):
             self.stdout.write(f"DAMAGED: {len(run.findings)} findings ({run.scope}, {counted}). docs/operations.md says what to do.")
         else:
             self.stdout.write(f"Clean: {run.scope}, {counted}.")
+        if run.unseen:
+            self.stdout.write(f"Not seen by this run: {run.unseen}.")

@@ -12,7 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from ledger_project.database.poolers import refused_pooler
 from transfers.upkeep import periodic
 
-DAY_S = 24 * 3600
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+WEEK_S = 7 * DAY_S
 
 
 class Command(BaseCommand):
@@ -20,7 +22,8 @@ class Command(BaseCommand):
 
     help = (
         "Release expired holds (every 2 s), sum up the days (5 s), delete expired idempotency keys (hourly), move collected fees into "
-        "the treasury and reconcile the ledger (both daily, counted from the last time: a restart does not bring them forward). With "
+        "the treasury (daily), prove what is new in the ledger (hourly) and all of it (weekly); these are counted from the last time: a "
+        "restart does not bring them forward. With "
         "LEDGER_PERIODIC=worker the web processes leave the first two to this command. Any number may run at once. SIGTERM and Ctrl-C "
         "end it when the batch under way is committed; a reconciliation is given up and is due again at the next start. Exit code 0."
     )
@@ -28,14 +31,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--settle-every", type=float, default=DAY_S, help="seconds between sweeps of fees; 0: never (%(default)s)")
-        parser.add_argument("--purge-every", type=float, default=3600, help="seconds between purges of keys; 0: never (%(default)s)")
-        parser.add_argument("--reconcile-every", type=float, default=DAY_S, help="seconds between reconciliations; 0: never (%(default)s)")
+        parser.add_argument("--purge-every", type=float, default=HOUR_S, help="seconds between purges of keys; 0: never (%(default)s)")
+        parser.add_argument("--reconcile-every", type=float, default=WEEK_S, help="seconds between proofs of all; 0: never (%(default)s)")
+        parser.add_argument(
+            "--reconcile-new-every", type=float, default=HOUR_S, help="seconds between proofs of what is new; 0: never (%(default)s)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
         del args
-        settle_s, purge_s, reconcile_s = options["settle_every"], options["purge_every"], options["reconcile_every"]
-        if not all(0 <= seconds < 1e9 for seconds in (settle_s, purge_s, reconcile_s)):
+        settle_s, purge_s = options["settle_every"], options["purge_every"]
+        times = periodic.ReconciliationTimes(options["reconcile_every"], options["reconcile_new_every"])
+        if not all(0 <= seconds < 1e9 for seconds in (settle_s, purge_s, times.whole_every_s, times.new_every_s)):
             raise CommandError("Intervals are seconds, 0 for never.", returncode=2)
         refusal = refused_pooler()
         if refusal is not None:
@@ -43,14 +50,14 @@ class Command(BaseCommand):
         works: tuple[periodic.Work, ...] = periodic.SERVING
         works += (periodic.settling(settle_s),) if settle_s else ()
         works += (periodic.purging(purge_s),) if purge_s else ()
-        names = [work.name for work in works] + (["reconciliation"] if reconcile_s else [])
-        asyncio.run(self._run(works, reconcile_s, names))
+        names = [work.name for work in works] + (["reconciliation"] if times.ask_every_s else [])
+        asyncio.run(self._run(works, times, names))
         self.stdout.write("Stopped.")
 
-    async def _run(self, works: tuple[periodic.Work, ...], reconcile_s: float, names: list[str]) -> None:
+    async def _run(self, works: tuple[periodic.Work, ...], times: periodic.ReconciliationTimes, names: list[str]) -> None:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         self.stdout.write(f"Periodic work: {', '.join(names)}. Ctrl-C stops it.")
         self.stdout.flush()
-        await periodic.run(works, reconcile_every_s=reconcile_s, stopping=stopping)
+        await periodic.run(works, reconciliation=times, stopping=stopping)
