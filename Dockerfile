@@ -18,6 +18,7 @@ COPY merchants merchants
 COPY people people
 COPY fees fees
 COPY transfers transfers
+COPY events events
 USER ledger
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \

@@ -151,6 +151,7 @@ INSTALLED_APPS = [
     "console",
     "fees",
     "transfers",
+    "events",
 ]
 
 # The admin's middleware. The API does without it; ledger_project/http/handler.py says why.

@@ -14,6 +14,7 @@ Each change returns whether it changed anything: doing it twice is doing it once
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,10 +29,18 @@ from django.db.models.expressions import RawSQL
 from ledger_project.database import sqlstates
 from ledger_project.kernel.actors import PermissionDenied
 from ledger_project.kernel.errors import AccountBusy
+from ledger_project.kernel.happenings import EventType, Happening, tell
 from ledger_project.kernel.metadata import stored_json
 from ledger_project.kernel.refusals import AccountClosed
 from merchants.domain import TREASURY, Status, effective_status, fold
 from merchants.models import Account, Merchant
+
+_MERCHANT_EVENTS = {
+    Status.ACTIVE: EventType.MERCHANT_UNFROZEN,
+    Status.FROZEN: EventType.MERCHANT_FROZEN,
+    Status.CLOSED: EventType.MERCHANT_CLOSED,
+}
+_ACCOUNT_EVENTS = {Status.ACTIVE: EventType.ACCOUNT_UNFROZEN, Status.FROZEN: EventType.ACCOUNT_FROZEN}
 
 
 def set_merchant_status(merchant_id: UUID, status: Status) -> bool:
@@ -54,6 +63,7 @@ def set_merchant_status(merchant_id: UUID, status: Status) -> bool:
                 check_closable(merchant)
             merchant.status = status.value
             merchant.save(update_fields=["status"])
+            tell(Happening(_MERCHANT_EVENTS[status], merchant_id))
         if status is not Status.ACTIVE:
             transaction.on_commit(partial(wait_for_postings, merchant_id))
     return is_new
@@ -134,6 +144,7 @@ def set_account_status(account_id: UUID, status: Status) -> bool:
             return False
         account.status = status.value
         account.save(update_fields=["status"])
+        tell(Happening(_ACCOUNT_EVENTS[status], account.merchant_id, account_id))
     return True
 
 
@@ -149,6 +160,7 @@ def set_overdraft_limit(account_id: UUID, limit_minor: int) -> bool:
             return False
         account.overdraft_limit_minor = limit_minor
         account.save(update_fields=["overdraft_limit_minor"])
+        tell(Happening(EventType.ACCOUNT_OVERDRAFT_CHANGED, account.merchant_id, account_id))
     return True
 
 
@@ -162,10 +174,18 @@ def _locked(account_id: UUID) -> Account:
 def change_merchant(merchant_id: UUID, changes: Mapping[str, Any]) -> None:
     """Set a merchant's ``display_name``, its ``receipt_email``, or its ``metadata`` as a whole.
 
-    None takes a name or an address away.
+    None takes a name or an address away. Raises ``AccountBusy`` as the other changes do.
     """
-    values = dict(changes)
-    if "metadata" in values:
-        values["metadata"] = RawSQL("%s::jsonb", [stored_json(values["metadata"])])  # a parameter, no text
-    if values:
-        Merchant.objects.filter(id=merchant_id).update(**values)
+    with state_change():
+        merchant = lock_merchant(merchant_id)
+        values = {name: value for name, value in changes.items() if _differs(value, getattr(merchant, name))}
+        if "metadata" in values:
+            values["metadata"] = RawSQL("%s::jsonb", [stored_json(values["metadata"])])  # a parameter, no text
+        if values:
+            Merchant.objects.filter(id=merchant_id).update(**values)
+            tell(Happening(EventType.MERCHANT_UPDATED, merchant_id))
+
+
+def _differs(value: object, known: object) -> bool:
+    """Whether a value is another one, also where Python calls them equal: 1, 1.0 and true."""
+    return json.dumps(value, sort_keys=True) != json.dumps(known, sort_keys=True)

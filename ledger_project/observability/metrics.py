@@ -47,6 +47,7 @@ DEFERRED = Gauge("ledger_deferred_commands", "Commands that wait for a lock whic
 CLOCK_REFUSALS = Counter(
     "ledger_clock_refusals", "Postings refused since a clock is wrong: the database's, or an account's last time.", ["of"]
 )
+FEED_LAG = Gauge("ledger_feed_lag_seconds", "How far the mark of the feed is behind the clock.", multiprocess_mode="livemax")
 QUEUE_DEPTH = Gauge("ledger_queue_depth", "Commands that wait to be posted.", multiprocess_mode="livesum")
 POOL_CONNECTIONS = Gauge("ledger_pool_connections", "Connections of the admin's pools.", ["state"], multiprocess_mode="livesum")
 

@@ -206,7 +206,7 @@ def test_only_the_demo_can_say_when_something_happened() -> None:
     """No view, import, admin or other command names the function that allows it."""
     users = {
         path.relative_to(ROOT).as_posix()
-        for app in ("ledger_project", "merchants", "people", "fees", "transfers", "console")
+        for app in ("ledger_project", "merchants", "people", "fees", "transfers", "events", "console")
         for path in (ROOT / app).rglob("*.py")
         if re.search(r"import .*backdating|post_then|\bmoments=", path.read_text())
     }
@@ -241,7 +241,7 @@ def test_a_refusal_of_then_is_answered_like_any(ledger: None) -> None:
 
 
 def test_a_movement_that_happens_now_asks_nothing_about_history(ledger: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What every request does stays as it is: no statement more, and no lock on the daily figures."""
+    """What every request does stays as it is: no statement more, and no lock on the marks of the figures and of the feed."""
     del ledger
     payer, payee = register(100_00), register()
     sent: list[str] = []
@@ -254,11 +254,8 @@ def test_a_movement_that_happens_now_asks_nothing_about_history(ledger: None, mo
     monkeypatch.setattr(Session, "send", noting)
     post(TransferFunds(payer, payee, USD, 1_00, Details()))
     assert sent[-2:] == [sql.INSERT_TRANSFERS, sql.INSERT_ENTRIES]
-    assert not {sql.LOCK_FIGURES_MARK, sql.END_OF_HISTORY, sql.TAKE_FIGURES_MARK_BACK} & set(sent)
+    about_history = [sql.LOCK_FIGURES_MARK, sql.TAKE_FEED_MARK_BACK, sql.END_OF_HISTORY, sql.TAKE_FIGURES_MARK_BACK]
+    assert not set(about_history) & set(sent)
     sent.clear()
     post_then([(TransferFunds(payer, payee, USD, 1_00, Details()), database_now())])
-    assert [s for s in sent if "rollupmark" in s or "greatest" in s] == [
-        sql.LOCK_FIGURES_MARK,
-        sql.END_OF_HISTORY,
-        sql.TAKE_FIGURES_MARK_BACK,
-    ]
+    assert [s for s in sent if s in about_history] == about_history

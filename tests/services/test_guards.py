@@ -28,6 +28,7 @@ class Attacker:
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self.raw = raw
+        raw.execute("SELECT pg_current_xact_id()")  # as a posting does before it reads its time
         self.now = datetime.now(UTC)
         self.posted: dict[UUID, tuple[str, datetime]] = {}
         self.merchant = self._insert("merchants_merchant", id=uuid4(), name=unique("g"), status="active", metadata="{}")
@@ -287,7 +288,7 @@ def test_entries_added_to_a_posted_transfer_even_if_they_balance(attacker: Attac
 
 
 def test_an_entry_that_is_older_than_the_one_before(attacker: Attacker) -> None:
-    early = datetime(2020, 1, 1, tzinfo=UTC)
+    early = min(at for _, at in attacker.posted.values()) - timedelta(microseconds=1)
     posted = attacker.transfer(attacker.wallet, attacker.target, 400, created_at=early)
     refused(
         attacker,
@@ -834,6 +835,11 @@ def write_entries_of_reversal(raw: psycopg.Connection[Any], original: UUID) -> N
 def test_a_time_in_the_future(attacker: Attacker, ahead: timedelta) -> None:
     with pytest.raises(psycopg.IntegrityError, match="its time is in the future"):
         attacker.transfer(attacker.wallet, attacker.target, 400, created_at=datetime.now(UTC) + ahead)
+
+
+def test_a_time_behind_the_mark_of_the_feed(attacker: Attacker) -> None:
+    with pytest.raises(psycopg.IntegrityError, match="behind the mark of the feed"):
+        attacker.transfer(attacker.wallet, attacker.target, 400, created_at=datetime(1999, 12, 31, tzinfo=UTC))
 
 
 def test_a_time_without_end(attacker: Attacker) -> None:

@@ -218,7 +218,6 @@ def test_a_refresh_that_is_killed_half_way_is_done_by_the_next_one() -> None:
     settle()
     before = activity(CHF, "transfer")
     post(TransferFunds(source, target, CHF, 10, Details()))
-    threading.Event().wait(0.3)  # past the margin that the figures keep from the clock
     pids: list[int] = []
     ready = threading.Event()
 

@@ -15,11 +15,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger_project.kernel.errors import AccountAheadOfClock
+from ledger_project.kernel.happenings import EventType
 from ledger_project.kernel.ids import uuid7_at
 from ledger_project.kernel.money import MAX_BALANCE_MINOR, CurrencyUnit
 from ledger_project.kernel.refusals import AccountClosed, AccountFrozen, BalanceLimitExceeded, CurrencyInactive
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from transfers.domain.commands import AccountKey, Details
+from transfers.domain.events import Facts, PostedEvent, account_facts
 from transfers.domain.facts import AccountState, Book, HoldState
 from transfers.domain.kinds import Direction, EntryType, TransferKind
 
@@ -75,6 +77,11 @@ class AccountSnapshot(Struct, frozen=True):
 
 
 _MICROSECOND = timedelta(microseconds=1)
+
+FIRST_TRANSFER = 1 << 16
+"""The position of a batch's first transfer in its ids: at one moment, a merchant is registered and
+an account opened before money comes in."""
+
 # Looked up once: Python finds a member of an Enum by a call.
 _CREDIT, _DEBIT = Direction.CREDIT, Direction.DEBIT
 
@@ -110,6 +117,7 @@ class Ledger:
         self.transfers: list[PostedTransfer] = []
         self.entries: list[PostedEntry] = []
         self.opened: list[AccountState] = []
+        self.events: list[PostedEvent] = []
         self.holds = dict(book.holds)
         self.changed_holds: dict[UUID, None] = {}
         self.references = dict(book.references)
@@ -142,6 +150,20 @@ class Ledger:
         account.exists = True
         account.created_at = moment
         self.opened.append(account)
+        if account.key.kind is AccountKind.WALLET:
+            facts = account_facts(
+                account_id=account.id,
+                merchant_name=account.merchant_name,
+                currency=account.key.currency,
+                status=account.status.value,
+                created_at=moment,
+            )
+            self.happen(EventType.ACCOUNT_OPENED, {"account": facts}, merchant_id=account.key.merchant_id, account_id=account.id, at=moment)
+
+    def happen(self, type_: EventType, facts: Facts, *, merchant_id: UUID, account_id: UUID | None = None, at: datetime) -> None:
+        """Tell of something that is no transfer."""
+        event_id = uuid7_at(at, position=len(self.events), entropy=self.book.entropy, place=account_id or merchant_id)
+        self.events.append(PostedEvent(event_id, type_, merchant_id, account_id, facts, at))
 
     def check_legs(self, legs: Sequence[Leg]) -> None:
         """Raise ``Shortfall`` or ``BalanceLimitExceeded`` for the first leg that breaks a limit."""
@@ -176,7 +198,7 @@ class Ledger:
 
         Ids are in the order of time, then of posting.
         """
-        return uuid7_at(moment, position=len(self.transfers), entropy=self.book.entropy, place=source.id)
+        return uuid7_at(moment, position=FIRST_TRANSFER + len(self.transfers), entropy=self.book.entropy, place=source.id)
 
     def post(self, transfer: PostedTransfer, legs: Sequence[Leg]) -> None:
         """Append a transfer and its entries. The caller has checked the legs."""
@@ -221,6 +243,7 @@ class Ledger:
             transfers=len(self.transfers),
             entries=len(self.entries),
             opened=len(self.opened),
+            events=len(self.events),
             holds=dict(self.holds),
             changed_holds=dict(self.changed_holds),
             references=dict(self.references),
@@ -235,6 +258,7 @@ class Ledger:
         del self.transfers[mark.transfers :]
         del self.entries[mark.entries :]
         del self.opened[mark.opened :]
+        del self.events[mark.events :]
         self.holds, self.changed_holds = mark.holds, mark.changed_holds
         self.references, self.reversals = mark.references, mark.reversals
 
@@ -253,6 +277,7 @@ class Savepoint(Struct, frozen=True):
     transfers: int
     entries: int
     opened: int
+    events: int
     holds: dict[UUID, HoldState]
     changed_holds: dict[UUID, None]
     references: dict[tuple[UUID, str], UUID]

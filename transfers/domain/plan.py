@@ -15,6 +15,7 @@ from ledger_project.kernel.errors import AccountAheadOfClock, LedgerError
 from ledger_project.kernel.refusals import Refusal
 from transfers.domain import commands as c
 from transfers.domain.cash import deposit, withdraw
+from transfers.domain.events import PostedEvent
 from transfers.domain.facts import AccountState, Book, HoldState
 from transfers.domain.fee_settlement import settle_fees
 from transfers.domain.holds import capture_hold, expire_hold, place_hold, void_hold
@@ -51,6 +52,7 @@ class Plan:
     entries: Sequence[PostedEntry]
     opened: Sequence[AccountState]
     holds: Sequence[HoldState]
+    events: Sequence[PostedEvent]
 
 
 def _refuse(command: c.Refuse, _ledger: Ledger) -> Posted:
@@ -86,6 +88,7 @@ def plan(groups: Sequence[Group], book: Book) -> Plan:
         entries=ledger.entries,
         opened=ledger.opened,
         holds=[ledger.holds[hold_id] for hold_id in ledger.changed_holds],
+        events=ledger.events,
     )
 
 

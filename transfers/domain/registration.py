@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ledger_project.kernel.happenings import EventType
 from ledger_project.kernel.refusals import AccountExists, CurrencyInactive, MerchantExists
-from merchants.domain import AccountKind
+from merchants.domain import AccountKind, Status
 from transfers.domain.commands import OpenAccount, RegisterMerchant
 from transfers.domain.drafts import Draft, post_draft
+from transfers.domain.events import merchant_facts
 from transfers.domain.facts import AccountState
 from transfers.domain.kinds import EntryType, TransferKind
 from transfers.domain.ledger import Ledger, Leg
@@ -21,6 +23,7 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Posted:
     if registered_at is None:
         raise CurrencyInactive(currency.code if currency else "")
     registered = RegisteredMerchant(merchant, command.metadata, registered_at, command.display_name, command.receipt_email)
+    _tell(registered, ledger)
     if currency is None:
         return Posted(merchant=registered)
     wallet = ledger.account(merchant, currency, AccountKind.WALLET)
@@ -42,6 +45,19 @@ def register_merchant(command: RegisterMerchant, ledger: Ledger) -> Posted:
         )
         transfer = post_draft(ledger, draft, legs)
     return Posted(merchant=registered, transfer=transfer, account=ledger.snapshot(wallet, _nothing_held(wallet), currency))
+
+
+def _tell(registered: RegisteredMerchant, ledger: Ledger) -> None:
+    merchant = registered.identity
+    facts = merchant_facts(
+        merchant_id=merchant.id,
+        name=merchant.name,
+        display_name=registered.display_name,
+        status=Status.ACTIVE.value,
+        metadata=registered.metadata,
+        created_at=registered.created_at,
+    )
+    ledger.happen(EventType.MERCHANT_CREATED, {"merchant": facts}, merchant_id=merchant.id, at=ledger.now)
 
 
 def _nothing_held(wallet: AccountState) -> AccountState:

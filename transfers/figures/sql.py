@@ -11,18 +11,9 @@ SELECT set_config('join_collapse_limit', '1', true), set_config('enable_hashjoin
     set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)
 """
 
-LOCK_MARK = """
-SELECT rolled_until, candidate_until, candidate_xid FROM transfers_rollupmark WHERE id = 1 FOR UPDATE SKIP LOCKED
-"""
+LOCK_MARK = "SELECT rolled_until FROM transfers_rollupmark WHERE id = 1 FOR UPDATE SKIP LOCKED"
 
-TRANSACTIONS = """
-SELECT pg_current_xact_id()::text::bigint, pg_snapshot_xmin(s)::text::bigint FROM pg_current_snapshot() s
-"""
-
-SAVE_MARK = """
-UPDATE transfers_rollupmark SET rolled_until = %(until)s, candidate_until = %(candidate_until)s, candidate_xid = %(candidate_xid)s,
-    refreshed_at = clock_timestamp() WHERE id = 1
-"""
+SAVE_MARK = "UPDATE transfers_rollupmark SET rolled_until = %s, refreshed_at = clock_timestamp() WHERE id = 1"
 
 # The end of a step that would be too long: the id of the transfer after so many.
 STEP_END = "SELECT id FROM transfers_transfer WHERE id >= %(low)s AND id < %(high)s ORDER BY id OFFSET %(step)s LIMIT 1"
@@ -95,6 +86,4 @@ SELECT currency, (created_at AT TIME ZONE 'UTC')::date, code, sum(refusals) FROM
 ON CONFLICT (currency, day, code) DO UPDATE SET refusals = transfers_dailyrefusals.refusals + excluded.refusals
 """
 
-START_AFRESH = (
-    "UPDATE transfers_rollupmark SET rolled_until = '2000-01-01T00:00:00Z', candidate_until = NULL, candidate_xid = NULL WHERE id = 1"
-)
+START_AFRESH = "UPDATE transfers_rollupmark SET rolled_until = '2000-01-01T00:00:00Z' WHERE id = 1"

@@ -1,9 +1,11 @@
 """Tables of the transfers app."""
 
+from transfers.models.events import Event
 from transfers.models.figures import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, FiguresMark, RefusalTally
 from transfers.models.holds import Hold
 from transfers.models.idempotency import IdempotencyClaim, IdempotencyRecord
 from transfers.models.journal import ExternalReference, LedgerEntry, Transfer
+from transfers.models.mark import FeedMark
 from transfers.models.reconciliation import ReconciliationHead, ReconciliationRun
 
 __all__ = [
@@ -11,7 +13,9 @@ __all__ = [
     "DailyMerchant",
     "DailyRefusals",
     "DailyValue",
+    "Event",
     "ExternalReference",
+    "FeedMark",
     "FiguresMark",
     "Hold",
     "IdempotencyClaim",

@@ -31,15 +31,10 @@ class FiguresMark(models.Model):
     """How far the figures go: they have all transfers before ``rolled_until`` and no later ones.
 
     There is one row. Who writes figures holds its lock.
-
-    ``candidate_until`` is a later moment that may become the mark as soon as every transaction
-    older than ``candidate_xid`` is over.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     rolled_until = models.DateTimeField()
-    candidate_until = models.DateTimeField(null=True)
-    candidate_xid = models.BigIntegerField(null=True)
     refreshed_at = models.DateTimeField()
 
     class Meta:

@@ -8,10 +8,11 @@ keep every guarantee:
   no row appears in the middle of a list that a caller is reading.
 - Only since the fees that are in force now have been in force, so that each movement is charged
   the fee of its moment.
-- The daily figures count all transfers before their mark (figures/refresh.py). A mark that is past
-  the first moment is set back to it: no transfer is there from that moment on, so none is counted
-  twice, and none is missed. The mark's lock is held to the commit, so it cannot move on while
-  these transfers are not visible yet.
+- The daily figures count all transfers before their mark (figures/refresh.py), and the feed shows
+  all events up to its own (services/mark.py). A mark that is past the first moment is set back to
+  it: no event is there from that moment on, so none is counted or shown twice, and none is missed.
+  The marks' locks are held to the commit, so they cannot move on while these transfers are not
+  visible yet.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ class NotAfterHistory(Exception):
 
 
 def check_moments(session: Session, moments: Sequence[datetime], *, now: datetime) -> None:
-    """Raise ``NotAfterHistory`` unless movements may have these moments; set the daily figures'
-    mark back where it is past them.
+    """Raise ``NotAfterHistory`` unless movements may have these moments; set the marks of the daily
+    figures and of the feed back where they are past them.
 
     Runs when the accounts' locks are held: earlier postings to them have committed, and are seen.
     """
     if any(later < earlier for earlier, later in pairwise(moments)) or moments[-1] > now:
         raise NotAfterHistory("Moments come in order, and none is in the future.")
     session.send(sql.LOCK_FIGURES_MARK)
+    session.send(sql.TAKE_FEED_MARK_BACK, [moments[0]])
     (end,) = cast("tuple[datetime | None]", session.send(sql.END_OF_HISTORY).fetchone())
     if end is not None and moments[0] <= end:
         raise NotAfterHistory(f"The journal, or what is charged, goes to {end.isoformat()}; {moments[0].isoformat()} is not after it.")

@@ -25,6 +25,7 @@ from django.db import connections
 from ledger_project.database.connections import use_own_connection
 from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress
 from ledger_project.process.lifecycle import must_live
+from ledger_project.process.wakeups import POSTED
 from transfers.domain.commands import Command
 from transfers.posting.deferred_jobs import DeferredJobs
 from transfers.posting.jobs import Item, Job, Key, Render, Result
@@ -221,10 +222,12 @@ class Engine:
             waited_s=started - min(waiting.since for waiting in batch),
             still_waiting=self.depth,
         )
+        POSTED.happen()
 
     def _finish(self, waiting: _Waiting, outcome: Result | Exception, duration_s: float) -> None:
         """Answer a job that was deferred."""
         self._answer(waiting, outcome)
+        POSTED.happen()
         report_batch([outcome], duration_s=duration_s, waited_s=time.monotonic() - waiting.since - duration_s, still_waiting=self.depth)
 
     def _answer(self, waiting: _Waiting, outcome: Result | Exception) -> None:

@@ -121,12 +121,15 @@ def _beginnings(commands: Iterable[c.Command]) -> str:
 
 
 def _checked_time(clock: Reply, before: datetime) -> tuple[datetime, frozenset[str]]:
-    """Return the database's time, and which currencies are switched off.
+    """Return the time of the batch, and which currencies are switched off.
 
-    Raises ``ClocksDiffer``.
+    The time is the database's, or a little later where the feed's candidate is. Raises
+    ``ClocksDiffer``.
     """
-    now, inactive = cast("tuple[datetime, list[str]]", clock.fetchone())
-    check_clocks(now, between=(before, process_clock()))
+    database, now, inactive = cast("tuple[datetime, datetime, list[str]]", clock.fetchone())
+    after = process_clock()
+    for moment in {database, now}:
+        check_clocks(moment, between=(before, after))
     return now, frozenset(inactive)
 
 

@@ -18,6 +18,7 @@ Inserts return nothing: on one server ``RETURNING`` costs time for each row and 
 from fees.selectors import CANDIDATES
 from transfers.sql.entries import newest_entry
 from transfers.sql.idempotency import slot_of
+from transfers.sql.mark import newest_mark
 
 _CLAIMED_AT = "transaction_timestamp() + c.place * interval '1 microsecond'"
 
@@ -28,12 +29,13 @@ _CLAIMED_AT = "transaction_timestamp() + c.place * interval '1 microsecond'"
 # A process may freeze at any moment while it holds locks; then the server ends its session. The
 # second limit is for a session that waits for its client's next statement, the last for one inside
 # a round trip (since PostgreSQL 17; before, the limits of the connection have to do, which are in
-# ledger_project/database/backend).
+# ledger_project/database/backend). The transaction gets its number here, before its time (CLOCK).
 BEGIN_POSTING = """
 SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('enable_seqscan', 'off', true), set_config('idle_in_transaction_session_timeout', %s, true),
     set_config('statement_timeout', %s, true),
-    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', %s, true) END
+    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', %s, true) END,
+    pg_current_xact_id()
 """
 
 # Keys in the order of their ids, so that two workers with the same keys wait for each other in a
@@ -94,14 +96,15 @@ LOCK_FREE_ACCOUNTS = f"{LOCK_ACCOUNTS} SKIP LOCKED"
 LOCK_FREE_MERCHANTS = f"{LOCK_MERCHANTS} SKIP LOCKED"
 
 # The following statements run after the locks, as statements of their own: one that locks and reads
-# at once would read an older snapshot than its locks. The transaction gets its number before its
-# time. So a transaction with a higher number knows which times may still come, which the daily
-# figures need (figures/refresh.py).
+# at once would read an older snapshot than its locks. The transaction has had its number since its
+# first statement, and its time (the second column) is later than the candidate of the feed's mark:
+# so the mark knows which times may still come (transfers/services/mark.py).
 # Whether a currency is active is read here and not earlier: a key that was answered is answered so
 # again, whatever operators changed.
-CLOCK = """
-SELECT clock_timestamp(), ARRAY(SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active)
-FROM pg_current_xact_id()
+CLOCK = f"""
+SELECT clock_timestamp(), greatest(clock_timestamp(), m.candidate_until + interval '1 microsecond'),
+    ARRAY(SELECT code FROM merchants_currency WHERE code = ANY(%s::text[]) AND NOT is_active)
+FROM ({newest_mark("candidate_until")}) m
 """
 
 HEADS = f"""
@@ -147,20 +150,28 @@ HOLD_STATES = """
 SELECT id, status, captured_minor, capture_id FROM transfers_hold WHERE id = ANY(%s::uuid[]) AND source_id = ANY(%s::uuid[])
 """
 
-# Only for a backdated history (backdating.py). The mark of the daily figures is locked first, so
-# that no refresh goes on meanwhile. A later statement reads the time of the newest transfer and the
-# time since which the fees are in force.
+# Only for a backdated history (backdating.py). The mark of the daily figures is locked and that of
+# the feed taken back first, so that neither goes on meanwhile. The candidate of the feed stays
+# where it is, and its number is taken anew. A later statement reads the time of the newest transfer
+# or event, and the time since which the fees are in force.
 LOCK_FIGURES_MARK = "SELECT rolled_until FROM transfers_rollupmark WHERE id = 1 FOR UPDATE"
+
+TAKE_FEED_MARK_BACK = """
+UPDATE transfers_feedmark SET id = id + 1, candidate_xid = NULL,
+    settled_until = least(settled_until, %s::timestamptz - interval '1 microsecond')
+"""
 
 END_OF_HISTORY = """
 SELECT greatest(
     (SELECT created_at FROM transfers_transfer ORDER BY id DESC LIMIT 1),
+    (SELECT created_at FROM transfers_event ORDER BY id DESC LIMIT 1),
     (SELECT max(effective_from) FROM fees_feeschedule WHERE effective_from <= clock_timestamp()))
 """
 
 TAKE_FIGURES_MARK_BACK = """
-UPDATE transfers_rollupmark SET rolled_until = %s, candidate_until = NULL, candidate_xid = NULL WHERE id = 1 AND rolled_until > %s
+UPDATE transfers_rollupmark SET rolled_until = %s WHERE id = 1 AND rolled_until > %s
 """
+
 
 # The writes.
 OPEN_ACCOUNTS = """
@@ -175,6 +186,12 @@ INSERT INTO transfers_hold (id, source_id, source_merchant_id, target_merchant_i
     captured_minor, status, fee_schedule_id, memo, metadata, expires_at, created_at)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[],
     %s::numeric[], %s::text[], %s::uuid[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[])
+"""
+
+# What a batch brings about beside money: merchants and wallets. Most batches have none.
+INSERT_EVENTS = """
+INSERT INTO transfers_event (id, type, merchant_id, account_id, data, created_at)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::jsonb[], %s::timestamptz[])
 """
 
 # Before their transfers, whose guard looks for them.

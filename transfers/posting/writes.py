@@ -14,6 +14,7 @@ from uuid import UUID
 from ledger_project.database.arrays import hexes, microseconds, plain, quoted, uuids, words
 from ledger_project.kernel.metadata import stored_json
 from transfers.domain.commands import RegisterMerchant
+from transfers.domain.events import PostedEvent
 from transfers.domain.facts import AccountState, HoldState
 from transfers.domain.hashing import seal
 from transfers.domain.kinds import BatchPlace, TransferKind
@@ -66,7 +67,7 @@ def _new_merchants(jobs: Sequence[Job], claims: Claims) -> list[tuple[RegisterMe
 
 
 def write_plan(session: Session, plan: Plan, *, now: datetime, known_holds: Container[UUID]) -> None:
-    """Write accounts, holds, transfers and entries, in the round trip that is open.
+    """Write accounts, events, holds, transfers and entries, in the round trip that is open.
 
     The database's guards check each of them.
 
@@ -77,6 +78,8 @@ def write_plan(session: Session, plan: Plan, *, now: datetime, known_holds: Cont
     wallets = _paying_wallets(plan) if plan.holds else {}
     if plan.opened:
         _open_accounts(session, plan.opened)
+    if plan.events:
+        _insert_events(session, plan.events)
     if placed:
         _place_holds(session, placed, wallets)
     referred = [transfer for transfer in plan.transfers if transfer.details.external_reference is not None]
@@ -100,6 +103,20 @@ def _open_accounts(session: Session, opened: Sequence[AccountState]) -> None:
             plain(account.key.currency for account in opened),
             plain(account.key.kind.value for account in opened),
             quoted(str(account.created_at) for account in opened),
+        ],
+    )
+
+
+def _insert_events(session: Session, events: Sequence[PostedEvent]) -> None:
+    session.send(
+        sql.INSERT_EVENTS,
+        [
+            uuids(event.id for event in events),
+            words(event.type.value for event in events),
+            uuids(event.merchant_id for event in events),
+            uuids(event.account_id for event in events),
+            quoted(stored_json(event.facts) for event in events),
+            quoted(str(event.created_at) for event in events),
         ],
     )
 

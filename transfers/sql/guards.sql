@@ -212,9 +212,10 @@ CREATE TRIGGER entry_guard AFTER INSERT ON transfers_ledgerentry
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_entries();
 
 -- Transfers: what they refer to exists, is of one currency, and is of the kinds that such a
--- movement goes between. No time is in the future. The id has the bucket of the source account: its
--- last ten bits (kernel/ids.py). A reversal goes back the way of its original and gives back at most
--- what is left of it. An external reference is kept for its transfer and its account.
+-- movement goes between. No time is in the future, or behind the mark of the feed. The id has the
+-- bucket of the source account: its last ten bits (kernel/ids.py). A reversal goes back the way of
+-- its original and gives back at most what is left of it. An external reference is kept for its
+-- transfer and its account.
 -- One pass shows that a right payment by itself is right. A second one returns a wrong row if there
 -- is one, else one that more is asked of, if there is one: a row of a batch, a reversal, a row with
 -- a reference.
@@ -225,6 +226,7 @@ DECLARE
     bad record;
     -- More than LEDGER_CLOCK_TOLERANCE may be (checks.py), so that what the service posts is never refused here.
     latest timestamptz := clock_timestamp() + interval '10 seconds';
+    settled timestamptz := (SELECT m.settled_until FROM transfers_feedmark m ORDER BY m.id DESC LIMIT 1);
 BEGIN
     -- The usual case, in a third of the time: right payments between two wallets, each written by itself. What this condition
     -- does not prove is looked at below.
@@ -237,7 +239,7 @@ BEGIN
         AND n.hold_id IS NULL AND n.reverses_id IS NULL AND n.external_reference IS NULL
         AND (n.fee_schedule_id IS NULL OR f.id = n.fee_schedule_id)
         AND (n.total_debit_minor = n.amount_minor OR n.total_debit_minor = n.amount_minor + n.fee_minor)
-        AND n.created_at <= latest
+        AND n.created_at <= latest AND n.created_at > settled
         AND get_byte(uuid_send(n.id), 15) = get_byte(uuid_send(n.source_id), 15)
         AND (get_byte(uuid_send(n.id), 14) # get_byte(uuid_send(n.source_id), 14)) & 3 = 0) IS NOT TRUE
     LIMIT 1;
@@ -251,6 +253,7 @@ BEGIN
             WHEN w.source_currency <> w.currency_id OR w.target_currency <> w.currency_id THEN 'accounts are of another currency'
             WHEN w.fee_schedule_id IS NOT NULL AND w.schedule_id IS NULL THEN 'fee schedule does not exist'
             WHEN w.created_at > latest THEN 'its time is in the future'
+            WHEN w.created_at <= settled THEN 'its time is behind the mark of the feed'
             WHEN w.elsewhere THEN 'its id is not in the bucket of its source'
             WHEN (w.total_debit_minor = w.amount_minor OR w.total_debit_minor = w.amount_minor + w.fee_minor) IS NOT TRUE
                 THEN 'its total debit is neither its amount nor amount and fee'
@@ -270,7 +273,7 @@ BEGIN
                 n.batch_place <> 0 OR n.reverses_id IS NOT NULL OR n.external_reference IS NOT NULL AS asked_more,
                 s.id IS NULL OR g.id IS NULL OR s.currency_id <> n.currency_id OR g.currency_id <> n.currency_id
                 OR (n.fee_schedule_id IS NOT NULL AND f.id IS NULL)
-                OR n.created_at > latest
+                OR n.created_at > latest OR (n.created_at > settled) IS NOT TRUE
                 OR b.elsewhere
                 OR (n.total_debit_minor = n.amount_minor OR n.total_debit_minor = n.amount_minor + n.fee_minor) IS NOT TRUE
                 OR (n.fee_minor <> 0 AND n.kind <> 'transfer' AND n.kind <> 'capture')

@@ -1,8 +1,9 @@
 """Periodic work: expired holds, daily figures, sweeps of fees, purges of keys, reconciliation.
 
 ``manage.py run_periodic`` does all of it. Each web process does the first two as well, unless
-``LEDGER_PERIODIC`` leaves them to that command. Several processes may do the same work at once, and
-each may be killed: every transaction leaves something whole.
+``LEDGER_PERIODIC`` leaves them to that command. All of them move the mark of the feed. Several
+processes may do the same work at once, and each may be killed: every transaction leaves something
+whole.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from transfers.figures.refresh import refresh_figures
 from transfers.models import ReconciliationRun, Transfer
 from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
+from transfers.services.mark_mover import keep_moving
 from transfers.upkeep.purging import purge_expired_keys
 
 log = structlog.get_logger(__name__)
@@ -215,8 +217,10 @@ async def _reconcile_again_and_again(times: ReconciliationTimes, stopping: async
 
 
 async def run(works: tuple[Work, ...], *, reconciliation: ReconciliationTimes, stopping: asyncio.Event) -> None:
-    """Do all works until ``stopping`` is set, then end each at its next commit."""
-    loops = [_again_and_again(work, stopping) for work in works]
+    """Move the mark of the feed and do all works until ``stopping`` is set, then end each at its
+    next commit.
+    """
+    loops = [keep_moving(stopping), *(_again_and_again(work, stopping) for work in works)]
     if reconciliation.ask_every_s:
         loops.append(_reconcile_again_and_again(reconciliation, stopping))
     await asyncio.gather(*loops)
@@ -239,6 +243,7 @@ async def _measure_forever() -> None:
 async def start() -> None:
     """Start the work of a web process in the running event loop."""
     _tasks.add(asyncio.create_task(_measure_forever(), name="pools"))
+    _tasks.add(asyncio.create_task(keep_moving(asyncio.Event()), name="mark"))
     if settings.LEDGER_PERIODIC == "web":
         stopping = asyncio.Event()
         _tasks.update(asyncio.create_task(_again_and_again(work, stopping), name=work.name) for work in SERVING)

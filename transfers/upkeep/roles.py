@@ -21,6 +21,7 @@ JOURNAL = (
     "transfers_externalreference",
     "transfers_ledgerentry",
     "transfers_idempotencyrecord",
+    "transfers_event",
     "fees_feeschedule",
     "django_admin_log",
 )
@@ -28,6 +29,7 @@ JOURNAL = (
 
 CHANGING: dict[str, tuple[str, ...]] = {
     "transfers_hold": ("status", "captured_minor", "capture_id"),
+    "transfers_feedmark": ("id", "settled_until", "candidate_until", "candidate_xid", "moved_at"),
     "merchants_account": ("status", "overdraft_limit_minor"),
     "merchants_merchant": ("status", "metadata", "display_name", "receipt_email"),
     # When the admin saves, it writes the exponent again as it was; a guard refuses another one.
@@ -35,7 +37,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
 }
 """Tables that the service inserts into, and the columns that it updates."""
 
-LEDGER = ("merchants", "fees", "transfers")
+LEDGER = ("merchants", "fees", "transfers", "events")
 """The apps whose tables are the ledger."""
 
 PURGED = {"transfers_idempotencyclaim": ("SELECT", "INSERT", "DELETE")} | dict.fromkeys(SLOTS, ("SELECT", "DELETE", "TRUNCATE"))
