@@ -38,10 +38,10 @@ def moment(option: str, text: str | None) -> datetime | None:
         raise CommandError(f"{option} is {text!r}; a moment such as 2026-01-31T00:00:00Z is expected.", returncode=IMPOSSIBLE) from None
 
 
-def identifier(option: str, text: str | None) -> UUID | None:
+def identifier(option: str, text: str | None, *, of: str = "an account") -> UUID | None:
     """Read the id of a row. Raises ``CommandError``."""
     if text is None:
         return None
     if not _ID.fullmatch(text):
-        raise CommandError(f"{option} is {text!r}; the id of an account is expected.", returncode=IMPOSSIBLE)
+        raise CommandError(f"{option} is {text!r}; the id of {of} is expected.", returncode=IMPOSSIBLE)
     return UUID(text)

@@ -32,6 +32,7 @@ COMMANDS = sorted(name for name, app in get_commands().items() if app in OUR_APP
 ARGUMENTS: dict[str, list[str]] = {
     "api_key": ["list"],
     "create_roles": ["--print"],
+    "export_journal": ["--to", "FOLDER"],
     "export_statement": ["nobody", "--currency", "USD"],
     "import_transfers": ["PAYMENTS"],
     "purge_idempotency_records": ["--dry-run"],
@@ -58,7 +59,8 @@ def runner(ledger: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 def arguments_of(name: str, runner: CommandRunner, *, payments: str = "payments.csv") -> list[str]:
     skip = [] if name == "serve" else ["--skip-checks"]
-    return [name, *skip, *(str(runner.folder / payments) if text == "PAYMENTS" else text for text in ARGUMENTS.get(name, []))]
+    places = {"PAYMENTS": str(runner.folder / payments), "FOLDER": str(runner.folder / "journal")}
+    return [name, *skip, *(places.get(text, text) for text in ARGUMENTS.get(name, []))]
 
 
 def assert_one_line(run: Run, *codes: int) -> None:

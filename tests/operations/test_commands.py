@@ -202,7 +202,7 @@ def test_a_guard_that_sleeps_and_a_careless_session_are_found(ledger: None) -> N
 
 # --- all of them ------------------------------------------------------------------------------------------------------------
 
-COMMANDS = ["reconcile", "settle_fees", "purge_idempotency_records", "export_statement", "check_database", "seed_demo"]
+COMMANDS = ["reconcile", "settle_fees", "purge_idempotency_records", "export_statement", "export_journal", "check_database", "seed_demo"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
