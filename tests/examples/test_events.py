@@ -1,0 +1,111 @@
+"""The consumer and the receiver of docs/events.md run as they stand there, and keep what the page says of them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.environment import ROOT
+from tests.support.servers import free_port
+
+CODE = re.compile(r"```python (\w+)\n(.*?)```", re.DOTALL)
+PATIENCE_S = 60
+
+
+def code_of(name: str) -> str:
+    return dict(CODE.findall((ROOT / "docs" / "events.md").read_text()))[name]
+
+
+def lines_of_code(name: str) -> int:
+    return sum(1 for line in code_of(name).splitlines() if line.strip())
+
+
+@contextmanager
+def running(name: str, folder: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    file = folder / f"{name}.py"
+    file.write_text(code_of(name))
+    with (folder / f"{name}.log").open("a") as log:
+        process = subprocess.Popen([sys.executable, "-u", str(file)], env=os.environ | env, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(happened: Callable[[], bool], why: str) -> None:
+    patience_ends = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < patience_ends, why
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("name", "most"), [("consumer", 25), ("receiver", 17)])
+def test_they_can_be_read_at_a_glance(name: str, most: int) -> None:
+    assert lines_of_code(name) <= most
+
+
+# --- the receiver -----------------------------------------------------------------------------------------------------------------
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def deliver(port: int, event_id: str, body: bytes, *, secret: str = SECRET, at: datetime | None = None) -> int:
+    moment = at or datetime.now(UTC)
+    headers = {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": Webhook(secret).sign(event_id, moment, body.decode()),
+    }
+    return send(port, body, headers)
+
+
+def send(port: int, body: bytes, headers: dict[str, str]) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", "/", body, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def answers(port: int) -> bool:
+    try:
+        send(port, b"", {})
+    except OSError:
+        return False
+    return True
+
+
+def test_the_receiver_keeps_each_event_once_and_nothing_that_is_not_signed(tmp_path: Path) -> None:
+    port, inbox = free_port(), tmp_path / "inbox.db"
+    one, two = str(uuid4()), str(uuid4())
+    body = json.dumps({"id": one, "type": "transfer.posted", "data": {"memo": "äöü"}}, ensure_ascii=False).encode()
+    with running("receiver", tmp_path, INBOX=str(inbox), SECRET=SECRET, PORT=str(port)):
+        until(lambda: answers(port), "the receiver does not answer")
+        assert [deliver(port, one, body), deliver(port, one, body), deliver(port, two, b"{}")] == [204, 204, 204]
+        signed = {"webhook-id": one, "webhook-timestamp": str(int(time.time()))}
+        refused = [
+            deliver(port, str(uuid4()), body, secret="whsec_" + "A" * 32),
+            deliver(port, str(uuid4()), body, at=datetime.now(UTC) - timedelta(minutes=6)),
+            send(port, body, {}),
+            send(port, body, {**signed, "webhook-signature": "v1,AAAA"}),
+            send(port, body, {**signed, "webhook-signature": "nonsense"}),
+        ]
+        assert refused == [400] * 5
+    kept = dict(sqlite3.connect(inbox).execute("SELECT id, event FROM inbox"))
+    assert kept == {one: body, two: b"{}"}
