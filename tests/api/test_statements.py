@@ -233,7 +233,7 @@ async def test_a_cursor_belongs_to_its_account_and_its_period(api: httpx.AsyncCl
 
 
 @pytest.mark.parametrize("account", [UNKNOWN, "x", unique()])
-@pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/xml"])
+@pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/xml", "application/pdf"])
 async def test_an_unknown_account_has_no_statement(api: httpx.AsyncClient, account: str, accept: str) -> None:
     response = await api.get(f"/accounts/{account}/statement", headers={"Accept": accept})
     assert (response.status_code, response.json()["code"]) == (404, "account_not_found")

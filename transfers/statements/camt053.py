@@ -55,10 +55,10 @@ BOOKING_TEXTS = {
 
 
 class NotRepresentable(Exception):
-    """camt.053 cannot hold the amounts of a period exactly."""
+    """A form cannot hold a period as it is: camt.053 its amounts, PDF its length."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"camt.053 holds {reason}")
+    def __init__(self, reason: str, *, form: str = "camt.053") -> None:
+        super().__init__(f"{form} holds {reason}")
 
 
 def check_representable(period: Period) -> None:

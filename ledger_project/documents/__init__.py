@@ -1,0 +1,1 @@
+"""Documents for people, without any subject: fonts, and pages of PDF."""
