@@ -18,8 +18,11 @@ from ledger_project.kernel.errors import LedgerError
 from people.access.operators import OPERATOR_PERMISSION
 from transfers.figures.summary import INTERNAL_KINDS, Summary, currencies_in_use, read_summary
 from transfers.reconciliation.run import LastReconciliation
+from transfers.selectors.mark import FeedState, get_feed_state_now
 
 PERIODS = (7, 30, 90, 365)
+FEED_LATE_S = 10.0
+"""Seconds behind the clock at which the feed is shown as late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,13 @@ def _reconciliation_cards(summary: Summary) -> list[Card]:
     ]
 
 
+def _feed_card(state: FeedState) -> Card:
+    note = f"settled until {state.settled_until:%Y-%m-%d %H:%M:%S} UTC"
+    if state.lag_s > FEED_LATE_S:
+        return Card("Feed of events", f"{_ago(state.settled_until)}: late", note, "a transaction that writes has run so long", "bad")
+    return Card("Feed of events", f"{max(0.0, state.lag_s):.1f} s behind", note, tone="good")
+
+
 def _cards(summary: Summary) -> list[Card]:
     unit = summary.currency
     income = summary.fees_minor - summary.fee_refunds_minor
@@ -98,6 +108,7 @@ def _cards(summary: Summary) -> list[Card]:
             url=reverse("admin:transfers_hold_changelist") + "?status__exact=open",
         ),
         *_reconciliation_cards(summary),
+        _feed_card(get_feed_state_now()),
     ]
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
-from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from console.dashboard import _feed_card, _reconciliation_cards
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
@@ -21,9 +22,12 @@ from tests.services.test_rollups import settle
 from tests.support.factories import unique
 from transfers import models
 from transfers.domain.commands import Deposit, Details, PlaceHold, TransferFunds
-from transfers.models import Hold, IdempotencyRecord, LedgerEntry, ReconciliationRun, Transfer
+from transfers.figures.summary import read_summary
+from transfers.models import Hold, IdempotencyRecord, LedgerEntry, Transfer
 from transfers.posting.jobs import Key
 from transfers.posting.synchronous import post_now
+from transfers.reconciliation.run import LastReconciliation
+from transfers.selectors.mark import get_feed_state_now
 
 LEDGER = [Transfer, Hold, IdempotencyRecord, Account, Merchant, FeeSchedule, LogEntry]
 
@@ -288,23 +292,35 @@ def test_the_dashboard_shows_one_currency_and_says_how_fresh_it_is(root: Client)
         "Last reconciliation of what is new",
         "Top merchants",
         "They contain everything until",
+        "Feed of events",
     ):
         assert words in page
     assert "unknown" in root.get(reverse("admin:index"), {"currency": "NOPE"}).content.decode().lower()
-    verdicts = {"whole": ("clean", [], ""), "incremental": ("damaged", [{"check": "heads", "subject": "s", "detail": "d"}], "what is old")}
-    with transaction.atomic():
-        ReconciliationRun.objects.all().delete()
-        assert root.get(reverse("admin:index")).content.decode().count(">never<") == 2
-        for kind, (verdict, findings, unseen) in verdicts.items():
-            ReconciliationRun.objects.create(
-                started_at=timezone.now(), finished_at=timezone.now(), verdict=verdict, findings=findings, entries_checked=12_345, kind=kind,
-                scope=kind, unseen=unseen,
-            )  # fmt: skip
-        page = root.get(reverse("admin:index")).content.decode()
-        assert "12,345 entries<" in page
-        assert "12,345 new entries, 1 findings; not seen: what is old<" in page
-        transaction.set_rollback(True)
     assert root.get(reverse("admin:index"), {"from": "2026-02-30", "to": "x"}).status_code == 200
+
+
+def test_the_dashboard_shows_the_verdict_on_all_and_the_one_on_what_is_new() -> None:
+    now = timezone.now()
+    whole = LastReconciliation("clean", now, 12_345, 0, "everything", "")
+    new = LastReconciliation("damaged", now, 12_345, 1, "everything", "what is old")
+    summary = read_summary(None, None, None)
+    never, both = (
+        _reconciliation_cards(replace(summary, whole_reconciliation=one, incremental_reconciliation=other))
+        for one, other in ((None, None), (whole, new))
+    )
+    assert [(card.figure, card.tone) for card in never] == [("never", "bad")] * 2
+    assert [(card.figure, card.tone) for card in both] == [("clean", "good"), ("damaged", "bad")]
+    assert both[0].note.endswith("12,345 entries")
+    assert both[1].note.endswith("12,345 new entries, 1 findings; not seen: what is old")
+
+
+def test_the_dashboard_says_how_far_the_feed_is_settled_and_when_it_is_late() -> None:
+    state = get_feed_state_now()
+    early = state._replace(settled_until=state.now - timedelta(seconds=0.3))
+    late = state._replace(settled_until=state.now - timedelta(minutes=5))
+    assert (_feed_card(early).figure, _feed_card(early).tone) == ("0.3 s behind", "good")
+    assert (_feed_card(late).figure, _feed_card(late).tone) == ("5 min ago: late", "bad")
+    assert f"settled until {late.settled_until:%Y-%m-%d %H:%M:%S} UTC" in _feed_card(late).note
 
 
 def test_a_statement_is_narrowed_by_days_and_type_and_so_is_its_export(root: Client) -> None:
