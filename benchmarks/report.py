@@ -111,6 +111,8 @@ def _reads(found: Run) -> list[str]:
         "| what | requests/s | ledger / this | p50 ms | p99 ms | CPU app | CPU PostgreSQL | this / ledger | load |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(_read_row(found, measure) for measure in _together(found)),
+        "",
+        "![Reads](reads.svg)",
     ]
 
 
@@ -234,6 +236,9 @@ def write(found: Run) -> str:
     rates = {measure.name: measure.rate for measure in found.measures.values() if measure.samples}
     if rates:
         plots.bars(HERE / "rates.svg", "Transfers a second", rates, "transfers/s (medians)")
+    if found.reads:
+        rates = {measure.name: measure.rate for measure in _together(found) if measure.samples and "alone" not in measure.name}
+        plots.bars(HERE / "reads.svg", "Reads a second, 64 connections", rates, "requests/s (medians)")
     if len(found.growth) > 1:
         series = {name: [size.rates[name] for size in found.growth] for name in found.growth[0].rates}
         plots.lines(
