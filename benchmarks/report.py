@@ -197,7 +197,9 @@ def _growth(found: Run) -> list[str]:
     if not found.growth:
         return []
     titles = list(found.growth[0].rates)
-    rows = [f"| {size.entries:,} | " + " | ".join(_number(size.rates[name], 0) for name in titles) + " |" for size in found.growth]
+    rows = [
+        f"| {size.entries:,} | " + " | ".join(_number(size.rates.get(name, math.nan), 0) for name in titles) + " |" for size in found.growth
+    ]
     head = ["", "## Growth", "", "| entries | " + " | ".join(titles) + " |", "| ---: |" + " ---: |" * len(titles)]
     return [*head, *rows, "", "![Growth](growth.svg)"]
 
@@ -240,7 +242,7 @@ def write(found: Run) -> str:
         rates = {measure.name: measure.rate for measure in _together(found) if measure.samples and "alone" not in measure.name}
         plots.bars(HERE / "reads.svg", "Reads a second, 64 connections", rates, "requests/s (medians)")
     if len(found.growth) > 1:
-        series = {name: [size.rates[name] for size in found.growth] for name in found.growth[0].rates}
+        series = {name: [size.rates.get(name, math.nan) for size in found.growth] for name in found.growth[0].rates}
         plots.lines(
             HERE / "growth.svg", "Growth", [size.entries for size in found.growth], series, ("entries in the journal", "transfers/s")
         )
