@@ -165,7 +165,7 @@ def _growth(found: Run) -> list[Goal]:
     return [
         Goal(f"{what}: {large.entries:,} entries / {small.entries:,}", 0.9, large.rates[what] / small.rates[what], obstacle=deeper)
         for what in small.rates
-        if not what.startswith("pgbench")
+        if what in large.rates and what != "pgbench"
     ]
 
 

@@ -14,7 +14,7 @@ from benchmarks.machines import Served, ledger
 from benchmarks.measuring import Measure, answered, over_http, run_rounds
 from benchmarks.reads import sender
 from benchmarks.requests import MERCHANTS, batch, many, name, single
-from benchmarks.run import CONNECTIONS, GROWTH, ROUNDS, SECONDS, Run, Size
+from benchmarks.run import CONNECTIONS, GROWTH, ONLY, ROUNDS, SECONDS, Run, Size
 from benchmarks.setup import register
 
 SIZES = (10_000, 1_000_000, 5_000_000)
@@ -40,14 +40,12 @@ def growth_part(run: Run) -> None:
             for journal, found in zip(journals, each, strict=True):
                 journal.measures |= found
             # By measure and then by size, so that what is compared is measured one after the other.
-            run_rounds(
-                [measure for same in zip(*(found.values() for found in each), strict=True) for measure in same],
-                SECONDS,
-                ROUNDS,
-                run.problems,
-            )
+            in_turn = [
+                measure for same in zip(*(found.values() for found in each), strict=True) for measure in same if ONLY in measure.name
+            ]
+            run_rounds(in_turn, SECONDS, ROUNDS, run.problems)
         for journal in journals:
-            run.growth.append(Size(journal.entries, {what: measure.rate for what, measure in journal.measures.items()}))
+            run.growth.append(Size(journal.entries, {what: measure.rate for what, measure in journal.measures.items() if measure.samples}))
             run.check(journal.called, journal.url)
 
 

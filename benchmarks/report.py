@@ -111,6 +111,8 @@ def _reads(found: Run) -> list[str]:
         "| what | requests/s | ledger / this | p50 ms | p99 ms | CPU app | CPU PostgreSQL | this / ledger | load |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(_read_row(found, measure) for measure in _together(found)),
+        "",
+        "![Reads](reads.svg)",
     ]
 
 
@@ -195,7 +197,9 @@ def _growth(found: Run) -> list[str]:
     if not found.growth:
         return []
     titles = list(found.growth[0].rates)
-    rows = [f"| {size.entries:,} | " + " | ".join(_number(size.rates[name], 0) for name in titles) + " |" for size in found.growth]
+    rows = [
+        f"| {size.entries:,} | " + " | ".join(_number(size.rates.get(name, math.nan), 0) for name in titles) + " |" for size in found.growth
+    ]
     head = ["", "## Growth", "", "| entries | " + " | ".join(titles) + " |", "| ---: |" + " ---: |" * len(titles)]
     return [*head, *rows, "", "![Growth](growth.svg)"]
 
@@ -234,8 +238,11 @@ def write(found: Run) -> str:
     rates = {measure.name: measure.rate for measure in found.measures.values() if measure.samples}
     if rates:
         plots.bars(HERE / "rates.svg", "Transfers a second", rates, "transfers/s (medians)")
+    if found.reads:
+        rates = {measure.name: measure.rate for measure in _together(found) if measure.samples and "alone" not in measure.name}
+        plots.bars(HERE / "reads.svg", "Reads a second, 64 connections", rates, "requests/s (medians)")
     if len(found.growth) > 1:
-        series = {name: [size.rates[name] for size in found.growth] for name in found.growth[0].rates}
+        series = {name: [size.rates.get(name, math.nan) for size in found.growth] for name in found.growth[0].rates}
         plots.lines(
             HERE / "growth.svg", "Growth", [size.entries for size in found.growth], series, ("entries in the journal", "transfers/s")
         )

@@ -165,6 +165,9 @@ class Migration(migrations.Migration):
                 ('hash', models.BinaryField(max_length=32)),
                 ('balance_minor', models.DecimalField(decimal_places=0, max_digits=38)),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('balance_minor__lte', 99999999999999999999999999999999999999)), name='reconciliation_head_bounded')],
+            },
         ),
         migrations.CreateModel(
             name='FiguresMark',

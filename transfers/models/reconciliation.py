@@ -3,6 +3,7 @@
 from django.db import models
 
 from ledger_project.database.fields import IdField, MinorUnitsField
+from ledger_project.kernel.money import MAX_BALANCE_MINOR
 
 
 class ReconciliationRun(models.Model):
@@ -65,6 +66,10 @@ class ReconciliationHead(models.Model):
     sequence = models.BigIntegerField()
     hash = models.BinaryField(max_length=32)
     balance_minor = MinorUnitsField()
+
+    class Meta:
+        # NUMERIC's 'NaN' is above every number.
+        constraints = [models.CheckConstraint(condition=models.Q(balance_minor__lte=MAX_BALANCE_MINOR), name="reconciliation_head_bounded")]
 
     def __str__(self) -> str:
         return f"{self.account_id} #{self.sequence}"
