@@ -9,7 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - as Django names it
 
+from events.services.signing import load_signers
 from ledger_project.http.limits import OTHER_FILES, open_files_limit
+from ledger_project.kernel.configuration import ConfigurationError
 from transfers.sql.idempotency import LONGEST_RETENTION_DAYS
 
 LONGEST_LEEWAY_S = 300
@@ -72,6 +74,27 @@ def check_retention(app_configs: Sequence[Any] | None, **kwargs: object) -> list
         return []
     detail = f"it is from {KEPT_FROM_S} seconds (an hour) to {KEPT_TO_S} ({LONGEST_RETENTION_DAYS} days)."
     return [Error(f"LEDGER_IDEMPOTENCY_RETENTION is {settings.LEDGER_IDEMPOTENCY_RETENTION}; {detail}", id="ledger.E024")]
+
+
+@register()
+def check_receipt_keys(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """Report keys that can sign or verify no receipt."""
+    del app_configs, kwargs
+    try:
+        load_signers(settings.LEDGER_RECEIPT_SIGNING_KEY, settings.LEDGER_RECEIPT_FORMER_KEYS)
+    except ConfigurationError as error:
+        return [Error(f"{error}.", hint="'openssl genpkey -algorithm ed25519' makes one.", id="ledger.E025")]
+    return []
+
+
+@register(deploy=True)
+def check_receipts_are_signed(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """Report a production without a key for receipts."""
+    del app_configs, kwargs
+    if settings.LEDGER_RECEIPT_SIGNING_KEY or settings.LEDGER_EMBEDDED or settings.DEBUG:
+        return []
+    hint = "Make a key with 'openssl genpkey -algorithm ed25519' and keep it for good."
+    return [Warning("LEDGER_RECEIPT_SIGNING_KEY is not set: receipts are not signed.", hint=hint, id="ledger.W026")]
 
 
 @register()

@@ -117,6 +117,12 @@ LEDGER_JWT_ACCESS_LIFETIME: int = env.int("LEDGER_JWT_ACCESS_LIFETIME", 300)
 LEDGER_JWT_REFRESH_LIFETIME: int = env.int("LEDGER_JWT_REFRESH_LIFETIME", 24 * 3600)
 """Seconds that tokens live. An access token cannot be revoked, so it lives briefly."""
 
+LEDGER_RECEIPT_SIGNING_KEY: str = environment_secret("LEDGER_RECEIPT_SIGNING_KEY")
+"""Private Ed25519 key in PEM that signs receipts; without one, they are not signed."""
+
+LEDGER_RECEIPT_FORMER_KEYS: str = environment_secret("LEDGER_RECEIPT_FORMER_KEYS")
+"""Public keys in PEM that have signed receipts before; they verify them for good."""
+
 _limited = LEDGER_AUTH == "required"
 _served = LEDGER_AUTH == "required" and not DEBUG and not LEDGER_EMBEDDED
 LEDGER_RATE_CREDENTIAL: float = env.float("LEDGER_RATE_CREDENTIAL", 500.0 if _limited else 0.0)

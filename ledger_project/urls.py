@@ -11,6 +11,7 @@ from people.views import TokenRefreshView, TokenView
 urlpatterns = [
     path("", include("merchants.urls")),
     path("", include("transfers.urls")),
+    path("", include("events.urls")),
     path("auth/token", TokenView.as_view(), name="token"),
     path("auth/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
     path("healthz", HealthView.as_view(), name="healthz"),

@@ -95,6 +95,7 @@ def answers(it: Things) -> dict[str, object]:
             "scope": "merchants:read transfers:read",
         },
         "HealthJson": {"status": "ok"},
+        **_receipts(it),
     }
 
 
@@ -201,6 +202,18 @@ def _transfers(it: Things) -> dict[str, object]:
         },
         "BatchJson": {"results": [{"status": 201, "transfer": transfer}, {"status": 404, "error": problem("merchant_not_found")}]},
     }
+
+
+def _receipts(it: Things) -> dict[str, object]:
+    key = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA"}
+    receipt = {
+        "number": f"{it.transfer}-1",
+        "issued_at": _TIME,
+        "transfer": _transfer(it),
+        "party": {"merchant_name": it.payer, "account_id": it.account, "sequence": 3, "entry_hash": "5f" * 32},
+        "signature": "eyJhbGciOiJFZERTQSIsImtpZCI6IuKApiJ9.e30.c2lnbmF0dXJl",
+    }
+    return {"ReceiptJson": receipt, "KeySetJson": {"keys": [{**key, "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}]}}
 
 
 def _holds(it: Things) -> dict[str, object]:

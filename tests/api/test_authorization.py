@@ -147,6 +147,8 @@ ROUTES = [
     Route("POST", "/transfers/batch", MOVE, 200, 200, 200, 200, {"transfers": [{"idempotency_key": "k"}]}),
     Route("GET", "/transfers", LOOK, 200, 200, 200, 200),
     Route("GET", "/transfers/{transfer}", LOOK, 200, 200, 404, 200, None, "transfer_not_found", {"transfer": NOWHERE}),
+    # Without account_id the platform is told to name the party; tests/api/test_receipts.py has the calls with it.
+    Route("GET", "/transfers/{transfer}/receipt", LOOK, 422, 200, 404, 200, None, "transfer_not_found", {"transfer": NOWHERE}),
     Route("POST", "/transfers/{transfer}/reverse", MOVE, 201, 201, 404, 403, {}, "transfer_not_found", {"transfer": NOWHERE}),
     Route("POST", "/holds", MOVE, 201, 201, 404, 404, FROM_BOB, MERCHANT, {"bob": NOBODY}),
     Route("GET", "/holds", LOOK, 200, 200, 200, 200),
@@ -167,6 +169,7 @@ ROUTES = [
     Route("POST", "/auth/token/refresh", None, 422, 422, 422, 422, {}),
     Route("GET", "/healthz", None, 200, 200, 200, 200),
     Route("GET", "/readyz", None, 200, 200, 200, 200),
+    Route("GET", "/.well-known/jwks.json", None, 200, 200, 200, 200),
     Route("GET", "/openapi.json", None, 200, 200, 200, 200),
     Route("GET", "/docs", None, 200, 200, 200, 200),
     Route("GET", "/errors/{code}", None, 200, 200, 200, 200),

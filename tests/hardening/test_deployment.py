@@ -41,6 +41,7 @@ def production(tmp_path: Path) -> dict[str, str]:
     return clean(
         SECRET_KEY_FILE=str(tmp_path / "secret_key"),
         DATABASE_URL_FILE=str(tmp_path / "database_url"),
+        LEDGER_RECEIPT_SIGNING_KEY=SIGNING_KEY,
         ALLOWED_HOSTS="ledger.example",
         LEDGER_DATA_DIR=str(tmp_path),
     )
