@@ -25,6 +25,8 @@ from bidi import get_display
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import ShapedStr, TTFont, shapeStr
 
+from ledger_project.documents.characters import JOINERS, is_seen, number_of
+
 _FOLDER = Path(__file__).parent / "fonts"
 
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
@@ -55,7 +57,6 @@ _BLOCKS = [
 """First and last character of the blocks that have a font of their own."""
 
 _STARTS = [first for first, _, _ in _BLOCKS]
-_JOINERS = "\u200c\u200d"
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 _loading = Lock()
@@ -111,12 +112,8 @@ def _is_right_to_left(character: str) -> bool:
 @lru_cache(maxsize=8192)
 def _drawn(character: str, *, is_bold: bool) -> str:
     """Return a character, or its number if it cannot be drawn or seen."""
-    is_drawn = character in _JOINERS or (_is_seen(character) and _font_of(character, is_bold=is_bold) is not None)
-    return character if is_drawn else f"[U+{ord(character):04X}]"
-
-
-def _is_seen(character: str) -> bool:
-    return not unicodedata.category(character).startswith("C")
+    is_drawn = character in JOINERS or (is_seen(character) and _font_of(character, is_bold=is_bold) is not None)
+    return character if is_drawn else number_of(character)
 
 
 def visible(text: str, *, is_bold: bool = False) -> str:
@@ -154,7 +151,7 @@ def _runs(line: str, *, is_bold: bool) -> Iterator[Run]:
 
 @lru_cache(maxsize=8192)
 def _clings(character: str) -> bool:
-    return character in _JOINERS or unicodedata.category(character).startswith("M")
+    return character in JOINERS or unicodedata.category(character).startswith("M")
 
 
 def width_of(line: str, size: float, *, is_bold: bool = False) -> float:
