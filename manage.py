@@ -37,7 +37,7 @@ def execute(arguments: Sequence[str]) -> None:
     from ledger_project.database.embedded import EmbeddedPostgres
 
     command = arguments[1] if len(arguments) > 1 else "help"
-    embedded = settings.LEDGER_EMBEDDED and command not in WITHOUT_DATABASE and "--help" not in arguments
+    embedded = settings.LEDGER_EMBEDDED and command not in WITHOUT_DATABASE and not {"--help", "--offline"} & set(arguments)
     with EmbeddedPostgres(settings.LEDGER_DATA_DIR).running() if embedded else contextlib.nullcontext():
         if command not in WITHOUT_DATABASE:
             # Not through the pool: its error would not name the reason.

@@ -10,10 +10,10 @@ from uuid import UUID
 from events.domain.receipts import WITHOUT_RECEIPT, Party, Side
 from ledger_project.database.arrays import uuids
 from ledger_project.database.loop_connection import Row
-from ledger_project.database.reading_lane import Question, ask
+from ledger_project.database.reading_lane import Question, ask, ask_now
 from ledger_project.kernel.actors import Actor
 from transfers.selectors import visible_transfer
-from transfers.selectors.transfers import StoredTransfer
+from transfers.selectors.transfers import StoredTransfer, get_transfer_now
 
 _PARTIES = """
 SELECT w.id, s.side, a.merchant_id, m.name, a.id, e.sequence, e.hash
@@ -66,3 +66,9 @@ async def visible_receipts(transfer_id: UUID, *, actor: Actor) -> Receipts | Non
     if detail is None:
         return None
     return _with_receipts(detail.transfer, [party for party in found or () if actor.acts_for(party.merchant_id)])
+
+
+def get_receipts_now(transfer_id: UUID) -> Receipts | None:
+    """Return a transfer with all its parties, from synchronous code. Three round trips."""
+    detail = get_transfer_now(transfer_id)
+    return None if detail is None else _with_receipts(detail.transfer, list(ask_now(PARTIES, [transfer_id]).get(transfer_id, ())))

@@ -58,9 +58,9 @@ class KeySetJson(serializers.Serializer[Any]):
     keys = KeyJson(many=True)
 
 
-def receipt_json(transfer: StoredTransfer, party: Party) -> Json:
-    """Return a receipt with its signature."""
-    document: Json = {
+def receipt_document(transfer: StoredTransfer, party: Party) -> Json:
+    """Return the members of a receipt that are signed: all but the signature."""
+    return {
         "number": receipt_number(transfer.id, party.side),
         "issued_at": timestamp(transfer.created_at),
         "transfer": transfer_json(transfer),
@@ -71,4 +71,9 @@ def receipt_json(transfer: StoredTransfer, party: Party) -> Json:
             "entry_hash": party.entry_hash.hex(),
         },
     }
+
+
+def receipt_json(transfer: StoredTransfer, party: Party) -> Json:
+    """Return a receipt with its signature."""
+    document = receipt_document(transfer, party)
     return {**document, "signature": signers().sign(canonical(document))}

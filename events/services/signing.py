@@ -11,7 +11,7 @@ names are the same signature, and both are verified here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -101,6 +101,18 @@ def load_signers(signing_pem: str, former_pem: str) -> Signers:
     except (ValueError, TypeError):
         raise ConfigurationError("LEDGER_RECEIPT_SIGNING_KEY or LEDGER_RECEIPT_FORMER_KEYS is not a key in PEM") from None
     return Signers(signing, {key.thumbprint(): key for key in [*([signing] if signing else []), *former]})
+
+
+def read_jwks(members: Sequence[Mapping[str, str]]) -> Signers:
+    """Return the public keys of a JWK set's ``keys``; keys of other kinds are left out.
+
+    Raises ``ConfigurationError``.
+    """
+    try:
+        keys = [OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": one["x"]}) for one in members if one.get("crv") == "Ed25519"]
+    except (JoseError, KeyError, ValueError, TypeError, AttributeError):
+        raise ConfigurationError("the file is no JWK set") from None
+    return Signers(None, {key.thumbprint(): key for key in keys})
 
 
 @cache
