@@ -118,6 +118,23 @@ def test_a_transfer_shows_its_key_and_the_key_its_transfer(root: Client) -> None
     assert root.get(reverse("admin:transfers_idempotencyrecord_change", args=["no-id"])).status_code == 302
 
 
+def test_a_transfer_shows_the_receipt_of_each_party_as_pdf(root: Client) -> None:
+    source, target, made = new_transfer()
+    wallets = Account.objects.filter(merchant_id__in=[source.id, target.id], kind="wallet").values_list("id", flat=True)
+    page = root.get(change_page(Transfer.objects.get(id=made))).content.decode()
+    assert "Receipts" in page
+    for wallet in wallets:
+        url = reverse("admin:transfer_receipt", args=[made, wallet])
+        assert url in page
+        response = root.get(url)
+        assert (response.status_code, response["Content-Type"], response.content[:5]) == (200, "application/pdf", b"%PDF-")
+        assert response["Content-Disposition"].startswith(f'attachment; filename="receipt-{made}-')
+    assert root.get(reverse("admin:transfer_receipt", args=[made, new_id()])).status_code == 404
+    stranger = Client()
+    stranger.force_login(User.objects.create_user(unique("nobody"), is_staff=True))
+    assert stranger.get(reverse("admin:transfer_receipt", args=[made, wallets[0]])).status_code == 403
+
+
 def test_a_merchant_shows_balances_and_movements(root: Client) -> None:
     source, target, _ = new_transfer()
     page = root.get(change_page(Merchant.objects.get(id=source.id))).content.decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q
@@ -21,6 +22,7 @@ from console.questions import Done, Question, ask
 from merchants.domain import AccountKind
 from merchants.models import Account
 from transfers.admin.journal import JournalAdmin
+from transfers.admin.receipts import receipt_file, receipts_panel
 from transfers.admin.reversals import OUTSIDE, ReversalForm, understood_reversal
 from transfers.domain.outcome import required
 from transfers.domain.reversals import OriginalPhase, original_phase
@@ -70,8 +72,14 @@ class TransferAdmin(JournalAdmin):
     actions_detail = ("reverse_action",)
 
     def get_urls(self) -> list[Any]:
-        """Add the page of the search box."""
-        return [path("find/", self.admin_site.admin_view(self.find), name="ledger_find"), *super().get_urls()]
+        """Add the page of the search box, and the receipts."""
+        wrap = self.admin_site.admin_view
+        receipt = path("<uuid:transfer_id>/receipt/<uuid:account_id>/", wrap(self.receipt), name="transfer_receipt")
+        return [path("find/", wrap(self.find), name="ledger_find"), receipt, *super().get_urls()]
+
+    def receipt(self, request: HttpRequest, transfer_id: UUID, account_id: UUID) -> HttpResponse:
+        """Return the receipt of a party as PDF."""
+        return receipt_file(transfer_id, account_id) if self.has_view_permission(request) else HttpResponse(status=403)
 
     def find(self, request: HttpRequest) -> HttpResponse:
         """Find anything by its id, reference, key or name."""
@@ -108,7 +116,7 @@ class TransferAdmin(JournalAdmin):
         return object_link("transfers_idempotencyrecord", record.id, record.key) if record else "-"
 
     def panels(self, request: HttpRequest, obj: Transfer) -> list[Panel]:
-        """Return the entries, and the reversals or the reversed transfer."""
+        """Return the entries, the reversals or the reversed transfer, and the receipts."""
         del request
         related = [*obj.reversals.order_by("id"), *([obj.reverses] if obj.reverses else [])]
         rows = [
@@ -122,7 +130,8 @@ class TransferAdmin(JournalAdmin):
             for r in related
         ]
         headers = ("", "Transfer", "Amount", "When (UTC)", "Memo")
-        return [entries_panel(obj.id), Panel("Reversals", headers, rows, empty="Not reversed, and reverses nothing.")]
+        reversals = Panel("Reversals", headers, rows, empty="Not reversed, and reverses nothing.")
+        return [entries_panel(obj.id), reversals, *receipts_panel(obj.id)]
 
     def possible_actions(self, obj: Transfer) -> Collection[str]:
         """Offer the reversal of what is reversible and not reversed in full."""
