@@ -16,6 +16,7 @@ from fees.selectors import drafted_schedule, in_force, scope_versions
 from ledger_project.database.clock import database_now
 from ledger_project.database.sqlstates import violates
 from ledger_project.kernel.errors import FieldError, LedgerError, ValidationFailed
+from ledger_project.kernel.happenings import EventType, Happening, tell
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -132,6 +133,7 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
     try:
         with transaction.atomic():
             draft.save(force_insert=True)
+            tell(Happening(EventType.FEE_SCHEDULE_APPENDED, draft.merchant_id, facts={"fee_schedule": _facts(draft)}))
     except IntegrityError as error:
         _check_new(draft)
         # Another version was appended meanwhile. All else that the database refuses, check_draft
@@ -140,6 +142,18 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
             raise
         raise ValidationFailed.of("version", "conflict", "somebody else changed this scope just now; look again") from error
     return draft
+
+
+def _facts(schedule: FeeSchedule) -> dict[str, object]:
+    """Return a version as its event tells it: all but who appended it, and why."""
+    names = ("version", "kind", "flat_minor", "minimum_minor", "maximum_minor", "tier_mode", "tiers", "rounding", "payer")
+    return {
+        "id": str(schedule.id),
+        "currency": schedule.currency_id,
+        "rate": f"{Decimal(schedule.rate):f}",
+        "effective_from": schedule.effective_from.isoformat(),
+        **{name: getattr(schedule, name) for name in names},
+    }
 
 
 def _check_new(draft: FeeSchedule) -> None:

@@ -34,6 +34,7 @@ PERMISSIONS = {
     Scope.TRANSFERS_READ: "transfers.view_transfer",
     Scope.TRANSFERS_WRITE: "transfers.add_transfer",
     Scope.FEES_READ: "fees.view_feeschedule",
+    Scope.EVENTS_READ: "transfers.view_transfer",
     Scope.OPERATIONS_READ: "transfers.view_idempotencyrecord",
     Scope.OPERATIONS_WRITE: "merchants.set_overdraft",
 }

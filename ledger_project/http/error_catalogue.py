@@ -26,6 +26,7 @@ REMEDIES: Mapping[str, str] = {
     "account_not_found": "Take the id from a balance of the merchant (`GET /merchants/{name}`), then use a new key.",
     "transfer_not_found": "Check the id. A merchant's credential finds the merchant's own transfers only.",
     "hold_not_found": "Check the id. A merchant's credential finds the merchant's own holds only.",
+    "event_not_found": "Check the id. An event of another merchant is answered like one that does not exist.",
     "not_found": "Check the path; it has no slash at its end. `/docs` lists every call.",
     "method_not_allowed": "Use one of the methods in the `Allow` header.",
     "not_acceptable": "Ask for one of the media types in `acceptable`.",

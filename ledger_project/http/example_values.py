@@ -70,6 +70,7 @@ def parameters(it: Things, operation: str) -> dict[str, str]:
         "account_id": it.account,
         "transfer_id": it.transfer,
         "hold_id": it.hold,
+        "event_id": it.transfer,
         "Idempotency-Key": f"{it.key}-{operation}",
     }
 
@@ -87,6 +88,7 @@ def answers(it: Things) -> dict[str, object]:
             **_money("closing_balance", "99.00"),
         },
         "SummaryJson": _summary(it),
+        **_events(it),
         "TokenJson": {
             "access": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
             "refresh": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
@@ -233,6 +235,12 @@ def _holds(it: Things) -> dict[str, object]:
         "created_at": _TIME,
     }
     return {"HoldJson": hold, "HoldPageJson": {"items": [hold], "next_cursor": None}}
+
+
+def _events(it: Things) -> dict[str, object]:
+    transfer = {**_transfer(it), "entries": [{**_entry(it), "account_kind": "wallet"}]}
+    event = {"id": it.transfer, "type": "transfer.posted", "created_at": _TIME, "data": {"transfer": transfer}}
+    return {"EventJson": event, "FeedJson": {"items": [event], "next_after": it.transfer, "settled_until": _TIME}}
 
 
 def _summary(it: Things) -> dict[str, object]:

@@ -201,6 +201,27 @@ class MetadataField(serializers.Field):
         return value
 
 
+class QueryNumber(serializers.Field):
+    """A whole number in a query string, between two bounds."""
+
+    default_error_messages = {"invalid": "a number from {low} to {high} is expected"}
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.min_value, self.max_value = low, high
+
+    def to_internal_value(self, data: object) -> int:
+        """Read it."""
+        is_number = isinstance(data, str) and data.isascii() and data.isdigit() and len(data) <= len(str(self.max_value))
+        if not is_number or not self.min_value <= int(str(data)) <= self.max_value:
+            self.fail("invalid", low=self.min_value, high=self.max_value)
+        return int(str(data))
+
+    def to_representation(self, value: int) -> int:
+        """As it is."""
+        return value
+
+
 class StrictUUID(serializers.Field):
     """A UUID in its canonical text form."""
 

@@ -115,6 +115,16 @@ class _LimitSchema(_StrictField):
     schema = {"type": "integer", "minimum": 1, "maximum": 200}
 
 
+class _NumberSchema(_StrictField):
+    target_class = "ledger_project.http.fields.QueryNumber"
+    schema = {"type": "integer"}
+
+
+class _TypesSchema(_StrictField):
+    target_class = "events.serializers.feed.TypesField"
+    schema = {"type": "string"}
+
+
 class DescribedGenerator(SchemaGenerator):
     """drf-spectacular's maker of the document. It learns first what is said of the calls."""
 

@@ -45,6 +45,7 @@ STATUS: Mapping[str, int] = {
     "account_not_found": 404,
     "transfer_not_found": 404,
     "hold_not_found": 404,
+    "event_not_found": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "not_acceptable": 406,

@@ -30,6 +30,7 @@ from ledger_project.http.responses import HSTS, PROBLEM, STANDARD_HEADERS, heade
 from ledger_project.kernel.errors import LedgerError, MalformedJson
 from ledger_project.observability import metrics
 from ledger_project.observability.log_lines import LineLogger
+from ledger_project.process.wakeups import SETTLED, STOPPING
 
 log = LineLogger("ledger.connection")
 
@@ -74,6 +75,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._write_due = NEVER
 
     # The connection.
+
+    def shutdown(self) -> None:
+        """The server is to end: nobody waits for news any longer."""
+        if not STOPPING.count:
+            STOPPING.happen()
+            SETTLED.happen()
+        super().shutdown()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A client has come."""

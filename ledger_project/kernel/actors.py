@@ -27,6 +27,8 @@ class Scope(StrEnum):
     """Everything that moves money."""
     FEES_READ = "fees:read"
     """What a movement would cost."""
+    EVENTS_READ = "events:read"
+    """The feed of everything that happened."""
     OPERATIONS_READ = "operations:read"
     """Metrics and whatever else tells how the service fares; the platform's credentials only."""
     OPERATIONS_WRITE = "operations:write"

@@ -51,6 +51,13 @@ def first_uuid7_at(moment: datetime) -> UUID:
     return UUID(int=_time_bits(max(moment, _EPOCH)) | _VERSION_AND_VARIANT)
 
 
+def last_uuid7_at(moment: datetime) -> UUID:
+    """Return the largest UUIDv7 of a moment: it stands for all that is up to it. No id of a row is
+    this one.
+    """
+    return UUID(int=first_uuid7_at(moment).int | ((1 << 62) - 1))
+
+
 def time_of(uuid7: UUID) -> datetime:
     """Return the moment that an id of ``uuid7_at`` was made for, to the microsecond."""
     millisecond = uuid7.int >> 80

@@ -56,5 +56,8 @@ def _wake(future: asyncio.Future[None]) -> None:
 POSTED = Wakeup()
 """The engine of this process has committed."""
 
+STOPPING = Wakeup()
+"""This process has been asked to end: whoever waits for news shall not wait longer."""
+
 SETTLED = Wakeup()
 """The mark of the feed was moved by this process, or it was seen that another one has moved it."""

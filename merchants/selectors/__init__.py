@@ -9,6 +9,7 @@ from merchants.selectors.currencies import (
     known_currency,
     required_currency,
     units_of,
+    units_of_now,
 )
 from merchants.selectors.identities import Identities, identify, identify_now
 
@@ -26,4 +27,5 @@ __all__ = [
     "parties_now",
     "required_currency",
     "units_of",
+    "units_of_now",
 ]

@@ -14,19 +14,22 @@ from ledger_project.kernel.bounded_cache import Remembered
 
 
 class Party(Struct, frozen=True):
-    """Whose an account is, or a merchant itself. ``merchant_id`` is the id as text."""
+    """Whose an account is, and of which kind; or a merchant itself. ``merchant_id`` is the id as
+    text.
+    """
 
     merchant_id: str
     name: str
     is_outside: bool
+    account_kind: str = ""
 
 
 _parties: Remembered[str, Party] = Remembered(100_000)
 
 _PARTIES = """
-SELECT a.id::text, m.id::text, m.name, a.kind = 'external'
+SELECT a.id::text, m.id::text, m.name, a.kind = 'external', a.kind
 FROM merchants_account a JOIN merchants_merchant m ON m.id = a.merchant_id WHERE a.id = ANY(%s::uuid[])
-UNION ALL SELECT id::text, id::text, name, false FROM merchants_merchant WHERE id = ANY(%s::uuid[])
+UNION ALL SELECT id::text, id::text, name, false, '' FROM merchants_merchant WHERE id = ANY(%s::uuid[])
 """
 
 

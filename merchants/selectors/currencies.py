@@ -44,7 +44,15 @@ async def units_of(codes: Iterable[str]) -> Mapping[str, CurrencyUnit]:
     """Return the currencies of something that was read. Raises ``IdentitiesLost`` if one is not
     there.
     """
-    units = {code: await find_currency(code) for code in set(codes)}
+    return _all_found({code: await find_currency(code) for code in set(codes)})
+
+
+def units_of_now(codes: Iterable[str]) -> Mapping[str, CurrencyUnit]:
+    """The same from synchronous code."""
+    return _all_found({code: find_currency_now(code) for code in set(codes)})
+
+
+def _all_found(units: Mapping[str, CurrencyUnit | None]) -> Mapping[str, CurrencyUnit]:
     if None in units.values():
         raise identities_lost()
     return {code: unit for code, unit in units.items() if unit is not None}

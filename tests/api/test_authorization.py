@@ -155,6 +155,8 @@ ROUTES = [
     Route("GET", "/holds/{hold}", LOOK, 200, 200, 404, 200, None, "hold_not_found", {"hold": NOWHERE}),
     Route("POST", "/holds/{hold}/capture", MOVE, 201, 201, 404, 403, {}, "hold_not_found", {"hold": NOWHERE}),
     Route("POST", "/holds/{hold}/void", MOVE, 200, 200, 404, 403, {}, "hold_not_found", {"hold": NOWHERE}),
+    Route("GET", "/events", Scope.EVENTS_READ, 200, 200, 200, 200),
+    Route("GET", "/events/{transfer}", Scope.EVENTS_READ, 200, 200, 404, 200, None, "event_not_found", {"transfer": NOWHERE}),
     Route("PATCH", "/merchants/{bob}", WRITE, 200, 403, 403, 403, {"display_name": "Bob's"}),
     *[
         Route("POST", f"/merchants/{{idle}}/{verb}", OPERATE, status, 403, 403, 403, {"reason": "as ordered"})

@@ -128,6 +128,7 @@ async def real(api: httpx.AsyncClient) -> dict[str, str]:
         "accounts": await wallet(api, name),
         "transfers": (await transfer(api, name, other, 100)).json()["id"],
         "holds": (await api.post("/holds", json=hold, headers=key())).json()["id"],
+        "events": (await transfer(api, name, other, 100)).json()["id"],
     }
 
 

@@ -24,9 +24,11 @@ request gets it again, and a corrected request needs a new key. All other errors
 
 def text() -> str:
     """Return what docs/errors.md has to say."""
-    import ledger_project.asgi  # noqa: F401 - all errors are known then
+    import ledger_project.asgi
+    import ledger_project.urls  # all errors are known then
     from ledger_project.http.error_catalogue import error_cases
 
+    del ledger_project
     parts = [HEAD]
     for case in error_cases().values():
         when, remedy = (fill(f"*{name}:* {words}", 100) for name, words in (("When", case.when), ("What to do", case.remedy)))

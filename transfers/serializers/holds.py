@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -10,7 +11,8 @@ from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import Enumeration, StrictInteger, StrictString
 from ledger_project.http.members import Json, Members, amount_members, answered_amount, stored_timestamp, timestamp
 from ledger_project.kernel.exact_json import rewritten, text_or_null
-from ledger_project.kernel.money import format_minor_text
+from ledger_project.kernel.money import CurrencyUnit, format_minor_text
+from merchants.selectors import Party
 from transfers.domain.facts import HoldState
 from transfers.selectors.holds import HoldPage, HoldRow
 from transfers.serializers.movements import PERHAPS_ONE_AMOUNT, DetailsBody
@@ -94,15 +96,16 @@ def hold_json(hold: HoldState) -> Json:
 
 def hold_texts(page: HoldPage) -> list[str]:
     """Return holds that were read, each as JSON with the members of ``hold_json``."""
-    return [_hold_text(row, page) for row in page.rows]
+    return [hold_text(row, page.parties, page.units) for row in page.rows]
 
 
-def _hold_text(row: HoldRow, page: HoldPage) -> str:
+def hold_text(row: HoldRow, parties: Mapping[str, Party], units: Mapping[str, CurrencyUnit]) -> str:
+    """Return a hold that was read, as JSON with the members of ``hold_json``."""
     id_, status, source_id, target_id, code, amount, reserved, captured, expires_at, capture_id, memo, metadata, at = row
-    exponent = page.units[code].exponent
+    exponent = units[code].exponent
     return (
-        f'{{"id":"{id_}","status":"{status}","from_merchant":{text_or_null(page.parties[source_id].name)},'
-        f'"to_merchant":{text_or_null(page.parties[target_id].name)},"currency":"{code}",'
+        f'{{"id":"{id_}","status":"{status}","from_merchant":{text_or_null(parties[source_id].name)},'
+        f'"to_merchant":{text_or_null(parties[target_id].name)},"currency":"{code}",'
         f'"amount":"{format_minor_text(amount, exponent)}","amount_minor":{amount},'
         f'"reserved":"{format_minor_text(reserved, exponent)}","reserved_minor":{reserved},'
         f'"captured":"{format_minor_text(captured, exponent)}","captured_minor":{captured},'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -10,7 +11,8 @@ from ledger_project.http.cursors import PageQuery
 from ledger_project.http.fields import Enumeration, StrictString, StrictUUID, Timestamp
 from ledger_project.http.members import Json, Members, answered_amount, stored_timestamp, timestamp
 from ledger_project.kernel.exact_json import rewritten, text_or_null
-from ledger_project.kernel.money import format_minor, format_minor_text
+from ledger_project.kernel.money import CurrencyUnit, format_minor, format_minor_text
+from merchants.selectors import Party
 from transfers.domain.commands import Details
 from transfers.domain.kinds import TransferKind
 from transfers.domain.ledger import PostedTransfer
@@ -148,12 +150,13 @@ def transfer_json(transfer: StoredTransfer) -> Json:
 
 def transfer_texts(page: TransferPage) -> list[str]:
     """Return listed transfers, each as JSON with the members of ``transfer_json``."""
-    return [_transfer_text(row, page) for row in page.rows]
+    return [transfer_text(row, page.parties, page.units) for row in page.rows]
 
 
-def _transfer_text(row: TransferRow, page: TransferPage) -> str:
+def transfer_text(row: TransferRow, parties: Mapping[str, Party], units: Mapping[str, CurrencyUnit]) -> str:
+    """Return a transfer that was read, as JSON with the members of ``transfer_json``."""
     id_, kind, source_id, target_id, code, amount, fee, total, schedule_id, version, reverses, reference, memo, metadata, at = row
-    source, target, exponent = page.parties[source_id], page.parties[target_id], page.units[code].exponent
+    source, target, exponent = parties[source_id], parties[target_id], units[code].exponent
     schedule = "null" if schedule_id is None else f'{{"id":"{schedule_id}","version":{version}}}'
     # One text takes half the time of a dictionary that a JSON library writes.
     return (
