@@ -5,7 +5,7 @@ A class has a code of the contract, an instance has the data of its case. All cl
     LedgerError
     ├── InvalidRequest          the request is wrong; nothing is stored, its key stays free
     │   ├── ValidationFailed, UnknownCurrency, SameAccount, InvalidCursor, MalformedJson
-    │   ├── IdempotencyKeyMissing, IdempotencyKeyInvalid
+    │   ├── IdempotencyKeyMissing, IdempotencyKeyInvalid, UrlNotAllowed
     │   ├── PayloadTooLarge, UnsupportedMediaType, NotAcceptable
     │   ├── MethodNotAllowed, RouteNotFound
     │   └── RequestTimeout          in http/limits.py
@@ -16,7 +16,7 @@ A class has a code of the contract, an instance has the data of its case. All cl
     │   └── RateLimited             too many requests, with the seconds to wait
     ├── Refusal                 decided where the money is; stored under the key. In refusals.py
     │   ├── MerchantNotFound, AccountNotFound, TransferNotFound, HoldNotFound
-    │   ├── MerchantExists, AccountExists
+    │   ├── WebhookNotFound, MerchantExists, AccountExists
     │   ├── AccountFrozen, AccountClosed, AccountNotEmpty
     │   ├── CurrencyInactive, CurrencyMismatch
     │   ├── FeeNotConfigured, FeeExceedsAmount
