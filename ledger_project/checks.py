@@ -46,6 +46,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: object) -> list[
         "LEDGER_BODY_TIMEOUT",
         "LEDGER_WRITE_TIMEOUT",
         "LEDGER_CREDENTIAL_CACHE",
+        "LEDGER_WEBHOOK_RETENTION",
     )
     errors: list[CheckMessage] = [
         Error(f"{name} is {getattr(settings, name)}; it must be more than zero.", id="ledger.E001")

@@ -71,6 +71,10 @@ LEDGER_IDLE_TRANSACTION_TIMEOUT: float = env.float("LEDGER_IDLE_TRANSACTION_TIME
 LEDGER_PERIODIC: Literal["web", "worker"] = periodic_mode(env.str("LEDGER_PERIODIC", "web"))
 """The process for expired holds and daily figures: each web process, or `run_periodic`."""
 
+LEDGER_WEBHOOK_RETENTION: int = env.int("LEDGER_WEBHOOK_RETENTION", 3 * 24 * 3600)
+"""Seconds that a delivery to a webhook is kept after it was made; others until they are delivered.
+"""
+
 LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
 """Paths that go through Django's full stack of middleware; all others take the API's lean path."""
 
@@ -272,6 +276,9 @@ SPECTACULAR_SETTINGS = spectacular.SETTINGS
 
 LEDGER_READINESS_CHECKS = ["transfers.upkeep.roles.missing_rights"]
 """Further checks of `/readyz`: each returns the obstacle to postings, or None."""
+
+LEDGER_EVENT_WRITER = "events.serializers.feed.event_texts"
+"""The function that writes events as JSON, for those who send them."""
 
 LEDGER_EXAMPLE_THINGS = "transfers.selectors.example_things.find_things"
 """The function that finds the merchants and ids of the examples, in open mode."""

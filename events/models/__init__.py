@@ -1,5 +1,6 @@
 """Tables of the events app."""
 
 from events.models.consumers import Consumer
+from events.models.webhooks import Delivery, Webhook
 
-__all__ = ["Consumer"]
+__all__ = ["Consumer", "Delivery", "Webhook"]
