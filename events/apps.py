@@ -7,3 +7,20 @@ class EventsConfig(AppConfig):
     """The feed, and those who read it in the background."""
 
     name = "events"
+
+    def ready(self) -> None:
+        """Tie the sender of webhooks to the life of a serving process."""
+        from ledger_project.process.lifecycle import on_shutdown, on_startup
+
+        async def start() -> None:
+            from events.sending import process
+
+            await process.start()
+
+        async def stop() -> None:
+            from events.sending import process
+
+            await process.stop()
+
+        on_startup(start)
+        on_shutdown(stop)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from events.sending.process import send_until
 from ledger_project.database.poolers import refused_pooler
 from transfers.upkeep import periodic
 
@@ -23,8 +24,8 @@ class Command(BaseCommand):
     help = (
         "Release expired holds (every 2 s), sum up the days (5 s), delete expired idempotency keys (hourly), move collected fees into "
         "the treasury (daily), prove what is new in the ledger (hourly) and all of it (weekly); these are counted from the last time: a "
-        "restart does not bring them forward. With "
-        "LEDGER_PERIODIC=worker the web processes leave the first two to this command. Any number may run at once. SIGTERM and Ctrl-C "
+        "restart does not bring them forward. It makes and sends the deliveries of webhooks, too. With LEDGER_PERIODIC=worker the web "
+        "processes leave that and the first two to this command. Any number may run at once. SIGTERM and Ctrl-C "
         "end it when the batch under way is committed; a reconciliation is given up and is due again at the next start. Exit code 0."
     )
 
@@ -50,7 +51,7 @@ class Command(BaseCommand):
         works: tuple[periodic.Work, ...] = periodic.SERVING
         works += (periodic.settling(settle_s),) if settle_s else ()
         works += (periodic.purging(purge_s),) if purge_s else ()
-        names = [work.name for work in works] + (["reconciliation"] if times.ask_every_s else [])
+        names = [work.name for work in works] + (["reconciliation"] if times.ask_every_s else []) + ["webhooks"]
         asyncio.run(self._run(works, times, names))
         self.stdout.write("Stopped.")
 
@@ -60,4 +61,4 @@ class Command(BaseCommand):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         self.stdout.write(f"Periodic work: {', '.join(names)}. Ctrl-C stops it.")
         self.stdout.flush()
-        await periodic.run(works, reconciliation=times, stopping=stopping)
+        await asyncio.gather(periodic.run(works, reconciliation=times, stopping=stopping), send_until(stopping))
