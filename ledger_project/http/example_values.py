@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from django.conf import settings
 from msgspec import Struct
 
+from ledger_project.http.example_webhooks import WEBHOOK, webhook_answers, webhook_bodies
 from ledger_project.http.problems import STATUS
 from ledger_project.kernel.errors import LedgerError
 
@@ -60,6 +61,7 @@ def request_bodies(it: Things) -> dict[str, Mapping[str, object]]:
         **{f"{verb}_merchant": reason for verb in ("freeze", "unfreeze", "close")},
         **{f"{verb}_account": reason for verb in ("freeze", "unfreeze")},
         "set_overdraft_limit": {"overdraft_limit": "50.00", **reason},
+        **webhook_bodies(it.transfer),
     }  # fmt: skip
 
 
@@ -71,6 +73,7 @@ def parameters(it: Things, operation: str) -> dict[str, str]:
         "transfer_id": it.transfer,
         "hold_id": it.hold,
         "event_id": it.transfer,
+        "webhook_id": WEBHOOK,
         "Idempotency-Key": f"{it.key}-{operation}",
     }
 
@@ -89,6 +92,7 @@ def answers(it: Things) -> dict[str, object]:
         },
         "SummaryJson": _summary(it),
         **_events(it),
+        **webhook_answers(it.transfer, _TIME),
         "TokenJson": {
             "access": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
             "refresh": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",

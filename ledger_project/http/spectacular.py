@@ -22,5 +22,7 @@ SETTINGS = {
         "StatusEnum": ["active", "frozen", "closed"],
         "HoldStatusEnum": ["open", "captured", "voided", "expired"],
         "TransferStatusEnum": ["posted"],
+        "WebhookStatusEnum": ["enabled", "paused", "disabled"],
+        "DeliveryStatusEnum": ["pending", "delivered", "failed"],
     },
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,11 +15,15 @@ import httpx
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from events.models import Webhook
+from events.selectors.headers import last_settled_id
+from events.services.secrets import new_secret, sealed
 from fees.models import FeeSchedule
 from fees.services import append_schedule
 from ledger_project.database.readers import in_reader
 from ledger_project.http.views import ApiView
 from ledger_project.kernel.actors import MERCHANT_SCOPES, Scope
+from merchants.models import Merchant
 from merchants.selectors import identify
 from people.access.authentication import forget_credentials
 from people.credentials import NewKey, create_key, revoke_key
@@ -56,6 +61,7 @@ class World:
     wallets: dict[str, str] = field(default_factory=dict)
     transfer: str = ""
     hold: str = ""
+    webhook: str = ""
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -83,12 +89,23 @@ async def people(api: httpx.AsyncClient) -> World:
     return made
 
 
+def _webhook_of(name: str) -> str:
+    """Make a webhook of a merchant's that points to nobody; it is paused, so nothing is sent."""
+    owner = Merchant.objects.get(name=name)
+    made = Webhook.objects.create(
+        merchant=owner, url="https://[2001:db8::1]/", types=["*"], secret=sealed(new_secret()), status="paused", cursor=last_settled_id()
+    )
+    return str(made.id)
+
+
 @pytest.fixture
-async def world(api: httpx.AsyncClient, people: World) -> World:
+async def world(api: httpx.AsyncClient, people: World) -> AsyncIterator[World]:
     """Alice has just sent money to Bob, and promised him some; Carol has nothing to do with it."""
     made = (await transfer(api, people.alice, people.bob, 1000)).json()["id"]
     body = {"from_merchant": people.alice, "to_merchant": people.bob, "currency": "USD", "amount_minor": 500}
-    return replace(people, transfer=made, hold=(await api.post("/holds", json=body, headers=key())).json()["id"])
+    webhook = await in_reader(_webhook_of, people.bob)
+    yield replace(people, transfer=made, webhook=webhook, hold=(await api.post("/holds", json=body, headers=key())).json()["id"])
+    await in_reader(Webhook.objects.filter(id=webhook).update, status="deleted")
 
 
 @dataclass(frozen=True)
@@ -111,11 +128,11 @@ class Route:
         names = {
             "alice": world.alice, "bob": world.bob, "carol": world.carol, "transfer": world.transfer, "hold": world.hold,
             "wallet": world.wallets[world.bob], "payer_wallet": world.wallets[world.alice], "unique": unique(), "currency": next(CURRENCIES),
-            "idle": world.idle, "idle_wallet": world.wallets[world.idle], "code": "not_found",
+            "webhook": world.webhook, "idle": world.idle, "idle_wallet": world.wallets[world.idle], "code": "not_found",
         } | missing  # fmt: skip
         arguments: dict[str, Any] = {"method": self.method, "url": self.path.format(**names)}
         if self.body is not None:
-            arguments["json"] = {name: value.format(**names) if isinstance(value, str) else value for name, value in self.body.items()}
+            arguments["json"] = json.loads(re.sub(r"\{(\w+)\}", lambda found: names[found[1]], json.dumps(self.body)))
         return arguments
 
 
@@ -123,6 +140,7 @@ CURRENCIES = itertools.cycle(["EUR", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "
 READ, WRITE = Scope.MERCHANTS_READ, Scope.MERCHANTS_WRITE
 LOOK, MOVE = Scope.TRANSFERS_READ, Scope.TRANSFERS_WRITE
 OPERATE = Scope.OPERATIONS_WRITE
+HOOKS, HOOK = (Scope.WEBHOOKS_READ, Scope.WEBHOOKS_WRITE), "webhook_not_found"
 NOBODY, NOWHERE = "nobody-here", str(UUID("01900000-0000-7000-8000-000000000000"))
 MERCHANT, ACCOUNT = "merchant_not_found", "account_not_found"
 FROM_BOB = {"from_merchant": "{bob}", "to_merchant": "{alice}", "currency": "USD", "amount_minor": 1}
@@ -164,6 +182,16 @@ ROUTES = [
     ],
     *[Route("POST", f"/accounts/{{idle_wallet}}/{verb}", OPERATE, 200, 403, 403, 403, {"reason": "as ordered"}) for verb in ("freeze", "unfreeze")],
     Route("POST", "/accounts/{idle_wallet}/overdraft", OPERATE, 200, 403, 403, 403, {"overdraft_limit": "0.00", "reason": "as ordered"}),
+    Route("GET", "/webhooks", HOOKS[0], 200, 200, 200, 200),
+    # In required mode a webhook cannot point to this machine.
+    Route("POST", "/webhooks", HOOKS[1], 422, 422, 422, 422, {"url": "http://127.0.0.1:9/"}),
+    Route("GET", "/webhooks/{webhook}", HOOKS[0], 200, 200, 404, 404, None, HOOK, {"webhook": NOWHERE}),
+    Route("PATCH", "/webhooks/{webhook}", HOOKS[1], 200, 200, 404, 404, {"description": "Bob's"}, HOOK, {"webhook": NOWHERE}),
+    Route("DELETE", "/webhooks/{webhook}", HOOKS[1], 204, 204, 404, 404, None, HOOK, {"webhook": NOWHERE}),
+    Route("POST", "/webhooks/{webhook}/rotate_secret", HOOKS[1], 200, 200, 404, 404, {}, HOOK, {"webhook": NOWHERE}),
+    Route("POST", "/webhooks/{webhook}/test", HOOKS[1], 200, 200, 404, 404, {}, HOOK, {"webhook": NOWHERE}),
+    Route("GET", "/webhooks/{webhook}/deliveries", HOOKS[0], 200, 200, 404, 404, None, HOOK, {"webhook": NOWHERE}),
+    Route("POST", "/webhooks/{webhook}/replay", HOOKS[1], 202, 202, 404, 404, {"event_ids": ["{transfer}"]}, HOOK, {"webhook": NOWHERE}),
     Route("GET", "/metrics", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     Route("GET", "/operations/summary", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     # They ask for a password or a refresh token, and whatever credential comes along is nothing to them.
