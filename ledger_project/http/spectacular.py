@@ -17,6 +17,7 @@ SETTINGS = {
         "ledger_project.http.openapi.declare_refusals",
         "ledger_project.http.security_schema.declare_security",
         "ledger_project.http.examples.add_examples",
+        "events.serializers.webhook_schema.describe_webhooks",
     ],
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": ["active", "frozen", "closed"],

@@ -14,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ledger_project.http.documentation import schema_bytes
 from ledger_project.http.problems import STATUS
+from ledger_project.kernel.happenings import EventType
 from tests.environment import ROOT
 
 
@@ -69,3 +70,14 @@ def test_a_process_that_serves_nothing_makes_the_same_document() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, check=True)
     assert done.stdout == schema_bytes()
     assert done.stderr == b""
+
+
+async def test_the_document_says_what_webhooks_send_for_each_type_of_event(api: httpx.AsyncClient) -> None:
+    document = (await api.get("/openapi.json")).json()
+    assert set(document["webhooks"]) == {*EventType, "webhook.test"}
+    for event_type, calls in document["webhooks"].items():
+        call = calls["post"]
+        assert {parameter["name"] for parameter in call["parameters"]} == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+        body = call["requestBody"]["content"]["application/json"]["schema"]
+        parts = body.get("allOf", [body])
+        assert {"const": event_type} in [part.get("properties", {}).get("type") for part in parts]

@@ -27,4 +27,4 @@ async def test_every_call_names_its_scope_and_its_refusals(api: httpx.AsyncClien
 async def test_what_needs_no_credential_says_so(api: httpx.AsyncClient) -> None:
     paths = (await api.get("/openapi.json")).json()["paths"]
     public = {path for path, calls in paths.items() for call in calls.values() if call["security"] == []}
-    assert public == {"/healthz", "/readyz", "/auth/token", "/auth/token/refresh"}
+    assert public == {"/healthz", "/readyz", "/auth/token", "/auth/token/refresh", "/.well-known/jwks.json"}

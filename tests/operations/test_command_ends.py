@@ -32,6 +32,7 @@ COMMANDS = sorted(name for name, app in get_commands().items() if app in OUR_APP
 ARGUMENTS: dict[str, list[str]] = {
     "api_key": ["list"],
     "create_roles": ["--print"],
+    "events_tail": ["--once"],
     "export_journal": ["--to", "FOLDER"],
     "export_statement": ["nobody", "--currency", "USD"],
     "import_transfers": ["PAYMENTS"],
