@@ -9,8 +9,12 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
-        """Tie the sender of webhooks to the life of a serving process."""
+        """Tie the sender of webhooks to the life of a serving process, and add the mailing of
+        receipts to the periodic work.
+        """
+        from events.upkeep import mail_receipts
         from ledger_project.process.lifecycle import on_shutdown, on_startup
+        from transfers.upkeep import periodic
 
         async def start() -> None:
             from events.sending import process
@@ -24,3 +28,4 @@ class EventsConfig(AppConfig):
 
         on_startup(start)
         on_shutdown(stop)
+        periodic.SERVING += (periodic.Work("receipts", 1.0, mail_receipts),)

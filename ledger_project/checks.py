@@ -98,6 +98,15 @@ def check_receipts_are_signed(app_configs: Sequence[Any] | None, **kwargs: objec
     return [Warning("LEDGER_RECEIPT_SIGNING_KEY is not set: receipts are not signed.", hint=hint, id="ledger.W026")]
 
 
+@register(deploy=True)
+def check_mail_is_sent(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """Report a production whose mail stays in files."""
+    del app_configs, kwargs
+    if not settings.EMAIL_BACKEND.endswith("filebased.EmailBackend"):
+        return []
+    return [Warning("EMAIL_URL is not set: mail is kept in files and sent to nobody.", hint="Name a mail server.", id="ledger.W027")]
+
+
 @register()
 def check_open_mode(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
     """Report open mode, except with DEBUG or on loopback.

@@ -5,6 +5,8 @@ import secrets
 from pathlib import Path
 from typing import Literal, cast
 
+import dj_email_url
+
 from ledger_project.kernel.configuration import ConfigurationError
 from ledger_project.process.private_files import kept_value
 
@@ -21,6 +23,25 @@ def second_factor_mode(text: str) -> Literal["required", "off"]:
     if text not in {"required", "off"}:
         raise ConfigurationError(f"LEDGER_ADMIN_TOTP is {text!r}; it is 'required' or 'off'")
     return cast('Literal["required", "off"]', text)
+
+
+def mail_settings(url: str, *, data_dir: Path) -> dict[str, object]:
+    """Return Django's settings of mail for a URL such as ``submission://user:password@host:587``.
+
+    Without one, each mail is a file in the data folder. Raises ``ConfigurationError``, which never
+    quotes the URL: it may have a password.
+    """
+    # Less than the time for which a claim of a mail holds (events/services/mail.py).
+    found: dict[str, object] = {"EMAIL_TIMEOUT": 30}
+    if not url:
+        return found | {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend", "EMAIL_FILE_PATH": str(data_dir / "mail")}
+    try:
+        named: dict[str, object] = dj_email_url.parse(url)
+    except ValueError:
+        named = {}
+    if "EMAIL_BACKEND" not in named:
+        raise ConfigurationError("EMAIL_URL is not the URL of a mail server, as submission://user:password@host:587")
+    return {name: value for name, value in named.items() if value is not None} | found
 
 
 def periodic_mode(text: str) -> Literal["web", "worker"]:

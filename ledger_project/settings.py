@@ -11,7 +11,14 @@ from typing import Literal
 from environs import Env
 
 from console import navigation as admin_navigation
-from ledger_project.configuration import authentication_mode, environment_secret, periodic_mode, second_factor_mode, secret_key
+from ledger_project.configuration import (
+    authentication_mode,
+    environment_secret,
+    mail_settings,
+    periodic_mode,
+    second_factor_mode,
+    secret_key,
+)
 from ledger_project.database.url import connection_settings
 from ledger_project.http import spectacular
 from ledger_project.observability.logging import configure_logging
@@ -122,11 +129,11 @@ LEDGER_JWT_REFRESH_LIFETIME: int = env.int("LEDGER_JWT_REFRESH_LIFETIME", 24 * 3
 """Seconds that tokens live. An access token cannot be revoked, so it lives briefly."""
 
 LEDGER_RECEIPT_SIGNING_KEY: str = environment_secret("LEDGER_RECEIPT_SIGNING_KEY")
-"""Private Ed25519 key in PEM that signs receipts; without one, they are not signed."""
-
 LEDGER_RECEIPT_FORMER_KEYS: str = environment_secret("LEDGER_RECEIPT_FORMER_KEYS")
-"""Public keys in PEM that have signed receipts before; they verify them for good."""
-
+"""Private Ed25519 key in PEM that signs receipts, and public ones that have signed before."""
+LEDGER_RECEIPT_MAIL = "events.receipts.mail.receipt_mail"
+vars().update(mail_settings(environment_secret("EMAIL_URL"), data_dir=LEDGER_DATA_DIR))  # Django's own names
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "ledger@localhost")
 _limited = LEDGER_AUTH == "required"
 _served = LEDGER_AUTH == "required" and not DEBUG and not LEDGER_EMBEDDED
 LEDGER_RATE_CREDENTIAL: float = env.float("LEDGER_RATE_CREDENTIAL", 500.0 if _limited else 0.0)

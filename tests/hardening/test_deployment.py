@@ -30,7 +30,7 @@ from tests.support.servers import Service
 
 def clean(**environment: str) -> dict[str, str]:
     """Return this process's environment without the service's settings, and these."""
-    names = ("LEDGER_", "SECRET_KEY", "DATABASE_URL", "DJANGO_", "DEBUG", "ALLOWED_HOSTS")
+    names = ("LEDGER_", "EMAIL_", "SECRET_KEY", "DATABASE_URL", "DJANGO_", "DEBUG", "ALLOWED_HOSTS")
     return {name: value for name, value in os.environ.items() if not name.startswith(names)} | environment
 
 
@@ -42,6 +42,7 @@ def production(tmp_path: Path) -> dict[str, str]:
         SECRET_KEY_FILE=str(tmp_path / "secret_key"),
         DATABASE_URL_FILE=str(tmp_path / "database_url"),
         LEDGER_RECEIPT_SIGNING_KEY=SIGNING_KEY,
+        EMAIL_URL="submission://ledger:planted-password@mail.invalid:587",
         ALLOWED_HOSTS="ledger.example",
         LEDGER_DATA_DIR=str(tmp_path),
     )

@@ -96,8 +96,8 @@ class Work:
     do: Callable[[Stopping], WorkDone]
 
 
-SERVING = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _sum_up))
-"""The work of web processes.
+SERVING: tuple[Work, ...] = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _sum_up))
+"""The work of web processes. Apps above this one add theirs when they are set up.
 
 Expired holds give their money back within 5 s; readers of the figures refresh them too.
 """
