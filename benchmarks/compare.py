@@ -92,7 +92,8 @@ def _read_name(route: Route, connections: int) -> str:
 
 def _invariants(folder: Path) -> dict[str, str]:
     """The invariants of a checkout, whose tables may not be those of another."""
-    program = "import json; from tests.support.invariants import INVARIANTS; print(json.dumps(INVARIANTS))"
+    module = "tests.support.invariants" if (folder / "tests" / "support" / "invariants.py").exists() else "tests.invariants"
+    program = f"import json; from {module} import INVARIANTS; print(json.dumps(INVARIANTS))"
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, capture_output=True, text=True)
     return dict(json.loads(done.stdout))
 
