@@ -155,7 +155,9 @@ class WebhookView(ApiView):
         operation_id="delete_webhook", tags=["webhooks"], responses={204: None, **problem_responses(*ALWAYS, "webhook_not_found")}
     )
     async def delete(self, request: HttpRequest, webhook_id: str) -> HttpResponse:
-        """Delete a webhook with its deliveries."""
+        """Delete a webhook with its deliveries. A body is not needed, and has no members."""
+        if request.body:
+            validate(NoBody, read_body(request))
         await in_reader(delete_webhook, path_uuid(webhook_id, WebhookNotFound), actor=actor_of(request))
         return HttpResponse(status=204)
 

@@ -11,11 +11,15 @@ from collections.abc import Awaitable, Iterable
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx
 import pytest
 from rest_framework import serializers
 
+from events.models import Webhook
+from events.serializers.webhooks import NoBody, ReplayBody, WebhookBody, WebhookChangeBody
+from ledger_project.database.readers import in_reader
 from ledger_project.http.fields import Timestamp
 from merchants.serializers import AccountBody, MerchantChangeBody, RegistrationBody
 from people.views import RefreshBody, TokenBody
@@ -67,7 +71,8 @@ BODIES = {
     "/accounts/{}/withdraw": MovementBody, "/transfers": TransferBody, "/transfers/quote": TransferBody, "/transfers/batch": BatchBody,
     "/transfers/{}/reverse": ReverseBody, "/holds": HoldBody, "/holds/{}/capture": CaptureBody, "/holds/{}/void": VoidBody,
     "/auth/token": TokenBody, "/auth/token/refresh": RefreshBody, "/merchants/{}": MerchantChangeBody,
-    "/accounts/{}/overdraft": OverdraftBody,
+    "/accounts/{}/overdraft": OverdraftBody, "/webhooks": WebhookBody, "/webhooks/{}": WebhookChangeBody, "/webhooks/{}/replay": ReplayBody,
+    "/webhooks/{}/rotate_secret": NoBody, "/webhooks/{}/test": NoBody,
     **dict.fromkeys([f"/merchants/{{}}/{verb}" for verb in ("freeze", "unfreeze", "close")], ReasonBody),
     **dict.fromkeys([f"/accounts/{{}}/{verb}" for verb in ("freeze", "unfreeze")], ReasonBody),
 }  # fmt: skip
@@ -111,6 +116,9 @@ def sample(path: str) -> dict[str, Any]:
         "/transfers/batch": {"transfers": [{"idempotency_key": unique(), **named}]},
         "/holds/{}/void": {},
         "/merchants/{}": {},
+        "/webhooks": {"url": "http://127.0.0.1:9/", "types": ["fees.settled"]},
+        "/webhooks/{}/replay": {"event_ids": [str(UUID(int=1))]},
+        **{path: {} for path in ("/webhooks/{}", "/webhooks/{}/rotate_secret", "/webhooks/{}/test")},
         "/accounts/{}/overdraft": {"overdraft_limit": "1.00", "reason": "as ordered"},
         **{where: {"reason": "as ordered"} for where, body in BODIES.items() if body is ReasonBody},
         "/auth/token": {"username": "nobody", "password": "wrong"},
@@ -128,6 +136,7 @@ async def real(api: httpx.AsyncClient) -> dict[str, str]:
         "accounts": await wallet(api, name),
         "transfers": (await transfer(api, name, other, 100)).json()["id"],
         "holds": (await api.post("/holds", json=hold, headers=key())).json()["id"],
+        "webhooks": (await api.post("/webhooks", json=sample("/webhooks"))).json()["id"],
         "events": (await transfer(api, name, other, 100)).json()["id"],
     }
 
@@ -158,6 +167,7 @@ async def test_any_value_in_a_body_is_taken_or_refused(api: httpx.AsyncClient, r
         # Each password that is a text costs a large part of a second, on purpose: one of them is enough.
         values = [value for value in JSON_ODD if not isinstance(value, str) or value in {"\x00", "😀"}] if "password" in good else JSON_ODD
         await together(ask(route.method, path, good | {name: value}) for name in BODIES[route.path]().fields for value in values)
+    await in_reader(lambda: Webhook.objects.update(status="deleted"))
 
 
 async def test_any_value_in_an_item_of_a_batch_fails_alone(api: httpx.AsyncClient) -> None:
