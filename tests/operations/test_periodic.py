@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from django.conf import settings
 from django.db import transaction
@@ -25,7 +27,7 @@ from tests.operations.stories import USD, post, raw_connection, register
 from tests.operations.test_commands import balance, treasury
 from tests.support.factories import unique
 from tests.support.keys import make_keys
-from tests.support.servers import database_url
+from tests.support.servers import database_url, free_port
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyClaim, IdempotencyRecord, ReconciliationRun, Transfer
 from transfers.upkeep.periodic import ReconciliationTimes, _due_reconciliation, _Stopped, _unless, purging, settling
@@ -208,3 +210,30 @@ def test_commands_run_where_no_server_has_made_the_folder_of_metrics(tmp_path: P
     env = environment(PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "none" / "yet"))
     done = subprocess.run([sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_it_tells_its_figures_to_prometheus_where_it_is_asked_to_and_nothing_else(ledger: None) -> None:
+    del ledger
+    port = free_port()
+    with worker(*QUIET, "--metrics", f"127.0.0.1:{port}"):
+        address = f"http://127.0.0.1:{port}"
+        answer = httpx.get(f"{address}/metrics", timeout=10)
+        assert answer.status_code == 200
+        assert "ledger_feed_lag_seconds" in answer.text
+        assert [httpx.get(f"{address}/transfers", timeout=10).status_code, httpx.post(f"{address}/metrics", timeout=10).status_code] == [
+            404,
+            404,
+        ]
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as rude:
+            rude.sendall(b"GET /" + b"x" * 20_000)
+            while rude.recv(1000):
+                pass
+        assert httpx.get(f"{address}/metrics", timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:port", "9100x", "127.0.0.1:99999"])
+def test_an_address_that_is_none_is_told(address: str) -> None:
+    command = [sys.executable, "manage.py", "run_periodic", "--metrics", address]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--metrics: the port is" in done.stderr

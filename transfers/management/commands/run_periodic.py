@@ -10,7 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from events.sending.process import send_until
+from ledger_project.command_line.arguments import whole
 from ledger_project.database.poolers import refused_pooler
+from ledger_project.observability.metrics_server import serve_metrics
 from transfers.upkeep import periodic
 
 HOUR_S = 3600
@@ -38,9 +40,12 @@ class Command(BaseCommand):
             "--reconcile-new-every", type=float, default=HOUR_S, help="seconds between proofs of what is new; 0: never (%(default)s)"
         )
 
+        parser.add_argument("--metrics", metavar="HOST:PORT", help="serve this process's figures to Prometheus there, without a credential")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
         del args
+        figures = _address(options["metrics"])
         settle_s, purge_s = options["settle_every"], options["purge_every"]
         times = periodic.ReconciliationTimes(options["reconcile_every"], options["reconcile_new_every"])
         if not all(0 <= seconds < 1e9 for seconds in (settle_s, purge_s, times.whole_every_s, times.new_every_s)):
@@ -52,13 +57,25 @@ class Command(BaseCommand):
         works += (periodic.settling(settle_s),) if settle_s else ()
         works += (periodic.purging(purge_s),) if purge_s else ()
         names = [work.name for work in works] + (["reconciliation"] if times.ask_every_s else []) + ["webhooks"]
-        asyncio.run(self._run(works, times, names))
+        asyncio.run(self._run(works, times, names, figures))
         self.stdout.write("Stopped.")
 
-    async def _run(self, works: tuple[periodic.Work, ...], times: periodic.ReconciliationTimes, names: list[str]) -> None:
+    async def _run(
+        self, works: tuple[periodic.Work, ...], times: periodic.ReconciliationTimes, names: list[str], figures: tuple[str, int] | None
+    ) -> None:
         stopping = asyncio.Event()
+        server = None if figures is None else await serve_metrics(*figures)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         self.stdout.write(f"Periodic work: {', '.join(names)}. Ctrl-C stops it.")
         self.stdout.flush()
         await asyncio.gather(periodic.run(works, reconciliation=times, stopping=stopping), send_until(stopping))
+        if server is not None:
+            server.close()
+
+
+def _address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    return host.strip("[]") or "127.0.0.1", whole("--metrics: the port", 0, 65535)(port)
