@@ -67,6 +67,14 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Events",
+                "separator": True,
+                "items": [
+                    _item("Webhooks", "webhook", "events_webhook_changelist", "events.view_webhook"),
+                    _item("Deliveries", "outgoing_mail", "events_delivery_changelist", "events.view_delivery"),
+                ],
+            },
+            {
                 "title": "Records",
                 "separator": True,
                 "items": [

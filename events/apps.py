@@ -9,10 +9,12 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
-        """Tie the sender of webhooks to the life of a serving process, and add the mailing of
-        receipts to the periodic work.
+        """Tie the sender of webhooks, and the figures, to the life of a serving process.
+
+        Add the mailing of receipts to the periodic work.
         """
-        from events.upkeep import mail_receipts
+        from events.upkeep import measuring
+        from events.upkeep.mail import mail_receipts
         from ledger_project.process.lifecycle import on_shutdown, on_startup
         from transfers.upkeep import periodic
 
@@ -27,5 +29,7 @@ class EventsConfig(AppConfig):
             await process.stop()
 
         on_startup(start)
+        on_startup(measuring.start)
+        on_shutdown(measuring.stop)
         on_shutdown(stop)
         periodic.SERVING += (periodic.Work("receipts", 1.0, mail_receipts),)

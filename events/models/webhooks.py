@@ -61,6 +61,7 @@ class Webhook(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("operate_webhook", "Can pause, enable and try webhooks, and have events sent again")]
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=values(WebhookStatus)), name="webhook_status_known"),
             models.CheckConstraint(condition=models.Q(types__len__gt=0), name="webhook_has_types"),

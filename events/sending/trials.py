@@ -59,8 +59,22 @@ async def check_url(url: str) -> None:
 
 async def send_now(url: str, message_id: UUID, body: str, *, stored_secrets: Sequence[str], now: datetime) -> Attempt:
     """Send a message, signed by the secrets that can be read."""
+    return await _send(await _client(), url, (message_id, body), stored_secrets=stored_secrets, now=now)
+
+
+async def send_once(url: str, message_id: UUID, body: str, *, stored_secrets: Sequence[str], now: datetime) -> Attempt:
+    """The same by a client of its own, for synchronous code: its loop may end with this call."""
+    own = await new_client()
+    try:
+        return await _send(own, url, (message_id, body), stored_secrets=stored_secrets, now=now)
+    finally:
+        await own.close()
+
+
+async def _send(by: Client, url: str, message: tuple[UUID, str], *, stored_secrets: Sequence[str], now: datetime) -> Attempt:
     secrets = [secret for stored in stored_secrets if (secret := unsealed(stored)) is not None]
     if not secrets:
         return Attempt(None, 0, "the service cannot read the secret; rotate it")
+    message_id, body = message
     headers = signed_headers(str(message_id), body, secrets=secrets, now=now)
-    return await (await _client()).post(url, headers, body.encode())
+    return await by.post(url, headers, body.encode())

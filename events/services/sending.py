@@ -26,6 +26,7 @@ from ledger_project.database.arrays import plain, quoted, uuids, words
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.exact_json import dumps
 from ledger_project.kernel.happenings import EventType, Happening, tell
+from ledger_project.observability import metrics
 
 LEASE_S = 30
 """Seconds of a lease: an attempt takes half of it at most."""
@@ -169,6 +170,8 @@ def record(receiver: Receiver, sent: Sequence[Sent]) -> None:
     event. That is flushed to the disk: others may have read the event.
     """
     outcomes = [_outcome(one) for one in sent]
+    for status, _, _ in outcomes:
+        metrics.WEBHOOK_ATTEMPTS.labels(status).inc()
     reasons = [reason for _, _, reason in outcomes if reason is not None]
     if not reasons:
         with unflushed() as cursor:

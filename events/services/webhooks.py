@@ -192,6 +192,14 @@ def _decided(change: Callable[[], Answer], refuse: Refuse) -> Answer:
         return refuse(refusal)
 
 
+def send_again(delivery_id: UUID) -> bool:
+    """Have a delivery that waits or has failed sent at once, and tried for three days again; return
+    whether there was one.
+    """
+    rows = Delivery.objects.filter(id=delivery_id).exclude(status=DeliveryStatus.DELIVERED.value)
+    return bool(rows.update(status=DeliveryStatus.PENDING.value, next_attempt_at=Now(), tried_since=None, failures=0))
+
+
 def _locked(webhook_id: UUID, actor: Actor) -> Webhook:
     """Lock a webhook that the caller sees. Raises ``WebhookNotFound``."""
     Webhook.objects.select_for_update(no_key=True).filter(id=webhook_id).values_list("id", flat=True).first()

@@ -48,6 +48,20 @@ CLOCK_REFUSALS = Counter(
     "ledger_clock_refusals", "Postings refused since a clock is wrong: the database's, or an account's last time.", ["of"]
 )
 FEED_LAG = Gauge("ledger_feed_lag_seconds", "How far the mark of the feed is behind the clock.", multiprocess_mode="livemax")
+CONSUMER_LAG = Gauge(
+    "ledger_consumer_lag_seconds",
+    "Age of the oldest settled event that a consumer has not read.",
+    ["consumer"],
+    multiprocess_mode="livemax",
+)
+WEBHOOKS = Gauge("ledger_webhooks", "Webhooks, by status.", ["status"], multiprocess_mode="livemax")
+WEBHOOK_DELIVERIES = Gauge(
+    "ledger_webhook_deliveries", "Deliveries that are not delivered, by status; 100,000 at most.", ["status"], multiprocess_mode="livemax"
+)
+WEBHOOK_OLDEST = Gauge(
+    "ledger_webhook_oldest_pending_seconds", "Age of the oldest delivery that an enabled webhook waits for.", multiprocess_mode="livemax"
+)
+WEBHOOK_ATTEMPTS = Counter("ledger_webhook_attempts", "Attempts to deliver, by outcome: delivered, pending or failed.", ["outcome"])
 QUEUE_DEPTH = Gauge("ledger_queue_depth", "Commands that wait to be posted.", multiprocess_mode="livesum")
 POOL_CONNECTIONS = Gauge("ledger_pool_connections", "Connections of the admin's pools.", ["state"], multiprocess_mode="livesum")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import Model
+
 from ledger_project.kernel.errors import LedgerError
 from merchants.domain import Status
-from merchants.models import Account, Merchant
 
 STATUS_COLOURS = {"active": "success", "frozen": "danger", "closed": "warning"}
 
@@ -21,7 +22,7 @@ class NothingToChange(LedgerError):
     title = "Not possible"
 
 
-def require_change(is_new: bool, obj: Merchant | Account) -> None:
+def require_change(is_new: bool, obj: Model) -> None:
     """Raise ``NothingToChange`` unless a change is new."""
     if not is_new:
         raise NothingToChange(f"{obj} is so already; somebody has done it meanwhile.")

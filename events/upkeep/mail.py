@@ -1,4 +1,4 @@
-"""Background work of the events app, beside that of transfers/upkeep/periodic.py."""
+"""The mailing of receipts, as periodic work (transfers/upkeep/periodic.py)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 def _say_where_mail_goes() -> None:
     """Say once a process that mail goes into files, if it does."""
     if settings.EMAIL_BACKEND.endswith("filebased.EmailBackend"):
-        log.warning("mail.kept_in_files", folder=str(settings.EMAIL_FILE_PATH), hint="EMAIL_URL names a mail server")
+        log.warning("mail.kept_in_files", folder=str(getattr(settings, "EMAIL_FILE_PATH", "")), hint="EMAIL_URL names a mail server")
 
 
 def mail_receipts(stopping: Callable[[], bool]) -> Mapping[str, object]:

@@ -1,0 +1,1 @@
+"""Background work of the events app, beside that of transfers/upkeep."""
