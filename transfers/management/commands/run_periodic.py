@@ -26,7 +26,8 @@ class Command(BaseCommand):
     help = (
         "Release expired holds (every 2 s), sum up the days (5 s), delete expired idempotency keys (hourly), move collected fees into "
         "the treasury (daily), prove what is new in the ledger (hourly) and all of it (weekly); these are counted from the last time: a "
-        "restart does not bring them forward. It makes and sends the deliveries of webhooks, too. With LEDGER_PERIODIC=worker the web "
+        "restart does not bring them forward. It makes and sends the deliveries of webhooks, and mails receipts, too. "
+        "With LEDGER_PERIODIC=worker the web "
         "processes leave that and the first two to this command. Any number may run at once. SIGTERM and Ctrl-C "
         "end it when the batch under way is committed; a reconciliation is given up and is due again at the next start. Exit code 0."
     )
