@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import growth, imports, mixed, modules, posting, reads, report, starts, storage
+from benchmarks import events, growth, imports, mixed, modules, posting, reads, report, starts, storage
 from benchmarks.machines import ROOT, Database
 from benchmarks.run import ONLY, Run
 
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "mixed": mixed.mixed_part,
     "storage": storage.storage_part,
     "imports": imports.import_part,
+    "events": events.events_part,
     "start": starts.start_part,
     "memory": posting.memory_part,
     "growth": growth.growth_part,

@@ -55,6 +55,7 @@ def goals(found: Run) -> list[Goal]:
         "reconcile": _reconcile,
         "growth": _growth,
         "memory": _memory,
+        "events": _events,
     }
     return [goal for part, of_part in parts.items() if part in found.parts for goal in of_part(found)]
 
@@ -166,6 +167,34 @@ def _growth(found: Run) -> list[Goal]:
         Goal(f"{what}: {large.entries:,} entries / {small.entries:,}", 0.9, large.rates[what] / small.rates[what], obstacle=deeper)
         for what in small.rates
         if what in large.rates and what != "pgbench"
+    ]
+
+
+def _events(found: Run) -> list[Goal]:
+    late = found.events.get(names.LATE)
+    shared = "Posting, sending, the receiver and both generators share two cores."
+    return [
+        Goal(
+            "transfers with the consumer of a webhook / without",
+            0.97,
+            found.rate(names.CONSUMED) / found.rate(names.UNTOLD),
+            obstacle=shared,
+        ),
+        Goal(
+            "transfers with a reader of the feed and a webhook / without",
+            0.97,
+            found.rate(names.TOLD) / found.rate(names.UNTOLD),
+            obstacle=shared,
+        ),
+        Goal("events/s of the feed by one reader, limit=1000", 10_000, found.rate(names.FEED), obstacle=shared),
+        Goal("deliveries/s to a local receiver", 500, found.rate(names.DELIVERIES), obstacle=shared),
+        Goal(
+            "p95 from posting to delivery at half the maximum rate, ms",
+            1_000,
+            late.percentile_ms(0.95) if late and late.samples else math.nan,
+            at_most=True,
+            obstacle=shared,
+        ),
     ]
 
 

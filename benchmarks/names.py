@@ -12,6 +12,12 @@ CONSTANT = "an adrf view that returns a constant, 1 worker"
 IMPORT = "import_transfers, 20,000 lines, without its process"
 BATCH_BESIDE_IMPORT = "batch of 1,000, beside the imports"
 HALF = "HTTP at half the maximum rate, 64 connections"
+UNTOLD = "transfers, 64 connections, nobody reads their events"
+CONSUMED = "transfers, 64 connections, the consumer of one webhook, which wants other events"
+TOLD = "transfers, 64 connections, one reader of the feed and one webhook"
+FEED = "events of the feed by one reader, limit=1000"
+DELIVERIES = "deliveries to a local receiver"
+LATE = "from posting to delivery, at half the maximum rate"
 
 _PEERS = {
     "fastapi_app": "peer: FastAPI + SQLAlchemy async + asyncpg, 2 workers",

@@ -65,6 +65,7 @@ def text(found: Run) -> str:
                 *_postings(found),
                 *_reads(found),
                 *_tails(found),
+                *_events(found),
                 *_storage(found),
                 *_imports(found),
                 *_growth(found),
@@ -130,6 +131,25 @@ def _tails(found: Run) -> list[str]:
         *(
             " | ".join([f"| {name}", _number(measure.rate, 0), *(_number(measure.percentile_ms(share), 2) for share in _SHARES)]) + " |"
             for name, measure in found.tails.items()
+        ),
+    ]
+
+
+def _events(found: Run) -> list[str]:
+    if not found.events:
+        return []
+    return [
+        "",
+        "## Events",
+        "",
+        "Transfers with and without readers of their events in turn. Latencies of the feed are those of a page; of deliveries, the age of",
+        "an event when its receiver has it.",
+        "",
+        "| what | a second | p50 ms | p95 ms | p99 ms |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(
+            " | ".join([f"| {name}", _number(measure.rate, 0), *(_number(measure.percentile_ms(share), 1) for share in _SHARES)]) + " |"
+            for name, measure in found.events.items()
         ),
     ]
 
@@ -257,7 +277,7 @@ def write(found: Run) -> str:
                 "database_cpu_ms": measure.cpu_ms("database"),
                 "generator_cpu_ms": measure.cpu_ms("generator"),
             }
-            for measure in (*found.measures.values(), *found.reads.values(), *found.tails.values())
+            for measure in (*found.measures.values(), *found.reads.values(), *found.tails.values(), *found.events.values())
         },
         "storage": [{**asdict(stored), "of": stored.of} for stored in found.storage],
         "imports": [asdict(one) for one in found.imports],

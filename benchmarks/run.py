@@ -83,6 +83,7 @@ class Run:
     measures: dict[str, Measure] = field(default_factory=dict)
     reads: dict[str, Measure] = field(default_factory=dict)
     tails: dict[str, Measure] = field(default_factory=dict)
+    events: dict[str, Measure] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
@@ -109,7 +110,7 @@ class Run:
 
     def rate(self, name: str) -> float:
         """The median rate of a measure; not a number if it could not be measured."""
-        measure = self.measures.get(name) or self.reads.get(name) or self.tails.get(name)
+        measure = self.measures.get(name) or self.reads.get(name) or self.tails.get(name) or self.events.get(name)
         return measure.rate if measure else float("nan")
 
     def check(self, database: str, url: str, *, peer: str = "") -> None:
