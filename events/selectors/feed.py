@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from django.db import connection
@@ -34,15 +34,10 @@ BEGINNING = UUID(int=0)
 """The cursor before the first event."""
 
 
-class EntryLine(NamedTuple):
-    """An entry of a transfer as the feed reads it."""
-
-    account_id: str
-    sequence: str
-    direction: str
-    type: str
-    amount_minor: str
-    balance_after_minor: str
+EntryLine: TypeAlias = list[str]
+"""An entry of a transfer as the feed reads it: account, sequence, direction, type, amount, balance
+after it.
+"""
 
 
 class FeedItem(Struct, frozen=True):
@@ -86,7 +81,7 @@ def _items(rows: Iterable[Row]) -> Iterator[FeedItem]:
             transfer, hold = cast("TransferRow", row[_FIXED : _FIXED + _TRANSFER]), None
             if row[_FIXED + _TRANSFER] is not None:
                 hold = cast("HoldRow", row[_FIXED + _TRANSFER :])
-            entries = [EntryLine(*line.split(",")) for line in lines.split(";")] if lines else []
+            entries = [line.split(",") for line in lines.split(";")] if lines else []
             kind = type_of(transfer[1], None if hold is None else hold[1])
             yield FeedItem(id_, kind.value, transfer[-1], transfer, entries, hold)
         elif type_ is not None:
@@ -122,7 +117,7 @@ def _of_viewer(items: Iterable[FeedItem], merchant_id: UUID, known: Mapping[str,
     """
     mine = str(merchant_id)
     for item in items:
-        entries = [line for line in item.entries if known[line.account_id].merchant_id == mine]
+        entries = [line for line in item.entries if known[line[0]].merchant_id == mine]
         owners = {item.merchant_id}
         if item.transfer is not None:
             owners.update(known[account_id].merchant_id for account_id in item.transfer[2:4])
@@ -223,7 +218,9 @@ async def read_events(ids: Sequence[UUID], *, viewer: Actor) -> FeedPage:
 
 
 # As on the connections for pages (reading_pages.py), until the transaction ends.
-_LOOK_UPS = "SELECT " + ", ".join(f"set_config('enable_{plan}', 'off', true)" for plan in ("seqscan", "hashjoin", "mergejoin"))
+_LOOK_UPS = "SELECT " + ", ".join(
+    f"set_config('enable_{plan}', 'off', true)" for plan in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
+)
 
 
 def _rows_now(statement: str, parameters: Sequence[object]) -> list[Row]:

@@ -147,7 +147,7 @@ def _of_accounts(filters: Filters, kinds: list[tuple[str, str]] | None) -> list[
         SELECT e.transfer_id AS id FROM transfers_ledgerentry e
         CROSS JOIN LATERAL (SELECT FROM transfers_transfer t WHERE t.id = e.transfer_id AND {_READABLE}{of_kinds} OFFSET 0) k
         WHERE e.account_id = a.id AND e.sequence > (SELECT coalesce(ledger_sequence_at(a.id, %(since)s), 0))
-            AND e.transfer_id > %(after)s AND e.transfer_id < {_BOUND}
+            AND (e.transfer_id > %(after)s AND e.transfer_id < {_BOUND}) IS TRUE
             AND e.transfer_id IS DISTINCT FROM (
                 SELECT p.transfer_id FROM transfers_ledgerentry p WHERE p.account_id = e.account_id AND p.sequence = e.sequence - 1)
         ORDER BY e.sequence LIMIT %(limit)s

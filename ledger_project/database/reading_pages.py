@@ -21,6 +21,7 @@ from ledger_project.database.reading_lane import too_many_reads
 PAGES: Mapping[str, str] = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",

@@ -126,6 +126,9 @@ def format_minor_text(minor: str, exponent: int) -> str:
     """The same for minor units as the database writes them. Raises ``ValueError`` for ``NaN``."""
     if len(minor) > exponent > 0 and minor.isdigit():
         return f"{minor[:-exponent]}.{minor[-exponent:]}"
+    sign, digits = ("-", minor[1:]) if minor[:1] == "-" else ("", minor)
+    if len(digits) > exponent > 0 and digits.isdigit():
+        return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
     return format_minor(int(minor), exponent)
 
 

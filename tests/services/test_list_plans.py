@@ -15,8 +15,11 @@ from uuid import UUID
 import pytest
 from django.db import connection, transaction
 
+from events.domain.types import parse_types
+from events.selectors.feed import FeedRequest
 from ledger_project.database.prepared import numbered
 from ledger_project.database.reading_pages import PAGES
+from ledger_project.kernel.actors import ANONYMOUS, Actor
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity, WalletIdentity
 from merchants.models import Account, Merchant
@@ -271,3 +274,42 @@ def test_whether_a_statement_fits_the_formats_of_banks_is_known_without_reading_
         assert not has_long_amounts(period)
 
     assert_from_index(read, at_most=2)
+
+
+# --- the feed -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settled() -> Iterator[None]:
+    """The rows of this module are of 2032: the mark goes beyond them for a test."""
+    with pytest.raises(RolledBack), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE transfers_feedmark SET id = id + 1, settled_until = '2033-01-01', candidate_until = '2033-01-01'")
+        yield
+        raise RolledBack
+
+
+FEEDS: dict[str, dict[str, Any]] = {
+    "everything": {},
+    "usual types": {"types": parse_types("transfer.posted,merchant.*")},
+    "rare types": {"types": parse_types("withdrawal.posted,deposit.posted")},
+    "types of rows": {"types": parse_types("merchant.*,account.*")},
+    "busy": {"merchant_id": BUSY},
+    "quiet": {"merchant_id": QUIET},
+    "busy, usual types": {"merchant_id": BUSY, "types": parse_types("transfer.posted")},
+    "account": {"account_id": v7(2, 1)},
+    "account and merchant": {"account_id": v7(2, 1), "merchant_id": BUSY},
+    "account of somebody else": {"account_id": v7(2, 1), "merchant_id": QUIET},
+}
+
+
+@pytest.mark.parametrize("after", [v7(4, 0), MIDDLE], ids=["from the first", "from the middle"])
+@pytest.mark.parametrize("of_merchant", [False, True], ids=["platform", "merchant"])
+@pytest.mark.parametrize("name", FEEDS)
+def test_a_page_of_the_feed_is_a_walk_and_look_ups(name: str, of_merchant: bool, after: UUID, settled: None) -> None:
+    filters = FEEDS[name]
+    viewer = Actor("key:x", filters["merchant_id"]) if of_merchant and "merchant_id" in filters else ANONYMOUS
+    plan = explained_page(FeedRequest(viewer, after, LIMIT, **filters).statement())
+    # Each event with its entries, and their predecessors; the end of each account's search by time.
+    assert_plans_from_index([plan], at_most=16 * LIMIT)
+    assert plan["Actual Rows"] in ({1} if name in {"types of rows", "account of somebody else"} else {LIMIT, LIMIT - 1})
