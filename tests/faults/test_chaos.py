@@ -25,6 +25,7 @@ import pytest
 
 from tests.environment import ROOT
 from tests.faults.clusters import Cluster, SmallDisk
+from tests.faults.feed_reader import FeedReader
 from tests.faults.gremlin import KILLS, Gremlin
 from tests.faults.load import Load, merchants
 from tests.support.servers import Service
@@ -170,7 +171,7 @@ def schedule(gremlin: Gremlin, dice: random.Random) -> Iterator[str]:
                 yield kind
 
 
-async def rounds(gremlin: Gremlin, report: Report, reconciler: Reconciler) -> None:
+async def rounds(gremlin: Gremlin, report: Report, reconciler: Reconciler, reader: FeedReader) -> None:
     """Break something under load, see it come back, prove everything, again and again."""
     load, cluster = gremlin.load, gremlin.cluster
     started = time.monotonic()
@@ -184,10 +185,13 @@ async def rounds(gremlin: Gremlin, report: Report, reconciler: Reconciler) -> No
         await load.stop()
         await load.settle()
         await prove(load, cluster)
+        await reader.catch_up()
         verdict = await asyncio.to_thread(reconciler.verdict)
         assert verdict["verdict"] == "clean", (kind, verdict)
         report.entries = verdict["entries_checked"]
     report.seconds = time.monotonic() - started
+    with cluster.connect() as raw:
+        reader.prove(raw)
     report.acknowledged = load.acknowledged
     report.refused = sum(1 for command in load.commands if command.answer is not None and command.answer.status_code >= 400)
 
@@ -204,14 +208,17 @@ async def test_faults_of_every_kind_lose_and_double_nothing(chaos_cluster: Clust
     service = Service(workers=2, url=chaos_cluster.url, env={"LEDGER_POSTING_TIMEOUT": "1", "LEDGER_IDEMPOTENCY_WAIT": "1"})
     reconciler = Reconciler(chaos_cluster.url)
     report = Report(seed, without=[] if chaos_disk else ["disk of the WAL full"])
+    reader = FeedReader(service.base_url, dice=random.Random(seed))
     try:
         await asyncio.to_thread(service.start)
+        reader.start()
         wallets = await merchants(service.base_url, balance="100")
         load = Load(service.base_url, list(wallets), clients=16, seed=seed, mixed=True)
         load.wallets = wallets
         gremlin = Gremlin(service, chaos_cluster, load, disk=chaos_disk, dice=random.Random(seed))
-        await rounds(gremlin, report, reconciler)
+        await rounds(gremlin, report, reconciler, reader)
     finally:
+        await reader.stop()
         reconciler.close()
         await asyncio.to_thread(service.stop)
     report.publish()
