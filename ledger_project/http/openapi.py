@@ -15,6 +15,7 @@ from drf_spectacular.openapi import AutoSchema
 
 from ledger_project.http.fields import MERCHANT_NAME
 from ledger_project.http.schema import describe_calls
+from ledger_project.kernel.happenings import EventType
 
 
 class _StrictField(OpenApiSerializerFieldExtension):
@@ -36,6 +37,22 @@ class _MerchantNameSchema(OpenApiSerializerFieldExtension):
         """Return a string of the characters that a name may have."""
         del auto_schema, direction
         return {"type": "string", "pattern": f"^{MERCHANT_NAME.pattern}$"}
+
+
+_TYPES = sorted({"*", *(text for type_ in EventType for text in (type_.value, f"{type_.value.partition('.')[0]}.*"))})
+"""The ways to name types of events."""
+
+_TYPE = "|".join(re.escape(text) for text in _TYPES)
+
+
+class _TypesFilterSchema(_StrictField):
+    target_class = "events.serializers.feed.TypesField"
+    schema = {"type": "string", "pattern": f"^(({_TYPE})(,({_TYPE}))*)?$"}
+
+
+class _TypesSchema(_StrictField):
+    target_class = "events.serializers.webhooks.EventTypesField"
+    schema = {"type": "array", "items": {"type": "string", "enum": _TYPES}, "minItems": 1, "maxItems": 100}
 
 
 class _BodySchema(OpenApiSerializerExtension):

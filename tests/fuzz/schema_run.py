@@ -18,6 +18,7 @@ NOT_IN_A_SCHEMA = {
     "unknown_currency",  # the currencies are rows of a table
     "currency_mismatch",  # the accounts' currencies are too
     "same_account",  # two members that must differ
+    "url_not_allowed",  # a name is resolved, and its address judged
     "fee_exceeds_amount",  # the fee is known when it is priced
 }
 """Refusals of requests that fit the document, because what makes them wrong cannot be said in JSON Schema."""
