@@ -137,11 +137,6 @@ class _NumberSchema(_StrictField):
     schema = {"type": "integer"}
 
 
-class _TypesSchema(_StrictField):
-    target_class = "events.serializers.feed.TypesField"
-    schema = {"type": "string"}
-
-
 class DescribedGenerator(SchemaGenerator):
     """drf-spectacular's maker of the document. It learns first what is said of the calls."""
 
