@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -19,13 +20,18 @@ from merchants.domain import MerchantIdentity
 from merchants.selectors import identify
 from tests.api.test_events import Json, feed, now_on
 from tests.support.factories import key, merchant, transfer, unique
+from tests.support.servers import Service
 from tests.support.service_role import owner_connection
 from transfers.domain.commands import Details, TransferFunds
+from transfers.figures.differences import figure_differences
+from transfers.figures.refresh import refresh_figures
+from transfers.models import FiguresMark
 from transfers.posting import sql
 from transfers.posting.jobs import Item, Job
 from transfers.posting.pipeline import Session
 from transfers.posting.synchronous import bare
 from transfers.posting.transaction import post
+from transfers.services.mark_ahead import take_mark_back
 
 USD = CurrencyUnit("USD", 2)
 
@@ -197,3 +203,75 @@ async def test_callers_who_wait_are_answered_when_another_process_posts(api: htt
     async with httpx.AsyncClient(base_url=service.base_url) as other:
         made = (await transfer(other, payer, payee, 1, headers=key())).json()["id"]
     assert [event["id"] for event in (await waiting)["items"]] == [made]
+
+
+def sum_up() -> None:
+    """Have everything that has happened until now in the daily figures."""
+    now = datetime.now(UTC)
+    for _ in range(400):
+        refresh_figures()
+        if FiguresMark.objects.get().rolled_until > now:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the mark does not move")
+
+
+def mark_is_at(moment: str) -> None:
+    """Have the mark where a clock that was wrong for a while has taken it."""
+    sum_up()
+    connections.close_all()
+    with owner_connection() as raw:
+        raw.execute(
+            f"UPDATE transfers_feedmark SET id = id + 1, candidate_until = {moment}, settled_until = {moment}, candidate_xid = NULL"
+        )
+        raw.execute(f"UPDATE transfers_rollupmark SET rolled_until = {moment}")
+
+
+async def test_a_mark_that_a_wrong_clock_has_moved_into_the_future_is_taken_back(api: httpx.AsyncClient) -> None:
+    payer, payee = await merchant(api, "10.00"), await merchant(api, "0.00")
+    after = await now_on(api)
+    await asyncio.to_thread(mark_is_at, "clock_timestamp() + interval '1 day'")
+    headers = key()
+    async with asyncio.timeout(20):
+        while (answer := await transfer(api, payer, payee, 1, headers=headers)).status_code == 503:
+            await asyncio.sleep(0.1)  # the periodic work of this process finds it
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert abs(datetime.fromisoformat(made["created_at"]) - datetime.now(UTC)) < timedelta(seconds=30)
+    async with asyncio.timeout(20):
+        while not about((page := await feed(api, after=after, merchant=payer))["items"], payer):
+            await asyncio.sleep(0.05)
+    assert about(page["items"], payer) == [made["id"]]
+    assert datetime.fromisoformat(page["settled_until"]) < datetime.now(UTC) + timedelta(seconds=30)
+    await asyncio.to_thread(take_back_again)
+
+
+def take_back_again() -> None:
+    try:
+        assert not take_mark_back()
+        sum_up()
+        assert figure_differences() == []
+    finally:
+        connections.close_all()
+
+
+async def test_a_wait_ends_when_the_service_is_stopping(serve: Callable[..., Service]) -> None:
+    running = serve(workers=1)
+    async with httpx.AsyncClient(base_url=running.base_url, timeout=30) as client:
+        after = (await client.get("/events", params={"after": "latest"})).json()["next_after"]
+        waiting = asyncio.create_task(client.get("/events", params={"after": after, "wait": 30, "types": "positions.settled"}))
+        await asyncio.sleep(0.5)
+        begun = time.monotonic()
+        stopped = asyncio.create_task(asyncio.to_thread(running.stop))
+        assert (await waiting).json()["items"] == []
+        await stopped
+        assert time.monotonic() - begun < 15
+
+
+async def test_the_feed_is_settled_again_and_again_while_nothing_happens(api: httpx.AsyncClient) -> None:
+    moments = []
+    for _ in range(4):
+        moments.append(datetime.fromisoformat((await feed(api, after="latest"))["settled_until"]))
+        await asyncio.sleep(1.2)
+    assert moments == sorted(set(moments))
+    assert datetime.now(UTC) - moments[-1] < timedelta(seconds=10)

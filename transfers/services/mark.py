@@ -94,7 +94,7 @@ def move_steps(is_due: Callable[[FeedState], bool] = lambda _: True) -> Steps:
     for _ in range(MOST_STEPS):
         step = _next_step(state)
         if step is PROPOSE:
-            if is_proposed or not _clocks_agree(state.now, before, after):
+            if is_proposed or not clocks_agree(state.now, before, after):
                 break
             is_proposed = True
         rows = yield step, [state.version]
@@ -113,7 +113,8 @@ def _next_step(state: FeedState) -> str:
     return NUMBER if state.candidate_until > state.settled_until else PROPOSE
 
 
-def _clocks_agree(database: datetime, before: datetime, after: datetime) -> bool:
+def clocks_agree(database: datetime, before: datetime, after: datetime) -> bool:
+    """Whether the database's time, read between two readings of ours, agrees with them."""
     tolerance = timedelta(seconds=settings.LEDGER_CLOCK_TOLERANCE)
     agree = before - tolerance <= database <= after + tolerance
     if not agree:

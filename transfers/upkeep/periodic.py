@@ -30,6 +30,7 @@ from transfers.figures.refresh import refresh_figures
 from transfers.models import ReconciliationRun, Transfer
 from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
+from transfers.services.mark_ahead import take_mark_back
 from transfers.services.mark_mover import keep_moving
 from transfers.upkeep.purging import purge_expired_keys
 
@@ -75,6 +76,7 @@ def _expire(stopping: Stopping) -> WorkDone:
 
 
 def _sum_up(_stopping: Stopping) -> WorkDone:
+    take_mark_back()
     refresh_figures(steps=FIGURE_STEPS)
     return {}
 
