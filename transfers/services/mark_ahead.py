@@ -19,8 +19,8 @@ from transfers.services.mark import clocks_agree
 log = structlog.get_logger(__name__)
 
 AHEAD = timedelta(seconds=10)
-"""From here on the guards refuse a posting as one in the future (sql/guards.sql): no posting that is
-under way has a time after the candidate."""
+"""From here on the guards refuse a posting as one in the future (sql/guards.sql): no posting that
+is under way has a time after the candidate."""
 
 _LOCK_FIGURES = "SELECT FROM transfers_rollupmark WHERE id = 1 FOR UPDATE SKIP LOCKED"
 
