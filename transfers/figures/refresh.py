@@ -81,8 +81,8 @@ def _refresh_step() -> bool:
 def refresh_figures(*, steps: int | None = None) -> None:
     """Bring the figures up to date, as far as is certain, in at most ``steps`` steps.
 
-    Synchronous. Several processes may do it at once. Inside a transaction the mark of the feed stays
-    where it is: it moves in transactions of its own.
+    Synchronous. Several processes may do it at once. Inside a transaction the mark of the feed
+    stays where it is: it moves in transactions of its own.
     """
     if not connection.in_atomic_block:
         move_mark()
