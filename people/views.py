@@ -35,6 +35,8 @@ PERMISSIONS = {
     Scope.TRANSFERS_WRITE: "transfers.add_transfer",
     Scope.FEES_READ: "fees.view_feeschedule",
     Scope.EVENTS_READ: "transfers.view_transfer",
+    Scope.WEBHOOKS_READ: "events.view_webhook",
+    Scope.WEBHOOKS_WRITE: "events.operate_webhook",
     Scope.OPERATIONS_READ: "transfers.view_idempotencyrecord",
     Scope.OPERATIONS_WRITE: "merchants.set_overdraft",
 }

@@ -33,9 +33,7 @@ class TypesField(serializers.Field):  # type: ignore[type-arg]  # DRF's takes no
     default_error_messages = {"invalid": "types of events are expected, comma separated, as in transfer.posted,hold.*; {reason}"}
 
     def to_internal_value(self, data: object) -> frozenset[EventType]:
-        """Read them. An empty text filters nothing, as in other lists."""
-        if data == "":
-            return frozenset(EventType)
+        """Read them."""
         try:
             return parse_types(str(data))
         except UnknownType as error:

@@ -47,7 +47,7 @@ _TYPE = "|".join(re.escape(text) for text in _TYPES)
 
 class _TypesFilterSchema(_StrictField):
     target_class = "events.serializers.feed.TypesField"
-    schema = {"type": "string", "pattern": f"^(({_TYPE})(,({_TYPE}))*)?$"}
+    schema = {"type": "string", "pattern": f"^({_TYPE})(,({_TYPE}))*$"}
 
 
 class _TypesSchema(_StrictField):
