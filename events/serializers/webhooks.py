@@ -29,7 +29,7 @@ class EventTypesField(serializers.ListField):
     child = StrictString(max_length=32)
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_length=1, max_length=100, **kwargs)
+        super().__init__(allow_empty=False, max_length=100, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[str]:
         """Check that each text names a type."""

@@ -152,11 +152,11 @@ async def test_a_freeze_whose_merchant_is_locked_wrote_nothing(api: httpx.AsyncC
 
 
 FREEZE = """
-import sys, django
+import sys, uuid, django
 django.setup()
 from merchants.domain import Status
 from merchants.services import set_merchant_status
-set_merchant_status(sys.argv[1], Status.FROZEN)
+set_merchant_status(uuid.UUID(sys.argv[1]), Status.FROZEN)
 """
 
 
