@@ -41,8 +41,9 @@ PATIENCE_S = 0.4
 GROWTH_BYTES = 24 * 2**20
 """How much larger a worker may be afterwards, whatever the number of attacks."""
 
-CONNECTIONS = settings.LEDGER_READER_THREADS + 2
-"""Connections to the database that a worker may have: of threads that read, the one that posts, the one that works in the background."""
+CONNECTIONS = settings.LEDGER_READER_THREADS + settings.LEDGER_PAGE_CONNECTIONS + 6
+"""Connections to the database that a worker may have: of threads that read, for pages, one for look-ups, two that post, and three that work
+in the background (the mark of the feed, webhooks, figures)."""
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[^\r\n]*\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
