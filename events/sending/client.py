@@ -102,10 +102,10 @@ def _socket_within(reach: Reach, address_info: tuple[Any, ...]) -> socket.socket
 class Client:
     """The client of one event loop.
 
-    ``is_open`` is open mode, where loopback may be reached. ``close`` ends it.
+    ``is_open`` says whether this is open mode, where loopback may be reached. ``close`` ends it.
     """
 
-    def __init__(self, *, is_open: bool, look_up: LookUp = look_up) -> None:
+    def __init__(self, *, is_open: Callable[[], bool], look_up: LookUp = look_up) -> None:
         self._is_open, self._look_up = is_open, look_up
         self._threads = ThreadPoolExecutor(_LOOK_UP_THREADS, thread_name_prefix="look-up")
         self._sessions: dict[Reach, aiohttp.ClientSession] = {}
@@ -114,14 +114,14 @@ class Client:
         """Raise ``UrlRefused`` unless a webhook may have this URL: its form, and all addresses that
         its name has now.
         """
-        target = read_url(url, is_open=self._is_open)
+        target = read_url(url, is_open=self._is_open())
         check_addresses(await self._addresses(target), target.reach)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempt:
         """Send a body, in ``TIMEOUT_S`` seconds at most. A failure is an attempt, not an error."""
         started = time.monotonic()
         try:
-            target = read_url(url, is_open=self._is_open)
+            target = read_url(url, is_open=self._is_open())
             async with asyncio.timeout(TIMEOUT_S):
                 status, retry_after = await self._send(self._session(target.reach), url, headers, body)
         except UrlRefused as refused:

@@ -30,7 +30,7 @@ async def new_client() -> Client:
     it, on a thread, and not at the start of every process.
     """
     kind: type[Client] = await asyncio.to_thread(import_string, "events.sending.client.Client")
-    return kind(is_open=settings.LEDGER_AUTH == "open")
+    return kind(is_open=lambda: settings.LEDGER_AUTH == "open")
 
 
 async def _client() -> Client:

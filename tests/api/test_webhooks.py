@@ -135,7 +135,7 @@ async def test_a_name_that_changes_its_address_is_refused_where_it_is_used() -> 
     answers = [["93.184.216.34"], ["127.0.0.1"]]
     async with receiving() as receiver:
         port = receiver.url.rpartition(":")[2].removesuffix("/hooks")
-        client = Client(is_open=False, look_up=lambda _host, _port: answers.pop(0))
+        client = Client(is_open=lambda: False, look_up=lambda _host, _port: answers.pop(0))
         try:
             await client.check(f"https://shop.example:{port}/")
             attempt = await client.post(f"https://shop.example:{port}/", {}, b"{}")
@@ -150,7 +150,7 @@ async def test_the_address_of_a_connection_is_judged_where_its_socket_is_made(mo
     monkeypatch.setattr("events.sending.client.check_addresses", lambda _addresses, _reach: None)
     async with receiving() as receiver:
         port = receiver.url.rpartition(":")[2].removesuffix("/hooks")
-        client = Client(is_open=False, look_up=lambda _host, _port: ["127.0.0.1"])
+        client = Client(is_open=lambda: False, look_up=lambda _host, _port: ["127.0.0.1"])
         try:
             attempt = await client.post(f"https://shop.example:{port}/", {}, b"{}")
         finally:

@@ -335,7 +335,7 @@ from events.sending.turns import Shared, Turn
 async def main():
     webhook_id, sender, threads = UUID(sys.argv[1]), uuid4(), DatabaseThreads()
     await threads.run(lambda: Webhook.objects.filter(id=webhook_id).update(leased_by=sender))
-    await Turn(webhook_id, Shared(sender, Client(is_open=True), threads, asyncio.Semaphore(8), asyncio.Event(), {})).run()
+    await Turn(webhook_id, Shared(sender, Client(is_open=lambda: True), threads, asyncio.Semaphore(8), asyncio.Event(), {})).run()
 
 asyncio.run(main())
 """
