@@ -65,11 +65,18 @@ def test_people_see_who_paid_whom_and_how_much(ledger: None) -> None:
     assert f"{payer.name} → {payee.name}  50.00 + 0.50 fee USD" in line
 
 
+HEEDING = (
+    "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.argv[0] = 'manage.py'; "
+    "runpy.run_path('manage.py', run_name='__main__')"
+)
+"""Runs a command that ends on SIGINT, also where the tests run in the background of a shell, which ignores it."""
+
+
 def test_it_begins_with_what_comes_from_now_on_and_goes_on_until_it_is_interrupted(ledger: None) -> None:
     del ledger
     payer, payee = register(100_00), register()
     settle()
-    command = [sys.executable, "manage.py", "events_tail", "--json", "--merchant", payer.name]
+    command = [sys.executable, "-c", HEEDING, "events_tail", "--json", "--merchant", payer.name]
     env = {**os.environ, "DATABASE_URL": database_url()}
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
