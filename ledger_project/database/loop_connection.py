@@ -88,6 +88,7 @@ class LoopConnection:
         The rows come in binary form. An error of the database ends this statement only, a lost
         connection ends all that were sent.
         """
+        values = text_values(parameters)
         sent = _Sent(statement, self._loop.create_future())
         self._sent.append(sent)
         try:
@@ -96,7 +97,7 @@ class LoopConnection:
                 self._make_room()
                 name = self._prepared[statement] = name_of(statement)
                 self._pg.send_prepare(name, numbered(statement))
-            self._pg.send_query_prepared(name, text_values(parameters), result_format=Format.BINARY)
+            self._pg.send_query_prepared(name, values, result_format=Format.BINARY)
             self._pg.pipeline_sync()
             self._flush()
         except psycopg.Error as error:

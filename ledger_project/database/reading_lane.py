@@ -139,9 +139,16 @@ class _Lane:
         self._asked = set(batches)
         self._alarm = self._loop.call_later(settings.LEDGER_READ_TIMEOUT + GRACE_S, self._connection.close)
         for batch in batches:
-            parameters = batch.question.bind(list(batch.waiting))
-            rows = self._connection.send(batch.question.statement, parameters)
-            rows.add_done_callback(partial(self._take, batch))
+            self._send_batch(batch, self._connection)
+
+    def _send_batch(self, batch: _Batch[Any, Any], connection: LoopConnection) -> None:
+        """Send a batch. One that cannot be sent fails alone: the lane must go on for all others."""
+        try:
+            rows = connection.send(batch.question.statement, batch.question.bind(list(batch.waiting)))
+        except Exception as error:  # noqa: BLE001 - the callers are told
+            rows = self._loop.create_future()
+            rows.set_exception(error)
+        rows.add_done_callback(partial(self._take, batch))
 
     def _take_waiting(self) -> list[_Batch[Any, Any]]:
         batches = [*self._repeated, *self._waiting.values()]

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ledger_project.database.connections import forget_own_connection, new_own_connection
 
 Raw = psycopg.Connection[Any]
 T = TypeVar("T")
@@ -143,17 +143,15 @@ def shared_snapshot(jobs: int, *settings: str) -> Iterator[Snapshot]:
 @contextlib.contextmanager
 def _connection() -> Iterator[Raw]:
     """Open a connection with the session of all others; it ends with its transaction."""
-    own: BaseDatabaseWrapper = connections.create_connection(DEFAULT_DB_ALIAS)
-    options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
-    own.settings_dict = {**own.settings_dict, "OPTIONS": options}
-    own.inc_thread_sharing()
-    own.ensure_connection()
-    raw = cast("Raw", own.connection)
-    raw.cursor_factory = psycopg.Cursor
+    own = new_own_connection()
     try:
+        own.ensure_connection()
+        raw = cast("Raw", own.connection)
+        raw.cursor_factory = psycopg.Cursor
         yield raw
     finally:
-        raw.close()
+        own.close()
+        forget_own_connection(own)
 
 
 def pages(raw: Raw, statement: str, parameters: Mapping[str, object], size: int) -> Iterator[list[tuple[Any, ...]]]:

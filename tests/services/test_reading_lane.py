@@ -81,6 +81,16 @@ async def test_an_answer_that_cannot_be_read_fails_alone(ledger: None) -> None:
     assert good == 3
 
 
+async def test_a_key_that_cannot_be_sent_fails_alone_and_the_lane_goes_on(ledger: None) -> None:
+    texts: Question[str, str] = Question(
+        "SELECT k FROM unnest(%s::text[]) AS u(k)", lambda keys: [words(keys)], lambda rows: {str(row[0]): str(row[0]) for row in rows}
+    )
+    bad, good, other = await asyncio.gather(ask(texts, "\ud800"), ask(texts, "a"), ask(DIVISION, 3), return_exceptions=True)
+    assert isinstance(bad, UnicodeEncodeError)
+    assert (good, other) == ("a", (3, 4))
+    assert await ask(DIVISION, 4) == (4, 3)
+
+
 async def test_what_arrives_meanwhile_is_the_next_statement(ledger: None) -> None:
     await backend()
     first = asyncio.ensure_future(ask(SLOW, 1))

@@ -20,19 +20,6 @@ from merchants.domain import AccountKind
 from transfers.domain.outcome import required
 from transfers.sql.entries import newest_entry
 
-_WANTED = "unnest(%s::uuid[], %s::text[]{more}) AS w(merchant_id, currency{name})"
-
-_BALANCES = """
-SELECT w.merchant_id, w.currency, {moment}, a.currency_id, c.exponent, a.kind, a.id, e.balance_after_minor, e.created_at
-FROM {wanted}
-LEFT JOIN merchants_account a ON a.merchant_id = w.merchant_id AND a.kind IN ('wallet', 'held')
-    AND (w.currency IS NULL OR a.currency_id = w.currency)
-LEFT JOIN merchants_currency c ON c.code = a.currency_id
-LEFT JOIN LATERAL ({newest}) e ON true
-ORDER BY w.merchant_id, a.currency_id
-"""
-"""A row for each wallet and held account, or one without account for a merchant that has none."""
-
 
 class BalanceRow(Struct, frozen=True):
     """What a merchant has in one currency, in minor units.
