@@ -116,8 +116,12 @@ def uncommitted_vandal() -> Iterator[Vandal]:
 
 @contextmanager
 def committing_vandal() -> Iterator[Vandal]:
-    """Yield a vandal who commits; at the end the rows are put back as they were."""
-    raw = raw_connection()
+    """Yield a vandal who commits; at the end the rows are put back as they were.
+
+    Meanwhile no process adds to the daily figures: a service of other tests would sum up damages.
+    """
+    raw, holding = raw_connection(), raw_connection()
+    holding.execute("SELECT FROM transfers_rollupmark WHERE id = 1 FOR UPDATE")  # a refresh leaves a locked mark alone
     vandal = Vandal(raw)
     for table in _TABLES:
         raw.execute(f"CREATE TEMPORARY TABLE saved_{table} AS TABLE {table}")
@@ -131,3 +135,4 @@ def committing_vandal() -> Iterator[Vandal]:
             raw.execute(f"INSERT INTO public.{table} TABLE saved_{table}")
         raw.commit()
         raw.close()
+        holding.close()
