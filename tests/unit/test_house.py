@@ -21,7 +21,7 @@ MOST_LINES_OF_A_FUNCTION = 40
 MOST_LINES_OF_A_LIST_OF_GUARDS = 70
 MOST_POSITIONAL_PARAMETERS = 6
 MOST_COLUMNS_OF_PROSE = 100
-MOST_SILENCED_CHECKS = 80
+LINES_FOR_A_SILENCED_CHECK = 750
 LARGEST_ROOM_PERCENT = 40
 
 LISTS_OF_GUARDS: dict[str, str] = {}
@@ -114,9 +114,10 @@ def test_no_room_of_transfers_is_most_of_it() -> None:
 
 
 def test_few_checks_are_silenced_and_each_has_its_reason() -> None:
-    found = [comment for module in (*modules(migrations=True), *sources("tests"), *sources("benchmarks")) for comment in silenced(module)]
+    everything = [*modules(migrations=True), *sources("tests"), *sources("benchmarks")]
+    found = [comment for module in everything for comment in silenced(module)]
     assert not _listed(place for place, reason in found if not reason)
-    assert len(found) <= MOST_SILENCED_CHECKS
+    assert len(found) <= sum(len(module.lines) for module in everything) / LINES_FOR_A_SILENCED_CHECK
 
 
 _DRAWN = re.compile(r"^    ((?:│   |    )*)[├└]── ([A-Z]\w+(?:, [A-Z]\w+)*)")
