@@ -8,7 +8,8 @@ FOR UPDATE``) needs UPDATE on one column at least; accounts and merchants have s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from django.apps import apps
 from django.db import connection
@@ -50,12 +51,39 @@ READ_ONLY = ("django_migrations", "django_content_type", "auth_permission")
 """Tables that only migrations write."""
 
 
-def create_role(role: str, password: str, *, exists: bool) -> Iterator[sql.Composable]:
-    """Yield the statements that make a role, or reduce one, to logging in and nothing else."""
-    verb = sql.SQL("ALTER" if exists else "CREATE")
-    yield sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS").format(verb, sql.Identifier(role))
+POWERS = ("SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "BYPASSRLS")
+"""What the service's role must not have, in the order of ``read_powers``."""
+
+
+def create_role(role: str, password: str, *, powers: Mapping[str, bool] | None) -> Iterator[sql.Composable]:
+    """Yield the statements that make a role, or reduce one, to logging in and nothing else.
+
+    ``powers`` are those of a role that exists, by the words of ``CREATE ROLE``. Only what differs
+    is named: an owner who is no superuser must not even repeat ``NOSUPERUSER``.
+    """
+    name = sql.Identifier(role)
+    if powers is None:
+        yield sql.SQL("CREATE ROLE {} LOGIN {}").format(name, _words(f"NO{power}" for power in POWERS))
+    else:
+        excess = [f"NO{power}" for power in POWERS if powers[power]]
+        changes = excess if powers["LOGIN"] else ["LOGIN", *excess]
+        if changes:
+            yield sql.SQL("ALTER ROLE {} {}").format(name, _words(changes))
     if password:
-        yield sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
+        yield sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(password))
+
+
+def read_powers(cursor: Any, role: str) -> dict[str, bool] | None:
+    """Return what a role may do in the server, for ``create_role``; None if there is no such role."""
+    cursor.execute(
+        "SELECT rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = %s", [role]
+    )
+    row = cursor.fetchone()
+    return None if row is None else dict(zip(("LOGIN", *POWERS), row, strict=True))
+
+
+def _words(words: Iterable[str]) -> sql.Composable:
+    return sql.SQL(" ").join(map(sql.SQL, words))
 
 
 def grants(role: str, tables: Iterable[str], *, database: str, schema: str) -> Iterator[sql.Composable]:
