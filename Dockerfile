@@ -14,6 +14,7 @@ WORKDIR /app
 COPY manage.py ./
 COPY ledger_project ledger_project
 COPY console console
+COPY portal portal
 COPY merchants merchants
 COPY people people
 COPY fees fees

@@ -11,6 +11,7 @@ from typing import Literal
 from environs import Env
 
 from console import navigation as admin_navigation
+from console import policy as admin_policy
 from ledger_project.configuration import (
     authentication_mode,
     environment_secret,
@@ -82,7 +83,7 @@ LEDGER_WEBHOOK_RETENTION: int = env.int("LEDGER_WEBHOOK_RETENTION", 3 * 24 * 360
 """Seconds that a delivery to a webhook is kept after it was made; others until they are delivered.
 """
 
-LEDGER_FULL_STACK_PREFIXES = ("/admin", "/static/")
+LEDGER_FULL_STACK_PREFIXES = ("/admin", "/app/", "/static/")
 """Paths that go through Django's full stack of middleware; all others take the API's lean path."""
 
 LEDGER_MAX_BODY_BYTES: int = env.int("LEDGER_MAX_BODY_BYTES", 1024 * 1024)
@@ -166,16 +167,18 @@ INSTALLED_APPS = [
     "merchants",
     "people",
     "console",
+    "portal",
     "fees",
     "transfers",
     "events",
 ]
 
-# The admin's middleware. The API does without it; ledger_project/http/handler.py says why.
+# The full stack's middleware. The API does without it; ledger_project/http/handler.py says why.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "portal.middleware.PortalMiddleware",
     "console.unusable_values.UnusableValuesMiddleware",  # before whatever looks up a cookie
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -240,18 +243,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'self'"],
-        "script-src": ["'self'", "'unsafe-eval'"],  # Unfold's Alpine.js evaluates the expressions in its attributes
-        "style-src": ["'self'", "'unsafe-inline'"],
-        "img-src": ["'self'", "data:"],
-        "object-src": ["'none'"],
-        "base-uri": ["'none'"],
-        "form-action": ["'self'"],
-        "frame-ancestors": ["'none'"],
-    }
-}
+CONTENT_SECURITY_POLICY = admin_policy.CONTENT_SECURITY_POLICY
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from console.second_factor import PATH, second_factor
 from ledger_project.http.documentation import DocsView, ErrorView, SchemaView
@@ -22,6 +23,8 @@ urlpatterns = [
     path("errors/<str:code>", ErrorView.as_view(), name="error"),
     path(PATH, second_factor, name="second-factor"),
     path("admin/", admin.site.urls),
+    path("app", RedirectView.as_view(url="/app/")),
+    path("app/", include(("portal.urls", "portal"))),
 ]
 
 handler400 = "ledger_project.http.fallbacks.bad_request"

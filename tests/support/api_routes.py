@@ -26,10 +26,10 @@ class ApiRoute(NamedTuple):
 
 
 def all_patterns(patterns: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every path of the service outside of the admin, with its view."""
+    """Yield every path of the service outside of the admin and the portal, with its view."""
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         path = prefix + str(pattern.pattern)
-        if path.startswith("admin/"):
+        if path.startswith(("admin/", "app")):
             continue
         if isinstance(pattern, URLResolver):
             yield from all_patterns(pattern.url_patterns, path)
