@@ -82,9 +82,9 @@ def measure() -> int:
     """Open every page; print a line each; return how many were too slow or scanned."""
     from datetime import UTC, datetime, timedelta
 
-    from django.contrib.auth.models import User
     from django.test import Client
 
+    from people.models import User
     from transfers.figures.summary import read_summary
 
     client = Client()

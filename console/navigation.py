@@ -86,7 +86,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "People",
                 "separator": True,
                 "items": [
-                    _item("Users", "person", "auth_user_changelist", "auth.view_user"),
+                    _item("Users", "person", "people_user_changelist", "people.view_user"),
                     _item("Roles", "group", "auth_group_changelist", "auth.view_group"),
                     _item("API keys", "vpn_key", "people_apikey_changelist", "people.view_apikey"),
                 ],

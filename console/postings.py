@@ -38,7 +38,7 @@ def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) 
     the refusals of the ledger.
     """
     content = {name: value for name, value in values.items() if name != "token"}
-    fingerprint = hashlib.sha256(dumps([request.user.pk, request.path, content])).digest()
+    fingerprint = hashlib.sha256(dumps([str(request.user.pk), request.path, content])).digest()
     key = Key(PLATFORM_OWNER, f"admin-{values['token']}", fingerprint)
     result = post_or_forget(command, key)
     refusal = result.refusal

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -24,7 +25,7 @@ from people.operator_log import keep_change
 
 def _changes(request: HttpRequest, obj: Model) -> QuerySet[LogEntry]:
     """Return the recorded changes of this user to an object."""
-    return LogEntry.objects.filter(user_id=request.user.pk or 0, object_id=str(obj.pk), content_type__model=obj._meta.model_name)
+    return LogEntry.objects.filter(user_id=request.user.pk or UUID(int=0), object_id=str(obj.pk), content_type__model=obj._meta.model_name)
 
 
 class ReasonForm(forms.Form):
@@ -73,7 +74,7 @@ def _perform(request: HttpRequest, obj: Model, question: Question, values: dict[
         done = question.perform(values)
         recorded = _changes(request, obj).filter(change_message=f"{done.what}: {values['reason']}")
         if not (done.is_repeat and recorded.exists()):
-            keep_change(obj, done.what, values["reason"], user_id=request.user.pk or 0)
+            keep_change(obj, done.what, values["reason"], user_id=request.user.pk or UUID(int=0))
     return done
 
 

@@ -80,8 +80,7 @@ LEDGER_PERIODIC: Literal["web", "worker"] = periodic_mode(env.str("LEDGER_PERIOD
 """The process for expired holds and daily figures: each web process, or `run_periodic`."""
 
 LEDGER_WEBHOOK_RETENTION: int = env.int("LEDGER_WEBHOOK_RETENTION", 3 * 24 * 3600)
-"""Seconds that a delivery to a webhook is kept after it was made; others until they are delivered.
-"""
+"""Seconds that a delivery to a webhook is kept after it was made; waiting ones stay longer."""
 
 LEDGER_FULL_STACK_PREFIXES = ("/admin", "/app/", "/static/")
 """Paths that go through Django's full stack of middleware; all others take the API's lean path."""
@@ -218,6 +217,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTH_USER_MODEL = "people.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

@@ -4,6 +4,8 @@ change (``transfers/upkeep/roles.py``).
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.db.models import Model
@@ -15,7 +17,7 @@ API_USER = "API credentials"
 blank."""
 
 
-def keep_change(obj: Model, what: str, reason: str, *, user_id: int) -> None:
+def keep_change(obj: Model, what: str, reason: str, *, user_id: UUID) -> None:
     """Log the change of a user, and its reason."""
     LogEntry.objects.log_actions(user_id, [obj], CHANGE, change_message=f"{what}: {reason}", single_object=True)
 

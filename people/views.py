@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import re
 from typing import Any
+from uuid import UUID
 
 import structlog
 from cachetools import LRUCache
@@ -37,13 +38,15 @@ PERMISSIONS = {
     Scope.EVENTS_READ: "transfers.view_transfer",
     Scope.WEBHOOKS_READ: "events.view_webhook",
     Scope.WEBHOOKS_WRITE: "events.operate_webhook",
+    Scope.USERS_READ: "people.view_user",
+    Scope.USERS_WRITE: "people.change_user",
     Scope.OPERATIONS_READ: "transfers.view_idempotencyrecord",
     Scope.OPERATIONS_WRITE: "merchants.set_overdraft",
 }
 """The permission in Django that gives a user a scope; superusers have all scopes."""
 
-_USER = re.compile(r"user-([1-9][0-9]{0,17})", re.ASCII)
-"""The subject of a user's token: the user's number."""
+_USER = re.compile(r"user-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.ASCII)
+"""The subject of a user's token: the user's id."""
 
 _attempts, _crowds = Brake(), Brake()
 _ATTEMPTS = 10
@@ -154,7 +157,7 @@ def refreshed(text: str) -> dict[str, object]:
     """
     claims = read_claims(LedgerRefreshToken, text)
     found, stamp = _USER.fullmatch(claims["sub"]), claims.get("stamp")
-    user = get_user_model().objects.filter(pk=int(found[1]), is_active=True).first() if found else None
+    user = get_user_model().objects.filter(pk=UUID(found[1]), is_active=True).first() if found else None
     # isascii: the comparison in constant time accepts ASCII only.
     if user is None or not isinstance(stamp, str) or not stamp.isascii() or not hmac.compare_digest(stamp, _stamp(user)):
         raise InvalidToken

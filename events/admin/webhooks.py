@@ -58,7 +58,7 @@ def _operator(request: HttpRequest) -> Actor:
 def _key(request: HttpRequest, values: Mapping[str, Any]) -> Key:
     """Return the key of a form: what it asks for is done once, however often it is sent."""
     content = {name: str(value) for name, value in values.items() if name != "token"}
-    return Key(PLATFORM_OWNER, f"admin-{values['token']}", hashlib.sha256(dumps([request.user.pk, request.path, content])).digest())
+    return Key(PLATFORM_OWNER, f"admin-{values['token']}", hashlib.sha256(dumps([str(request.user.pk), request.path, content])).digest())
 
 
 def _raise(refusal: LedgerError) -> Answer:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -28,6 +28,7 @@ from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.errors import ValidationFailed
 from merchants.selectors import known_currency
+from people.models import User
 
 
 @admin.register(FeeSchedule)
@@ -175,7 +176,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         """
         try:
             with transaction.atomic():
-                saved = append_schedule(form.instance, by=User.objects.get(pk=request.user.pk or 0))
+                saved = append_schedule(form.instance, by=User.objects.get(pk=request.user.pk or UUID(int=0)))
                 LogEntry.objects.log_actions(
                     request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
                 )

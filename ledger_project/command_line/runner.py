@@ -19,6 +19,7 @@ import django.db
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from environs import EnvError
 
 from ledger_project.database.embedded import EmbeddedPostgresError
@@ -96,6 +97,8 @@ _TOLD: Mapping[tuple[type[Exception], ...], str] = {
     (EmbeddedPostgresError,): "Embedded PostgreSQL: ",
     (sqlite3.Error,): "Temporary file: ",
     (Unavailable,): "",
+    (InconsistentMigrationHistory,): "This database was made by earlier migrations and cannot be brought to these; "
+    "make a new, empty database and migrate that (docs/operations.md, Upgrade): ",
 }
 """Other errors of the environment, and how their lines begin."""
 

@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from ledger_project.database.readers import in_reader
+from people.models import User
 from tests.services.test_rollups import settle
 from tests.support.factories import key, merchant, transfer, unique
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import jwt
@@ -16,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization as pem
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 
 from ledger_project.checks import check_settings
 from ledger_project.configuration import environment_secret
@@ -26,6 +27,7 @@ from ledger_project.kernel.configuration import ConfigurationError
 from merchants.selectors import identify
 from people.access import tokens
 from people.access.authentication import forget_credentials
+from people.models import User
 from people.views import release_attempts
 from tests.support.factories import key, merchant, transfer, unique
 from transfers.models import Transfer
@@ -374,7 +376,17 @@ async def test_a_refresh_token_with_odd_claims_is_none(api: httpx.AsyncClient, r
     private = Ed25519PrivateKey.generate()
     use(required, private)
     number = (await in_reader(User.objects.get, username=await user("view_merchant"))).pk
-    odd = [{"sub": sub} for sub in (f"user-{10**30}", "user-0", "user--1", "user-x", f"user-{number} ", f"person-{number}", "user-\u0663")]
+    odd = [
+        {"sub": sub}
+        for sub in (
+            "user-1",
+            f"user-{UUID(int=0)}",
+            f"user-{number.hex}",
+            f"user-{str(number).upper()}",
+            f"user-{number} ",
+            f"person-{number}",
+        )
+    ]
     odd += [{"stamp": stamp} for stamp in ODD] + [{}]
     for changes in odd:
         claims = claims_with(**{"sub": f"user-{number}", "token_type": "refresh", **changes})

@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from people.models import User
 from tests.browser.__main__ import CHROMIUM
 from tests.browser.chromium import ARGUMENTS, log_in
 from tests.support.factories import unique

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.urls import reverse
 from playwright.sync_api import Page
 
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
+from people.models import User
 from tests.services.test_admin import USD, change_page, new_merchant, post
 from tests.services.test_rollups import settle
 from tests.support.factories import unique
@@ -56,7 +57,7 @@ def every_page() -> dict[str, str]:
         "reverse": change_page(objects["transfer"], "reverse"),
         "void": change_page(objects["hold"], "void"),
         "new currency": reverse("admin:merchants_currency_add"),
-        "new user": reverse("admin:auth_user_add"),
+        "new user": reverse("admin:people_user_add"),
         "password": reverse("admin:password_change"),
     }
     return found

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, connections
 from django.test import Client
 from django.urls import reverse
@@ -19,6 +18,7 @@ from ledger_project.database import sqlstates
 from ledger_project.database.connections import use_own_connection
 from ledger_project.database.readers import in_reader
 from ledger_project.http.health import check_readiness
+from people.models import User
 from tests.environment import ROOT
 from tests.operations.stories import raw_connection
 from tests.support.factories import balance_minor, key, merchant, transfer, unique

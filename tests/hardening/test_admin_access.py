@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -17,6 +16,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ledger_project.kernel.actors import Scope
 from people.credentials import create_key
+from people.models import User
 from tests.support.factories import unique
 
 PASSWORD = "correct horse battery staple"

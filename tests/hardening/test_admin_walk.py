@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import transaction
@@ -28,6 +28,7 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import Scope
 from merchants.models import Account
 from people.credentials import create_key
+from people.models import User
 from tests.services.test_admin import USD, new_transfer, post
 from tests.support.factories import unique
 from transfers.domain.commands import Details, PlaceHold

@@ -6,10 +6,10 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from django.contrib.auth.models import User
 from playwright.async_api import BrowserContext, Page, Route, async_playwright
 
 from ledger_project.database.readers import in_reader
+from people.models import User
 from tests.support.factories import unique
 from tests.support.servers import Service
 

@@ -6,13 +6,13 @@ import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from merchants.models import Merchant
 from people.credentials import find_key
-from people.models import ApiKey
+from people.models import ApiKey, User
 from tests.support.factories import unique
 
 ADD = "/admin/people/apikey/add/"

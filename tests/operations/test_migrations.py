@@ -25,7 +25,7 @@ from tests.support.factories import unique
 from tests.support.own_servers import ask
 from tests.support.servers import database_url
 
-FIRST = {"merchants": "0002_guards", "people": "0001_tables", "fees": "0002_guards", "transfers": "0003_staff_roles"}
+FIRST = {"merchants": "0002_guards", "people": "0001_users_and_keys", "fees": "0002_guards", "transfers": "0003_staff_roles"}
 """The squashed migrations: these make tables that are empty."""
 
 OLDEST = {
@@ -141,7 +141,20 @@ def test_a_database_of_before_is_refused_and_stays_as_it_was(ledger: None, earli
         assert sorted(recorded) == sorted(applied)
 
 
-@pytest.mark.parametrize("app", ["merchants", "fees"])
+def test_a_database_whose_users_were_django_s_own_is_refused_and_stays_as_it_was(ledger: None) -> None:
+    del ledger
+    with own_database() as url:
+        assert manage(url, "migrate", "auth").returncode == 0
+        for app, name in (("admin", "0001_initial"), ("people", "0001_tables")):
+            _do(url, f"INSERT INTO django_migrations (app, name, applied) VALUES ('{app}', '{name}', now())")
+        refused = manage(url, "migrate")
+        assert refused.returncode == 2
+        assert "make a new, empty database and migrate that (docs/operations.md, Upgrade)" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert not ask(url, "SELECT 1 FROM pg_tables WHERE tablename = 'people_user'")
+
+
+@pytest.mark.parametrize("app", ["merchants", "fees", "people"])
 def test_an_empty_database_can_be_migrated_app_by_app(ledger: None, app: str) -> None:
     del ledger
     with own_database() as url:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -16,6 +16,7 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import MerchantIdentity
 from merchants.models import Account, Merchant
+from people.models import User
 from tests.support.factories import unique
 from transfers.domain.commands import Command, Deposit, Details, PlaceHold, RegisterMerchant, TransferFunds
 from transfers.models import Hold, IdempotencyRecord, LedgerEntry, Transfer

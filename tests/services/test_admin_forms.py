@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db import connections
 from django.http import HttpResponse
@@ -25,7 +24,7 @@ from ledger_project.database.fields import new_id
 from merchants.domain import Status
 from merchants.models import Account, Currency, Merchant
 from merchants.services import set_merchant_status
-from people.models import ApiKey
+from people.models import ApiKey, User
 from tests.services.test_admin import USD, available, change_page, draft, new_merchant, post
 from tests.support.factories import unique
 from transfers.admin.reversals import ReversalForm

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +17,7 @@ from console.dashboard import _feed_card, _reconciliation_cards
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
+from people.models import User
 from tests.services.test_admin import USD, available, change_page, new_merchant, new_transfer, post
 from tests.services.test_rollups import settle
 from tests.support.factories import unique
@@ -82,7 +83,7 @@ def test_each_role_is_there_from_the_start_and_may_do_just_its_own(role: str) ->
         assert client.get(page).status_code == (200 if ACTIONS[action] == role else 403), action
     for name in ("merchants_merchant", "transfers_transfer", "transfers_hold", "fees_feeschedule", "admin_logentry"):
         assert client.get(reverse(f"admin:{name}_changelist")).status_code == 200
-    assert client.get(reverse("admin:auth_user_changelist")).status_code == 403
+    assert client.get(reverse("admin:people_user_changelist")).status_code == 403
     assert "Value held by merchants" in client.get(reverse("admin:index")).content.decode()
 
 

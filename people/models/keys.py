@@ -1,4 +1,4 @@
-"""Who may act for whom: API keys."""
+"""API keys: the credentials of programs."""
 
 from datetime import datetime
 

@@ -1,0 +1,47 @@
+"""People, in plain values: the role of a member, the state of a user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from ledger_project.kernel.actors import MERCHANT_SCOPES, Scope
+
+
+class Role(StrEnum):
+    """What a member may do for a merchant."""
+
+    OWNER = "owner"
+    """Everything that a merchant's credential may do, people too."""
+    OPERATOR = "operator"
+    """Read everything but people, and move money."""
+    VIEWER = "viewer"
+    """Read everything but people."""
+
+
+_READING = frozenset({Scope.MERCHANTS_READ, Scope.TRANSFERS_READ, Scope.FEES_READ, Scope.EVENTS_READ, Scope.WEBHOOKS_READ})
+
+ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
+    Role.OWNER: MERCHANT_SCOPES,
+    Role.OPERATOR: _READING | {Scope.TRANSFERS_WRITE},
+    Role.VIEWER: _READING,
+}
+"""The scopes of each role."""
+
+
+class UserStatus(StrEnum):
+    """Whether a user can sign in."""
+
+    INVITED = "invited"
+    """Not yet: the user has never chosen a password."""
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    """No more, until the platform makes the user active again."""
+
+
+def status_of(*, is_active: bool, activated_at: datetime | None) -> UserStatus:
+    """Return the state of a user."""
+    if not is_active:
+        return UserStatus.SUSPENDED
+    return UserStatus.INVITED if activated_at is None else UserStatus.ACTIVE
