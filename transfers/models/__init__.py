@@ -1,5 +1,6 @@
 """Tables of the transfers app."""
 
+from transfers.models.deposit_requests import DepositRequest
 from transfers.models.events import Event
 from transfers.models.figures import DailyActivity, DailyMerchant, DailyRefusals, DailyValue, FiguresMark, RefusalTally
 from transfers.models.holds import Hold
@@ -13,6 +14,7 @@ __all__ = [
     "DailyMerchant",
     "DailyRefusals",
     "DailyValue",
+    "DepositRequest",
     "Event",
     "ExternalReference",
     "FeedMark",

@@ -31,6 +31,7 @@ JOURNAL = (
 CHANGING: dict[str, tuple[str, ...]] = {
     "transfers_hold": ("status", "captured_minor", "capture_id"),
     "transfers_feedmark": ("id", "settled_until", "candidate_until", "candidate_xid", "moved_at"),
+    "transfers_depositrequest": ("status", "attempt", "bank_reference", "transfer_id", "decided_by", "decided_at", "reason"),
     "merchants_account": ("status", "overdraft_limit_minor"),
     "merchants_merchant": ("status", "metadata", "display_name", "receipt_email"),
     # When the admin saves, it writes the exponent again as it was; a guard refuses another one.
