@@ -55,6 +55,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Merchants", "storefront", "merchants_merchant_changelist", "merchants.view_merchant"),
                     _item("Accounts", "account_balance_wallet", "merchants_account_changelist", "merchants.view_account"),
                     _item("Transfers", "swap_horiz", "transfers_transfer_changelist", "transfers.view_transfer"),
+                    _item("Requests to add money", "savings", "transfers_depositrequest_changelist", "transfers.view_depositrequest"),
                     _item("Holds", "lock_clock", "transfers_hold_changelist", "transfers.view_hold"),
                 ],
             },
