@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from console.second_factor import PATH, second_factor
 from ledger_project.http.documentation import DocsView, ErrorView, SchemaView
 from ledger_project.http.health import HealthView, MetricsView, ReadinessView
+from ledger_project.http.html_pages import LandingView
 from people.views import TokenRefreshView, TokenView
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("", include("events.urls")),
     path("auth/token", TokenView.as_view(), name="token"),
     path("auth/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
+    path("", LandingView.as_view(), name="landing"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),
     path("metrics", MetricsView.as_view(), name="metrics"),
@@ -22,6 +24,7 @@ urlpatterns = [
     path("docs", DocsView.as_view(), name="docs"),
     path("errors/<str:code>", ErrorView.as_view(), name="error"),
     path(PATH, second_factor, name="second-factor"),
+    path("admin", RedirectView.as_view(pattern_name="admin:index", query_string=True), name="admin-without-slash"),
     path("admin/", admin.site.urls),
     path("app", RedirectView.as_view(url="/app/")),
     path("app/", include(("portal.urls", "portal"))),

@@ -13,6 +13,7 @@ from django.utils.html import escape
 from django.views import defaults
 from structlog.contextvars import get_contextvars
 
+from ledger_project.http.html_pages import not_found_page, prefers_html
 from ledger_project.http.problems import error_headers, exception_response, to_ledger_error
 from ledger_project.kernel.errors import Unavailable
 
@@ -57,9 +58,10 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """404."""
+    del exception
     if _is_portal(request):
         return _page(request, 404, "There is nothing here", "This address leads to nothing that you can see.", "not_found")
-    return defaults.page_not_found(request, exception) if _is_admin(request) else _problem(Http404(), request)
+    return not_found_page(request) if _is_admin(request) or prefers_html(request) else _problem(Http404(), request)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

@@ -29,12 +29,13 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import ResolverMatch, set_script_prefix
+from django.urls import Resolver404, ResolverMatch, set_script_prefix
 from structlog.contextvars import bind_contextvars
 
 from ledger_project.http.asgi import AsgiScope, Receive, Send
 from ledger_project.http.bodies import Disconnected, receive_body
 from ledger_project.http.headers import joined, refusal_of_second
+from ledger_project.http.html_pages import not_found_page, prefers_html
 from ledger_project.http.problems import exception_response
 from ledger_project.http.ready_answers import ANSWER, Answer
 from ledger_project.http.responses import HSTS, STANDARD_HEADERS, ReadyResponse, header_lines
@@ -187,7 +188,8 @@ class ApiHandler(ASGIHandler):
             else:
                 response = await self._get_response_async(request)  # type: ignore[attr-defined]  # private, and not in the stubs
         except Exception as error:  # noqa: BLE001 - the outermost place: unknown routes, broken requests, and bugs with their traceback
-            response = exception_response(error, request)
+            is_unknown = isinstance(error, Resolver404) and prefers_html(request)
+            response = not_found_page(request) if is_unknown else exception_response(error, request)
         if request.body_fault is not None and not isinstance(request.body_fault, MalformedJson):
             response["connection"] = "close"  # what is left of the body is not read
         return response

@@ -15,6 +15,7 @@ from rest_framework import exceptions as drf
 from ledger_project.database.sqlstates import meaning_of, sqlstate_of
 from ledger_project.http.requests import api_request
 from ledger_project.http.responses import raw_response
+from ledger_project.http.route_hints import nearest_path
 from ledger_project.kernel.actors import AccessRefused
 from ledger_project.kernel.actors import PermissionDenied as AccessDenied
 from ledger_project.kernel.errors import (
@@ -136,8 +137,13 @@ def error_headers(error: LedgerError) -> dict[str, str]:
 def problem_response(error: LedgerError, request: HttpRequest, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return the response for an error, and note its code for the request's log line."""
     status, body = problem(error, request_id=getattr(request, "request_id", ""))
-    api_request(request).log = {**getattr(request, "log", {}), "code": error.code}
+    note_code(request, error.code)
     return raw_response(status, body, headers={**error_headers(error), **(headers or {})})
+
+
+def note_code(request: HttpRequest, code: str) -> None:
+    """Note the code of an error for the request's log line."""
+    api_request(request).log = {**getattr(request, "log", {}), "code": code}
 
 
 def to_ledger_error(error: BaseException, request: HttpRequest) -> LedgerError | None:
@@ -152,8 +158,10 @@ def to_ledger_error(error: BaseException, request: HttpRequest) -> LedgerError |
 
 
 def _framework_error(error: BaseException, request: HttpRequest) -> LedgerError | None:
+    if isinstance(error, Http404 | drf.NotFound):
+        nearest = nearest_path(request.path_info)
+        return RouteNotFound(request.path, hint=f" Did you mean {nearest}?" if nearest else "")
     translations: list[tuple[type[BaseException] | tuple[type[BaseException], ...], LedgerError]] = [
-        ((Http404, drf.NotFound), RouteNotFound(request.path)),
         (drf.MethodNotAllowed, MethodNotAllowed(str(request.method))),
         (drf.UnsupportedMediaType, UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))),
         (drf.ParseError, MalformedJson("The body is not JSON.")),

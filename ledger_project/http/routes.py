@@ -56,7 +56,7 @@ class Routes:
         self._table: dict[tuple[int, str], list[_Route]] = {}
         for text in _leading_routes(get_resolver().url_patterns):
             route = _Route(text)
-            if route.parts[0] is not None:
+            if route.parts[0]:
                 self._table.setdefault((len(route.parts), route.parts[0]), []).append(route)
 
     def resolve(self, path: str) -> ResolverMatch:

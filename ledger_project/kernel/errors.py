@@ -218,8 +218,8 @@ class RouteNotFound(InvalidRequest):
     code = "not_found"
     title = "Not found"
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"There is nothing at {path}; /docs lists every call.")
+    def __init__(self, path: str, *, hint: str = "") -> None:
+        super().__init__(f"There is nothing at {path[:128]}; /docs lists every call.{hint}")  # a long path is not repeated
 
 
 # --- the key and the service ---

@@ -197,6 +197,7 @@ ROUTES = [
     # They ask for a password or a refresh token, and whatever credential comes along is nothing to them.
     Route("POST", "/auth/token", None, 422, 422, 422, 422, {}),
     Route("POST", "/auth/token/refresh", None, 422, 422, 422, 422, {}),
+    Route("GET", "/", None, 200, 200, 200, 200),
     Route("GET", "/healthz", None, 200, 200, 200, 200),
     Route("GET", "/readyz", None, 200, 200, 200, 200),
     Route("GET", "/.well-known/jwks.json", None, 200, 200, 200, 200),
@@ -268,9 +269,9 @@ def test_every_route_of_the_service_is_among_them_and_says_what_it_needs() -> No
     walk(get_resolver().url_patterns, "")
     walked = {(route.method, re.sub(r"\{\w+\}", "{}", route.path)): route.scope for route in ROUTES}
     assert found == walked
-    # What is no call of the API is a page of the admin: tests/hardening/test_admin_access.py walks those.
+    # What is no call of the API is a page of the admin, which tests/hardening/test_admin_access.py walks, or of the portal.
     assert others
-    assert all(path.startswith("admin/") for path in others)
+    assert all(f"{path}/".startswith(("admin/", "app/")) for path in others)
 
 
 async def test_a_merchant_finds_only_itself_and_its_own_movements_in_lists(api: httpx.AsyncClient, world: World, required: None) -> None:

@@ -17,6 +17,7 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
 PAGES = [
+    "/",
     "/admin/",
     "/admin/merchants/merchant/",
     "/admin/people/apikey/",

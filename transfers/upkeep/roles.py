@@ -75,7 +75,7 @@ def create_role(role: str, password: str, *, powers: Mapping[str, bool] | None) 
 
 
 def read_powers(cursor: Any, role: str) -> dict[str, bool] | None:
-    """Return what a role may do in the server, for ``create_role``; None if there is no such role."""
+    """Return what a role may do in the server, or None for a role that does not exist."""
     cursor.execute(
         "SELECT rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = %s", [role]
     )
