@@ -287,7 +287,7 @@ LEDGER_READINESS_CHECKS = ["transfers.upkeep.roles.missing_rights"]
 LEDGER_EVENT_WRITER = "events.serializers.feed.event_texts"
 """The function that writes events as JSON, for those who send them."""
 
-LEDGER_EXAMPLE_THINGS = "transfers.selectors.example_things.find_things"
+LEDGER_EXAMPLE_THINGS = "events.selectors.example_things.find_things"
 """The function that finds the merchants and ids of the examples, in open mode."""
 
 UNFOLD = admin_navigation.UNFOLD

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from rest_framework import serializers
@@ -61,6 +62,8 @@ class WebhookChangeBody(serializers.Serializer[Any]):
 
 class ReplayBody(serializers.Serializer[Any]):
     """Which events are sent once more: one of the two members."""
+
+    schema_rules: ClassVar[Mapping[str, Any]] = {"oneOf": [{"required": ["from_event"]}, {"required": ["event_ids"]}]}
 
     from_event = StrictUUID(required=False)
     event_ids = serializers.ListField(child=StrictUUID(), required=False, allow_empty=False, max_length=MOST_REPLAYED)

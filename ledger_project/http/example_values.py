@@ -29,6 +29,8 @@ class Things(Struct, frozen=True):
     account: str = "0199c0de-0000-7000-8000-00000000a001"
     transfer: str = "0199c0de-0000-7000-8000-00000000b001"
     hold: str = "0199c0de-0000-7000-8000-00000000c001"
+    webhook: str = WEBHOOK
+    webhook_url: str = "https://hooks.mira.example/ledger"
     key: str = "example"
 
 
@@ -61,19 +63,20 @@ def request_bodies(it: Things) -> dict[str, Mapping[str, object]]:
         **{f"{verb}_merchant": reason for verb in ("freeze", "unfreeze", "close")},
         **{f"{verb}_account": reason for verb in ("freeze", "unfreeze")},
         "set_overdraft_limit": {"overdraft_limit": "50.00", **reason},
-        **webhook_bodies(it.transfer),
+        **webhook_bodies(it.transfer, it.webhook_url),
     }  # fmt: skip
 
 
 def parameters(it: Things, operation: str) -> dict[str, str]:
-    """Return the examples of a call's parameters in its path and headers."""
+    """Return the examples of a call's parameters, those of its query where it needs one."""
     return {
+        **({"?account_id": it.account} if operation == "get_receipt" else {}),
         "name": it.idle if operation == "close_merchant" else it.payer,
         "account_id": it.account,
         "transfer_id": it.transfer,
         "hold_id": it.hold,
         "event_id": it.transfer,
-        "webhook_id": WEBHOOK,
+        "webhook_id": it.webhook,
         "Idempotency-Key": f"{it.key}-{operation}",
     }
 

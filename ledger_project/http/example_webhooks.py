@@ -7,10 +7,10 @@ from collections.abc import Mapping
 WEBHOOK = "0199c0de-0000-7000-8000-000000010001"
 
 
-def webhook_bodies(event: str) -> dict[str, Mapping[str, object]]:
+def webhook_bodies(event: str, url: str) -> dict[str, Mapping[str, object]]:
     """Return the example of each body about webhooks, by its call."""
     return {
-        "create_webhook": {"url": "https://hooks.mira.example/ledger", "types": ["transfer.posted", "hold.*"], "description": "Orders"},
+        "create_webhook": {"url": url, "types": ["transfer.posted", "hold.*"], "description": "Orders"},
         "change_webhook": {"description": "Orders and returns", "status": "paused"},
         "replay_events": {"event_ids": [event]},
         "rotate_webhook_secret": {},

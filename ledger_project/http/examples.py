@@ -43,8 +43,9 @@ def _ask_about(result: dict[str, Any], things: Things) -> None:
         for call in calls.values():
             needed = parameters(things, call["operationId"])
             for parameter in call.get("parameters", []):
-                if parameter["name"] in needed and parameter["in"] != "query":
-                    parameter["example"] = needed[parameter["name"]]
+                name = f"?{parameter['name']}" if parameter["in"] == "query" else parameter["name"]
+                if name in needed:
+                    parameter["example"] = needed[name]
             if "requestBody" in call:
                 (media,) = call["requestBody"]["content"].values()
                 media["example"] = bodies[call["operationId"]]
