@@ -60,7 +60,7 @@ def until(happened: Callable[[], bool], why: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(("name", "most"), [("consumer", 25), ("receiver", 17)])
+@pytest.mark.parametrize(("name", "most"), [("consumer", 25), ("receiver", 15)])
 def test_they_can_be_read_at_a_glance(name: str, most: int) -> None:
     assert lines_of_code(name) <= most
 
