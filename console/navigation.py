@@ -73,6 +73,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Webhooks", "webhook", "events_webhook_changelist", "events.view_webhook"),
                     _item("Deliveries", "outgoing_mail", "events_delivery_changelist", "events.view_delivery"),
+                    _item("Mails of receipts", "receipt_long", "events_receiptmail_changelist", "events.view_receiptmail"),
                 ],
             },
             {

@@ -27,6 +27,13 @@ class FormCarriedOut(LedgerError):
     title = "Nothing was done"
 
 
+def form_key(request: HttpRequest, values: Mapping[str, Any]) -> Key:
+    """Return the key of a form that was shown: its token; the other values are the fingerprint."""
+    content = {name: str(value) for name, value in values.items() if name != "token"}
+    fingerprint = hashlib.sha256(dumps([str(request.user.pk), request.path, content])).digest()
+    return Key(PLATFORM_OWNER, f"admin-{values['token']}", fingerprint)
+
+
 def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) -> tuple[UUID, bool]:
     """Post an operator's command, once for each form that was shown.
 
@@ -37,9 +44,7 @@ def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) 
     Returns the id of the transfer, and whether it was posted before. Raises ``FormCarriedOut``, and
     the refusals of the ledger.
     """
-    content = {name: value for name, value in values.items() if name != "token"}
-    fingerprint = hashlib.sha256(dumps([str(request.user.pk), request.path, content])).digest()
-    key = Key(PLATFORM_OWNER, f"admin-{values['token']}", fingerprint)
+    key = form_key(request, values)
     result = post_or_forget(command, key)
     refusal = result.refusal
     if isinstance(refusal, IdempotencyKeyReused):

@@ -1,5 +1,5 @@
-"""Webhooks and their deliveries in the admin."""
+"""Webhooks, their deliveries and mails of receipts in the admin."""
 
-from events.admin import deliveries, webhooks
+from events.admin import deliveries, mail, webhooks
 
-__all__ = ["deliveries", "webhooks"]
+__all__ = ["deliveries", "mail", "webhooks"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from console.pages import ReadOnlyAdmin, object_link
 from console.panels import Cell, Filter, Panel
+from console.postings import form_key
 from console.questions import Done, Question, ReasonForm, ask
 from events.admin.deliveries import STATUS_COLOURS
 from events.models import Webhook
@@ -32,12 +32,11 @@ from events.serializers.webhooks import trial_event_text
 from events.services.secrets import new_secret
 from events.services.webhooks import Again, change_webhook, replay_events, rotate_secret
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.actors import PLATFORM_OWNER, Actor
+from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.errors import LedgerError
-from ledger_project.kernel.exact_json import dumps
 from merchants.admin.states import require_change
 from transfers.domain.outcome import required
-from transfers.posting.jobs import Answer, Key
+from transfers.posting.jobs import Answer
 
 _RECENT = 50
 _COLOURS = {"enabled": "success", "paused": "warning", "disabled": "danger"}
@@ -53,12 +52,6 @@ class ReplayForm(ReasonForm):
 
 def _operator(request: HttpRequest) -> Actor:
     return Actor(f"admin:{request.user.pk}")
-
-
-def _key(request: HttpRequest, values: Mapping[str, Any]) -> Key:
-    """Return the key of a form: what it asks for is done once, however often it is sent."""
-    content = {name: str(value) for name, value in values.items() if name != "token"}
-    return Key(PLATFORM_OWNER, f"admin-{values['token']}", hashlib.sha256(dumps([str(request.user.pk), request.path, content])).digest())
 
 
 def _raise(refusal: LedgerError) -> Answer:
@@ -199,7 +192,7 @@ class WebhookAdmin(ReadOnlyAdmin):
             event_id: UUID = values["event_id"]
             again = Again(from_event=event_id) if values["onwards"] else Again(event_ids=[event_id])
             result = replay_events(
-                webhook.id, again, actor=_operator(request), key=_key(request, values), render=lambda n: str(n).encode(), refuse=_raise
+                webhook.id, again, actor=_operator(request), key=form_key(request, values), render=lambda n: str(n).encode(), refuse=_raise
             )
             count = int(result.answer.body)
             return Done(f"Replayed {count:,} event{'s' if count != 1 else ''} from {event_id}", result.replayed)
@@ -218,7 +211,9 @@ class WebhookAdmin(ReadOnlyAdmin):
 
         def perform(values: dict[str, Any]) -> Done:
             secret = new_secret()
-            result = rotate_secret(webhook.id, secret, actor=_operator(request), key=_key(request, values), render=_expiry, refuse=_raise)
+            result = rotate_secret(
+                webhook.id, secret, actor=_operator(request), key=form_key(request, values), render=_expiry, refuse=_raise
+            )
             if not result.replayed:
                 made.append(secret)
             return Done("Secret rotated", result.replayed)

@@ -1,12 +1,19 @@
-"""What the roles of the staff may do with webhooks: all see them, operators act.
+"""What the roles of the staff may do with webhooks and mails of receipts: all see them, operators act.
 
 Permissions are made here exactly as Django would make them later, so the roles are whole on the first migration (transfers/0003).
 """
 
 from django.db import migrations
 
-VIEW = [("webhook", "view_webhook", "Can view webhook"), ("delivery", "view_delivery", "Can view delivery")]
-OPERATE = [("webhook", "operate_webhook", "Can pause, enable and try webhooks, and have events sent again")]
+VIEW = [
+    ("webhook", "view_webhook", "Can view webhook"),
+    ("delivery", "view_delivery", "Can view delivery"),
+    ("receiptmail", "view_receiptmail", "Can view mail of a receipt"),
+]
+OPERATE = [
+    ("webhook", "operate_webhook", "Can pause, enable and try webhooks, and have events sent again"),
+    ("receiptmail", "send_receiptmail", "Can have receipts mailed once more"),
+]
 ROLES = {"viewer": VIEW, "operator": VIEW + OPERATE, "fee manager": VIEW}
 
 

@@ -1,9 +1,9 @@
-"""How far those are who are told of events: consumers of the feed, webhooks, deliveries."""
+"""How far those are who are told of events: consumers of the feed, webhooks, deliveries, mails."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.db import connection
 
@@ -41,25 +41,44 @@ WHERE w.status = 'enabled'
 """
 
 
+_MAILS = f"""
+SELECT m.status, count(*) FROM (
+    SELECT status FROM events_receiptmail WHERE status NOT IN ('sent', 'unwanted') LIMIT {MOST_COUNTED}) m GROUP BY m.status
+"""
+_OLDEST_MAIL = """
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float
+FROM events_receiptmail WHERE status = 'pending' AND status NOT IN ('sent', 'unwanted')
+"""
+
+
 class DeliveryState(NamedTuple):
     """How it is now.
 
     Seconds that each consumer is behind the settled feed; numbers of webhooks and open deliveries
-    by status; the age in seconds of the oldest delivery that an enabled webhook waits for.
+    by status; the age in seconds of the oldest delivery that an enabled webhook waits for; numbers
+    of mails that are not sent by status, and the age in seconds of the oldest that waits.
     """
 
     consumer_lags_s: Mapping[str, float]
     webhooks: Mapping[str, int]
     deliveries: Mapping[str, int]
     oldest_pending_s: float
+    mails: Mapping[str, int]
+    oldest_mail_s: float
 
 
 def get_delivery_state() -> DeliveryState:
-    """Return the state. Four round trips. Synchronous."""
+    """Return the state. Six round trips. Synchronous."""
+    return DeliveryState(_by_name(_CONSUMERS), _by_name(_WEBHOOKS), _by_name(_OPEN), _age(_OLDEST), _by_name(_MAILS), _age(_OLDEST_MAIL))
+
+
+def _by_name(statement: str) -> dict[str, Any]:
     with connection.cursor() as cursor:
-        found = []
-        for statement in (_CONSUMERS, _WEBHOOKS, _OPEN):
-            cursor.execute(statement)
-            found.append(dict(cursor.fetchall()))
-        cursor.execute(_OLDEST)
-        return DeliveryState(found[0], found[1], found[2], cursor.fetchone()[0])
+        cursor.execute(statement)
+        return dict(cursor.fetchall())
+
+
+def _age(statement: str) -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cast("float", cursor.fetchone()[0])

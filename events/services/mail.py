@@ -25,12 +25,16 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from events.domain.receipts import WITHOUT_RECEIPT, Party
+from events.domain.receipts import WITHOUT_RECEIPT, Party, receipt_number
 from events.models import Consumer, ReceiptMail
+from events.models.mail import MailStatus
 from events.selectors.receipts import get_receipts_now
 from ledger_project.database.clock import database_now
 from ledger_project.kernel.happenings import EventType, Happening, tell
+from ledger_project.observability import metrics
 from merchants.models import Account, Merchant
+from transfers.posting.jobs import Answer, Key
+from transfers.posting.synchronous import answer_once
 from transfers.selectors.transfers import StoredTransfer
 from transfers.sql.mark import newest_mark
 
@@ -72,8 +76,8 @@ ORDER BY id DESC LIMIT 1
 """
 
 _TAKE = """
-INSERT INTO events_receiptmail (number, transfer_id, account_id, created_at, attempts, next_attempt_at, last_error)
-SELECT t.id::text || '-' || s.side, t.id, a.id, clock_timestamp(), 0, clock_timestamp(), ''
+INSERT INTO events_receiptmail (number, transfer_id, account_id, created_at, is_asked_for, status, attempts, next_attempt_at, last_error)
+SELECT t.id::text || '-' || s.side, t.id, a.id, clock_timestamp(), false, 'pending', 0, clock_timestamp(), ''
 FROM transfers_transfer t
 CROSS JOIN LATERAL (VALUES (1, t.source_id), (2, t.target_id)) AS s(side, account_id)
 JOIN merchants_account a ON a.id = s.account_id AND a.kind = 'wallet'
@@ -85,9 +89,18 @@ ON CONFLICT DO NOTHING
 _CLAIM = """
 UPDATE events_receiptmail SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
 WHERE number = (
-    SELECT number FROM events_receiptmail WHERE next_attempt_at <= clock_timestamp()
+    SELECT number FROM events_receiptmail WHERE status = 'pending' AND next_attempt_at <= clock_timestamp()
     ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING number, transfer_id, account_id, attempts
+RETURNING number, transfer_id, account_id, attempts, created_at, is_asked_for
+"""
+
+# ``sent_at`` stays: it says when the receipt was sent before.
+_ASK = """
+INSERT INTO events_receiptmail
+    (number, transfer_id, account_id, created_at, is_asked_for, status, attempts, next_attempt_at, last_error)
+VALUES (%(number)s, %(transfer)s, %(account)s, clock_timestamp(), true, 'pending', 0, clock_timestamp(), '')
+ON CONFLICT (number) DO UPDATE SET created_at = excluded.created_at, is_asked_for = true, status = excluded.status, attempts = 0,
+    next_attempt_at = excluded.next_attempt_at, last_error = ''
 """
 
 
@@ -121,11 +134,21 @@ class _Claim:
     transfer_id: UUID
     account_id: UUID
     attempts: int
+    created_at: datetime
+    is_asked_for: bool
 
     @property
     def row(self) -> dict[str, object]:
         """What finds the row while the claim holds: nobody has claimed it since."""
-        return {"number": self.number, "attempts": self.attempts, "sent_at": None}
+        return {"number": self.number, "created_at": self.created_at, "attempts": self.attempts, "status": MailStatus.PENDING.value}
+
+    @property
+    def message_id(self) -> str:
+        """The id of the mail, the same at each attempt.
+
+        Mail programs show an id once. So a mail that somebody asks for once more has another one.
+        """
+        return f"{self.number}.{int(self.created_at.timestamp())}" if self.is_asked_for else self.number
 
 
 def _claim() -> _Claim | None:
@@ -160,11 +183,11 @@ def _send(claim: _Claim, server: BaseEmailBackend) -> bool:
     party = None if found is None else next((one for one in found.parties if one.account_id == claim.account_id), None)
     merchant = None if party is None else Merchant.objects.filter(id=party.merchant_id).first()
     if found is None or party is None or merchant is None or merchant.receipt_email is None:
-        ReceiptMail.objects.filter(**claim.row).update(next_attempt_at=None, last_error="the merchant wants no mail any more")
+        _write(claim, MailStatus.UNWANTED, "the merchant wants no mail any more")
         return False
     try:
         server.open()
-        _message(claim.number, found.transfer, party, merchant.receipt_email, server).send()
+        _message(claim, found.transfer, party, merchant.receipt_email, server).send()
     except (SMTPException, OSError) as error:
         _try_later(claim, error)
         server.close()
@@ -173,12 +196,12 @@ def _send(claim: _Claim, server: BaseEmailBackend) -> bool:
     return True
 
 
-def _message(number: str, transfer: StoredTransfer, party: Party, address: str, server: BaseEmailBackend) -> EmailMessage:
+def _message(claim: _Claim, transfer: StoredTransfer, party: Party, address: str, server: BaseEmailBackend) -> EmailMessage:
     write: Callable[[StoredTransfer, Party], MailText] = import_string(settings.LEDGER_RECEIPT_MAIL)
     subject, text, pdf = write(transfer, party)
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("<> ") or "localhost"
-    message = EmailMessage(subject, text, to=[address], connection=server, headers={"Message-ID": f"<{number}@{domain}>"})
-    message.attach(f"receipt-{number}.pdf", pdf, "application/pdf")
+    message = EmailMessage(subject, text, to=[address], connection=server, headers={"Message-ID": f"<{claim.message_id}@{domain}>"})
+    message.attach(f"receipt-{claim.number}.pdf", pdf, "application/pdf")
     return message
 
 
@@ -187,20 +210,41 @@ def _try_later(claim: _Claim, error: Exception) -> None:
     pause = min(FIRST_PAUSE * 2 ** (claim.attempts - 1), LONGEST_PAUSE)
     is_last = claim.attempts >= MOST_ATTEMPTS
     when: datetime | None = None if is_last else database_now() + pause
-    ReceiptMail.objects.filter(**claim.row).update(next_attempt_at=when, last_error=type(error).__name__)
+    _write(claim, MailStatus.FAILED if is_last else MailStatus.PENDING, type(error).__name__, when)
     tell_log = log.error if is_last else log.warning
     tell_log("mail.failed", receipt=claim.number, attempts=claim.attempts, error=type(error).__name__, given_up=is_last)
 
 
+def _write(claim: _Claim, status: MailStatus, error: str, next_attempt_at: datetime | None = None) -> None:
+    """Keep what became of an attempt, unless somebody else has claimed the mail since."""
+    metrics.MAIL_ATTEMPTS.labels(status.value).inc()
+    ReceiptMail.objects.filter(**claim.row).update(status=status.value, next_attempt_at=next_attempt_at, last_error=error)
+
+
 def _note_sent(claim: _Claim, party: Party) -> None:
     """Note that a mail was sent, and write the event, both or neither, and each once."""
+    metrics.MAIL_ATTEMPTS.labels(MailStatus.SENT.value).inc()
     with transaction.atomic():
         # The locks of what the event is about, in the order of a freeze.
         Merchant.objects.select_for_update(no_key=True).get(id=party.merchant_id)
         Account.objects.select_for_update(no_key=True).get(id=party.account_id)
-        changed = ReceiptMail.objects.filter(number=claim.number, sent_at=None).update(
-            sent_at=database_now(), next_attempt_at=None, last_error=""
-        )
-        if changed:
+        unsent = ReceiptMail.objects.filter(number=claim.number, created_at=claim.created_at).exclude(status=MailStatus.SENT.value)
+        if unsent.update(status=MailStatus.SENT.value, sent_at=database_now(), next_attempt_at=None, last_error=""):
             facts = {"number": claim.number, "transfer_id": str(claim.transfer_id), "account_id": str(claim.account_id)}
             tell(Happening(EventType.RECEIPT_SENT, party.merchant_id, party.account_id, {"receipt": facts}))
+
+
+def mail_receipt(transfer_id: UUID, party: Party, *, key: Key) -> bool:
+    """Have a receipt mailed once more, or for the first time, and tried for three days.
+
+    Returns whether the key was used before: then nothing happens now. Synchronous, inside a
+    transaction.
+    """
+
+    def ask() -> Answer:
+        number = receipt_number(transfer_id, party.side)
+        with connection.cursor() as cursor:
+            cursor.execute(_ASK, {"number": number, "transfer": transfer_id, "account": party.account_id})
+        return Answer(200, number.encode())
+
+    return answer_once(key, ask).replayed

@@ -1,4 +1,4 @@
-"""The figures of consumers and deliveries, read from the database by each serving process.
+"""The figures of consumers, deliveries and mails, read from the database by each serving process.
 
 So they are there whichever process does the work, also where none does it.
 """
@@ -11,6 +11,7 @@ import contextlib
 import django.db
 import structlog
 
+from events.models.mail import MailStatus
 from events.models.webhooks import DeliveryStatus, WebhookStatus
 from events.selectors.delivery_state import get_delivery_state
 from ledger_project.database.readers import in_reader
@@ -33,6 +34,9 @@ def measure_deliveries() -> None:
     for open_status in (DeliveryStatus.PENDING, DeliveryStatus.FAILED):
         metrics.WEBHOOK_DELIVERIES.labels(open_status.value).set(state.deliveries.get(open_status.value, 0))
     metrics.WEBHOOK_OLDEST.set(max(0.0, state.oldest_pending_s))
+    for unsent in (MailStatus.PENDING, MailStatus.FAILED):
+        metrics.MAILS.labels(unsent.value).set(state.mails.get(unsent.value, 0))
+    metrics.MAIL_OLDEST.set(max(0.0, state.oldest_mail_s))
 
 
 async def _measure_until(stopping: asyncio.Event) -> None:

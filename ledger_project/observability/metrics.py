@@ -62,6 +62,15 @@ WEBHOOK_OLDEST = Gauge(
     "ledger_webhook_oldest_pending_seconds", "Age of the oldest delivery that an enabled webhook waits for.", multiprocess_mode="livemax"
 )
 WEBHOOK_ATTEMPTS = Counter("ledger_webhook_attempts", "Attempts to deliver, by outcome: delivered, pending or failed.", ["outcome"])
+MAILS = Gauge(
+    "ledger_receipt_mails", "Mails of receipts that are not sent, by status; 100,000 at most.", ["status"], multiprocess_mode="livemax"
+)
+MAIL_OLDEST = Gauge(
+    "ledger_receipt_mail_oldest_pending_seconds", "Age of the oldest mail of a receipt that waits.", multiprocess_mode="livemax"
+)
+MAIL_ATTEMPTS = Counter(
+    "ledger_receipt_mail_attempts", "Attempts to mail a receipt, by outcome: sent, pending, unwanted or failed.", ["outcome"]
+)
 QUEUE_DEPTH = Gauge("ledger_queue_depth", "Commands that wait to be posted.", multiprocess_mode="livesum")
 POOL_CONNECTIONS = Gauge("ledger_pool_connections", "Connections of the admin's pools.", ["state"], multiprocess_mode="livesum")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from events.models import Consumer, Delivery, Webhook
+from events.models import Consumer, Delivery, ReceiptMail, Webhook
 from events.models.webhooks import WebhookStatus
 from events.selectors.delivery_state import DeliveryState, get_delivery_state
 from events.services.deliveries import CONSUMER
@@ -54,6 +55,27 @@ def test_a_consumer_is_as_late_as_the_oldest_event_that_it_has_not_read() -> Non
         transaction.set_rollback(True)
 
 
+def test_mails_that_are_not_sent_are_counted_and_the_oldest_that_waits_has_its_age() -> None:
+    with transaction.atomic():
+        ReceiptMail.objects.all().delete()
+        hour_ago = timezone.now() - timedelta(hours=1)
+        for number, status in enumerate(("pending", "pending", "failed", "sent", "unwanted")):
+            ReceiptMail.objects.create(
+                number=f"{uuid4()}-1",
+                transfer_id=uuid4(),
+                account_id=uuid4(),
+                created_at=hour_ago - timedelta(days=number if status != "pending" else 0),
+                status=status,
+                next_attempt_at=hour_ago if status == "pending" else None,
+            )
+        state = get_delivery_state()
+        assert state.mails == {"pending": 2, "failed": 1}
+        assert 3600 <= state.oldest_mail_s < 3700
+        ReceiptMail.objects.filter(status="pending").delete()
+        assert get_delivery_state().oldest_mail_s == 0
+        transaction.set_rollback(True)
+
+
 def test_they_are_published() -> None:
     new_webhook()
     measure_deliveries()
@@ -63,5 +85,7 @@ def test_they_are_published() -> None:
         "ledger_webhooks{",
         "ledger_webhook_deliveries{",
         "ledger_webhook_oldest_pending_seconds",
+        "ledger_receipt_mails{",
+        "ledger_receipt_mail_oldest_pending_seconds",
     ):
         assert series in shown

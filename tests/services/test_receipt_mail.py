@@ -29,6 +29,7 @@ from tests.operations.stories import Story, tell
 from tests.support.factories import unique
 from tests.support.servers import free_port
 from transfers.models import Event, Transfer
+from transfers.posting.jobs import Key
 
 ADDRESS = "receipts@shop.example"
 
@@ -90,6 +91,11 @@ def again_now(story: Story) -> None:
     rows(story).filter(next_attempt_at__isnull=False).update(next_attempt_at=timezone.now() - timedelta(seconds=1))
 
 
+def only_the_transfer(story: Story) -> None:
+    """Leave one mail to be sent."""
+    rows(story).exclude(transfer_id=story.transfer).update(status="unwanted", next_attempt_at=None)
+
+
 def movements(story: Story, account: Any) -> list[Transfer]:
     both = Transfer.objects.filter(source_id=account) | Transfer.objects.filter(target_id=account)
     return list(both.exclude(kind__in=WITHOUT_RECEIPT))
@@ -134,7 +140,7 @@ def test_a_mail_is_the_receipt_with_its_pdf(folder: Path) -> None:
 
 def test_a_process_that_dies_after_sending_costs_a_second_mail_with_the_same_id_and_no_second_event(folder: Path, settings: Any) -> None:
     story = told("payee")
-    rows(story).exclude(transfer_id=story.transfer).update(next_attempt_at=None)
+    only_the_transfer(story)
     settings.EMAIL_BACKEND = f"{__name__}.KilledAfterSending"
     with pytest.raises(SystemExit):
         send_all()
@@ -149,7 +155,7 @@ def test_a_process_that_dies_after_sending_costs_a_second_mail_with_the_same_id_
 
 def test_a_mail_server_that_is_away_is_asked_again_later(folder: Path, settings: Any) -> None:
     story = told("payee")
-    rows(story).exclude(transfer_id=story.transfer).update(next_attempt_at=None)
+    only_the_transfer(story)
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = (
         "django.core.mail.backends.smtp.EmailBackend",
         "127.0.0.1",
@@ -172,7 +178,7 @@ def test_a_mail_server_that_is_away_is_asked_again_later(folder: Path, settings:
 
 def test_a_mail_is_given_up_in_the_end(folder: Path, settings: Any) -> None:
     story = told("payee")
-    rows(story).exclude(transfer_id=story.transfer).update(next_attempt_at=None)
+    only_the_transfer(story)
     rows(story).update(attempts=mail.MOST_ATTEMPTS - 1)
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = (
         "django.core.mail.backends.smtp.EmailBackend",
@@ -181,7 +187,7 @@ def test_a_mail_is_given_up_in_the_end(folder: Path, settings: Any) -> None:
     )
     assert send_all() == 0
     row = rows(story).get(transfer_id=story.transfer)
-    assert (row.attempts, row.next_attempt_at, row.sent_at) == (mail.MOST_ATTEMPTS, None, None)
+    assert (row.status, row.attempts, row.next_attempt_at, row.sent_at) == ("failed", mail.MOST_ATTEMPTS, None, None)
     assert events(story) == []
     assert list(folder.iterdir()) == []
 
@@ -192,7 +198,62 @@ def test_who_takes_the_address_away_gets_no_mail_any_more(folder: Path) -> None:
     assert send_all() == 0
     assert sent(folder) == []
     assert events(story) == []
-    assert not rows(story).filter(next_attempt_at__isnull=False).exists()
+    assert set(rows(story).values_list("status", flat=True)) == {"unwanted"}
+
+
+# --- once more --------------------------------------------------------------------------------------------------------------------
+
+
+def mail_once_more(story: Story, key: str) -> bool:
+    """Have the payee's receipt of the transfer mailed once more, as an operator does."""
+    found = get_receipts_now(story.transfer)
+    assert found is not None
+    with transaction.atomic():
+        return mail.mail_receipt(story.transfer, found.parties[1], key=Key("platform", key, bytes(32)))
+
+
+def test_a_receipt_that_is_asked_for_once_more_has_another_id_and_another_event(folder: Path) -> None:
+    story = told("payee")
+    only_the_transfer(story)
+    assert send_all() == 1
+    key = unique("again")
+    assert (mail_once_more(story, key), mail_once_more(story, key)) == (False, True)  # a form that is sent twice
+    assert send_all() == 1
+    assert send_all() == 0
+    first, second = sorted(str(message["Message-ID"]) for message in sent(folder))
+    assert second == f"<{story.transfer}-2@bank.example>"
+    assert first.startswith(f"<{story.transfer}-2.")
+    assert [event["number"] for event in events(story)] == [f"{story.transfer}-2"] * 2
+    row = rows(story).get(transfer_id=story.transfer)
+    assert (row.status, row.is_asked_for, row.attempts) == ("sent", True, 1)
+
+
+def test_a_receipt_of_before_the_address_can_be_asked_for(folder: Path) -> None:
+    story = told()
+    Merchant.objects.filter(id=story.payee.id).update(receipt_email="late@shop.example")
+    mail_once_more(story, unique("late"))
+    assert send_all() == 1
+    assert [message["To"] for message in sent(folder)] == ["late@shop.example"]
+
+
+def test_a_mail_that_was_asked_for_while_an_attempt_ran_is_sent_by_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = told("payee")
+    only_the_transfer(story)
+    note, asked = mail._note_sent, []
+
+    def ask_before_it_is_noted(*arguments: Any) -> None:
+        if not asked:
+            asked.append(mail_once_more(story, unique("meanwhile")))
+        note(*arguments)
+
+    monkeypatch.setattr(mail, "_note_sent", ask_before_it_is_noted)
+    assert send_all() == 2
+    assert len({message["Message-ID"] for message in sent(folder)}) == len(sent(folder)) == 2
+    assert len(events(story)) == 1  # the first attempt's claim was over
+    assert rows(story).get(transfer_id=story.transfer).status == "sent"
+
+
+# --- several processes ------------------------------------------------------------------------------------------------------------
 
 
 def test_several_processes_share_the_work(folder: Path) -> None:

@@ -22,7 +22,7 @@ from console.questions import Done, Question, ask
 from merchants.domain import AccountKind
 from merchants.models import Account
 from transfers.admin.journal import JournalAdmin
-from transfers.admin.receipts import receipt_file, receipts_panel
+from transfers.admin.receipts import ask_to_mail, mailable_parties, receipt_file, receipts_panel
 from transfers.admin.reversals import OUTSIDE, ReversalForm, understood_reversal
 from transfers.domain.outcome import required
 from transfers.domain.reversals import OriginalPhase, original_phase
@@ -69,7 +69,7 @@ class TransferAdmin(JournalAdmin):
     amount = amount_column("amount_minor", "Amount")
     fee = amount_column("fee_minor", "Fee")
     total_debit = amount_column("total_debit_minor", "Sender pays in all")
-    actions_detail = ("reverse_action",)
+    actions_detail = ("reverse_action", "mail_action")
 
     def get_urls(self) -> list[Any]:
         """Add the page of the search box, and the receipts."""
@@ -134,9 +134,22 @@ class TransferAdmin(JournalAdmin):
         return [entries_panel(obj.id), reversals, *receipts_panel(obj.id)]
 
     def possible_actions(self, obj: Transfer) -> Collection[str]:
-        """Offer the reversal of what is reversible and not reversed in full."""
+        """Offer the reversal of what is reversible and not reversed in full, and receipts by mail
+        where a party has an address.
+        """
         phase = original_phase(obj.kind, obj.amount_minor, earlier_reversals(obj.id))
-        return {"reverse_action"} if phase in {OriginalPhase.UNREVERSED, OriginalPhase.PARTLY_REVERSED} else ()
+        is_reversible = phase in {OriginalPhase.UNREVERSED, OriginalPhase.PARTLY_REVERSED}
+        return {*(["reverse_action"] if is_reversible else []), *(["mail_action"] if mailable_parties(obj.id) else [])}
+
+    def has_mail_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Whether the user may have receipts mailed."""
+        del object_id
+        return request.user.has_perm("events.send_receiptmail")
+
+    @action(description="Mail a receipt", url_path="mail", permissions=["mail"])
+    def mail_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Have the receipt of a party mailed once more, or for the first time."""
+        return ask_to_mail(self, request, self.wanted_object(request, object_id))
 
     def has_reverse_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Whether the user may reverse transfers."""
