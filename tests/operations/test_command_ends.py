@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "second_factor": ["reset", "nobody"],
     "seed_demo": ["--if-empty"],
     "settle_fees": ["--currency", "XAF"],
+    "setup": ["--no-input", "--without-key"],
 }
 WORKERS = {"serve", "run_periodic"}
 """They go on until they are told to stop."""
