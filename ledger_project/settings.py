@@ -17,7 +17,6 @@ from ledger_project.configuration import (
     environment_secret,
     mail_settings,
     periodic_mode,
-    public_url,
     second_factor_mode,
     secret_key,
 )
@@ -105,6 +104,9 @@ FORWARDED_ALLOW_IPS: list[str] = [proxy.strip() for proxy in env.list("FORWARDED
 LEDGER_AUTH: Literal["open", "required"] = authentication_mode(env.str("LEDGER_AUTH", "required"))
 """`required`: calls need a credential. `open`: they need none, on loopback only."""
 
+LEDGER_SANDBOX: bool = env.bool("LEDGER_SANDBOX", LEDGER_AUTH == "open")
+"""Whether members add money by themselves, since it is not real. Else operators confirm it."""
+
 LEDGER_AUTHENTICATION = "people.access.admission.admit"
 """The function that authenticates callers of the API and limits their rate."""
 
@@ -134,8 +136,6 @@ LEDGER_RECEIPT_FORMER_KEYS: str = environment_secret("LEDGER_RECEIPT_FORMER_KEYS
 """Private Ed25519 key in PEM that signs receipts, and public ones that have signed before."""
 LEDGER_RECEIPT_MAIL = "events.receipts.mail.receipt_mail"
 vars().update(mail_settings(environment_secret("EMAIL_URL"), data_dir=LEDGER_DATA_DIR))  # Django's own names
-LEDGER_PUBLIC_URL: str = public_url(env.str("LEDGER_PUBLIC_URL", ""), port=env.int("PORT", 8000))
-"""Where people reach the service, for the links in mails."""
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "ledger@localhost")
 _limited = LEDGER_AUTH == "required"
 _served = LEDGER_AUTH == "required" and not DEBUG and not LEDGER_EMBEDDED

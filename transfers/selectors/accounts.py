@@ -12,7 +12,8 @@ from ledger_project.database.arrays import uuids
 from ledger_project.database.loop_connection import Row
 from ledger_project.database.reading_lane import Question, ask_now
 from ledger_project.kernel.money import CurrencyUnit
-from merchants.domain import effective_status
+from merchants.domain import AccountKind, effective_status
+from merchants.models import Account
 from transfers.domain.ledger import AccountSnapshot
 from transfers.sql.entries import newest_entry
 
@@ -70,3 +71,14 @@ def get_account_now(account_id: UUID) -> AccountSnapshot | None:
     """
     found = ask_now(ACCOUNTS, [account_id]).get(account_id)
     return None if found is None else found.account
+
+
+def list_wallets_now(merchant_id: UUID, *, currency: str | None = None) -> list[AccountSnapshot]:
+    """Return the wallets of a merchant in the order of their currencies, or the one of a currency.
+
+    From synchronous code. Two round trips.
+    """
+    wallets = Account.objects.filter(merchant_id=merchant_id, kind=AccountKind.WALLET.value).order_by("currency_id")
+    ids = list((wallets if currency is None else wallets.filter(currency_id=currency)).values_list("id", flat=True))
+    found = ask_now(ACCOUNTS, ids) if ids else {}
+    return [found[account_id].account for account_id in ids]

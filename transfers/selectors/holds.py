@@ -6,10 +6,11 @@ A list is read as text, without the merchants: their names come from a memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias, cast
+from datetime import datetime
+from typing import NamedTuple, TypeAlias, cast
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, Max, Min, Q
 from msgspec import Struct
 
 from fees.selectors import get_schedule
@@ -163,3 +164,18 @@ def due_holds(*, after: HoldTerms | None = None, limit: int) -> list[HoldTerms]:
     # may merge a page with a walk along all merchants.
     due = due.select_related("currency").prefetch_related("source_merchant", "target_merchant")
     return [hold_state(hold).terms for hold in due.order_by("expires_at", "id")[:limit]]
+
+
+class Reserve(NamedTuple):
+    """The open holds that a wallet pays: how many, and when the first and the last one expires."""
+
+    number: int
+    first_expiry: datetime
+    last_expiry: datetime
+
+
+def open_reserves_now(merchant_id: UUID) -> Mapping[str, Reserve]:
+    """Return what a merchant has reserved, by currency. From synchronous code. One round trip."""
+    mine = Hold.objects.filter(in_phase(HoldPhase.OPEN), source_merchant_id=merchant_id, status=HoldStatus.OPEN.value)
+    found = mine.order_by().values_list("currency_id").annotate(Count("id"), Min("expires_at"), Max("expires_at"))
+    return {code: Reserve(number, first, last) for code, number, first, last in found}

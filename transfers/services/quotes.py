@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from fees.domain import Schedule
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.kernel.refusals import CurrencyInactive, CurrencyMismatch, FeeNotConfigured
+from merchants.domain import MerchantIdentity
 from merchants.selectors import is_active_now
 from transfers import selectors
 from transfers.domain.charges import charge_by
@@ -40,21 +40,25 @@ async def quote_transfer(request: TransferRequest, *, actor: Actor) -> Quote:
         raise command.error
     if command.target_currency not in {None, command.currency.code}:
         raise CurrencyMismatch(command.currency.code, str(command.target_currency))
-    is_active, schedule = await in_reader(_terms, command.source.id, command.currency.code)
-    if not is_active:
-        raise CurrencyInactive(command.currency.code)
+    return await in_reader(quote_now, command.source, command.currency, command.amount_minor)
+
+
+def quote_now(source: MerchantIdentity, currency: CurrencyUnit, amount_minor: int) -> Quote:
+    """Return the cost of a transfer from a merchant, whoever receives it. Synchronous.
+
+    Raises ``CurrencyInactive``, ``FeeNotConfigured`` and ``FeeExceedsAmount``. Two round trips.
+    """
+    if not is_active_now(currency.code):
+        raise CurrencyInactive(currency.code)
+    schedule = selectors.applicable_schedule(source.id, currency.code)
     if schedule is None:
-        raise FeeNotConfigured(command.source.name, command.currency.code)
-    charge = charge_by(schedule, command.currency, command.amount_minor)
+        raise FeeNotConfigured(source.name, currency.code)
+    charge = charge_by(schedule, currency, amount_minor)
     return Quote(
-        currency=command.currency,
-        amount_minor=command.amount_minor,
+        currency=currency,
+        amount_minor=amount_minor,
         fee_minor=charge.fee_minor,
-        total_debit_minor=command.amount_minor + charge.sender_fee_minor,
-        receiver_gets_minor=command.amount_minor - charge.receiver_fee_minor,
+        total_debit_minor=amount_minor + charge.sender_fee_minor,
+        receiver_gets_minor=amount_minor - charge.receiver_fee_minor,
         schedule=schedule,
     )
-
-
-def _terms(merchant_id: UUID, code: str) -> tuple[bool, Schedule | None]:
-    return is_active_now(code), selectors.applicable_schedule(merchant_id, code)
