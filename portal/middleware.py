@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 from structlog.contextvars import get_contextvars
 
 PREFIX = "/app/"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 POLICY = "; ".join(
     [
@@ -32,12 +33,28 @@ def request_id() -> str:
 class PortalMiddleware(MiddlewareMixin):
     """Gives pages under ``/app/`` their policy and the id of their request, and keeps them out of
     every cache: after a sign-out, *Back* must not show a balance.
+
+    A redirect in answer to a script becomes one of the whole page.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Set the headers."""
-        if request.path.startswith(PREFIX):
-            response.headers.setdefault("Content-Security-Policy", POLICY)
-            response.headers.setdefault("Cache-Control", "no-store, private")
-            response.headers.setdefault("X-Request-Id", request_id())
+        if not request.path.startswith(PREFIX):
+            return response
+        if request.headers.get("HX-Request") == "true" and response.status_code in _REDIRECTS:
+            response = _of_whole_page(response)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Cache-Control", "no-store, private")
+        response.headers.setdefault("X-Request-Id", request_id())
         return response
+
+
+def _of_whole_page(redirect: HttpResponseBase) -> HttpResponse:
+    """Return a redirect for htmx.
+
+    The browser would follow the other kind by itself, and a whole page, such as the sign-in, would
+    land inside the page that is shown.
+    """
+    response = HttpResponse(headers={"HX-Redirect": redirect["Location"]})
+    response.cookies = redirect.cookies
+    return response

@@ -55,7 +55,7 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => showNotices(document));
-  document.addEventListener("htmx:afterSettle", (event) => showNotices(event.detail.elt.parentElement ?? document));
+  document.addEventListener("htmx:afterSettle", () => showNotices(document));
 
   // A call that failed on the way, or with an answer that is no page of ours. A poll says nothing: the next one may succeed.
   function complain(event, text, facts) {
@@ -70,9 +70,21 @@
     complain(event, `This did not work (${answer.status}). ${GENERAL}`, { code: `http_${answer.status}`, request });
   });
 
-  // A polling element does not ask while its page is hidden.
+  // A part of a page that refreshes itself, <… data-etag>, asks only whether it has changed, and not while its page is hidden.
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.closest("[data-quiet]")) event.preventDefault();
+    if (document.hidden && event.detail.elt.matches("[data-etag]")) event.preventDefault();
+  });
+  document.addEventListener("htmx:configRequest", (event) => {
+    const { etag } = event.detail.elt.dataset;
+    if (etag) event.detail.headers["If-None-Match"] = etag;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, xhr } = event.detail;
+    const etag = elt.matches("[data-etag]") && xhr.status === 200 && xhr.getResponseHeader("ETag");
+    if (etag) elt.dataset.etag = etag;
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) for (const part of document.querySelectorAll("[data-etag]")) htmx.trigger(part, "refresh");
   });
 
   // A menu closes when the focus or a click goes elsewhere, and by Escape.

@@ -1,1 +1,0 @@
-"""Users are invited, activated, changed and erased; memberships are given and taken."""
