@@ -21,6 +21,8 @@ def main() -> None:
         os.environ["LEDGER_BIND"] = "127.0.0.1"
         if not os.environ.get("LEDGER_AUTH"):
             os.environ["LEDGER_AUTH"] = "open"
+        if not os.environ.get("LEDGER_HTTPS"):
+            os.environ["LEDGER_HTTPS"] = "false"  # nothing speaks TLS there
     try:
         from ledger_project.command_line.runner import run
     except KeyboardInterrupt:

@@ -22,30 +22,11 @@ from uvicorn.supervisors import Multiprocess
 from ledger_project.command_line.runner import IMPOSSIBLE
 from ledger_project.database.embedded import EmbeddedPostgres
 from ledger_project.database.poolers import refused_pooler
+from ledger_project.management.banner import banner
 from ledger_project.observability.metrics import prepare_multiprocess
 from ledger_project.process.supervisor import SUPERVISOR
 
 LIBPQ_NAMES = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
-
-_BANNER = """
-  Ledger is at   http://127.0.0.1:{port}
-  API docs       http://127.0.0.1:{port}/docs
-  Admin          http://127.0.0.1:{port}/admin/{login}
-  Callers        {callers}
-
-  Try:
-  curl -s http://127.0.0.1:{port}/merchants -H 'Content-Type: application/json' -d '{{"merchant_name": "carol", "currency": "USD", "initial_balance": "100.00"}}'
-  curl -s http://127.0.0.1:{port}/transfers -H 'Content-Type: application/json' -H 'Idempotency-Key: first' -d '{{"from_merchant": "carol", "to_merchant": "alice_store", "currency": "USD", "amount": "20.00"}}'
-  curl -s http://127.0.0.1:{port}/merchants/carol/balance
-
-  Ctrl-C stops it.
-"""  # noqa: E501 - lines to copy
-
-
-_CALLERS = {
-    "open": "need no credential (LEDGER_AUTH=open: anybody on this machine can move money; nobody else can reach it)",
-    "required": "need a credential: make one with  .venv/bin/python manage.py api_key create NAME --platform",
-}
 
 
 def environment_number(name: str, default: int, *, low: int, high: int) -> int:
@@ -76,11 +57,13 @@ class Command(BaseCommand):
         with database, listener:
             self._reach_database()
             self._migrate()
-            login = self._load_demo() if settings.LEDGER_EMBEDDED else ""
+            if settings.LEDGER_EMBEDDED:
+                self._load_demo()
+            words = banner(port)
             connections.close_all()
             for alias in connections:
                 connections[alias].close_pool()  # type: ignore[attr-defined]  # PostgreSQL's backend has it
-            self.stdout.write(_BANNER.format(port=port, login=login, callers=_CALLERS[settings.LEDGER_AUTH]))
+            self.stdout.write(words)
             self.stdout.flush()
             self._serve(listener, port, workers)
         self.stdout.write("Stopped.")
@@ -115,13 +98,12 @@ class Command(BaseCommand):
             self.stdout.write("Migrating the database ...")
             call_command("migrate", interactive=False, verbosity=0)
 
-    def _load_demo(self) -> str:
+    def _load_demo(self) -> None:
         users = get_user_model().objects
         if not users.exists():
+            self.stdout.write("Loading the demo ...")
             users.create_superuser("admin", password="admin")  # noqa: S106 - the demo's, on loopback, and said so
             call_command("seed_demo", "--if-empty")
-        demo = users.filter(username="admin").first()
-        return "   (demo login: admin / admin)" if demo is not None and demo.check_password("admin") else ""
 
     def _serve(self, listener: socket.socket, port: int, workers: int) -> None:
         config = uvicorn.Config(
