@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - as Django names it
@@ -105,6 +106,16 @@ def check_mail_is_sent(app_configs: Sequence[Any] | None, **kwargs: object) -> l
     if not settings.EMAIL_BACKEND.endswith("filebased.EmailBackend"):
         return []
     return [Warning("EMAIL_URL is not set: mail is kept in files and sent to nobody.", hint="Name a mail server.", id="ledger.W027")]
+
+
+@register(deploy=True)
+def check_public_url(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """Report a production whose mails have links to the machine of their reader."""
+    del app_configs, kwargs
+    if not is_loopback(urlsplit(settings.LEDGER_PUBLIC_URL).hostname or ""):
+        return []
+    hint = "Set it to the address that people use, as https://ledger.example."
+    return [Warning("LEDGER_PUBLIC_URL is not set: links in mails lead to 127.0.0.1.", hint=hint, id="ledger.W028")]
 
 
 @register()

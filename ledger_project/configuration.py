@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
 import dj_email_url
 
@@ -42,6 +43,18 @@ def mail_settings(url: str, *, data_dir: Path) -> dict[str, object]:
     if "EMAIL_BACKEND" not in named:
         raise ConfigurationError("EMAIL_URL is not the URL of a mail server, as submission://user:password@host:587")
     return {name: value for name, value in named.items() if value is not None} | found
+
+
+def public_url(text: str, *, port: int) -> str:
+    """Return the address of the service without a slash at its end; that of this machine if none is
+    set. Raises ``ConfigurationError``.
+    """
+    if not text:
+        return f"http://127.0.0.1:{port}"
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ConfigurationError(f"LEDGER_PUBLIC_URL is {text!r}; it is the address of this service, as https://ledger.example")
+    return text.rstrip("/")
 
 
 def periodic_mode(text: str) -> Literal["web", "worker"]:

@@ -17,6 +17,7 @@ from ledger_project.configuration import (
     environment_secret,
     mail_settings,
     periodic_mode,
+    public_url,
     second_factor_mode,
     secret_key,
 )
@@ -136,6 +137,8 @@ LEDGER_RECEIPT_FORMER_KEYS: str = environment_secret("LEDGER_RECEIPT_FORMER_KEYS
 """Private Ed25519 key in PEM that signs receipts, and public ones that have signed before."""
 LEDGER_RECEIPT_MAIL = "events.receipts.mail.receipt_mail"
 vars().update(mail_settings(environment_secret("EMAIL_URL"), data_dir=LEDGER_DATA_DIR))  # Django's own names
+LEDGER_PUBLIC_URL: str = public_url(env.str("LEDGER_PUBLIC_URL", ""), port=env.int("PORT", 8000))
+"""Where people reach the service, for the links in mails."""
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "ledger@localhost")
 _limited = LEDGER_AUTH == "required"
 _served = LEDGER_AUTH == "required" and not DEBUG and not LEDGER_EMBEDDED

@@ -8,14 +8,12 @@ from console.second_factor import PATH, second_factor
 from ledger_project.http.documentation import DocsView, ErrorView, SchemaView
 from ledger_project.http.health import HealthView, MetricsView, ReadinessView
 from ledger_project.http.html_pages import LandingView
-from people.views import TokenRefreshView, TokenView
 
 urlpatterns = [
     path("", include("merchants.urls")),
     path("", include("transfers.urls")),
     path("", include("events.urls")),
-    path("auth/token", TokenView.as_view(), name="token"),
-    path("auth/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
+    path("", include("people.urls")),
     path("", LandingView.as_view(), name="landing"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),

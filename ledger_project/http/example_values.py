@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from django.conf import settings
 from msgspec import Struct
 
+from ledger_project.http.example_people import USER, people_answers, people_bodies
 from ledger_project.http.example_webhooks import WEBHOOK, webhook_answers, webhook_bodies
 from ledger_project.http.problems import STATUS
 from ledger_project.kernel.errors import LedgerError
@@ -30,6 +31,7 @@ class Things(Struct, frozen=True):
     transfer: str = "0199c0de-0000-7000-8000-00000000b001"
     hold: str = "0199c0de-0000-7000-8000-00000000c001"
     webhook: str = WEBHOOK
+    user: str = USER
     webhook_url: str = "https://hooks.mira.example/ledger"
     key: str = "example"
 
@@ -58,12 +60,11 @@ def request_bodies(it: Things) -> dict[str, Mapping[str, object]]:
         "place_hold": {**named, "expires_in": 3600, "memo": "Room 7"},
         "capture_hold": {"amount": "0.50", "memo": "One night"},
         "void_hold": {"memo": "Never came"},
-        "create_token": {"username": "operator", "password": "a long pass phrase"},
-        "refresh_token": {"refresh": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"},
         **{f"{verb}_merchant": reason for verb in ("freeze", "unfreeze", "close")},
         **{f"{verb}_account": reason for verb in ("freeze", "unfreeze")},
         "set_overdraft_limit": {"overdraft_limit": "50.00", **reason},
         **webhook_bodies(it.transfer, it.webhook_url),
+        **people_bodies(it.payer, it.key),
     }  # fmt: skip
 
 
@@ -77,6 +78,8 @@ def parameters(it: Things, operation: str) -> dict[str, str]:
         "hold_id": it.hold,
         "event_id": it.transfer,
         "webhook_id": it.webhook,
+        "user_id": it.user,
+        "merchant_name": it.payer,
         "Idempotency-Key": f"{it.key}-{operation}",
     }
 
@@ -96,13 +99,7 @@ def answers(it: Things) -> dict[str, object]:
         "SummaryJson": _summary(it),
         **_events(it),
         **webhook_answers(it.transfer, _TIME),
-        "TokenJson": {
-            "access": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
-            "refresh": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
-            "token_type": "Bearer",
-            "expires_in": 300,
-            "scope": "merchants:read transfers:read",
-        },
+        **people_answers(it.payer, _TIME),
         "HealthJson": {"status": "ok"},
         **_receipts(it),
     }

@@ -24,7 +24,7 @@ A class has a code of the contract, an instance has the data of its case. All cl
     │   ├── InsufficientFunds, BalanceLimitExceeded
     │   ├── AlreadyReversed, ReversalExceedsOriginal, NotReversible
     │   ├── HoldNotOpen, HoldExpired, CaptureExceedsHold
-    │   └── PayerShortOfFunds, EventNotFound    in transfers/services, in events/domain
+    │   └── PayerShortOfFunds, EventNotFound, UserNotFound, UserExists      in the apps
     ├── IdempotencyKeyReused    the key belongs to another request
     ├── Unavailable             not now; repeating the request with the same key is safe
     │   ├── IdempotencyInProgress

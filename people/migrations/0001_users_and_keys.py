@@ -47,6 +47,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, help_text='As the person wants to be called.', max_length=200)),
                 ('activated_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('erased_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('answer_key', models.BinaryField(editable=False, max_length=44, null=True)),
+                ('mail_due_at', models.DateTimeField(editable=False, null=True)),
+                ('mail_attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('date_joined', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='since')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
@@ -54,6 +57,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
                 'permissions': [('erase_user', 'Can erase users')],
+                'indexes': [models.Index(condition=models.Q(('mail_due_at__isnull', False)), fields=['mail_due_at'], name='user_mail_due')],
             },
         ),
         migrations.CreateModel(

@@ -43,6 +43,9 @@ class User(AbstractUser):
 
     A user that was erased stays as an empty row, because the history of operators' actions refers
     to it. No list shows it.
+
+    ``answer_key`` opens the answers that are stored about the user (services/answers.py).
+    ``mail_due_at`` is when the mail with the link to activate is to be sent (services/mail.py).
     """
 
     id = IdField()
@@ -59,6 +62,9 @@ class User(AbstractUser):
     last_name: Any = None
     activated_at = models.DateTimeField(null=True, blank=True, editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    answer_key = models.BinaryField(max_length=44, null=True, editable=False)
+    mail_due_at = models.DateTimeField(null=True, editable=False)
+    mail_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField("since", db_default=Now(), editable=False)
 
     objects: ClassVar[Users] = Users()
@@ -66,6 +72,7 @@ class User(AbstractUser):
     class Meta:
         ordering = ["-id"]
         permissions = [("erase_user", "Can erase users")]
+        indexes = [models.Index(fields=["mail_due_at"], name="user_mail_due", condition=models.Q(mail_due_at__isnull=False))]
         constraints = [
             models.UniqueConstraint(
                 Lower(Collate("email", "C")),

@@ -62,6 +62,7 @@ class World:
     transfer: str = ""
     hold: str = ""
     webhook: str = ""
+    user: str = ""
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -104,7 +105,10 @@ async def world(api: httpx.AsyncClient, people: World) -> AsyncIterator[World]:
     made = (await transfer(api, people.alice, people.bob, 1000)).json()["id"]
     body = {"from_merchant": people.alice, "to_merchant": people.bob, "currency": "USD", "amount_minor": 500}
     webhook = await in_reader(_webhook_of, people.bob)
-    yield replace(people, transfer=made, webhook=webhook, hold=(await api.post("/holds", json=body, headers=key())).json()["id"])
+    member = {"email": f"{unique()}@shop.example", "name": "Mira", "merchants": [{"merchant_name": people.bob, "role": "viewer"}]}
+    user = (await api.post("/users", json=member)).json()["id"]
+    hold = (await api.post("/holds", json=body, headers=key())).json()["id"]
+    yield replace(people, transfer=made, webhook=webhook, user=user, hold=hold)
     await in_reader(Webhook.objects.filter(id=webhook).update, status="deleted")
 
 
@@ -128,7 +132,7 @@ class Route:
         names = {
             "alice": world.alice, "bob": world.bob, "carol": world.carol, "transfer": world.transfer, "hold": world.hold,
             "wallet": world.wallets[world.bob], "payer_wallet": world.wallets[world.alice], "unique": unique(), "currency": next(CURRENCIES),
-            "webhook": world.webhook, "idle": world.idle, "idle_wallet": world.wallets[world.idle], "code": "not_found",
+            "webhook": world.webhook, "idle": world.idle, "user": world.user, "idle_wallet": world.wallets[world.idle], "code": "not_found",
         } | missing  # fmt: skip
         arguments: dict[str, Any] = {"method": self.method, "url": self.path.format(**names)}
         if self.body is not None:
@@ -140,6 +144,7 @@ CURRENCIES = itertools.cycle(["EUR", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "
 READ, WRITE = Scope.MERCHANTS_READ, Scope.MERCHANTS_WRITE
 LOOK, MOVE = Scope.TRANSFERS_READ, Scope.TRANSFERS_WRITE
 OPERATE = Scope.OPERATIONS_WRITE
+USERS, USER = (Scope.USERS_READ, Scope.USERS_WRITE), "user_not_found"
 HOOKS, HOOK = (Scope.WEBHOOKS_READ, Scope.WEBHOOKS_WRITE), "webhook_not_found"
 NOBODY, NOWHERE = "nobody-here", str(UUID("01900000-0000-7000-8000-000000000000"))
 MERCHANT, ACCOUNT = "merchant_not_found", "account_not_found"
@@ -192,6 +197,16 @@ ROUTES = [
     Route("POST", "/webhooks/{webhook}/test", HOOKS[1], 200, 200, 404, 404, {}, HOOK, {"webhook": NOWHERE}),
     Route("GET", "/webhooks/{webhook}/deliveries", HOOKS[0], 200, 200, 404, 404, None, HOOK, {"webhook": NOWHERE}),
     Route("POST", "/webhooks/{webhook}/replay", HOOKS[1], 202, 202, 404, 404, {"event_ids": ["{transfer}"]}, HOOK, {"webhook": NOWHERE}),
+    Route("POST", "/users", USERS[1], 201, 403, 403, 403, {"email": "{unique}@shop.example", "name": "Mira"}),
+    Route("GET", "/users", USERS[0], 200, 200, 200, 200),
+    Route("GET", "/users/{user}", USERS[0], 200, 200, 404, 404, None, USER, {"user": NOWHERE}),
+    Route("PATCH", "/users/{user}", USERS[1], 200, 403, 403, 403, {"name": "Mira"}),
+    Route("DELETE", "/users/{user}", USERS[1], 204, 403, 403, 403),
+    Route(
+        "POST", "/users/{user}/memberships", USERS[1], 201, 201, 404, 404,
+        {"merchant_name": "{bob}", "role": "operator"}, MERCHANT, {"bob": NOBODY},
+    ),
+    Route("DELETE", "/users/{user}/memberships/{bob}", USERS[1], 204, 204, 404, 404, None, MERCHANT, {"bob": NOBODY}),
     Route("GET", "/metrics", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     Route("GET", "/operations/summary", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     # They ask for a password or a refresh token, and whatever credential comes along is nothing to them.

@@ -22,7 +22,8 @@ from events.serializers.webhooks import NoBody, ReplayBody, WebhookBody, Webhook
 from ledger_project.database.readers import in_reader
 from ledger_project.http.fields import Timestamp
 from merchants.serializers import AccountBody, MerchantChangeBody, RegistrationBody
-from people.views import RefreshBody, TokenBody
+from people.serializers import MembershipBody, NothingBody, UserBody, UserChangeBody
+from people.views.tokens import RefreshBody, TokenBody
 from tests.support.api_routes import ApiRoute, api_routes
 from tests.support.factories import key, merchant, transfer, unique, wallet
 from transfers.serializers.batches import BatchBody, BatchItemBody
@@ -72,6 +73,7 @@ BODIES = {
     "/transfers/{}/reverse": ReverseBody, "/holds": HoldBody, "/holds/{}/capture": CaptureBody, "/holds/{}/void": VoidBody,
     "/auth/token": TokenBody, "/auth/token/refresh": RefreshBody, "/merchants/{}": MerchantChangeBody,
     "/accounts/{}/overdraft": OverdraftBody, "/webhooks": WebhookBody, "/webhooks/{}": WebhookChangeBody, "/webhooks/{}/replay": ReplayBody,
+    "/users": UserBody, "/users/{}": UserChangeBody, "/users/{}/memberships": MembershipBody, "/users/{}/memberships/{}": NothingBody,
     "/webhooks/{}/rotate_secret": NoBody, "/webhooks/{}/test": NoBody,
     **dict.fromkeys([f"/merchants/{{}}/{verb}" for verb in ("freeze", "unfreeze", "close")], ReasonBody),
     **dict.fromkeys([f"/accounts/{{}}/{verb}" for verb in ("freeze", "unfreeze")], ReasonBody),
@@ -121,6 +123,9 @@ def sample(path: str) -> dict[str, Any]:
         **{path: {} for path in ("/webhooks/{}", "/webhooks/{}/rotate_secret", "/webhooks/{}/test")},
         "/accounts/{}/overdraft": {"overdraft_limit": "1.00", "reason": "as ordered"},
         **{where: {"reason": "as ordered"} for where, body in BODIES.items() if body is ReasonBody},
+        "/users": {"email": f"{unique('odd')}@shop.example", "name": "Mira"},
+        "/users/{}/memberships": {"merchant_name": "nobody", "role": "owner"},
+        **{path: {} for path in ("/users/{}", "/users/{}/memberships/{}")},
         "/auth/token": {"username": "nobody", "password": "wrong"},
         "/auth/token/refresh": {"refresh": "x"},
     }.get(path, named if path in {"/transfers", "/transfers/quote", "/holds"} else amount)
@@ -137,6 +142,7 @@ async def real(api: httpx.AsyncClient) -> dict[str, str]:
         "transfers": (await transfer(api, name, other, 100)).json()["id"],
         "holds": (await api.post("/holds", json=hold, headers=key())).json()["id"],
         "webhooks": (await api.post("/webhooks", json=sample("/webhooks"))).json()["id"],
+        "users": (await api.post("/users", json=sample("/users"))).json()["id"],
         "events": (await transfer(api, name, other, 100)).json()["id"],
     }
 

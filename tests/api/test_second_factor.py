@@ -13,7 +13,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Scope
 from people.models import User
-from people.views import release_attempts
+from people.views.tokens import release_attempts
 from tests.api.test_authorization import bearer, new_key
 from tests.api.test_operations import cookie_of, login
 from tests.api.test_tokens import PASSWORD, required, user

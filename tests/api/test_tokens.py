@@ -28,7 +28,7 @@ from merchants.selectors import identify
 from people.access import tokens
 from people.access.authentication import forget_credentials
 from people.models import User
-from people.views import release_attempts
+from people.views.tokens import release_attempts
 from tests.support.factories import key, merchant, transfer, unique
 from transfers.models import Transfer
 

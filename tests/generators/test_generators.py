@@ -70,6 +70,7 @@ def test_every_body_says_whether_it_may_be_left_out(document: Document) -> None:
     may_be = {call["operationId"] for _, _, call in operations(document) if call.get("requestBody", {}).get("required") is False}
     assert may_be == {
         "reverse_transfer", "capture_hold", "void_hold", "change_merchant", "change_webhook", "rotate_webhook_secret", "test_webhook",
+        "change_user",
     }  # fmt: skip
     assert all("required" in call["requestBody"] for _, _, call in operations(document) if "requestBody" in call)
 
@@ -84,6 +85,7 @@ STORY = (
     "capture_hold", "place_hold", "void_hold", "deposit", "withdraw", "open_account", "change_merchant", "set_overdraft_limit",
     "get_receipt", "get_receipt_keys", "list_events", "get_event", "create_webhook", "list_webhooks", "get_webhook", "replay_events",
     "list_webhook_deliveries", "rotate_webhook_secret", "test_webhook", "change_webhook", "delete_webhook", "list_merchants", "list_holds", "list_transfers", "get_merchant", "get_balance", "get_account", "get_statement", "get_transfer",
+    "create_user", "list_users", "get_user", "change_user", "set_membership", "remove_membership", "erase_user",
     "register_merchant", "unfreeze_account", "unfreeze_merchant", "freeze_account", "freeze_merchant", "close_merchant", "operations_summary", "healthz", "readyz",
 )  # fmt: skip
 """Every call in an order in which somebody may try them on an empty ledger."""

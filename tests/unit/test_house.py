@@ -34,7 +34,7 @@ USED_BY_FRAMEWORKS = {
 }
 """Modules whose names somebody else looks up."""
 
-AWAITED = {"actor_of_member", "list_memberships", "get_membership"}
+AWAITED = {"actor_of_member", "list_memberships", "get_membership", "activate_user", "invited_user", "invite_member"}
 """What the pages of people will call."""
 
 FOR_TESTS = {"read_page", "read_feed_now", "close_own_connections", "forget_credentials", "release_attempts"}

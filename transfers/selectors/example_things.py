@@ -48,6 +48,8 @@ SELECT c.code FROM merchants_currency c WHERE c.is_active AND NOT EXISTS (
     SELECT 1 FROM merchants_account a JOIN merchants_merchant m ON m.id = a.merchant_id
     WHERE m.name = %(payer)s AND a.currency_id = c.code AND a.kind = 'wallet') ORDER BY c.code = 'CHF' DESC, c.code LIMIT 1
 """
+# Somebody who was invited: the examples change and erase nobody who signs in.
+_USER = "SELECT id FROM people_user WHERE NOT is_staff AND is_active AND activated_at IS NULL ORDER BY id DESC LIMIT 1"
 
 
 def find_things(story_name: str) -> dict[str, str]:
@@ -64,7 +66,7 @@ def find_things(story_name: str) -> dict[str, str]:
         things |= dict(zip(("transfer", "account", "payer", "payee", "currency"), map(str, moved), strict=True))
     if hold := _find_hold():
         things["hold"] = str(hold)
-    for name, statement in (("idle", _IDLE), ("new_currency", _NEW_CURRENCY)):
+    for name, statement in (("idle", _IDLE), ("new_currency", _NEW_CURRENCY), ("user", _USER)):
         if found := _first(statement, recent=_RECENT, payer=things.get("payer", story_name)):
             things[name] = str(found[0])
     return things

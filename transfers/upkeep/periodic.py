@@ -1,6 +1,7 @@
-"""Periodic work: expired holds, daily figures, sweeps of fees, purges of keys, reconciliation.
+"""Periodic work: expired holds, daily figures, invitations, sweeps of fees, purges of keys,
+reconciliation.
 
-``manage.py run_periodic`` does all of it. Each web process does the first two as well, unless
+``manage.py run_periodic`` does all of it. Each web process does the first three as well, unless
 ``LEDGER_PERIODIC`` leaves them to that command. All of them move the mark of the feed. Several
 processes may do the same work at once, and each may be killed: every transaction leaves something
 whole.
@@ -25,6 +26,7 @@ from ledger_project.database.clock import database_now
 from ledger_project.database.connections import measure_pools
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.ids import first_uuid7_at
+from people.services.mail import send_due_invitations
 from transfers.domain.kinds import TransferKind
 from transfers.figures.refresh import refresh_figures
 from transfers.models import ReconciliationRun, Transfer
@@ -98,7 +100,12 @@ class Work:
     do: Callable[[Stopping], WorkDone]
 
 
-SERVING: tuple[Work, ...] = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _sum_up))
+def _invite(stopping: Stopping) -> WorkDone:
+    sent = send_due_invitations(stopping)
+    return {"invited": sent} if sent else {}
+
+
+SERVING: tuple[Work, ...] = (Work("holds", 2.0, _expire), Work("rollups", 2.0, _sum_up), Work("invitations", 2.0, _invite))
 """The work of web processes. Apps above this one add theirs when they are set up.
 
 Expired holds give their money back within 5 s; readers of the figures refresh them too.

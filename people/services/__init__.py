@@ -1,0 +1,1 @@
+"""Users are invited, activated, changed and erased; memberships are given and taken."""
