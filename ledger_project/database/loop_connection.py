@@ -9,6 +9,7 @@ own. Only reads are sent, so each may be sent again.
 from __future__ import annotations
 
 import asyncio
+import select
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -64,6 +65,8 @@ class LoopConnection:
         self._sent: deque[_Sent] = deque()
         self._prepared: dict[str, bytes] = {}
         self._socket = self._pg.socket
+        self._breaks = select.poll()
+        self._breaks.register(self._socket, 0)  # errors are told without being asked for
         self._pg.nonblocking = 1
         self._pg.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._on_readable)
@@ -131,11 +134,21 @@ class LoopConnection:
             self._fail(error)
 
     def _on_readable(self) -> None:
+        """Read what has come; to the end if the server has reset the connection.
+
+        A dying server's last words and the reset may come together. uvloop calls a reader once for
+        both, and never again (libuv ends the watch of a socket with an error).
+        """
         try:
-            self._pg.consume_input()
-            self._take_results()
+            self._read()
+            while self.is_open and self._breaks.poll(0):
+                self._read()  # raises at the end
         except psycopg.Error as error:
             self._fail(error)
+
+    def _read(self) -> None:
+        self._pg.consume_input()
+        self._take_results()
 
     def _take_results(self) -> None:
         was_end = False
