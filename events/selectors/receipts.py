@@ -13,7 +13,7 @@ from ledger_project.database.loop_connection import Row
 from ledger_project.database.reading_lane import Question, ask, ask_now
 from ledger_project.kernel.actors import Actor
 from transfers.selectors import visible_transfer
-from transfers.selectors.transfers import StoredTransfer, get_transfer_now
+from transfers.selectors.transfers import StoredTransfer, TransferDetail, get_transfer_now
 
 _PARTIES = """
 SELECT w.id, s.side, a.merchant_id, m.name, a.id, e.sequence, e.hash
@@ -62,7 +62,15 @@ async def visible_receipts(transfer_id: UUID, *, actor: Actor) -> Receipts | Non
     A merchant sees its own. None for a transfer that it neither sent nor received.
     """
     transfer, parties = visible_transfer(transfer_id, actor=actor), ask(PARTIES, transfer_id)
-    detail, found = await asyncio.gather(transfer, parties)
+    return _visible(*await asyncio.gather(transfer, parties), actor)
+
+
+def visible_receipts_now(transfer_id: UUID, *, actor: Actor) -> Receipts | None:
+    """The same from synchronous code. Three round trips."""
+    return _visible(get_transfer_now(transfer_id, party=actor.merchant_id), ask_now(PARTIES, [transfer_id]).get(transfer_id), actor)
+
+
+def _visible(detail: TransferDetail | None, found: list[Party] | None, actor: Actor) -> Receipts | None:
     if detail is None:
         return None
     return _with_receipts(detail.transfer, [party for party in found or () if actor.acts_for(party.merchant_id)])

@@ -57,6 +57,17 @@ async def check_url(url: str) -> None:
         raise UrlNotAllowed(str(refused)) from None
 
 
+async def check_url_once(url: str) -> None:
+    """The same by a client of its own, for synchronous code: its loop may end with this call."""
+    own = await new_client()
+    try:
+        await own.check(url)
+    except UrlRefused as refused:
+        raise UrlNotAllowed(str(refused)) from None
+    finally:
+        await own.close()
+
+
 async def send_now(url: str, message_id: UUID, body: str, *, stored_secrets: Sequence[str], now: datetime) -> Attempt:
     """Send a message, signed by the secrets that can be read."""
     return await _send(await _client(), url, (message_id, body), stored_secrets=stored_secrets, now=now)

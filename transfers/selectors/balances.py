@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, cast
@@ -145,6 +145,17 @@ def get_balances_now(merchant_id: UUID, *, currency: CurrencyUnit | None, at: da
     else:
         (found,) = ask_now(BALANCES_AT, [(merchant_id, code, at)]).values()
     return _complete(found, currency)
+
+
+def get_balances_over_time_now(
+    merchant_id: UUID, *, currency: CurrencyUnit, moments: Sequence[datetime]
+) -> list[tuple[datetime, Balances]]:
+    """Return a merchant's balance in a currency at each of these moments, in their order.
+
+    From synchronous code. One round trip.
+    """
+    found = ask_now(BALANCES_AT, [(merchant_id, currency.code, moment) for moment in moments])
+    return [(moment, _complete(found[merchant_id, currency.code, moment], currency)) for moment in moments]
 
 
 def last_balance(account: F) -> Func:

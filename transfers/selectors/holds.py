@@ -179,3 +179,25 @@ def open_reserves_now(merchant_id: UUID) -> Mapping[str, Reserve]:
     mine = Hold.objects.filter(in_phase(HoldPhase.OPEN), source_merchant_id=merchant_id, status=HoldStatus.OPEN.value)
     found = mine.order_by().values_list("currency_id").annotate(Count("id"), Min("expires_at"), Max("expires_at"))
     return {code: Reserve(number, first, last) for code, number, first, last in found}
+
+
+class OpenHold(NamedTuple):
+    """An open hold with the names of its parties."""
+
+    id: UUID
+    payer: str
+    receiver: str
+    amount_minor: int
+    reserved_minor: int
+    expires_at: datetime
+    memo: str | None
+
+
+def list_open_holds_now(merchant_id: UUID, *, currency: str, limit: int) -> list[OpenHold]:
+    """Return the open holds that a merchant pays or may receive in a currency, the next to expire
+    first. From synchronous code. One round trip.
+    """
+    parties = Q(source_merchant_id=merchant_id) | Q(target_merchant_id=merchant_id)
+    mine = Hold.objects.filter(parties, in_phase(HoldPhase.OPEN), READABLE, status=HoldStatus.OPEN.value, currency_id=currency)
+    columns = ("id", "source_merchant__name", "target_merchant__name", "amount_minor", "reserved_minor", "expires_at", "memo")
+    return [OpenHold(*row) for row in mine.order_by("expires_at", "id").values_list(*columns)[:limit]]

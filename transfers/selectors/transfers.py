@@ -135,18 +135,18 @@ async def get_transfer(transfer_id: UUID, *, party: UUID | None = None) -> Trans
     With ``party``, a transfer of other merchants is None, and the entries are the party's own.
     """
     transfer, entries = ask(TRANSFERS, transfer_id), ask(ENTRIES, transfer_id)
-    found, lines = await asyncio.gather(transfer, entries)
+    return _detail(*await asyncio.gather(transfer, entries), party)
+
+
+def get_transfer_now(transfer_id: UUID, *, party: UUID | None = None) -> TransferDetail | None:
+    """The same from synchronous code. Two round trips."""
+    return _detail(ask_now(TRANSFERS, [transfer_id]).get(transfer_id), ask_now(ENTRIES, [transfer_id]).get(transfer_id), party)
+
+
+def _detail(found: FoundTransfer | None, lines: list[EntryOfTransfer] | None, party: UUID | None) -> TransferDetail | None:
     if found is None or (party is not None and str(party) not in {found.source.merchant_id, found.target.merchant_id}):
         return None
     return TransferDetail(found.transfer, [_entry(found, line) for line in lines or () if party in {None, line.merchant_id}])
-
-
-def get_transfer_now(transfer_id: UUID) -> TransferDetail | None:
-    """Return a transfer with all its entries, from synchronous code. Two round trips."""
-    found = ask_now(TRANSFERS, [transfer_id]).get(transfer_id)
-    if found is None:
-        return None
-    return TransferDetail(found.transfer, [_entry(found, line) for line in ask_now(ENTRIES, [transfer_id]).get(transfer_id, ())])
 
 
 def _merchant(party: Party) -> MerchantIdentity | None:
