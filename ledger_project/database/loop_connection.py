@@ -9,6 +9,7 @@ own. Only reads are sent, so each may be sent again.
 from __future__ import annotations
 
 import asyncio
+import select
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -64,6 +65,8 @@ class LoopConnection:
         self._sent: deque[_Sent] = deque()
         self._prepared: dict[str, bytes] = {}
         self._socket = self._pg.socket
+        self._resets = select.poll()
+        self._resets.register(self._socket, 0)  # errors are told without being asked for
         self._pg.nonblocking = 1
         self._pg.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._on_readable)
@@ -134,6 +137,11 @@ class LoopConnection:
         try:
             self._pg.consume_input()
             self._take_results()
+            while self._resets.poll(0):
+                # uvloop calls once only for a connection that was reset. What came before the reset
+                # is read now, up to the error.
+                self._pg.consume_input()
+                self._take_results()
         except psycopg.Error as error:
             self._fail(error)
 
