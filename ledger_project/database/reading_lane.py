@@ -136,6 +136,8 @@ class _Lane:
                 self._connecting = self._loop.create_task(self._connect())
             return
         batches = self._take_waiting()
+        if not batches:  # a connection that could not be made has failed them
+            return
         self._asked = set(batches)
         self._alarm = self._loop.call_later(settings.LEDGER_READ_TIMEOUT + GRACE_S, self._connection.close)
         for batch in batches:

@@ -63,6 +63,8 @@ class Load:
         self.commands: list[Command] = []
         self.acknowledged = 0
         self.wallets: dict[str, str] = {}
+        self.answers: Counter[int | str] = Counter()
+        self.under_way: dict[int, tuple[float, str]] = {}
         self._newest_answered = 0.0
         self._recent: list[str] = []
         self._holds: list[str] = []
@@ -118,11 +120,16 @@ class Load:
     async def _attempt(self, client: KeepAlive, command: Command) -> None:
         command.attempts += 1
         asked_at = time.monotonic()
+        self.under_way[id(command)] = (asked_at, command.path)
         try:
             answer = await client.post(command.path, command.body, key=command.key)
-        except OSError:
+        except OSError as error:
+            self.answers[type(error).__name__] += 1
             await asyncio.sleep(0.05)  # the service is down: there is no event to wait for
             return
+        finally:
+            del self.under_way[id(command)]
+        self.answers[answer.status_code] += 1
         if answer.status_code in PASSING or (answer.status_code == 409 and answer.json()["code"] == "idempotency_in_progress"):
             await asyncio.sleep(0.05)
             return

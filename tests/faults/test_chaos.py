@@ -28,6 +28,7 @@ from tests.faults.clusters import Cluster, SmallDisk
 from tests.faults.feed_reader import FeedReader
 from tests.faults.gremlin import KILLS, Gremlin
 from tests.faults.load import Load, merchants
+from tests.faults.witness import recovered
 from tests.support.servers import Service
 
 SECONDS = float(os.environ.get("SECONDS", "0")) if os.environ.get("CHAOS") else 0
@@ -179,7 +180,7 @@ async def rounds(gremlin: Gremlin, report: Report, reconciler: Reconciler, reade
         load.start()
         await load.reach(load.acknowledged + 20)
         back_at = await gremlin.faults[kind]()
-        report.recoveries[kind].append(await load.recovered(back_at))
+        report.recoveries[kind].append(await recovered(gremlin, kind, back_at))
         await gremlin.wait_for_workers()
         await load.reach(load.acknowledged + ACKNOWLEDGED_A_ROUND)
         await load.stop()
