@@ -9,13 +9,25 @@ BIN := $(VENV)/bin
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
+# pip -q is silent for half a minute, and pip is three lines a package: this is one line that changes.
+define install
+@echo "Installing the packages of $(1) into $(VENV) ..."
+@rm -f $(VENV)/.failed
+@{ $(BIN)/python -u -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r $(1) || touch $(VENV)/.failed; } | \
+	while read -r word name rest; do case "$$word" in \
+		Collecting) count=$$((count + 1)); test -t 1 && printf '\r\033[K  %s %s' "$$count" "$$name" ;; \
+		Installing) test -t 1 && printf '\r\033[K'; echo "  unpacking $$count packages ..." ;; \
+	esac; done
+@test ! -e $(VENV)/.failed
+endef
+
 $(VENV)/.installed: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	$(call install,requirements.txt)
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(call install,requirements-dev.txt)
 	@touch $@
 
 run: $(VENV)/.installed ## Serve on 127.0.0.1:8000 with everything it needs (PORT, WORKERS, LEDGER_DATA_DIR, DATABASE_URL)
