@@ -1,49 +1,20 @@
-"""Users, roles and the record of changes in the admin; the record is read-only."""
+"""Roles and the record of changes in the admin; the record is read-only."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from console.pages import ReadOnlyAdmin
-from people.models import User
 
 admin.site.index_template = "ledger/dashboard.html"
 admin.site.unregister(Group)
-
-
-@admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    """Users and their roles."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    filter_horizontal = ()  # the widget of two lists is wider than many a screen
-    list_display = ("username", "is_staff", "is_superuser", "is_active", "last_login")
-    search_fields = ("username", "name", "email")
-    ordering = ("username",)
-    readonly_fields = ("last_login", "date_joined")
-    fieldsets = (
-        (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("name", "email")}),
-        ("Permissions", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
-    )
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Users are made inactive, not deleted: the record of their changes would go with them."""
-        del request, obj
-        return False
 
 
 @admin.register(Group)

@@ -93,6 +93,12 @@ class User(AbstractUser):
         """Whether the user can sign in."""
         return status_of(is_active=self.is_active, activated_at=self.activated_at)
 
+    def set_password(self, raw_password: str | None) -> None:
+        """Set the password. The first one makes an invited user active."""
+        super().set_password(raw_password)
+        if raw_password is not None and self.activated_at is None:
+            self.activated_at, self.mail_due_at = timezone.now(), None
+
     def get_full_name(self) -> str:
         """Return the name for pages: the user's own, or the user name."""
         return self.name or self.username

@@ -15,7 +15,6 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from ledger_project.database.clock import database_now
 from people.models import User
 
 log = structlog.get_logger(__name__)
@@ -61,7 +60,6 @@ def activate_user(user_id: UUID, password: str) -> bool:
         if user is None:
             return False
         user.set_password(password)
-        user.activated_at, user.mail_due_at = database_now(), None
         user.save(update_fields=["password", "activated_at", "mail_due_at"])
     log.info("user.activated", user_id=str(user_id))
     return True

@@ -118,6 +118,18 @@ def change_user(user_id: UUID, values: Mapping[str, object], *, actor: Actor) ->
     log.info("user.changed", user_id=str(user_id), what=sorted(values), actor=actor.principal)
 
 
+def invite_again(user_id: UUID, *, actor: Actor) -> None:
+    """Have the invitation of a user who has no password yet sent once more.
+
+    Raises ``UserNotFound`` and ``PermissionDenied``.
+    """
+    _check_platform(actor)
+    with transaction.atomic():
+        user = _locked_person(user_id)
+        request_invitation(user)
+        user.save(update_fields=["mail_due_at", "mail_attempts"])
+
+
 def erase_user(user_id: UUID, *, actor: Actor) -> None:
     """Erase a person: address, name, password, devices, memberships, and stored answers.
 
