@@ -19,6 +19,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from events.domain.addresses import LONGEST_URL
+from events.domain.errors import UrlNotAllowed
 from events.domain.subscriptions import chosen_types
 from events.domain.types import UnknownType
 from events.models import Webhook
@@ -124,6 +125,9 @@ def _register(request: HttpRequest, member: Member, form: WebhookForm, key: Key)
     try:
         async_to_sync(check_url_once)(new.url)
         result = register_webhook(new, actor=member.actor, key=key, render=lambda webhook: str(webhook.id).encode())
+    except UrlNotAllowed as error:
+        form.add_error("url", str(error))
+        return _list_page(request, member, form, notices=[failure("Nothing was registered. Look at the address.", error)])
     except LedgerError as error:
         return _list_page(request, member, form, notices=refused(form, error))
     if result.replayed:

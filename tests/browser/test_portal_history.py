@@ -33,7 +33,8 @@ def page_of(browser: Browser, site: Service, user: User, *, width: int = 1280) -
     watched = Watched(context, site.base_url)
     yield watched.page
     context.close()
-    assert watched.complaints == []
+    # The browser's console names every answer that refuses; that is what the page wanted to see.
+    assert [text for text in watched.complaints if "status of 422" not in text] == []
 
 
 @pytest.fixture
@@ -118,20 +119,21 @@ def test_an_owner_invites_changes_and_removes(owner: Page, shop: MerchantIdentit
     owner.get_by_label("Name", exact=True).fill("Bo Lind")
     owner.get_by_label("Role", exact=True).select_option("viewer")
     owner.get_by_role("button", name="Invite").click()
-    expect(owner.get_by_text("Bo Lind", exact=True)).to_be_visible()
+    expect(owner.locator(".movement-title", has_text="Bo Lind")).to_be_visible()
     owner.get_by_label("Role of Bo Lind").select_option("operator")
     owner.get_by_role("button", name="Change the role of Bo Lind").click()
     expect(owner.get_by_label("Role of Bo Lind")).to_have_value("operator")
     assert Membership.objects.get(user__email=address, merchant_id=shop.id).role == "operator"
     owner.get_by_role("button", name="Remove Bo Lind").click()
-    expect(owner.get_by_text("Bo Lind", exact=True)).to_have_count(0)
+    expect(owner.locator(".movement-title", has_text="Bo Lind")).to_have_count(0)
 
 
 def test_a_webhook_is_refused_in_words_beside_its_form(owner: Page, shop: MerchantIdentity) -> None:
     owner.goto(f"/app/{shop.name}/webhooks/")
     owner.get_by_label("Address").fill("https://10.0.0.1/")
     owner.get_by_role("button", name="Register it").click(no_wait_after=True)
-    expect(owner.get_by_text("A webhook cannot have this URL").first).to_be_visible()
+    expect(owner.locator("#id_url_error")).to_contain_text("A webhook cannot have this URL")
+    expect(owner.get_by_role("alert")).to_contain_text("url_not_allowed")
     expect(owner.get_by_label("Address")).to_have_value("https://10.0.0.1/")
 
 
