@@ -18,7 +18,14 @@ from ledger_project.database.connections import use_own_connection
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import MERCHANT_SCOPES, Actor, PermissionDenied, Scope
 from ledger_project.kernel.amount_input import AmountInput
-from ledger_project.kernel.errors import DatabaseUnavailable, IdempotencyInProgress, IdempotencyKeyReused, LedgerError, ValidationFailed
+from ledger_project.kernel.errors import (
+    AccountBusy,
+    DatabaseUnavailable,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    LedgerError,
+    ValidationFailed,
+)
 from ledger_project.kernel.refusals import AccountFrozen, CurrencyInactive, DuplicateExternalReference, MerchantNotFound
 from merchants.domain import MerchantIdentity, Status
 from merchants.models import Account, Currency
@@ -26,7 +33,9 @@ from merchants.services import set_merchant_status
 from tests.services.test_admin import USD, available, new_merchant, post
 from tests.support.factories import unique
 from transfers.domain.commands import Deposit, Details
-from transfers.models import DepositRequest, Transfer
+from transfers.domain.deposit_requests import KEY_OWNER, attempt_key
+from transfers.domain.idempotency import record_id
+from transfers.models import DepositRequest, IdempotencyClaim, Transfer
 from transfers.posting.jobs import Key
 from transfers.services import deposit_requests
 from transfers.services.deposit_requests import (
@@ -373,6 +382,31 @@ def test_a_confirmation_that_was_cut_off_cannot_be_made_with_another_reference_o
             decide(request)
         assert again(request).status == "confirmed"
         assert len(deposits_of(request)) == 1
+
+
+def test_a_confirmation_that_was_cut_off_is_found_also_when_its_key_was_purged() -> None:
+    request = ask(new_merchant())
+    cut_off_after_the_posting(request, unique("bank"))
+    claim = IdempotencyClaim.objects.get(id=UUID(record_id(KEY_OWNER, attempt_key(request.id, again(request).attempt))))
+    IdempotencyClaim.objects.filter(id=claim.id).delete()
+    with pytest.raises(DepositRequestRefused, match="confirmed with the reference"):
+        decline_deposit(request.id, "not found", principal="admin:2")
+    assert len(deposits_of(request)) == 1
+    claim.save(force_insert=True)  # its answer is still there, which no purge leaves behind
+
+
+def test_a_wallet_that_is_locked_for_long_can_be_tried_again(settings: Any) -> None:
+    settings.LEDGER_IDEMPOTENCY_WAIT = 0.2
+    merchant = new_merchant()
+    request, reference = ask(merchant), unique("bank")
+    wallet = Account.objects.get(merchant_id=merchant.id, currency_id="USD", kind="wallet")
+    with raw() as other:
+        other.execute("SELECT FROM merchants_account WHERE id = %s FOR UPDATE", [wallet.id])
+        with pytest.raises(AccountBusy):
+            confirm(request, reference)
+        assert again(request).status == "pending"
+    assert not confirm(request, reference).is_repeat
+    assert available(merchant) == 11_250
 
 
 def test_declining_while_a_confirmation_waits_for_the_wallet_leaves_no_doubt() -> None:
