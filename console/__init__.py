@@ -1,1 +1,1 @@
-"""Operators' pages that cross apps: dashboard, search, navigation, second factor."""
+"""Operators' pages that cross apps: dashboard, search, navigation."""

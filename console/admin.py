@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -15,6 +17,8 @@ from console.pages import ReadOnlyAdmin
 
 admin.site.index_template = "ledger/dashboard.html"
 admin.site.unregister(Group)
+for _unused in (EmailAddress, Authenticator):  # addresses stand with the users; nobody edits a second factor
+    admin.site.unregister(_unused)
 
 
 @admin.register(Group)

@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class ConsoleConfig(AppConfig):
-    """Dashboard, search, navigation, and the second factor of the admin."""
+    """Dashboard, search and navigation."""
 
     name = "console"

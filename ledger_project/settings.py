@@ -4,7 +4,6 @@ operators.
 Nothing imports this module; code reads ``django.conf.settings``.
 """
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +11,7 @@ from environs import Env
 
 from console import navigation as admin_navigation
 from console import policy as admin_policy
+from ledger_project import people_settings
 from ledger_project.configuration import (
     authentication_mode,
     environment_secret,
@@ -108,6 +108,9 @@ LEDGER_AUTH: Literal["open", "required"] = authentication_mode(env.str("LEDGER_A
 LEDGER_SANDBOX: bool = env.bool("LEDGER_SANDBOX", LEDGER_AUTH == "open")
 """Whether members add money by themselves, since it is not real. Else operators confirm it."""
 
+LEDGER_SIGN_UP: bool = env.bool("LEDGER_SIGN_UP", LEDGER_AUTH == "open")
+"""Whether anybody may sign up for wallets."""
+
 LEDGER_AUTHENTICATION = "people.access.admission.admit"
 """The function that authenticates callers of the API and limits their rate."""
 
@@ -161,9 +164,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_structlog",
-    "axes",
-    "django_otp",
-    "django_otp.plugins.otp_totp",
+    "portal",  # its templates before those of allauth
+    *people_settings.APPS,
     "rest_framework",
     "adrf",
     "drf_spectacular",
@@ -172,7 +174,6 @@ INSTALLED_APPS = [
     "merchants",
     "people",
     "console",
-    "portal",
     "fees",
     "transfers",
     "events",
@@ -189,9 +190,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
-    "console.second_factor.SecondFactorMiddleware",
+    "portal.sign_in.second_factor.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -229,13 +230,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "/admin/login/"
-LOGIN_REDIRECT_URL = "/admin/"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL = "/app/login/"
+LOGIN_REDIRECT_URL = "/app/"
+AUTHENTICATION_BACKENDS = people_settings.BACKENDS
+vars().update(people_settings.allauth_settings(is_limited=_limited) | people_settings.AXES_SETTINGS)
 
 # --- hardening of the admin; docs/authorization.md says what and why ------------------------------
 LEDGER_ADMIN_TOTP: Literal["required", "off"] = second_factor_mode(env.str("LEDGER_ADMIN_TOTP", "required" if _served else "off"))
-"""Whether the admin demands a second factor (TOTP)."""
+"""Whether members of the staff must have a second factor (TOTP)."""
 
 LEDGER_HTTPS: bool = env.bool("LEDGER_HTTPS", _served)
 """Whether the service is reached over HTTPS: secure cookies, HSTS, and the admin over HTTPS only.
@@ -250,13 +252,6 @@ SESSION_COOKIE_AGE = 12 * 3600
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = admin_policy.CONTENT_SECURITY_POLICY
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
-OTP_TOTP_ISSUER = "Ledger"
 
 LANGUAGE_CODE = "en"
 USE_I18N = False

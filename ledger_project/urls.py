@@ -4,10 +4,10 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from console.second_factor import PATH, second_factor
 from ledger_project.http.documentation import DocsView, ErrorView, SchemaView
 from ledger_project.http.health import HealthView, MetricsView, ReadinessView
 from ledger_project.http.html_pages import LandingView
+from portal.sign_in.views import admin_login
 
 urlpatterns = [
     path("", include("merchants.urls")),
@@ -21,10 +21,11 @@ urlpatterns = [
     path("openapi.json", SchemaView.as_view(), name="openapi"),
     path("docs", DocsView.as_view(), name="docs"),
     path("errors/<str:code>", ErrorView.as_view(), name="error"),
-    path(PATH, second_factor, name="second-factor"),
     path("admin", RedirectView.as_view(pattern_name="admin:index", query_string=True), name="admin-without-slash"),
+    path("admin/login/", admin_login),
     path("admin/", admin.site.urls),
     path("app", RedirectView.as_view(url="/app/")),
+    path("app/", include("portal.sign_in.urls")),
     path("app/", include(("portal.urls", "portal"))),
 ]
 

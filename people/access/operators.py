@@ -33,7 +33,7 @@ def session_actor(request: HttpRequest) -> Actor:
     user = get_user(request)
     if not user.is_authenticated:
         raise NotAuthenticated("This session is over; log in to the admin again.")
-    if second_factor.is_required() and not second_factor.session_shows_it(request.session, user):
+    if second_factor.is_missing(request.session, user):
         raise NotAuthenticated("This session has shown a password alone; give the code of your authenticator app in the admin.")
     if not (user.is_active and user.is_staff and user.has_perm(OPERATOR_PERMISSION)):
         raise PermissionDenied("This needs a member of the staff who may view transfers.")

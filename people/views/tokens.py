@@ -115,7 +115,7 @@ def _access(user: AbstractUser) -> dict[str, object]:
 
 
 def log_in(request: HttpRequest, username: str, password: str, otp: str | None) -> dict[str, object]:
-    """Return the tokens of a user with this password, and this code if a second factor is required.
+    """Return the tokens of a user with this password, and this code if a second factor is needed.
 
     Synchronous, and slow on purpose. Raises ``NotAuthenticated``, with the same message for a wrong
     password and a wrong code.
@@ -125,18 +125,18 @@ def log_in(request: HttpRequest, username: str, password: str, otp: str | None) 
         raise NotAuthenticated(_wrong())
     refresh = LedgerRefreshToken()
     refresh["sub"], refresh["stamp"] = f"user-{user.pk}", _stamp(user)
-    if second_factor.is_required():
-        device = second_factor.confirmed_device(user)
-        if device is None or otp is None or not second_factor.accepts(device, otp):
+    if second_factor.is_required() or second_factor.is_needed(user):
+        device = None if otp is None else second_factor.accepts(user, otp)
+        if device is None:
             raise NotAuthenticated(_wrong())
-        refresh["device"] = device.persistent_id
+        refresh["device"] = device.pk
     return {**_access(user), "refresh": str(refresh)}
 
 
 def _wrong() -> str:
     if second_factor.is_required():
         return "The user name, password or code is wrong, there were too many attempts, or no authenticator app was enrolled in the admin."
-    return "The user name or password is wrong, or there were too many attempts."
+    return "The user name or password is wrong, there were too many attempts, or your authenticator app's code is missing as 'otp'."
 
 
 def _check_code_is_there(otp: str | None) -> None:
@@ -152,8 +152,7 @@ def refreshed(text: str) -> dict[str, object]:
 
     Raises ``InvalidToken``. Synchronous.
 
-    Where a second factor is required, a refresh token needs one, and its device must still be
-    there.
+    Where a second factor is needed, a refresh token needs one, and its device must still be there.
     """
     claims = read_claims(LedgerRefreshToken, text)
     found, stamp = _USER.fullmatch(claims["sub"]), claims.get("stamp")
@@ -161,7 +160,7 @@ def refreshed(text: str) -> dict[str, object]:
     # isascii: the comparison in constant time accepts ASCII only.
     if user is None or not isinstance(stamp, str) or not stamp.isascii() or not hmac.compare_digest(stamp, _stamp(user)):
         raise InvalidToken
-    if second_factor.is_required() and not second_factor.is_device_of(user, claims.get("device")):
+    if (second_factor.is_required() or second_factor.is_needed(user)) and not second_factor.is_device_of(user, claims.get("device")):
         raise InvalidToken
     return _access(user)
 

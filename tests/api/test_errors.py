@@ -188,7 +188,7 @@ async def test_a_content_type_that_django_cannot_parse_is_no_fault_of_ours(api: 
     assert (await api.get("/merchants", params={"search": name}, headers=headers)).json()["items"][0]["merchant_name"] == name
     response = await api.post("/merchants", content=b"{}", headers=headers)
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
-    for path in ("/admin/login/", "/static/x"):
+    for path in ("/admin/login/", "/app/login/", "/static/x"):
         assert (await api.get(path, headers={**headers, "Host": "localhost"})).status_code < 500
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ledger_project.database.readers import in_reader
 from ledger_project.kernel.actors import Scope
@@ -17,8 +17,8 @@ from people.views.tokens import release_attempts
 from tests.api.test_authorization import bearer, new_key
 from tests.api.test_operations import cookie_of, login
 from tests.api.test_tokens import PASSWORD, required, user
-from tests.hardening.test_admin_access import code_of
 from tests.support.factories import merchant
+from tests.support.second_factors import code_of, enrol
 
 __all__ = ["required"]
 
@@ -29,9 +29,8 @@ def second_factor(required: Any) -> Any:
     return required
 
 
-async def device_of(name: str, *, confirmed: bool = True) -> TOTPDevice:
-    owner = await in_reader(User.objects.get, username=name)
-    return await in_reader(TOTPDevice.objects.create, user=owner, confirmed=confirmed, name="phone")
+async def device_of(name: str) -> Authenticator:
+    return await in_reader(enrol, await in_reader(User.objects.get, username=name))
 
 
 async def ask(api: httpx.AsyncClient, name: str, password: str = PASSWORD, **otp: str) -> httpx.Response:
@@ -63,7 +62,7 @@ async def test_a_password_and_a_code_get_tokens_once(api: httpx.AsyncClient, sec
     assert (await ask(api, name, otp=code)).status_code == 401
     again = await refresh(api, given.json()["refresh"])
     assert (again.status_code, set(again.json()["scope"].split())) == (200, set(Scope))
-    await in_reader(TOTPDevice.objects.filter(pk=device.pk).delete)
+    await in_reader(Authenticator.objects.filter(pk=device.pk).delete)
     assert (await refresh(api, given.json()["refresh"])).status_code == 401
 
 
@@ -90,20 +89,27 @@ async def test_of_two_who_show_one_code_at_once_one_gets_in(api: httpx.AsyncClie
 
 
 async def test_who_has_enrolled_nothing_gets_nothing(api: httpx.AsyncClient, second_factor: Any) -> None:
-    nobody, halfway = await user(is_superuser=True), await user(is_superuser=True)
-    device = await device_of(halfway, confirmed=False)
+    nobody = await user(is_superuser=True)
     assert (await ask(api, nobody, otp="123456")).status_code == 401
-    assert (await ask(api, halfway, otp=code_of(device))).status_code == 401
 
 
 async def test_a_refresh_token_of_a_password_alone_ends_when_a_second_factor_is_required(api: httpx.AsyncClient, required: Any) -> None:
     required.LEDGER_ADMIN_TOTP = "off"
     name = await user("view_merchant")
-    await device_of(name)
     token = (await ask(api, name)).json()["refresh"]
     assert (await refresh(api, token)).status_code == 200
     required.LEDGER_ADMIN_TOTP = "required"
     assert (await refresh(api, token)).status_code == 401
+
+
+async def test_whoever_has_enrolled_an_app_shows_it_everywhere(api: httpx.AsyncClient, required: Any) -> None:
+    required.LEDGER_ADMIN_TOTP = "off"
+    name = await user("view_merchant")
+    before = (await ask(api, name)).json()["refresh"]
+    device = await device_of(name)
+    assert (await ask(api, name)).status_code == 401
+    assert (await refresh(api, before)).status_code == 401
+    assert (await ask(api, name, otp=code_of(device))).status_code == 200
 
 
 async def figures(api: httpx.AsyncClient, headers: dict[str, str]) -> tuple[int, str | None]:
@@ -123,13 +129,13 @@ async def test_the_scope_alone_shows_the_summary(api: httpx.AsyncClient, second_
 
 
 async def test_a_session_shows_the_summary_once_it_has_shown_the_second_factor(api: httpx.AsyncClient, second_factor: Any) -> None:
-    def sessions() -> tuple[dict[str, str], dict[str, str], TOTPDevice]:
+    def sessions() -> tuple[dict[str, str], dict[str, str], Authenticator]:
         operator = User.objects.create_superuser(f"op-{User.objects.count()}", password=PASSWORD)
-        device = TOTPDevice.objects.create(user=operator, confirmed=True, name="phone")
+        device = enrol(operator)
         alone, both = Client(), Client()
         alone.force_login(operator)
         both.force_login(operator)
-        assert both.post("/admin/second-factor/", {"code": code_of(device)}).status_code == 302
+        assert both.post("/app/confirm/code/", {"code": code_of(device)}).status_code == 302
         return cookie_of(alone), cookie_of(both), device
 
     alone, both, device = await in_reader(sessions)
@@ -137,9 +143,10 @@ async def test_a_session_shows_the_summary_once_it_has_shown_the_second_factor(a
     assert await figures(api, both) == (200, None)
     assert await figures(api, {**both, **bearer("x.y.z")}) == (401, "invalid_token")
     second_factor.LEDGER_ADMIN_TOTP = "off"
+    assert await figures(api, alone) == (401, "not_authenticated")
+    await in_reader(Authenticator.objects.filter(pk=device.pk).delete)
     assert await figures(api, alone) == (200, None)
     second_factor.LEDGER_ADMIN_TOTP = "required"
-    await in_reader(TOTPDevice.objects.filter(pk=device.pk).delete)
     assert await figures(api, both) == (401, "not_authenticated")
 
 

@@ -18,7 +18,7 @@ ARGUMENTS = [
 def log_in(page: Page, base_url: str, username: str, password: str) -> None:
     """Log in as a person would."""
     page.goto(f"{base_url}/admin/")
-    page.get_by_label("Username").fill(username)
+    page.get_by_label("E-mail address or user name").fill(username)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Dashboard").first.wait_for()

@@ -12,7 +12,10 @@ from tests.environment import ROOT
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (.*?) \|", re.MULTILINE)
 ROOMS = ("ledger_project", "merchants", "people", "fees", "transfers", "events", "console", "portal")
 
-COMPUTED = {"SECRET_KEY", "LEDGER_SANDBOX", "LEDGER_DATA_DIR", "LEDGER_HTTPS", "LEDGER_ADMIN_TOTP", "LEDGER_LOG_FORMAT", "STATIC_ROOT"}
+COMPUTED = {
+    "SECRET_KEY", "LEDGER_SANDBOX", "LEDGER_SIGN_UP", "LEDGER_DATA_DIR", "LEDGER_HTTPS", "LEDGER_ADMIN_TOTP", "LEDGER_LOG_FORMAT",
+    "STATIC_ROOT",
+}  # fmt: skip
 """Settings whose default is made from others; what is written of them is read by people only."""
 
 INTERNAL = {"DJANGO_SETTINGS_MODULE", "LEDGER_SUPERVISOR_PID"}

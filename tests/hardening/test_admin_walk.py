@@ -215,7 +215,7 @@ def test_a_nul_is_refused_wherever_it_stands(browser: Browser, pages: dict[str, 
     for page in pages:
         assert browser.client.get(page + "?q=%00").status_code == 400
         assert browser.client.get(page + "?%00=1").status_code == 400
-    assert Client(raise_request_exception=False).post("/admin/login/", {"username": "a\x00", "password": "a\x00"}).status_code == 200
+    assert Client(raise_request_exception=False).post("/app/login/", {"login": "a\x00", "password": "a\x00"}).status_code == 200
     browser.client.cookies["messages"] = "a\x00"
     browser.client.cookies["sessionid"] = "a\x00"
     assert browser.client.get("/admin/").status_code == 400

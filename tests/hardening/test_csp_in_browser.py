@@ -25,7 +25,8 @@ PAGES = [
     "/admin/transfers/transfer/",
     "/admin/fees/feeschedule/",
     "/admin/auth/user/add/",
-    "/admin/second-factor/",
+    "/app/security/",
+    "/app/security/app/",
     "/docs",
 ]
 
@@ -42,7 +43,7 @@ async def browser(ledger: None) -> AsyncIterator[BrowserContext]:
             context = await chromium.new_context(base_url=service.base_url)
             page = await context.new_page()
             await page.goto("/admin/login/?next=/admin/")
-            await page.fill("input[name=username]", name)
+            await page.fill("input[name=login]", name)
             await page.fill("input[name=password]", "correct horse")
             await page.click("button[type=submit]")
             await page.wait_for_url("**/admin/")

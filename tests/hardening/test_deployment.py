@@ -137,8 +137,10 @@ def test_no_secret_finds_its_way_into_the_log(logged: tuple[Service, Path]) -> N
         credentials = {"username": PLANTED["username"], "password": PLANTED["password"]}
         assert client.post("/auth/token", json=credentials).status_code == 401
         client.post("/auth/token/refresh", json={"refresh": PLANTED["token"]})
-        page = client.get("/admin/login/")
-        client.post("/admin/login/", data={**credentials, "csrfmiddlewaretoken": page.cookies.get("csrftoken", "")})
+        page = client.get("/app/login/")
+        client.post(
+            "/app/login/", data={**credentials, "login": credentials["username"], "csrfmiddlewaretoken": page.cookies.get("csrftoken", "")}
+        )
         client.get(f"/admin/?q={PLANTED['query']}")
     service.stop()
     text = log.read_text()
