@@ -24,7 +24,7 @@ PAGES = [
     "/admin/people/apikey/add/",
     "/admin/transfers/transfer/",
     "/admin/fees/feeschedule/",
-    "/admin/auth/user/add/",
+    "/admin/people/user/add/",
     "/app/security/",
     "/app/security/app/",
     "/docs",
