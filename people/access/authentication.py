@@ -55,7 +55,7 @@ async def authenticate(request: HttpRequest, *, before_check: Callable[[HttpRequ
     if text is None:
         if settings.LEDGER_AUTH != "open":
             raise NotAuthenticated
-        _check_loopback(request)
+        check_loopback(request)
         return ANONYMOUS
     digest = hashlib.sha256(text.encode()).digest()
     known = _known.get(digest)
@@ -135,7 +135,7 @@ def _in_background(note: Callable[[], None]) -> None:
 _loopback: dict[str, bool] = {}
 
 
-def _check_loopback(request: HttpRequest) -> None:
+def check_loopback(request: HttpRequest) -> None:
     """Raise ``PermissionDenied`` in open mode, unless the request came over loopback.
 
     The system checks refuse such a configuration; this check holds also if they did not run.

@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.db.models.functions import Collate, Lower
 from django.http import HttpRequest
 
-from merchants.domain import fold
 from people.models import User
-
-
-def find_by_email(address: str) -> User | None:
-    """Return the user with an e-mail address, whatever the case of its letters A to Z."""
-    if not address:
-        return None
-    return User.objects.alias(folded=Lower(Collate("email", "C"))).filter(folded=fold(address)).first()
+from people.selectors.users import with_email
 
 
 class PeopleBackend(ModelBackend):
@@ -31,7 +23,7 @@ class PeopleBackend(ModelBackend):
         del request
         if not username or password is None or others:
             return None
-        user = User.objects.filter(username=username).first() or find_by_email(username)
+        user = User.objects.filter(username=username).first() or with_email(User.objects.all(), username).first()
         if user is None:
             User().set_password(password)  # the time that a check takes
             return None

@@ -67,7 +67,8 @@ class AccountAdapter(DefaultAccountAdapter):
         """Keep a new password. Whoever got here by a mail has proven the address as well."""
         user.set_password(password)
         user.activated_at = user.activated_at or timezone.now()
-        user.save(update_fields=["password", "activated_at"])
+        user.mail_due_at = None  # no invitation any more
+        user.save(update_fields=["password", "activated_at", "mail_due_at"])
 
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None

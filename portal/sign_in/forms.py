@@ -14,8 +14,9 @@ from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django import forms
 
-from people.access.backends import find_by_email
 from people.access.second_factor import accepts, mark_shown, step_of
+from people.models import User
+from people.selectors.users import with_email
 
 _CODE_ATTRIBUTES = {"autocomplete": "one-time-code", "inputmode": "numeric", "autocapitalize": "off", "spellcheck": "false"}
 
@@ -55,8 +56,7 @@ class ResetForm(ResetPasswordForm):
     def clean_email(self) -> str:
         """Find the user. The answer is the same without one."""
         address: str = self.cleaned_data["email"]
-        user = find_by_email(address)
-        self.users = [user] if user is not None and user.is_active else []
+        self.users = list(with_email(User.objects.filter(is_active=True), address))
         return address
 
 

@@ -9,11 +9,18 @@ from allauth.mfa.recovery_codes.views import generate_recovery_codes
 from django.urls import path, re_path
 
 from portal.sign_in import views
+from portal.sign_in.invitations import activate
+from portal.sign_in.look_around import look_around
+from portal.sign_in.sign_up import begin, sign_up
 
 urlpatterns = [
     path("login/", views.SignInView.as_view(), name="account_login"),
     path("login/code/", mfa.authenticate, name="mfa_authenticate"),
     path("logout/", account.logout, name="account_logout"),
+    path("activate/<str:token>/", activate, name="activate"),
+    path("signup/", sign_up, name="account_signup"),
+    path("begin/", begin, name="begin"),
+    path("look-around/", look_around, name="look-around"),
     path("inactive/", account.account_inactive, name="account_inactive"),
     path("confirm/", account.reauthenticate, name="account_reauthenticate"),
     path("confirm/code/", views.CodeAgainView.as_view(), name="mfa_reauthenticate"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 from msgspec import Struct, field
 
@@ -16,6 +17,7 @@ from merchants.selectors import find_currency, identify, required_currency
 from transfers.domain.commands import Command, Details, OpenAccount, Refuse, RegisterMerchant
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
+from transfers.posting.synchronous import post_or_forget
 
 
 class RegistrationRequest(Struct, frozen=True):
@@ -62,6 +64,18 @@ def build_registration(request: RegistrationRequest, currency: CurrencyUnit | No
         display_name=request.display_name,
         receipt_email=request.receipt_email,
     )
+
+
+def register_once(merchant_name: str, *, actor: Actor, key: str) -> None:
+    """Register a merchant for a page, once for each key and name. Synchronous.
+
+    Raises ``PermissionDenied`` for a merchant, and ``MerchantExists``, which the key forgets.
+    """
+    actor.require_platform("Registering a merchant")
+    command = build_registration(RegistrationRequest(merchant_name, None, "0"), None)
+    result = post_or_forget(command, Key(actor.owner, key, sha256(merchant_name.encode()).digest()))
+    if result.refusal is not None:
+        raise result.refusal
 
 
 async def open_account(merchant_name: str, currency_code: str, *, actor: Actor, key: Key | None, render: Render) -> Result:

@@ -12,6 +12,7 @@ from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
 from merchants.domain import TREASURY
 from merchants.models import Merchant
+from transfers.demo.members import add_people
 from transfers.demo.people import CAST
 from transfers.demo.run import DemoRun, DemoSize, Summary
 
@@ -49,6 +50,7 @@ class Command(ReportingCommand):
         started = time.monotonic()
         with steps(self, size.movements) as step:
             done = DemoRun(size, lambda count: step("movements", count)).post_all()
+        add_people()
         self._report(size, done, time.monotonic() - started, as_json=options["as_json"])
 
     def _report(self, size: DemoSize, done: Summary, seconds: float, *, as_json: bool) -> None:
