@@ -1,8 +1,9 @@
-"""JSON of users and memberships."""
+"""JSON of users, memberships and tokens."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -11,11 +12,50 @@ from ledger_project.http.fields import EmailAddress, Enumeration, MerchantName, 
 from ledger_project.http.members import timestamp
 from merchants.domain import fold
 from people.domain import Role, UserStatus
+from people.models.users import USERNAME_LENGTH
 from people.selectors.users import UserFacts
 
 ROLES = [role.value for role in Role]
 STATUSES = [status.value for status in UserStatus]
 MOST_MEMBERSHIPS = 100
+
+
+class TokenBody(serializers.Serializer[Any]):
+    """Who asks, by user name or e-mail address."""
+
+    schema_rules: ClassVar[Mapping[str, Any]] = {"oneOf": [{"required": ["username"]}, {"required": ["email"]}]}
+
+    username = StrictString(required=False, max_length=USERNAME_LENGTH)
+    email = StrictString(required=False, max_length=USERNAME_LENGTH)
+    password = StrictString(max_length=4096)
+    merchant_name = StrictString(
+        required=False, max_length=64, help_text="For which merchant. Needed by a member of several, and by staff who act as a member."
+    )
+    otp = StrictString(
+        required=False, max_length=8, help_text="The code that the authenticator app shows now, where a second factor is required."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse both names and neither."""
+        if ("username" in attrs) == ("email" in attrs):
+            raise serializers.ValidationError({"email": ["either email or username is expected"]}, code="required")
+        return attrs
+
+
+class RefreshBody(serializers.Serializer[Any]):
+    """The refresh token that was handed out before."""
+
+    refresh = StrictString(max_length=4096)
+
+
+class TokenJson(serializers.Serializer[Any]):
+    """An access token, for `Authorization: Bearer`."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField(required=False, help_text="Only when a password was given.")
+    token_type = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+    scope = serializers.CharField(help_text="Scopes, separated by spaces: those of a member's role, or of the permissions of staff.")
 
 
 class MembershipBody(serializers.Serializer[Any]):

@@ -43,3 +43,13 @@ def get_membership(user_id: UUID, merchant_name: str) -> MembershipFacts | None:
     rows = Membership.objects.filter(user_id=user_id, user__is_active=True).alias(folded=folded_name("merchant__name"))
     row = rows.filter(folded=fold(merchant_name)).select_related("merchant").first()
     return None if row is None else _facts(row)
+
+
+def renewed_membership(user_id: UUID, merchant_id: UUID) -> MembershipFacts | None:
+    """Return a user's membership of a merchant as it is now, by the merchant's id.
+
+    Returns None for a user who is no member any more or cannot sign in.
+    """
+    rows = Membership.objects.filter(user_id=user_id, user__is_active=True, merchant_id=merchant_id)
+    row = rows.select_related("merchant").first()
+    return None if row is None else _facts(row)

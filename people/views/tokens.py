@@ -1,31 +1,33 @@
-"""``/auth/token``: access tokens for the platform's users, who are the users of the admin."""
+"""``/auth/token``: access tokens of the staff, who act for the platform, and of members."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import re
-from typing import Any
 from uuid import UUID
 
 import structlog
 from cachetools import LRUCache
-from django.contrib.auth import authenticate, get_user_model
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse
-from rest_framework import serializers
 
 from ledger_project.database.readers import in_reader
-from ledger_project.http.fields import StrictString
 from ledger_project.http.responses import json_response
 from ledger_project.http.schema import ALWAYS, extend_schema, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
 from ledger_project.kernel.actors import InvalidToken, NotAuthenticated, Scope
 from ledger_project.kernel.errors import RouteNotFound
+from merchants.domain import fold
 from people.access import second_factor
+from people.access.members import chosen_membership
 from people.access.rate_limits import Brake, address_of
 from people.access.tokens import LedgerAccessToken, LedgerRefreshToken, read_claims, ring
+from people.domain import ROLE_SCOPES
+from people.models import User
+from people.selectors.memberships import MembershipFacts, renewed_membership
+from people.serializers import RefreshBody, TokenBody, TokenJson
 
 log = structlog.get_logger(__name__)
 
@@ -66,46 +68,25 @@ _one_at_a_time = asyncio.Semaphore(1)
 """A password costs much CPU on purpose: at most one reader thread may check one."""
 
 
-class TokenBody(serializers.Serializer[Any]):
-    """Who asks."""
-
-    username = StrictString(max_length=150)
-    password = StrictString(max_length=4096)
-    otp = StrictString(
-        required=False, max_length=8, help_text="The code that the authenticator app shows now, where a second factor is required."
-    )
-
-
-class RefreshBody(serializers.Serializer[Any]):
-    """The refresh token that was handed out before."""
-
-    refresh = StrictString(max_length=4096)
-
-
-class TokenJson(serializers.Serializer[Any]):
-    """An access token, for `Authorization: Bearer`."""
-
-    access = serializers.CharField()
-    refresh = serializers.CharField(required=False, help_text="Only when a password was given.")
-    token_type = serializers.CharField()
-    expires_in = serializers.IntegerField(help_text="Seconds.")
-    scope = serializers.CharField(help_text="Scopes, separated by spaces: those that the user's permissions give.")
-
-
-def scopes_of(user: AbstractUser) -> list[str]:
+def scopes_of(user: User) -> list[str]:
     """Return the scopes that a user's permissions give."""
     return [scope.value for scope, permission in PERMISSIONS.items() if user.has_perm(permission)]
 
 
-def _stamp(user: AbstractUser) -> str:
+def _stamp(user: User) -> str:
     """Return a text that changes with the user's password, and reveals nothing about it."""
     return user.get_session_auth_hash()[:32]
 
 
-def _access(user: AbstractUser) -> dict[str, object]:
+def _access(user: User, membership: MembershipFacts | None) -> dict[str, object]:
+    """Return an access token of a member, or of the staff (``membership`` is None)."""
     access = LedgerAccessToken()
-    scope = " ".join(scopes_of(user))
-    access["sub"], access["platform"], access["scope"] = f"user-{user.pk}", True, scope
+    if membership is None:
+        access["platform"], scopes = True, scopes_of(user)
+    else:
+        access["merchant"], scopes = str(membership.merchant.id), sorted(scope.value for scope in ROLE_SCOPES[membership.role])
+    scope = " ".join(scopes)
+    access["sub"], access["scope"] = f"user-{user.pk}", scope
     return {
         "access": str(access),
         "token_type": "Bearer",
@@ -114,23 +95,41 @@ def _access(user: AbstractUser) -> dict[str, object]:
     }
 
 
-def log_in(request: HttpRequest, username: str, password: str, otp: str | None) -> dict[str, object]:
+def log_in(request: HttpRequest, name: str, password: str, *, otp: str | None, merchant_name: str | None) -> dict[str, object]:
     """Return the tokens of a user with this password, and this code if a second factor is needed.
 
+    Members of the staff act for the platform, unless they name a merchant. All others act for a
+    merchant, and for nothing else.
+
     Synchronous, and slow on purpose. Raises ``NotAuthenticated``, with the same message for a wrong
-    password and a wrong code.
+    password and a wrong code, and then what ``chosen_membership`` does.
     """
-    user = authenticate(request, username=username, password=password)
-    if user is None:
+    user = authenticate(request, username=name, password=password)
+    if not isinstance(user, User):
         raise NotAuthenticated(_wrong())
     refresh = LedgerRefreshToken()
     refresh["sub"], refresh["stamp"] = f"user-{user.pk}", _stamp(user)
-    if second_factor.is_required() or second_factor.is_needed(user):
+    is_platform = _is_staff(user) and merchant_name is None
+    if _needs_code(user, is_platform=is_platform):
         device = None if otp is None else second_factor.accepts(user, otp)
         if device is None:
             raise NotAuthenticated(_wrong())
         refresh["device"] = device.pk
-    return {**_access(user), "refresh": str(refresh)}
+    membership = None if is_platform else chosen_membership(user, merchant_name)
+    if membership is not None:
+        refresh["merchant"] = str(membership.merchant.id)
+    return {**_access(user, membership), "refresh": str(refresh)}
+
+
+def _is_staff(user: User) -> bool:
+    return user.is_staff or user.is_superuser
+
+
+def _needs_code(user: User, *, is_platform: bool) -> bool:
+    """Whether a password alone gets no token: of the platform's where a code is required, and of
+    whoever has enrolled an app.
+    """
+    return (is_platform and second_factor.is_required()) or second_factor.is_needed(user)
 
 
 def _wrong() -> str:
@@ -150,19 +149,38 @@ def _check_code_is_there(otp: str | None) -> None:
 def refreshed(text: str) -> dict[str, object]:
     """Return a new access token with the user's present scopes.
 
-    Raises ``InvalidToken``. Synchronous.
+    Raises ``InvalidToken``, also for who was a member or of the staff and is so no more.
+    Synchronous.
 
     Where a second factor is needed, a refresh token needs one, and its device must still be there.
     """
     claims = read_claims(LedgerRefreshToken, text)
     found, stamp = _USER.fullmatch(claims["sub"]), claims.get("stamp")
-    user = get_user_model().objects.filter(pk=UUID(found[1]), is_active=True).first() if found else None
+    user = User.objects.filter(pk=UUID(found[1]), is_active=True).first() if found else None
     # isascii: the comparison in constant time accepts ASCII only.
     if user is None or not isinstance(stamp, str) or not stamp.isascii() or not hmac.compare_digest(stamp, _stamp(user)):
         raise InvalidToken
-    if (second_factor.is_required() or second_factor.is_needed(user)) and not second_factor.is_device_of(user, claims.get("device")):
+    if _needs_code(user, is_platform="merchant" not in claims) and not second_factor.is_device_of(user, claims.get("device")):
         raise InvalidToken
-    return _access(user)
+    return _access(user, _renewed(user, claims.get("merchant")))
+
+
+def _renewed(user: User, merchant_id: object) -> MembershipFacts | None:
+    """Return the membership of a refresh token as it is now; None for one of the staff.
+
+    Raises ``InvalidToken``.
+    """
+    if merchant_id is None:
+        if not _is_staff(user):
+            raise InvalidToken
+        return None
+    try:
+        membership = renewed_membership(user.pk, UUID(str(merchant_id)))
+    except ValueError:
+        raise InvalidToken from None
+    if membership is None:
+        raise InvalidToken
+    return membership
 
 
 def _check_issuing(request: HttpRequest) -> None:
@@ -192,23 +210,27 @@ class TokenView(ApiView):
         operation_id="create_token",
         tags=["auth"],
         request=TokenBody,
-        responses={200: TokenJson, **problem_responses(*_CODES, "not_authenticated")},
+        responses={200: TokenJson, **problem_responses(*_CODES, "not_authenticated", "permission_denied", "merchant_not_found")},
     )
     async def post(self, request: HttpRequest) -> HttpResponse:
-        """Log in as a user of the platform: an access token for a few minutes, and a refresh token
-        that gets new ones.
+        """Log in: an access token for a few minutes, and a refresh token that gets new ones.
+
+        Members of the staff get tokens of the platform. Members of a merchant get tokens for that
+        merchant with the scopes of their role; who acts for several names one by `merchant_name`.
 
         With `otp`, the code of the authenticator app, where a second factor is required.
         """
         values = validate(TokenBody, read_body(request))
         _check_issuing(request)
         address = address_of(request)
-        pair = f"{address} {values['username']}"
+        otp, merchant_name = values.get("otp"), values.get("merchant_name")
+        name = values["username"] if "username" in values else fold(values["email"])
+        pair = f"{address} {name}"
         _count_attempt(address, pair)
-        otp = values.get("otp")
-        _check_code_is_there(otp)
+        if "username" in values and merchant_name is None:
+            _check_code_is_there(otp)
         async with _one_at_a_time:
-            answer = await in_reader(log_in, request, values["username"], values["password"], otp)
+            answer = await in_reader(log_in, request, name, values["password"], otp=otp, merchant_name=merchant_name)
         _welcome[pair] = None
         return json_response(answer)
 

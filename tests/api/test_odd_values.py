@@ -22,8 +22,7 @@ from events.serializers.webhooks import NoBody, ReplayBody, WebhookBody, Webhook
 from ledger_project.database.readers import in_reader
 from ledger_project.http.fields import Timestamp
 from merchants.serializers import AccountBody, MerchantChangeBody, RegistrationBody
-from people.serializers import MembershipBody, NothingBody, UserBody, UserChangeBody
-from people.views.tokens import RefreshBody, TokenBody
+from people.serializers import MembershipBody, NothingBody, RefreshBody, TokenBody, UserBody, UserChangeBody
 from tests.support.api_routes import ApiRoute, api_routes
 from tests.support.factories import key, merchant, transfer, unique, wallet
 from transfers.serializers.batches import BatchBody, BatchItemBody

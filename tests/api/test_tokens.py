@@ -83,7 +83,7 @@ async def user(*permissions: str, **extra: Any) -> str:
     name = unique("user")
 
     def make() -> None:
-        made = User.objects.create_user(name, password=PASSWORD, **extra)
+        made = User.objects.create_user(name, password=PASSWORD, **{"is_staff": True} | extra)
         made.user_permissions.set(Permission.objects.filter(codename__in=permissions))
 
     await in_reader(make)
