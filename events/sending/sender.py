@@ -21,7 +21,7 @@ from events.sending.trials import new_client
 from events.sending.turns import Shared, Turn
 from events.services.deliveries import CONSUMER, make_deliveries
 from events.services.purging import purge_deliveries
-from events.services.sending import lease
+from events.services.sending import lease, release
 from ledger_project.process.wakeups import SETTLED
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,7 @@ class Sender:
         self._threads = DatabaseThreads()
         self._shared = Shared(uuid4(), None, self._threads, asyncio.Semaphore(_SLOTS), stopping, {})
         self._turns: dict[UUID, asyncio.Task[None]] = {}
+        self._unreleased: set[UUID] = set()
         self._checked_at = self._purged_at = 0.0
 
     async def run(self) -> None:
@@ -71,6 +72,7 @@ class Sender:
 
     async def _step(self) -> bool:
         """Make a page of deliveries and take leases; return whether there is more to do at once."""
+        await self._release()
         await self._purge()
         made_before = self._shared.made
         waiting = await self._threads.run(waiting_work, CONSUMER)
@@ -90,6 +92,15 @@ class Sender:
         self._shared.made += done.made
         return done.is_unfinished
 
+    async def _release(self) -> None:
+        """Give back leases of turns that failed. They could not do it while the database was away,
+        and nobody sends for a webhook until its lease is over.
+        """
+        while left := self._unreleased - self._turns.keys():
+            webhook_id = left.pop()
+            await self._threads.run(release, webhook_id, self._shared.sender)
+            self._unreleased.discard(webhook_id)
+
     async def _purge(self) -> None:
         if time.monotonic() - self._purged_at > _PURGE_S and not await self._threads.run(purge_deliveries):
             self._purged_at = time.monotonic()
@@ -103,6 +114,7 @@ class Sender:
         self._turns.pop(webhook_id, None)
         error = None if ended.cancelled() else ended.exception()
         if error is not None:
+            self._unreleased.add(webhook_id)
             log.warning("webhooks.turn_failed", webhook_id=str(webhook_id), error=type(error).__name__, detail=str(error)[:200])
 
     async def _pause(self, seconds: float) -> None:
