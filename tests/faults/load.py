@@ -71,6 +71,11 @@ class Load:
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def newest(self) -> str:
+        """The id of a transfer that was acknowledged lately."""
+        return self._recent[-1]
+
     # --- running --------------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

@@ -28,6 +28,7 @@ from tests.faults.clusters import Cluster, SmallDisk
 from tests.faults.feed_reader import FeedReader
 from tests.faults.gremlin import KILLS, Gremlin
 from tests.faults.load import Load, merchants
+from tests.faults.webhooks import ReceiverProcess, Webhooks, Worker
 from tests.faults.witness import recovered
 from tests.support.servers import Service
 
@@ -35,9 +36,17 @@ SECONDS = float(os.environ.get("SECONDS", "0")) if os.environ.get("CHAOS") else 
 """0 is the short form: each fault as often as ``SHORT`` says."""
 
 SHORT = {
-    "worker killed": 6, "all workers killed": 2, "backend killed": 6, "backends terminated": 6, "postmaster killed": 5,
-    "answers cut off": 1, "database stalled": 1, "connections taken": 1, "disk of the WAL full": 1,
+    "worker killed": 5, "all workers killed": 2, "backend killed": 6, "backends terminated": 5, "postmaster killed": 5,
+    "periodic worker killed": 2, "receiver killed": 2, "answers cut off": 1, "database stalled": 1, "connections taken": 1,
+    "disk of the WAL full": 1,
 }  # fmt: skip
+OF_DELIVERIES = ("periodic worker killed", "receiver killed")
+"""A killed sender's lease holds for half a minute, and a delivery that failed waits some seconds. So the short form has these faults in
+its first half, and does not wait for them in the end."""
+
+CATCHING_UP_S = 60
+"""From the last fault to the last delivery. Other faults kill senders, too, in the long form."""
+
 ACKNOWLEDGED_A_ROUND = 95
 """Transfers that must be acknowledged after each fault before the next round."""
 
@@ -91,6 +100,10 @@ class Report:
 
     seed: int
     acknowledged: int = 0
+    repeated_deliveries: int = 0
+    """Deliveries that came to a receiver more than once."""
+    catching_up_s: float = 0
+    """From the last round to the last delivery."""
     refused: int = 0
     entries: int = 0
     seconds: float = 0
@@ -103,7 +116,7 @@ class Report:
 
     @property
     def kill_rounds(self) -> int:
-        return sum(len(self.recoveries[kind]) for kind in KILLS)
+        return sum(len(self.recoveries[kind]) for kind in (*KILLS, *OF_DELIVERIES))
 
     def publish(self) -> None:
         """Print it, and write it where that is asked for."""
@@ -120,7 +133,8 @@ class Report:
         }
         return {
             "seed": self.seed, "rounds": self.rounds, "kill_rounds": self.kill_rounds, "seconds": round(self.seconds, 1),
-            "acknowledged_transfers": self.acknowledged, "refused_commands": self.refused, "entries": self.entries,
+            "acknowledged_transfers": self.acknowledged, "repeated_deliveries": self.repeated_deliveries,
+            "catching_up_s": round(self.catching_up_s, 1), "refused_commands": self.refused, "entries": self.entries,
             "faults": faults, "not_possible_here": self.without,
         }  # fmt: skip
 
@@ -159,9 +173,12 @@ def chaos_cluster(tmp_path: Path, chaos_disk: SmallDisk | None) -> Iterator[Clus
 def schedule(gremlin: Gremlin, dice: random.Random) -> Iterator[str]:
     """Yield the faults of the rounds: in the long form without end, all kinds alike."""
     if not SECONDS:
-        kinds = [kind for kind in gremlin.faults for _ in range(SHORT[kind])]
+        kinds = [kind for kind in gremlin.faults for _ in range(SHORT[kind]) if kind not in OF_DELIVERIES]
         dice.shuffle(kinds)
-        yield from kinds
+        half = len(kinds) // 2
+        first = kinds[:half] + [kind for kind in OF_DELIVERIES for _ in range(SHORT[kind])]
+        dice.shuffle(first)
+        yield from (*first, *kinds[half:])
         return
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
@@ -202,30 +219,48 @@ async def prove(load: Load, cluster: Cluster) -> None:
         await load.prove(raw, replays=5)
 
 
-async def test_faults_of_every_kind_lose_and_double_nothing(chaos_cluster: Cluster, chaos_disk: SmallDisk | None) -> None:
+def sending(dice: random.Random) -> dict[str, str]:
+    """Return who sends deliveries: the periodic worker alone; in the long form perhaps the web processes too."""
+    return {"LEDGER_PERIODIC": dice.choice(["worker", "web"]) if SECONDS else "worker"}
+
+
+async def test_faults_of_every_kind_lose_and_double_nothing(chaos_cluster: Cluster, chaos_disk: SmallDisk | None, tmp_path: Path) -> None:
     seed = int(os.environ.get("CHAOS_SEED", "0")) or random.randrange(1, 1 << 30)
     print(f"\nchaos: seed {seed}")
     # A request waits a second for its posting, so that a database that stands still makes it answer before it knows.
-    service = Service(workers=2, url=chaos_cluster.url, env={"LEDGER_POSTING_TIMEOUT": "1", "LEDGER_IDEMPOTENCY_WAIT": "1"})
+    limits = {"LEDGER_POSTING_TIMEOUT": "1", "LEDGER_IDEMPOTENCY_WAIT": "1"}
+    service = Service(workers=2, url=chaos_cluster.url, env=limits | sending(random.Random(seed)))
+    worker, receiver = Worker(service), ReceiverProcess(tmp_path)
+    webhooks = Webhooks(service.base_url, receiver)
     reconciler = Reconciler(chaos_cluster.url)
     report = Report(seed, without=[] if chaos_disk else ["disk of the WAL full"])
     reader = FeedReader(service.base_url, dice=random.Random(seed))
     try:
+        receiver.start()
         await asyncio.to_thread(service.start)
+        worker.start()
         reader.start()
+        await asyncio.to_thread(webhooks.register)
         wallets = await merchants(service.base_url, balance="100")
         load = Load(service.base_url, list(wallets), clients=16, seed=seed, mixed=True)
         load.wallets = wallets
         gremlin = Gremlin(service, chaos_cluster, load, disk=chaos_disk, dice=random.Random(seed))
+        gremlin.faults |= dict(zip(OF_DELIVERIES, (worker.kill, receiver.kill), strict=True))
         await rounds(gremlin, report, reconciler, reader)
+        began = time.monotonic()
+        await webhooks.catch_up(reader.events, within_s=CATCHING_UP_S)
+        report.catching_up_s = time.monotonic() - began
+        report.repeated_deliveries = webhooks.prove(reader.events)
     finally:
         await reader.stop()
         reconciler.close()
+        await asyncio.to_thread(worker.stop)
         await asyncio.to_thread(service.stop)
+        receiver.stop()
     report.publish()
     if not SECONDS:
         assert report.kill_rounds >= 25
         assert report.acknowledged >= 5_000
-    limits = {"worker killed": START_LIMIT_S, "all workers killed": START_LIMIT_S}
-    slow = {kind: max(times) for kind, times in report.recoveries.items() if times and max(times) > limits.get(kind, RECOVERY_LIMIT_S)}
+    longest = {"worker killed": START_LIMIT_S, "all workers killed": START_LIMIT_S}
+    slow = {kind: max(times) for kind, times in report.recoveries.items() if times and max(times) > longest.get(kind, RECOVERY_LIMIT_S)}
     assert not slow, f"took too long to come back: {slow}"
