@@ -49,7 +49,8 @@ def test_an_operator_confirms_with_the_bank_s_reference(operator: Client) -> Non
     assert str(made.id) in text
     assert made.principal.startswith("admin:")
     assert available(merchant) == 11_250
-    assert LogEntry.objects.filter(object_id=str(request.id), change_message__startswith=f"Confirmed with {reference}").count() == 1
+    recorded = LogEntry.objects.get(object_id=str(request.id)).get_change_message()
+    assert recorded == f"Confirmed with {reference}: 12.50 USD by {made.id}: no note"
 
 
 def test_the_same_form_sent_twice_posts_and_records_once(operator: Client) -> None:

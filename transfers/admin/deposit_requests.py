@@ -45,6 +45,11 @@ class ConfirmationForm(ReasonForm):
     )
     field_order = ("bank_reference", "reason")
 
+    def clean_reason(self) -> str:
+        """Return the note, or that there is none: the record of the change ends with it."""
+        note: str = self.cleaned_data["reason"]
+        return note or "no note"
+
 
 @admin.register(DepositRequest)
 class DepositRequestAdmin(JournalAdmin):
