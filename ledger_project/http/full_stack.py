@@ -21,6 +21,7 @@ from django.http.response import HttpResponseBase
 
 from ledger_project.http.asgi import AsgiScope, Receive, Send
 from ledger_project.http.bodies import Disconnected, receive_body
+from ledger_project.http.compression import compressed
 from ledger_project.http.headers import read_headers
 from ledger_project.http.parsing import check_encoding
 from ledger_project.http.problems import problem
@@ -48,9 +49,10 @@ class _Static(_Refusing, ASGIStaticFilesHandler):  # type: ignore[misc]  # both 
     def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
         """Return a file. Paths outside the folders of static files do not exist."""
         try:
-            return super().serve(request)
+            found = super().serve(request)
         except SuspiciousFileOperation:
             raise Http404 from None
+        return compressed(request, found) if isinstance(found, FileResponse) else found
 
 
 async def _whole_body(scope: AsgiScope, receive: Receive) -> bytes:

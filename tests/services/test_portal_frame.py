@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.test import Client
+from django.contrib.staticfiles.views import serve
+from django.test import Client, RequestFactory
 
+from ledger_project.http.compression import compressed
 from tests.environment import ROOT
 from tests.support.factories import unique
 
@@ -29,7 +33,7 @@ POLICY = {
 
 def visitor() -> Client:
     client = Client()
-    client.force_login(get_user_model().objects.create_user(unique("person")), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(get_user_model().objects.create_user(unique("person")), backend="people.access.backends.PeopleBackend")
     return client
 
 
@@ -69,3 +73,36 @@ def test_the_files_of_others_are_the_ones_that_their_list_names() -> None:
     listed = re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", (STATIC / "vendor" / "README.md").read_text(), re.MULTILINE)
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (STATIC / "vendor").iterdir() if path.suffix != ".md"}
     assert dict(listed) == found
+
+
+def sent(accepts: str, path: str = "portal/portal.js") -> Any:
+    request = RequestFactory().get(f"/static/{path}", headers={"Accept-Encoding": accepts})
+    return compressed(request, serve(request, path, insecure=True))
+
+
+def content_of(response: Any) -> bytes:
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    response.close()
+    return bytes(content)
+
+
+@pytest.mark.parametrize("accepts", ["gzip", "gzip, deflate, br", "br;q=1.0, gzip;q=0.8"])
+def test_a_static_text_is_sent_compressed_to_whoever_takes_that(accepts: str) -> None:
+    response = sent(accepts)
+    assert (response["Content-Encoding"], response["Vary"]) == ("gzip", "Accept-Encoding")
+    assert gzip.decompress(content_of(response)) == (STATIC / "portal.js").read_bytes()
+    assert response["Content-Type"] == "text/javascript"
+
+
+@pytest.mark.parametrize("accepts", ["", "identity", "br", "gzip;q=0", "gzip;q=0.000", "x-gzip"])
+def test_a_static_text_is_sent_as_it_is_to_everybody_else(accepts: str) -> None:
+    response = sent(accepts)
+    assert "Content-Encoding" not in response
+    assert response["Vary"] == "Accept-Encoding"
+    assert content_of(response) == (STATIC / "portal.js").read_bytes()
+
+
+def test_a_picture_is_not_compressed_again() -> None:
+    response = sent("gzip", "drf_spectacular_sidecar/swagger-ui-dist/favicon-32x32.png")
+    assert "Content-Encoding" not in response
+    assert content_of(response).startswith(b"\x89PNG")
