@@ -30,6 +30,11 @@ def request_id() -> str:
     return str(get_contextvars().get("request_id", ""))
 
 
+def is_by_script(request: HttpRequest) -> bool:
+    """Whether htmx sent the request, and shows a part of the answer."""
+    return request.headers.get("HX-Request") == "true"
+
+
 class PortalMiddleware(MiddlewareMixin):
     """Gives pages under ``/app/`` their policy and the id of their request, and keeps them out of
     every cache: after a sign-out, *Back* must not show a balance.
@@ -41,7 +46,7 @@ class PortalMiddleware(MiddlewareMixin):
         """Set the headers."""
         if not request.path.startswith(PREFIX):
             return response
-        if request.headers.get("HX-Request") == "true" and response.status_code in _REDIRECTS:
+        if is_by_script(request) and response.status_code in _REDIRECTS:
             response = _of_whole_page(response)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers.setdefault("Cache-Control", "no-store, private")

@@ -23,6 +23,7 @@ from ledger_project.kernel.errors import IdempotencyKeyReused, LedgerError
 from portal.balances import Wallet, day, etag_of, wallet_of
 from portal.form_keys import key_of_form, new_form
 from portal.members import Member, member_of
+from portal.middleware import is_by_script
 from portal.money_form import Cost, MoneyForm, cost_of, field_of, refusal_words
 from portal.movements import Done, carry_out, done_before, is_request
 from portal.notices import Notice, failure
@@ -59,7 +60,13 @@ class _Page:
         return f"{reverse(f'portal:{self.movement.value}', args=[self.wallet.merchant.name, self.wallet.code])}?form={token}"
 
     def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
-        """Return the page; with its address, where the form has got a new key meanwhile."""
+        """Return the page; with its address, where the form has got a new key meanwhile.
+
+        A script gets 200: it shows the page whatever the status is, and a browser writes every
+        other one on its console as an error.
+        """
+        if is_by_script(self.request):
+            status = 200
         values = {
             "section": "wallets",
             "member": self.member,

@@ -42,7 +42,7 @@ def new_member(merchant: MerchantIdentity, role: Role = Role.OWNER, user: User |
 def session_of(user: User) -> Client:
     """Return a client that is signed in."""
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="people.access.backends.PeopleBackend")
     return client
 
 

@@ -8,7 +8,7 @@
   /** Show a toast. A success goes away by itself; a failure stays, with its code and its request to copy. */
   function toast(text, { isError = false, code = "", request = "" } = {}) {
     toaster ??= new Notyf({ position: { x: "right", y: "bottom" }, ripple: false, dismissible: true });
-    const shown = { type: "success", icon: false, message: "", duration: isError ? 0 : 7000, className: isError ? "toast-error" : "toast-success" };
+    const shown = { type: "success", icon: false, message: "", duration: isError ? 0 : 7000, background: "var(--surface)", className: isError ? "toast-error" : "toast-success" };
     toaster.open(shown);
     const made = document.querySelector(".notyf").lastElementChild;
     made.setAttribute("role", isError ? "alert" : "status");
@@ -85,6 +85,11 @@
   });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) for (const part of document.querySelectorAll("[data-etag]")) htmx.trigger(part, "refresh");
+  });
+
+  // A page that comes back from the browser's memory may show a balance or a form of before: it is asked for again.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) window.location.reload();
   });
 
   // A menu closes when the focus or a click goes elsewhere, and by Escape.
