@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
@@ -23,7 +22,6 @@ from people.models import Membership, User
 from people.services.activation import activate_user
 from tests.api.test_authorization import bearer, new_key
 from tests.support.factories import key, merchant, unique
-from tests.support.second_factors import enrol
 from transfers.models import IdempotencyRecord
 
 
@@ -297,7 +295,6 @@ def _sign_in_somewhere(user: User) -> None:
     session = SessionStore()
     session["_auth_user_id"] = str(user.pk)
     session.save()
-    enrol(user)
     AccessAttempt.objects.create(username=user.email, ip_address="192.0.2.1", failures_since_start=1)
 
 
@@ -315,7 +312,6 @@ async def test_nothing_of_an_erased_person_is_left_in_any_table(api: httpx.Async
     assert (await api.delete(f"/users/{made['id']}")).status_code == 204
     assert await in_reader(_traces, [email, name]) == []
     assert not await in_reader(Membership.objects.filter(user_id=user.pk).exists)
-    assert not await in_reader(Authenticator.objects.filter(user_id=user.pk).exists)
     sessions = await in_reader(lambda: [session.get_decoded() for session in Session.objects.all()])
     assert not [one for one in sessions if one.get("_auth_user_id") == str(user.pk)]
     gone = await in_reader(User.objects.get, pk=user.pk)

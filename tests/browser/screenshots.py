@@ -1,4 +1,4 @@
-"""``python -m tests.browser.screenshots``: the pictures of the admin in ``docs/screenshots``, of a demo ledger that is thrown away.
+"""``python -m tests.browser.screenshots``: the pictures of the admin and the portal in ``docs/screenshots``, of a demo ledger that is thrown away.
 
 Each page in light and dark, with a palette of 128 colours: what a page of text and lines needs, at a fraction of the size.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.__main__ import CHROMIUM, have_chromium
 from tests.browser.chromium import ARGUMENTS, log_in
@@ -36,9 +37,21 @@ def environment(folder: str, port: int) -> dict[str, str]:
     return os.environ | {"LEDGER_DATA_DIR": folder, "PORT": str(port), "WORKERS": "1", "LEDGER_LOG_LEVEL": "CRITICAL", "DATABASE_URL": ""}
 
 
+SESSION_OF_MEMBER = """
+from django.test import Client
+from merchants.models import Merchant
+from people.models import Membership, User
+user = User.objects.create_user("ada@example.com", "ada@example.com", name="Ada Park")
+Membership.objects.create(user=user, merchant=Merchant.objects.get(name="alice_store"))
+client = Client()
+client.force_login(user, backend="people.access.backends.PeopleBackend")
+print("session", client.cookies["sessionid"].value)
+"""
+
+
 @contextmanager
-def demo() -> Iterator[str]:
-    """Serve a demo ledger that was reconciled just now; yield its address."""
+def demo() -> Iterator[tuple[str, str]]:
+    """Serve a demo ledger that was reconciled just now; yield its address, and the session of a member of a merchant."""
     with tempfile.TemporaryDirectory(prefix="ledger-pictures-") as folder:
         port = free_port()
         values = environment(folder, port)
@@ -46,7 +59,11 @@ def demo() -> Iterator[str]:
         try:
             wait_until_ready(f"http://127.0.0.1:{port}")
             subprocess.run([sys.executable, "manage.py", "reconcile"], cwd=ROOT, env=values, check=True, stdout=subprocess.DEVNULL)
-            yield f"http://127.0.0.1:{port}"
+            shell = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SESSION_OF_MEMBER]
+            values |= {"LEDGER_AUTH": "open", "LEDGER_BIND": "127.0.0.1"}
+            said = subprocess.run(shell, cwd=ROOT, env=values, check=True, stdout=subprocess.PIPE, text=True).stdout
+            (session,) = re.findall(r"^session (\w+)$", said, re.MULTILINE)
+            yield f"http://127.0.0.1:{port}", session
         finally:
             serving.send_signal(signal.SIGINT)
             serving.wait(30)
@@ -83,13 +100,43 @@ def take(page: Page, target: Path) -> None:
     assert size < MOST_BYTES, f"{target.name} is too large"
 
 
+def take_portal(browser: Browser, site: str, session: str) -> None:
+    """Save the pages of a member: on a desk and on a phone, in light and dark."""
+    for scheme in ("light", "dark"):
+        context = browser.new_context(base_url=site, viewport={"width": WIDTH, "height": 720}, color_scheme=scheme)
+        context.add_cookies([{"name": "sessionid", "value": session, "url": site}])
+        page = context.new_page()
+        page.goto("/app/")
+        take(page, FOLDER / f"portal-wallets-{scheme}.png")
+        page.goto(f"/app/{MERCHANT}/USD/send/")
+        page.get_by_label("To", exact=True).fill(AGREED)
+        page.get_by_label("Amount").fill("3.00")
+        page.get_by_label("Memo").fill("March rent")
+        page.locator("#quote").get_by_text("Fee").wait_for()
+        take(page, FOLDER / f"portal-send-{scheme}.png")
+        page.set_viewport_size({"width": 360, "height": 780})
+        page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        take(page, FOLDER / f"portal-phone-form-{scheme}.png")
+        page.get_by_role("button", name="Review").click()
+        page.get_by_role("heading", name="Send 3.00").wait_for()
+        take(page, FOLDER / f"portal-phone-review-{scheme}.png")
+        page.get_by_role("button", name="Change").click()
+        page.get_by_label("Amount").fill("9,000,000.00")
+        page.get_by_role("button", name="Review").click()
+        page.get_by_role("button", name="Send 9,000,000.00").click()
+        page.locator(".notyf__toast").wait_for()
+        page.wait_for_timeout(700)  # the toast comes in
+        take(page, FOLDER / f"portal-phone-refused-{scheme}.png")
+        context.close()
+
+
 def main() -> int:
     """Take them all."""
     if not have_chromium():
         print(f"There is no {CHROMIUM}.", file=sys.stderr)
         return 1
     FOLDER.mkdir(exist_ok=True)
-    with demo() as site, sync_playwright() as playwright:
+    with demo() as (site, session), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": WIDTH, "height": 900})
         log_in(page, site, "admin", "admin")
@@ -105,6 +152,7 @@ def main() -> int:
                     )
                 page.wait_for_timeout(300)  # colours fade in
                 take(page, FOLDER / f"{name}-{scheme}.png")
+        take_portal(browser, site, session)
         browser.close()
     return 0
 

@@ -42,7 +42,6 @@ def production(tmp_path: Path) -> dict[str, str]:
         SECRET_KEY_FILE=str(tmp_path / "secret_key"),
         DATABASE_URL_FILE=str(tmp_path / "database_url"),
         LEDGER_RECEIPT_SIGNING_KEY=SIGNING_KEY,
-        LEDGER_PUBLIC_URL="https://ledger.example",
         EMAIL_URL="submission://ledger:planted-password@mail.invalid:587",
         ALLOWED_HOSTS="ledger.example",
         LEDGER_DATA_DIR=str(tmp_path),
