@@ -183,7 +183,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "ledger_project.http.request_log.PageLogMiddleware",
     "portal.middleware.PortalMiddleware",
     "console.unusable_values.UnusableValuesMiddleware",  # before whatever looks up a cookie
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -42,6 +42,7 @@ def production(tmp_path: Path) -> dict[str, str]:
         SECRET_KEY_FILE=str(tmp_path / "secret_key"),
         DATABASE_URL_FILE=str(tmp_path / "database_url"),
         LEDGER_RECEIPT_SIGNING_KEY=SIGNING_KEY,
+        LEDGER_PUBLIC_URL="https://ledger.example",
         EMAIL_URL="submission://ledger:planted-password@mail.invalid:587",
         ALLOWED_HOSTS="ledger.example",
         LEDGER_DATA_DIR=str(tmp_path),
@@ -117,7 +118,20 @@ def logged(ledger: None) -> Iterator[tuple[Service, Path]]:
 SIGNING_KEY = private_pem(Ed25519PrivateKey.generate())
 PLANTED = {
     name: f"planted-{name.replace(' ', '-')}-{secrets.token_hex(8)}"
-    for name in ("secret key", "password", "memo", "metadata", "idempotency key", "query", "token", "cookie", "reference", "username")
+    for name in (
+        "secret key",
+        "password",
+        "memo",
+        "metadata",
+        "idempotency key",
+        "query",
+        "token",
+        "cookie",
+        "reference",
+        "username",
+        "invitation",
+        "reset",
+    )
 }
 
 
@@ -142,6 +156,8 @@ def test_no_secret_finds_its_way_into_the_log(logged: tuple[Service, Path]) -> N
             "/app/login/", data={**credentials, "login": credentials["username"], "csrfmiddlewaretoken": page.cookies.get("csrftoken", "")}
         )
         client.get(f"/admin/?q={PLANTED['query']}")
+        client.get(f"/app/activate/{PLANTED['invitation']}/")
+        client.get(f"/app/password/reset/key/1-{PLANTED['reset']}/")
     service.stop()
     text = log.read_text()
     assert '"path":"/transfers"' in text.replace(" ", "")

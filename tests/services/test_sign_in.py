@@ -13,6 +13,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
+from structlog.testing import capture_logs
 
 from people.models import Membership, User
 from people.services.activation import activation_token
@@ -236,6 +237,15 @@ assert handler._middleware_chain.__func__ is ApiHandler._get_response_async
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_links_of_mails_are_not_logged() -> None:
+    with capture_logs() as lines:
+        Client().get("/app/activate/planted:secret/?q=planted")
+        Client().get("/app/password/reset/key/1-planted/")
+    requests = [line["request"] for line in lines if "request" in line]
+    assert {"GET /app/activate/…/", "GET /app/password/reset/key/…/"} == set(requests)
+    assert "planted" not in str(lines)
 
 
 def link_of(user: User) -> str:
