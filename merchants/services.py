@@ -32,7 +32,7 @@ from ledger_project.kernel.errors import AccountBusy
 from ledger_project.kernel.happenings import EventType, Happening, tell
 from ledger_project.kernel.metadata import stored_json
 from ledger_project.kernel.refusals import AccountClosed
-from merchants.domain import TREASURY, Status, effective_status, fold
+from merchants.domain import TREASURY, AccountKind, Status, effective_status, fold
 from merchants.models import Account, Merchant
 
 _MERCHANT_EVENTS = {
@@ -144,7 +144,8 @@ def set_account_status(account_id: UUID, status: Status) -> bool:
             return False
         account.status = status.value
         account.save(update_fields=["status"])
-        tell(Happening(_ACCOUNT_EVENTS[status], account.merchant_id, account_id))
+        if account.kind == AccountKind.WALLET:  # callers know no other kind, and so does the feed
+            tell(Happening(_ACCOUNT_EVENTS[status], account.merchant_id, account_id))
     return True
 
 

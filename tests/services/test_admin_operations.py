@@ -335,3 +335,13 @@ def test_a_statement_is_narrowed_by_days_and_type_and_so_is_its_export(root: Cli
     assert "Nothing in this period" in root.get(change_page(account), {"to": "2001-01-01"}).content.decode()
     export = root.get(reverse("admin:account_export", args=[account.id]), {"type": "fee"})
     assert "attachment" in export["Content-Disposition"]
+
+
+@pytest.mark.parametrize("kind", ["wallet", "external", "held", "fees"])
+def test_an_account_of_any_kind_is_frozen_and_unfrozen(root: Client, kind: str) -> None:
+    source, _, _ = new_transfer()
+    post(PlaceHold(new_id(place=source.id), source, new_merchant(), USD, 100, 600, Details()))
+    account = Account.objects.get(merchant_id=source.id, kind=kind, currency="USD")
+    for action, status in (("freeze", "frozen"), ("unfreeze", "active")):
+        assert root.post(change_page(account, action), {"token": unique("form"), "reason": "a look"}).status_code == 302
+        assert Account.objects.get(id=account.id).status == status
