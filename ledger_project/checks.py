@@ -100,6 +100,16 @@ def check_receipts_are_signed(app_configs: Sequence[Any] | None, **kwargs: objec
 
 
 @register(deploy=True)
+def check_money_is_real(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """Report a production in which members make money."""
+    del app_configs, kwargs
+    if not settings.LEDGER_SANDBOX:
+        return []
+    hint = "Leave LEDGER_SANDBOX out: then operators confirm what comes in."
+    return [Warning("LEDGER_SANDBOX is on: members add money that nobody has paid.", hint=hint, id="ledger.W029")]
+
+
+@register(deploy=True)
 def check_mail_is_sent(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
     """Report a production whose mail stays in files."""
     del app_configs, kwargs

@@ -197,6 +197,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
+CSRF_FAILURE_VIEW = "ledger_project.http.fallbacks.csrf_failure"
 ROOT_URLCONF = "ledger_project.urls"
 ASGI_APPLICATION = "ledger_project.asgi.application"
 APPEND_SLASH = False

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.html import escape
-from django.views import defaults
+from django.views import csrf, defaults
 from structlog.contextvars import get_contextvars
 
 from ledger_project.http.html_pages import not_found_page, prefers_html
@@ -54,6 +54,14 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
         words = str(exception) or "Your role does not allow this."
         return _page(request, 403, "You may not do this", words, "permission_denied")
     return defaults.permission_denied(request, exception) if _is_admin(request) else _problem(exception, request)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """403, for a form without the token of its session: nothing was done."""
+    if not _is_portal(request):
+        return csrf.csrf_failure(request, reason)
+    words = "It is from before you signed in, or your browser takes no cookies. Nothing was done. Open the page again."
+    return _page(request, 403, "This form is of another session", words, "csrf_failed")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.views import serve
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 
+from ledger_project.checks import check_money_is_real
 from ledger_project.http.compression import compressed
 from tests.environment import ROOT
 from tests.support.factories import unique
@@ -106,3 +107,18 @@ def test_a_picture_is_not_compressed_again() -> None:
     response = sent("gzip", "drf_spectacular_sidecar/swagger-ui-dist/favicon-32x32.png")
     assert "Content-Encoding" not in response
     assert content_of(response).startswith(b"\x89PNG")
+
+
+def test_a_form_of_another_session_does_nothing_and_says_so() -> None:
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post("/app/new/?merchant=x", {"currency": "EUR"})
+    assert (answer.status_code, b"This form is of another session" in answer.content) == (403, True)
+    assert b"CSRF verification failed" in client.post("/admin/login/", {}).content
+
+
+def test_a_production_in_which_members_make_money_is_reported() -> None:
+    told = {}
+    for is_sandbox in (True, False):
+        with override_settings(LEDGER_SANDBOX=is_sandbox):
+            told[is_sandbox] = [one.id for one in check_money_is_real(None)]
+    assert told == {True: ["ledger.W029"], False: []}
