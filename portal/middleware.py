@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 from structlog.contextvars import get_contextvars
 
 PREFIX = "/app/"
@@ -32,7 +34,7 @@ def request_id() -> str:
 
 def is_by_script(request: HttpRequest) -> bool:
     """Whether htmx sent the request, and shows a part of the answer."""
-    return request.headers.get("HX-Request") == "true"
+    return bool(HtmxDetails(request))
 
 
 class PortalMiddleware(MiddlewareMixin):
@@ -60,6 +62,6 @@ def _of_whole_page(redirect: HttpResponseBase) -> HttpResponse:
     The browser would follow the other kind by itself, and a whole page, such as the sign-in, would
     land inside the page that is shown.
     """
-    response = HttpResponse(headers={"HX-Redirect": redirect["Location"]})
+    response = HttpResponseClientRedirect(redirect["Location"])
     response.cookies = redirect.cookies
     return response

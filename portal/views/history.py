@@ -21,6 +21,7 @@ from portal.balances import Wallet, day, wallet_of
 from portal.charts import RANGES, Chart, chart_of, moments_until
 from portal.history import KINDS, PAGE, SEARCHED, HistoryFilters, days_of, find_movements
 from portal.members import Member, member_of
+from portal.middleware import is_by_script
 from transfers.selectors import visible_wallet
 from transfers.selectors.balances import get_balances_over_time_now
 from transfers.selectors.deposit_requests import list_shown_requests
@@ -78,7 +79,7 @@ def history(request: HttpRequest, merchant_name: str, currency: str) -> HttpResp
         "next_query": filters.query(before=found.before, day=last_day) if found.before is not None else "",
         "files_query": filters.query(),
     }
-    if request.headers.get("HX-Request") == "true" and before is not None:
+    if is_by_script(request) and before is not None:
         return render(request, "portal/_movements.html", context)
     return render(request, "portal/history.html", {**context, **_beside(place, request), **_ends(period, place.wallet.currency)})
 

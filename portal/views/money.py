@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import push_url
 
 from console.amounts import shown
 from ledger_project.kernel.actors import Scope
@@ -82,7 +83,7 @@ class _Page:
         }
         response = render(self.request, template, values | context, status=status)
         if self.request.GET.get("form") != self.token:
-            response["HX-Push-Url"] = self.address
+            push_url(response, self.address)
         return response
 
     def ask(self, *, status: int = 200) -> HttpResponse:
