@@ -165,10 +165,15 @@ class AccountAdmin(ReadOnlyAdmin):
 
         def change(_values: dict[str, Any]) -> Done:
             require_change(set_account_status(account.id, status), account)
-            return Done(did)
+            return Done(f"{did} with {self.balance(account)}")
 
+        moves = "will not move" if status is Status.FROZEN else "can move again"
         question = Question(
-            f"{title} this account", f"The {account.currency_id} {account.kind} account of {account.merchant.name}.", change, did=did
+            f"{title} this account",
+            f"The {account.currency_id} {account.kind} account of {account.merchant.name}.",
+            change,
+            understood=lambda _values: f"{self.balance(account)} {moves}.",
+            did=did,
         )
         return ask(self, request, account, question, reverse("admin:merchants_account_change", args=[object_id]))
 

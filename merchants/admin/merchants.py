@@ -15,7 +15,7 @@ from console.pages import ReadOnlyAdmin
 from console.panels import Cell, Panel, balances_panel, movements_panel, open_holds_panel
 from console.questions import Done, Question, ask
 from fees.services import waive
-from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change
+from merchants.admin.states import STATUS_COLOURS, money_of, possible_changes, require_change
 from merchants.domain import Status
 from merchants.models import Merchant
 from merchants.services import set_merchant_status
@@ -66,9 +66,25 @@ class MerchantAdmin(ReadOnlyAdmin):
         """Whether the user may waive fees."""
         return request.user.has_perm("fees.add_feeschedule")
 
-    def _ask(self, request: HttpRequest, object_id: str, title: str, explanation: str, change: Change, *, did: str) -> HttpResponse:
+    def _ask(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        title: str,
+        explanation: str,
+        change: Change,
+        *,
+        did: str,
+        money: Callable[[Merchant], str] | None = None,
+    ) -> HttpResponse:
         merchant: Merchant = self.wanted_object(request, object_id)
-        question = Question(f"{title} {merchant.name}", explanation, lambda values: Done(change(merchant, values)), did=did)
+        question = Question(
+            f"{title} {merchant.name}",
+            explanation,
+            lambda values: Done(change(merchant, values)),
+            understood=None if money is None else lambda _values: money(merchant),
+            did=did,
+        )
         return ask(self, request, merchant, question, reverse("admin:merchants_merchant_change", args=[object_id]))
 
     @action(description="Freeze", url_path="freeze", permissions=["freeze"])
@@ -78,11 +94,10 @@ class MerchantAdmin(ReadOnlyAdmin):
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             del values
             require_change(set_merchant_status(merchant.id, Status.FROZEN), merchant)
-            return "Frozen"
+            return f"Frozen with {money_of(merchant)}"
 
-        return self._ask(
-            request, object_id, "Freeze", "No money will move in or out of any of its accounts, until it is unfrozen.", change, did="Frozen"
-        )
+        explanation = "No money will move in or out of any of its accounts, until it is unfrozen."
+        return self._ask(request, object_id, "Freeze", explanation, change, did="Frozen", money=lambda m: f"{money_of(m)} will not move.")
 
     @action(description="Unfreeze", url_path="unfreeze", permissions=["freeze"])
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -91,9 +106,12 @@ class MerchantAdmin(ReadOnlyAdmin):
         def change(merchant: Merchant, values: dict[str, Any]) -> str:
             del values
             require_change(set_merchant_status(merchant.id, Status.ACTIVE), merchant)
-            return "Unfrozen"
+            return f"Unfrozen with {money_of(merchant)}"
 
-        return self._ask(request, object_id, "Unfreeze", "Money will move in and out of its accounts again.", change, did="Unfrozen")
+        explanation = "Money will move in and out of its accounts again."
+        return self._ask(
+            request, object_id, "Unfreeze", explanation, change, did="Unfrozen", money=lambda m: f"{money_of(m)} can move again."
+        )
 
     @action(description="Close for good", url_path="close", permissions=["freeze"])
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -6,10 +6,16 @@ from collections.abc import Collection
 
 from django.db.models import Model
 
+from console.amounts import shown
 from ledger_project.kernel.errors import LedgerError
 from merchants.domain import Status
+from merchants.models import Merchant
+from transfers.selectors import get_balances_now
 
 STATUS_COLOURS = {"active": "success", "frozen": "danger", "closed": "warning"}
+
+NAMED_CURRENCIES = 5
+"""The most currencies whose money is named where a merchant's money is said in one sentence."""
 
 
 class NothingToChange(LedgerError):
@@ -33,3 +39,15 @@ def possible_changes(status: str, others: Collection[str]) -> Collection[str]:
     if status == Status.CLOSED:
         return ()
     return {"unfreeze" if status == Status.FROZEN else "freeze", *others}
+
+
+def money_of(merchant: Merchant) -> str:
+    """Return in words the money of a merchant, as in "89.90 USD available and 10.10 USD held"."""
+    _, balances = get_balances_now(merchant.id, currency=None, at=None)
+    found = [balance for balance in balances if balance.available_minor or balance.held_minor]
+    words = []
+    for balance in found[:NAMED_CURRENCIES]:
+        held = f" and {shown(balance.held_minor, balance.currency)} held" if balance.held_minor else ""
+        words.append(f"{shown(balance.available_minor, balance.currency)} available{held}")
+    more = len(found) - NAMED_CURRENCIES
+    return ", ".join(words) + (f", and money in {more} more currencies" if more > 0 else "") if words else "no money"
