@@ -34,6 +34,11 @@ def form_key(request: HttpRequest, values: Mapping[str, Any]) -> Key:
     return Key(PLATFORM_OWNER, f"admin-{values['token']}", fingerprint)
 
 
+def was_carried_out(token: str) -> bool:
+    """Whether the form of this token has posted."""
+    return get_record(UUID(record_id(PLATFORM_OWNER, f"admin-{token}"))) is not None
+
+
 def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) -> tuple[UUID, bool]:
     """Post an operator's command, once for each form that was shown.
 
@@ -57,7 +62,7 @@ def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) 
 def _carried_out(key: Key) -> FormCarriedOut:
     record = get_record(UUID(record_id(key.owner, key.key)))
     before = "by another request" if record is None else f"with transfer {record.body}"
-    return FormCarriedOut(f"This form was carried out before, {before}, and its content was another one. Go back and open it again.")
+    return FormCarriedOut(f"This form was carried out before, {before}, and its content was another one.")
 
 
 def details_for(request: HttpRequest, reason: str) -> Details:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +17,17 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from console.postings import FormCarriedOut, was_carried_out
 from ledger_project.kernel.errors import LedgerError
 from people.operator_log import keep_change
+
+ASKED_AGAIN_WITHIN = timedelta(days=1)
+"""How long a posting of an operator makes the same one on the same object ask before it posts."""
 
 
 def _changes(request: HttpRequest, obj: Model) -> QuerySet[LogEntry]:
@@ -39,11 +46,13 @@ class ReasonForm(forms.Form):
 class Done:
     """What a confirmed change did, in words.
 
-    ``is_repeat`` says that the same form was sent before, and that nothing happened now.
+    - ``is_repeat`` says that the same form was sent before, and that nothing happened now.
+    - ``now`` is the state after it. The operator reads it, and the record does not keep it.
     """
 
     what: str
     is_repeat: bool = False
+    now: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,9 @@ class Question:
       the change. It is called with the values that are valid so far: the reason may be missing.
     - ``did`` is how the record of the change begins. By it a form that is sent again is known where
       no idempotency key keeps the change from being made twice.
+    - ``repeats``: what can be done several times, as the record of it begins. Nothing is posted
+      before the page has shown what ``understood`` says now. If it was done within
+      ``ASKED_AGAIN_WITHIN``, the page says so and asks once more.
     """
 
     title: str
@@ -67,6 +79,33 @@ class Question:
     is_posting: bool = False
     understood: Callable[[Mapping[str, Any]], str] | None = None
     did: str = ""
+    repeats: str = ""
+
+
+def _earlier(obj: Model, question: Question) -> LogEntry | None:
+    """Return the newest record of the same change to the object by any operator, if recent."""
+    if not question.repeats:
+        return None
+    since = timezone.now() - ASKED_AGAIN_WITHIN
+    found = LogEntry.objects.filter(object_id=str(obj.pk), content_type__model=obj._meta.model_name, action_time__gte=since)
+    return found.filter(change_message__startswith=question.repeats).select_related("user").order_by("-pk").first()
+
+
+def _doubts(request: HttpRequest, question: Question, understood: str, earlier: LogEntry | None, token: str) -> str:
+    """Return what an operator has to read before a form is carried out; nothing if all is clear.
+
+    A form that was carried out is never in doubt: it posts nothing, and its answer says so.
+    """
+    doubts = []
+    if question.repeats and request.POST.get("seen") != understood:
+        doubts.append("Nothing was done yet: this page did not show these numbers before. Read them, and send the form again.")
+    if earlier is not None and request.POST.get("again") != str(earlier.pk):
+        who = "You" if earlier.user_id == request.user.pk else earlier.user.get_username()
+        doubts.append(
+            f"{who} did this {timesince(earlier.action_time, depth=1)} ago: {earlier.get_change_message()}."
+            " If it is to be done once more, send the form again."
+        )
+    return "" if not doubts or was_carried_out(token) else " ".join(doubts)
 
 
 def _perform(request: HttpRequest, obj: Model, question: Question, values: dict[str, Any]) -> Done:
@@ -97,26 +136,53 @@ def _understood(question: Question, form: ReasonForm) -> str:
     return f"Not understood. {' '.join(wrong)}" if wrong else question.understood(form.cleaned_data)
 
 
+def _carried_out(request: HttpRequest, obj: Model, question: Question, form: ReasonForm) -> Done | None:
+    """Carry a form out. None for a refusal, which becomes a message of the page."""
+    try:
+        return _perform(request, obj, question, form.cleaned_data)
+    except LedgerError as error:
+        messages.error(request, _refusal(request, obj, question, form.cleaned_data, error))
+        if question.repeats and isinstance(error, FormCarriedOut):
+            form.data = {**request.POST.dict(), "token": secrets.token_hex(16)}  # sent again, it is a new form
+    return None
+
+
+def _told(done: Done) -> str:
+    """Return in words what a form did, and how things are now."""
+    did = f"{done.what} (this form was sent before: nothing was done now)" if done.is_repeat else done.what
+    return f"{did}. Now: {done.now}." if done.now else did
+
+
+def _focus(form: ReasonForm) -> None:
+    """Put the cursor into the first field that needs the operator."""
+    fields = form.visible_fields()
+    wanted = next((field for field in fields if field.errors), fields[0])
+    wanted.field.widget.attrs["autofocus"] = True
+
+
 def ask(model_admin: ModelAdmin, request: HttpRequest, obj: Model, question: Question, back: str) -> HttpResponse:
     """Ask for a reason and a confirmation; then make the change, record it, and go back.
 
     The button "Preview" changes nothing. The page shows a refusal of the ledger in its own words.
     """
     form = question.form(request.POST or None, initial={"token": secrets.token_hex(16)})
+    understood, earlier, doubts = _understood(question, form), _earlier(obj, question), ""
     if request.method == "POST" and form.is_valid() and "preview" not in request.POST:
-        try:
-            done = _perform(request, obj, question, form.cleaned_data)
-        except LedgerError as error:
-            messages.error(request, _refusal(request, obj, question, form.cleaned_data, error))
-        else:
-            messages.success(request, f"{done.what} (this form was sent before)" if done.is_repeat else done.what)
+        doubts = _doubts(request, question, understood, earlier, form.cleaned_data["token"])
+        done = None if doubts else _carried_out(request, obj, question, form)
+        if done is not None:
+            messages.success(request, _told(done))
             return HttpResponseRedirect(back)
+    _focus(form)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question.title,
         "question": question,
         "form": form,
-        "understood": _understood(question, form),
+        "understood": understood,
+        "doubts": doubts,
+        "again": earlier.pk if doubts and earlier else request.POST.get("again", ""),
+        "can_preview": bool(understood) and any(field.name != "reason" for field in form.visible_fields()),
         "object": obj,
         "opts": obj._meta,
         "back": back,

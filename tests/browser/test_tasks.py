@@ -83,7 +83,9 @@ def test_a_frozen_merchant_is_refused_its_transfer_and_the_refusal_is_counted(op
     find(operator, source.name)
     operator.get_by_role("link", name="Freeze", exact=True).first.click()
     confirm(operator, f"Freeze {source.name}", "chargeback 17")
-    expect(operator.locator(".ledger-panel", has_text="What operators did")).to_contain_text("Frozen: chargeback 17")
+    expect(operator.locator(".ledger-panel", has_text="What operators did")).to_contain_text(
+        "Frozen with 100.00 USD available: chargeback 17"
+    )
     body = {"from_merchant": source.name, "to_merchant": target.name, "currency": "USD", "amount": "1.00"}
     refused = httpx.post(f"{site.base_url}/transfers", json=body, headers=key())
     assert (refused.status_code, refused.json()["code"]) == (409, "account_frozen")
@@ -132,7 +134,7 @@ def test_a_hold_is_voided(operator: Page) -> None:
     find(operator, str(hold))
     operator.get_by_role("link", name="Void", exact=True).first.click()
     confirm(operator, "Void this hold", "no show")
-    expect(operator.locator(".ledger-panel", has_text="What operators did")).to_contain_text("Voided: no show")
+    expect(operator.locator(".ledger-panel", has_text="What operators did")).to_contain_text("Voided 10.10 USD: no show")
     assert (Hold.objects.get(id=hold).status, available(source)) == ("voided", 10_000)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from uuid import UUID
 
 import pytest
@@ -75,6 +77,18 @@ def change_page(obj: object, *action: str) -> str:
         )
         + "/"
     )
+
+
+def hidden(page: str, name: str) -> str:
+    """Return the value of a hidden field of a page."""
+    found = re.search(rf'<input type="hidden" name="{name}"[^>]* value="([^"]*)"', page)
+    assert found is not None, f"the page has no {name}"
+    return unescape(found[1])
+
+
+def as_shown(client: Client, page: str, **values: str) -> dict[str, str]:
+    """Return a form as it is sent after the page has shown what it would do."""
+    return values | {"seen": hidden(client.post(page, values | {"preview": ""}).content.decode(), "seen")}
 
 
 LISTS = [
@@ -210,8 +224,9 @@ def test_a_double_click_reverses_once(root: Client) -> None:
     source, target, made = new_transfer()
     page = change_page(Transfer.objects.get(id=made), "reverse-action")
     page = page.replace("reverse-action", "reverse")
+    form = as_shown(root, page, token="same-token", reason="wrong order", refund_fee="on")
     for _ in range(2):
-        assert root.post(page, {"token": "same-token", "reason": "wrong order", "refund_fee": "on"}).status_code == 302
+        assert root.post(page, form).status_code == 302
     assert (available(source), available(target)) == (10_000, 10_000)
     assert Transfer.objects.filter(reverses_id=made).count() == 1
 

@@ -25,11 +25,14 @@ from merchants.domain import Status
 from merchants.models import Account, Currency, Merchant
 from merchants.services import set_merchant_status
 from people.models import ApiKey, User
-from tests.services.test_admin import USD, available, change_page, draft, new_merchant, post
+from tests.services.test_admin import USD, as_shown, available, change_page, draft, hidden, new_merchant, post
 from tests.support.factories import unique
 from transfers.admin.reversals import ReversalForm
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
+from transfers.domain.outcome import required
 from transfers.models import Hold, Transfer
+from transfers.selectors import find_original_now
+from transfers.services.reversals import operator_reversal
 
 
 @pytest.fixture
@@ -83,8 +86,10 @@ def test_the_amount_is_shown_as_it_was_understood_before_and_after(root: Client)
     source, target = transfer.source.merchant.name, transfer.target.merchant.name
     assert f"1,050.00 USD goes back from {target} to {source}, and 10.50 USD of the fee to {source}. Then 9,450.00 USD is left." in before
     assert sent_back(transfer) == []
-    after = root.post(page, form | {"reason": "agreed"})
+    after = root.post(page, as_shown(root, page, **form | {"reason": "agreed"}))
     assert "Reversed 1,050.00 USD by" in words(after)
+    assert "Now: 1,050.00 of 10,500.00 USD reversed, 9,450.00 USD left." in words(after)
+    assert "1,050.00 of 10,500.00 USD reversed, 9,450.00 USD left" in words(root.get(change_page(transfer)))
     assert sent_back(transfer) == [105_000]
     assert "Reversed 1,050.00 USD by" in LogEntry.objects.get(object_id=str(transfer.id)).change_message
     assert "9,450.00 USD goes back" in words(root.get(page))
@@ -102,7 +107,7 @@ def test_a_preview_tells_what_is_more_than_can_go_back_and_posts_nothing(root: C
 
 def test_the_same_form_again_is_told_as_such_and_does_nothing(root: Client) -> None:
     page, transfer = reversal(1000)
-    form = {"token": uuid4().hex, "reason": "r", "amount": "4.00"}
+    form = as_shown(root, page, token=uuid4().hex, reason="r", amount="4.00")
     assert "sent before" not in words(root.post(page, form))
     assert "Reversed 4.00 USD by" in words(again := root.post(page, form | {"amount": "4"}))
     assert "this form was sent before" in words(again)
@@ -111,7 +116,7 @@ def test_the_same_form_again_is_told_as_such_and_does_nothing(root: Client) -> N
 
 def test_a_form_that_was_carried_out_is_refused_with_another_content(root: Client) -> None:
     page, transfer = reversal(1000)
-    form = {"token": uuid4().hex, "reason": "r", "amount": "4.00"}
+    form = as_shown(root, page, token=uuid4().hex, reason="r", amount="4.00")
     root.post(page, form)
     for changed in ({"amount": "5.00"}, {"amount": "5.00"}, {"amount": ""}, {"refund_fee": "on"}, {"reason": "another"}):
         answer = root.post(page, form | changed)
@@ -122,17 +127,69 @@ def test_a_form_that_was_carried_out_is_refused_with_another_content(root: Clien
     assert LogEntry.objects.filter(object_id=str(transfer.id)).count() == 1
 
 
+def test_nothing_is_posted_before_its_numbers_were_shown(root: Client) -> None:
+    page, transfer = reversal(1000)
+    form = {"token": uuid4().hex, "reason": "r", "amount": "4.00"}
+    stale = form | {"seen": hidden(root.get(page).content.decode(), "seen")}
+    for sent in (form, stale):
+        answer = root.post(page, sent)
+        assert answer.status_code == 200
+        assert "Nothing was done yet" in words(answer)
+        assert "4.00 USD goes back" in words(answer)
+    assert sent_back(transfer) == []
+    assert root.post(page, form | {"seen": hidden(answer.content.decode(), "seen")}).status_code == 302
+    assert sent_back(transfer) == [400]
+
+
+def test_numbers_that_another_reversal_has_changed_are_shown_again(root: Client) -> None:
+    page, transfer = reversal(1000)
+    shown = as_shown(root, page, token=uuid4().hex, reason="all of it")
+    post(operator_reversal(required(find_original_now(transfer.id)), 300, Details(), refund_fee=False))
+    answer = root.post(page, shown)
+    assert "Nothing was done yet" in words(answer)
+    assert "7.00 USD goes back" in words(answer)
+    assert sent_back(transfer) == [300]
+
+
+def test_a_form_that_is_sent_again_after_back_asks_before_it_posts_again(root: Client) -> None:
+    page, transfer = reversal(1000)
+    form = as_shown(root, page, token=uuid4().hex, reason="damaged", amount="4.00")
+    assert root.post(page, form).status_code == 302
+    made = transfer.reversals.get().id
+    fresh = as_shown(root, page, token=uuid4().hex, reason="damaged", amount="4.00")  # Back has loaded the page anew
+    asked = root.post(page, fresh)
+    assert f"You did this 0 minutes ago: Reversed 4.00 USD by {made}: damaged. If it is to be done once more" in words(asked)
+    kept = root.post(page, form | {"amount": "5.00"})  # Back has shown the page that was sent
+    assert "Nothing was done" in words(kept)
+    assert hidden(kept.content.decode(), "token") != form["token"]
+    assert sent_back(transfer) == [400]
+    again = {name: hidden(asked.content.decode(), name) for name in ("seen", "again", "token")}
+    for _ in range(2):
+        assert root.post(page, fresh | again).status_code == 302
+    assert sent_back(transfer) == [400, 400]
+
+
+def test_a_colleague_is_told_who_did_it_just_now(root: Client) -> None:
+    page, transfer = reversal(1000)
+    assert root.post(page, as_shown(root, page, token=uuid4().hex, reason="call 1", amount="1")).status_code == 302
+    colleague = Client()
+    colleague.force_login(User.objects.create_superuser(unique("colleague")))
+    asked = words(colleague.post(page, as_shown(colleague, page, token=uuid4().hex, reason="call 2", amount="1")))
+    assert re.search(r"root\S* did this .* ago: Reversed 1.00 USD", asked)
+    assert sent_back(transfer) == [100]
+
+
 def test_a_refused_form_works_when_it_was_corrected(root: Client) -> None:
     page, transfer = reversal(1000)
     form = {"token": uuid4().hex, "reason": "r"}
-    assert "reversal_exceeds_original" in words(root.post(page, form | {"amount": "40"}))
-    assert "Reversed 4.00 USD by" in words(root.post(page, form | {"amount": "4"}))
+    assert "reversal_exceeds_original" in words(root.post(page, as_shown(root, page, **form, amount="40")))
+    assert "Reversed 4.00 USD by" in words(root.post(page, as_shown(root, page, **form, amount="4")))
     assert sent_back(transfer) == [400]
 
 
 def test_a_refused_form_works_when_its_cause_is_gone(root: Client) -> None:
     page, transfer = reversal(1000)
-    form = {"token": uuid4().hex, "reason": "r"}
+    form = as_shown(root, page, token=uuid4().hex, reason="r")
     set_merchant_status(transfer.target.merchant_id, Status.FROZEN)
     assert "account_frozen" in words(root.post(page, form))
     set_merchant_status(transfer.target.merchant_id, Status.ACTIVE)
@@ -143,10 +200,11 @@ def test_a_refused_form_works_when_its_cause_is_gone(root: Client) -> None:
 def test_forms_of_one_token_at_once_do_one_thing(root: Client) -> None:
     page, transfer = reversal(1000)
     token = uuid4().hex
+    forms = {amount: as_shown(root, page, token=token, reason="r", amount=amount) for amount in ("1", "2")}
 
     def send(amount: str) -> int:
         try:
-            return root.post(page, {"token": token, "reason": "r", "amount": amount}).status_code
+            return root.post(page, forms[amount]).status_code
         finally:
             connections.close_all()
 
@@ -161,7 +219,14 @@ def test_a_hold_that_was_voided_is_not_voided_for_another_reason(root: Client) -
     hold = new_id(place=source.id)
     post(PlaceHold(hold, source, target, USD, 1000, 600, Details()))
     page, form = change_page(Hold.objects.get(id=hold), "void"), {"token": uuid4().hex, "reason": "no show"}
-    assert root.post(page, form).status_code == 302
+    told = words(root.get(page))
+    assert (
+        f"This form says: 10.10 USD goes back to {source.name}: 10.00 USD that {target.name} does not get, and 0.10 USD for the fee."
+        in told
+    )
+    assert f"Voided 10.10 USD. Now: {source.name} can spend 10.10 USD again." in words(root.post(page, form))
+    assert LogEntry.objects.get(object_id=str(hold)).change_message == "Voided 10.10 USD: no show"
+    assert f"10.10 USD went back to {source.name}" in words(root.get(change_page(Hold.objects.get(id=hold))))
     assert "this form was sent before" in words(root.post(page, form))
     assert "Nothing was done" in words(root.post(page, form | {"reason": "another"}))
     assert available(source) == 10_000

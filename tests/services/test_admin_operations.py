@@ -18,7 +18,7 @@ from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
 from people.models import User
-from tests.services.test_admin import USD, available, change_page, new_merchant, new_transfer, post
+from tests.services.test_admin import USD, as_shown, available, change_page, new_merchant, new_transfer, post
 from tests.services.test_rollups import settle
 from tests.support.factories import unique
 from transfers import models
@@ -141,8 +141,9 @@ def test_an_action_on_what_is_not_there_is_not_found(root: Client, model: type[T
 def test_a_double_click_on_a_part_sends_it_back_once_and_is_recorded_once(root: Client) -> None:
     source, target, made = new_transfer()
     page = change_page(Transfer.objects.get(id=made), "reverse")
+    form = as_shown(root, page, token="twice", reason="half was broken", amount="4.00")
     for _ in range(3):
-        assert root.post(page, {"token": "twice", "reason": "half was broken", "amount": "4.00"}).status_code == 302
+        assert root.post(page, form).status_code == 302
     assert (available(source), available(target)) == (10_000 - 1010 + 400, 10_000 + 1000 - 400)
     assert LogEntry.objects.filter(object_id=str(made)).count() == 1
     reversal = Transfer.objects.get(reverses_id=made)
@@ -155,7 +156,7 @@ def test_a_refused_form_is_tried_again_whenever_it_is_sent(root: Client) -> None
     source, target, made = new_transfer(9000)
     post(TransferFunds(target, source, USD, 15_000, Details()))  # the receiver has spent it
     page = change_page(Transfer.objects.get(id=made), "reverse")
-    form = {"token": "refused", "reason": "wrong order"}
+    form = as_shown(root, page, token="refused", reason="wrong order")
     assert "Insufficient funds" in root.post(page, form).content.decode()
     again = root.post(page, form)
     assert again.status_code == 200
@@ -170,8 +171,9 @@ def test_a_refused_form_is_tried_again_whenever_it_is_sent(root: Client) -> None
 def test_a_token_of_one_form_does_nothing_for_another_object(root: Client) -> None:
     _, _, first = new_transfer()
     _, _, second = new_transfer()
-    assert root.post(change_page(Transfer.objects.get(id=first), "reverse"), {"token": "stolen", "reason": "a"}).status_code == 302
-    page = root.post(change_page(Transfer.objects.get(id=second), "reverse"), {"token": "stolen", "reason": "b"})
+    pages = [change_page(Transfer.objects.get(id=made), "reverse") for made in (first, second)]
+    assert root.post(pages[0], as_shown(root, pages[0], token="stolen", reason="a")).status_code == 302
+    page = root.post(pages[1], as_shown(root, pages[1], token="stolen", reason="b"))
     assert page.status_code == 200
     assert not Transfer.objects.filter(reverses_id=second).exists()
 
@@ -199,10 +201,10 @@ def test_every_change_says_who_when_what_and_why(root: Client) -> None:
     merchant = Merchant.objects.get(id=new_merchant().id)
     root.post(change_page(merchant, "freeze"), {"token": "t", "reason": "court order 7"})
     entry = LogEntry.objects.get(object_id=str(merchant.id))
-    assert (entry.get_change_message(), entry.user.username.startswith("root")) == ("Frozen: court order 7", True)
+    assert (entry.get_change_message(), entry.user.username.startswith("root")) == ("Frozen with 100.00 USD available: court order 7", True)
     assert (datetime.now(UTC) - entry.action_time).total_seconds() < 60
-    assert "Frozen: court order 7" in root.get(reverse("admin:admin_logentry_changelist")).content.decode()
-    assert "Frozen: court order 7" in root.get(change_page(merchant)).content.decode()
+    assert "Frozen with 100.00 USD available: court order 7" in root.get(reverse("admin:admin_logentry_changelist")).content.decode()
+    assert "Frozen with 100.00 USD available: court order 7" in root.get(change_page(merchant)).content.decode()
 
 
 def test_an_overdraft_is_set_by_a_form_that_reads_the_limit_as_it_is(root: Client) -> None:

@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 
+from console.amounts import shown
 from console.pages import amount_column
 from console.panels import Panel, entries_panel
 from console.postings import details_for, post_for
 from console.questions import Done, Question, ask
-from merchants.selectors import identify_now
+from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
 from transfers.domain.commands import VoidHold
 from transfers.domain.hold_outcomes import HoldStatus
@@ -34,7 +35,7 @@ class HoldAdmin(JournalAdmin):
     search_help_text = "Hold id, or the whole name of a merchant."
     ordering = ("-id",)
     fields = (
-        "id", "state", "source_merchant", "target_merchant", "amount", "reserved", "captured", "capture", "fee_schedule", "memo",
+        "id", "state", "source_merchant", "target_merchant", "amount", "reserved", "captured", "outcome", "capture", "fee_schedule", "memo",
         "expires_at", "created_at",
     )  # fmt: skip
     readonly_fields = fields
@@ -52,6 +53,17 @@ class HoldAdmin(JournalAdmin):
     def state(self, obj: Hold) -> str:
         """Return the status."""
         return obj.status
+
+    @display(description="What became of it")
+    def outcome(self, obj: Hold) -> str:
+        """Return in words where the money is."""
+        payer, receiver = obj.source_merchant.name, obj.target_merchant.name
+        if obj.status == HoldStatus.OPEN:
+            return f"{self.reserved(obj)} of {payer} is put aside"
+        if obj.status == HoldStatus.CAPTURED:
+            rest = shown(obj.amount_minor - obj.captured_minor, known_currency(obj.currency_id))
+            return f"{self.captured(obj)} of {self.amount(obj)} captured by {receiver}, {rest} released to {payer}"
+        return f"{self.reserved(obj)} went back to {payer}"
 
     def has_void_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Whether the user may void holds."""
@@ -74,13 +86,17 @@ class HoldAdmin(JournalAdmin):
 
         def perform(values: dict[str, Any]) -> Done:
             _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values)
-            return Done("Voided", is_repeat)
+            now = f"{hold.source_merchant.name} can spend {self.reserved(hold)} again"
+            return Done(f"Voided {self.reserved(hold)}", is_repeat, now)
 
-        back = f"{self.reserved(hold)} goes back to {hold.source_merchant.name}."
+        payer, receiver = hold.source_merchant.name, hold.target_merchant.name
+        explanation = f"{payer} put {self.reserved(hold)} aside for {receiver}. A hold that is voided can never be captured."
+        fee = shown(hold.reserved_minor - hold.amount_minor, terms.currency)
+        back = f"{self.reserved(hold)} goes back to {payer}: {self.amount(hold)} that {receiver} does not get, and {fee} for the fee."
         return ask(
             self,
             request,
             hold,
-            Question("Void this hold", back, perform, is_posting=True),
+            Question("Void this hold", explanation, perform, is_posting=True, understood=lambda _values: back),
             reverse("admin:transfers_hold_change", args=[object_id]),
         )

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from console.amounts import shown
+from console.amounts import shown, shown_number
 from console.questions import ReasonForm
 from fees.domain import Payer
 from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_typed_major
@@ -64,3 +64,10 @@ def understood_reversal(original: Original, earlier_minor: list[int], values: Ma
     if values.get("refund_fee") and fee_minor:
         words += f", and {shown(fee_minor, unit)} of the fee to {taker if original.payer is Payer.SENDER else giver}"
     return f"{words}. Then {shown(left_minor - amount_minor, unit)} is left."
+
+
+def reversal_state(amount_minor: int, earlier_minor: list[int], unit: CurrencyUnit) -> str:
+    """Return in words how much of an amount went back and how much can still go back."""
+    gone_minor = sum(earlier_minor)
+    left = shown(amount_minor - gone_minor, unit)
+    return f"{shown_number(gone_minor, unit)} of {shown(amount_minor, unit)} reversed, {left} left"

@@ -21,9 +21,11 @@ from console.postings import details_for, post_for
 from console.questions import Done, Question, ask
 from merchants.domain import AccountKind
 from merchants.models import Account
+from merchants.selectors import known_currency
 from transfers.admin.journal import JournalAdmin
 from transfers.admin.receipts import ask_to_mail, mailable_parties, receipt_file, receipts_panel
-from transfers.admin.reversals import OUTSIDE, ReversalForm, understood_reversal
+from transfers.admin.reversals import OUTSIDE, ReversalForm, reversal_state, understood_reversal
+from transfers.domain.kinds import REVERSIBLE_KINDS
 from transfers.domain.outcome import required
 from transfers.domain.reversals import OriginalPhase, original_phase
 from transfers.models import ExternalReference, Transfer
@@ -57,6 +59,7 @@ class TransferAdmin(JournalAdmin):
         "total_debit",
         "fee_schedule",
         "reverses",
+        "reversed_state",
         "external_reference",
         "memo",
         "metadata",
@@ -108,6 +111,13 @@ class TransferAdmin(JournalAdmin):
     def target_link(self, obj: Transfer) -> str:
         """Return who was paid, as a link."""
         return object_link("merchants_merchant", obj.target.merchant_id, _party_name(obj.target))
+
+    @display(description="Reversed")
+    def reversed_state(self, obj: Transfer) -> str:
+        """Return how much went back and how much can still go back."""
+        if obj.kind not in REVERSIBLE_KINDS:
+            return "-"
+        return reversal_state(obj.amount_minor, earlier_reversals(obj.id), known_currency(obj.currency_id))
 
     @display(description="Idempotency key")
     def key_link(self, obj: Transfer) -> str:
@@ -168,7 +178,8 @@ class TransferAdmin(JournalAdmin):
             details = details_for(request, values["reason"])
             command = operator_reversal(original, values["amount"], details, refund_fee=values["refund_fee"])
             made, is_repeat = post_for(request, command, values)
-            return Done(f"Reversed {self.amount(Transfer.objects.get(id=made))} by {made}", is_repeat)
+            did = f"Reversed {self.amount(Transfer.objects.get(id=made))} by {made}"
+            return Done(did, is_repeat, reversal_state(original.amount_minor, earlier_reversals(transfer.id), unit))
 
         question = Question(
             "Reverse this transfer",
@@ -177,5 +188,6 @@ class TransferAdmin(JournalAdmin):
             partial(ReversalForm, unit=unit),
             is_posting=True,
             understood=partial(understood_reversal, original, earlier_minor),
+            repeats="Reversed ",
         )
         return ask(self, request, transfer, question, reverse("admin:transfers_transfer_change", args=[object_id]))
