@@ -1,93 +1,190 @@
-"""One search box for everything that has an id, a key, a reference or a name."""
+"""One search box for everything that a caller can quote."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Model
+from django.contrib import admin
+from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
-from unfold.dataclasses import SearchResult
 
+from console.found import Found, found, found_transfer
+from events.models import Webhook
 from fees.models import FeeSchedule
-from merchants.models import Account, Merchant
-from transfers.models import ExternalReference, Hold, IdempotencyRecord, Transfer
+from ledger_project.kernel.ids import time_of
+from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_typed_major
+from merchants.models import Account, Currency, Merchant
+from people.models import ApiKey, User
+from people.selectors.users import known_users
+from transfers.models import DepositRequest, ExternalReference, Hold, IdempotencyRecord, Transfer
 from transfers.selectors.idempotency import find_records, get_record
+from transfers.selectors.searches import LOOKED_AT, Wanted, refusals_of_request, search_recent, transfers_of_request
 
 MOST = 10
-"""The most merchants that one search shows; the list of merchants shows all."""
+"""The most things of a kind that one search shows."""
 
-_IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule)
+LONGEST = 255
+"""The longest text that is searched for: the longest reference or key."""
+
+_IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule, DepositRequest, User, ApiKey, Webhook)
+
+_RECEIPT_NUMBER = re.compile(r"([0-9a-f-]{36})-[12]", re.ASCII | re.IGNORECASE)
+_PART_OF_ID = re.compile(r"[0-9a-f]{6,32}", re.ASCII | re.IGNORECASE)
+_AMOUNT = re.compile(r"(?:([A-Za-z0-9]{2,12})\s+)?([0-9][0-9,]*(?:\.[0-9]+)?)(?:\s+([A-Za-z0-9]{2,12}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Something that was found: its kind, its name and its page."""
+class Findings:
+    """What a search found.
 
-    what: str
-    name: str
-    url: str
+    ``looked_back_to`` is the oldest transfer whose memo and amount were looked at, if there are
+    older ones. ``is_recent`` says whether any were looked at.
+    """
 
-
-def _found(obj: Model, name: str = "") -> Found:
-    meta = obj._meta
-    return Found(str(meta.verbose_name), name or str(obj), reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk]))
+    rows: Sequence[Found] = ()
+    is_recent: bool = False
+    looked_back_to: UUID | None = None
 
 
 def _may_see(request: HttpRequest, model: type[Model]) -> bool:
     return request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
 
 
-def find_anything(request: HttpRequest, text: str) -> list[Found]:
-    """Return everything that the text names, of what the user may see.
+def find_anything(request: HttpRequest, text: str, *, before: UUID | None = None, is_recent: bool = False) -> Findings:
+    """Return what the text names, of what the user may see.
 
-    The text is an id, an external reference, an idempotency key, or a merchant's name or part of
-    it. Each is one look-up in an index; for a part of a name the merchants are read.
+    First by index: an id or the beginning of one, a request's id, an external reference, an
+    idempotency key, an e-mail address, a name or a part of it. If there is nothing, or the text can
+    be an amount, or ``is_recent`` asks for it, the newest transfers are searched too: by amount,
+    and by parts of memos, references and ids. With ``before``, only transfers older than it are.
     """
-    text = text.strip()
+    text = text.strip()[:LONGEST]
     if not text or "\x00" in text:
-        return []
+        return Findings()
+    rows = [] if before else [*_by_id(request, text), *_by_words(request, text)]
+    amounts_minor = _amounts(text)
+    if not _may_see(request, Transfer) or (rows and not (amounts_minor or is_recent)):
+        return Findings(rows)
+    part = text.lower() if _PART_OF_ID.fullmatch(text.replace("-", "")) else ""
+    recent = search_recent(Wanted(text, amounts_minor, part), before=before, limit=MOST)
+    rows += [found_transfer(transfer) for transfer in recent.transfers]
+    return Findings(list(dict.fromkeys(rows)), is_recent=True, looked_back_to=recent.looked_back_to)
+
+
+def _by_id(request: HttpRequest, text: str) -> Iterator[Found]:
+    number = _RECEIPT_NUMBER.fullmatch(text)
     try:
-        wanted = UUID(text)
+        wanted = UUID(number[1] if number else text)
     except ValueError:
-        return _by_words(request, text[:255])
-    rows = [model._default_manager.filter(pk=wanted).first() for model in _IDENTIFIED if _may_see(request, model)]
-    if _may_see(request, IdempotencyRecord):
-        rows.append(get_record(wanted))
-    return [_found(row) for row in rows if row is not None]
-
-
-def _by_words(request: HttpRequest, text: str) -> list[Found]:
-    found: list[Found] = []
-    if _may_see(request, Merchant):
-        found += [_found(row) for row in Merchant.objects.filter(name__iexact=text)]
-        found += [_found(row) for row in Merchant.objects.filter(name__icontains=text).exclude(name__iexact=text)[:MOST]]
+        yield from _by_start_of_id(request, text)
+    else:
+        for model in _IDENTIFIED:
+            if _may_see(request, model) and (row := _rows(model).filter(pk=wanted).first()):
+                yield found(row)
+        if _may_see(request, IdempotencyRecord) and (record := get_record(wanted)):
+            yield found(record)
     if _may_see(request, Transfer):
-        found += [
-            _found(row, text)
-            for row in Transfer.objects.filter(id__in=ExternalReference.objects.filter(reference=text).values("transfer_id"))[:MOST]
-        ]
+        yield from (found_transfer(transfer) for transfer in transfers_of_request(text, limit=MOST))
     if _may_see(request, IdempotencyRecord):
-        found += [_found(row, row.key) for row in find_records(text)[:MOST]]
-    return found
+        yield from (found(record, record.key) for record in refusals_of_request(text, limit=MOST))
 
 
-def search_command(request: HttpRequest, _lowered: str) -> list[SearchResult]:
-    """Answer unfold's search box, which is on every page.
+def _rows(model: type[Model]) -> Any:
+    """Return the rows of a model that pages show, each with what its line says."""
+    if model is User:
+        return known_users()
+    related = {Transfer: ("source__merchant", "target__merchant"), Hold: ("source_merchant", "target_merchant"), Account: ("merchant",)}
+    return model._default_manager.select_related(*related.get(model, ()))
 
-    Unfold passes the text in lower case; references and keys need it as it was typed.
-    """
-    found = find_anything(request, request.GET.get("s", ""))
-    return [SearchResult(title=row.name, description=row.what, link=row.url, icon="search") for row in found]
+
+def _by_start_of_id(request: HttpRequest, text: str) -> Iterator[Found]:
+    digits = text.replace("-", "")
+    if not _PART_OF_ID.fullmatch(digits):
+        return
+    first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    for model in _IDENTIFIED:
+        if _may_see(request, model):
+            yield from (found(row) for row in _rows(model).filter(pk__range=(first, last)).order_by("pk")[:MOST])
+
+
+def _by_words(request: HttpRequest, text: str) -> Iterator[Found]:
+    if _may_see(request, Merchant):
+        named = Q(name__icontains=text) | Q(display_name__icontains=text) | Q(receipt_email__iexact=text)
+        yield from (found(row) for row in Merchant.objects.filter(name__iexact=text))
+        yield from (found(row) for row in Merchant.objects.filter(named).exclude(name__iexact=text)[:MOST])
+    if _may_see(request, User):
+        named = Q(email__icontains=text) | Q(username__icontains=text) | Q(name__icontains=text)
+        yield from (found(row) for row in known_users().filter(named)[:MOST])
+    if _may_see(request, ApiKey):
+        yield from (found(row) for row in ApiKey.objects.filter(Q(prefix=text) | Q(name__iexact=text))[:MOST])
+    if _may_see(request, Transfer):
+        of_reference = ExternalReference.objects.filter(reference=text).values("transfer_id")
+        yield from (found(row, text) for row in _rows(Transfer).filter(id__in=of_reference)[:MOST])
+    if _may_see(request, DepositRequest):
+        yield from (found(row) for row in DepositRequest.objects.filter(bank_reference=text))
+    if _may_see(request, IdempotencyRecord):
+        yield from (found(row, row.key) for row in find_records(text)[:MOST])
+
+
+def _amounts(text: str) -> dict[str, int]:
+    """Return an amount like "112.50" in each currency that can have it, in minor units."""
+    match = _AMOUNT.fullmatch(text)
+    if match is None or (match[1] and match[3]):
+        return {}
+    code = (match[1] or match[3] or "").upper()
+    amounts_minor: dict[str, int] = {}
+    for currency in Currency.objects.filter(**({"code": code} if code else {})):
+        try:
+            amounts_minor[currency.code] = parse_typed_major(match[2], CurrencyUnit(currency.code, currency.exponent))
+        except InvalidAmount:
+            continue
+    return amounts_minor
+
+
+def palette_view(request: HttpRequest) -> HttpResponse:
+    """Return what was found, and lists of that name, as rows of the box that Ctrl+K opens."""
+    text = request.GET.get("q", "").strip()
+    rows = [*_pages(request, text), *find_anything(request, text).rows] if text else []
+    return TemplateResponse(request, "ledger/palette.html", {"text": text, "rows": rows})
+
+
+def _pages(request: HttpRequest, text: str) -> Iterator[Found]:
+    """Return the lists whose name has a text in it, of those that the user may open."""
+    for app in admin.site.get_app_list(request):
+        for model in app["models"]:
+            if text.lower() in str(model["name"]).lower() and model["admin_url"]:
+                yield Found("page", str(model["name"]), model["admin_url"])
 
 
 def find_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Go to the only thing that was found, or list all that were."""
-    text = request.GET.get("q", "")
-    found = find_anything(request, text)
-    if len(found) == 1:
-        return HttpResponseRedirect(found[0].url)
-    return TemplateResponse(request, "ledger/find.html", {**context, "title": "Find", "text": text, "found": found})
+    text = request.GET.get("q", "").strip()
+    before = _uuid(request.GET.get("before", ""))
+    is_recent = "recent" in request.GET
+    findings = find_anything(request, text, before=before, is_recent=is_recent)
+    if len(findings.rows) == 1 and not is_recent and before is None:
+        return HttpResponseRedirect(findings.rows[0].url)
+    oldest = findings.looked_back_to
+    more = {
+        "text": text,
+        "findings": findings,
+        "looked_at": LOOKED_AT,
+        "looked_back_to": time_of(oldest) if oldest else None,
+        "further": urlencode({"q": text, "before": oldest}) if oldest else "",
+        "may_look": _may_see(request, Transfer),
+        "recent": urlencode({"q": text, "recent": 1}),
+    }
+    return TemplateResponse(request, "ledger/find.html", {**context, "title": "Find", **more})
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

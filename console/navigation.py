@@ -37,7 +37,6 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "STYLES": [_styles],
     "DASHBOARD_CALLBACK": "console.dashboard.dashboard_context",
-    "COMMAND": {"search_callback": "console.find.search_command"},
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

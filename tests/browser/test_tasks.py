@@ -153,3 +153,32 @@ def test_an_id_is_found_from_any_page_by_the_search_box(operator: Page) -> None:
     operator.locator("#search-input-command").press("End")
     operator.locator("#command-results").get_by_role("link").first.click()
     expect(operator).to_have_url(re.compile(str(made)))
+
+
+def test_enter_finds_what_was_typed_into_the_search_box_before_any_row_is_there(operator: Page) -> None:
+    made = pay(new_merchant(), new_merchant())
+    operator.keyboard.press("Control+k")
+    box = operator.locator("#search-input-command")
+    expect(box).to_be_focused()
+    operator.keyboard.type(str(made))
+    operator.keyboard.press("Enter")
+    expect(operator).to_have_url(re.compile(f"transfer/{made}/change"))
+    operator.wait_for_load_state("load")  # the scripts of the page listen from then on
+    operator.keyboard.press("Control+k")
+    expect(box).to_be_focused()
+    operator.keyboard.type("nothing has this name")
+    expect(operator.locator("#command-results")).to_contain_text("Nothing found")
+    operator.keyboard.press("Enter")
+    expect(operator.locator("#content")).to_contain_text("Nothing has this")
+
+
+def test_a_row_of_the_search_box_is_chosen_with_the_arrows(operator: Page) -> None:
+    word = unique("lavender")
+    first, second = (post(TransferFunds(new_merchant(), new_merchant(), USD, 1000, Details(memo=f"{word} {n}"))) for n in (1, 2))
+    operator.keyboard.press("Control+k")
+    operator.keyboard.type(word)
+    expect(operator.locator("#command-results").get_by_role("link")).to_have_count(2)
+    for key_name in ("ArrowDown", "ArrowDown", "Enter"):
+        operator.keyboard.press(key_name)
+    expect(operator).to_have_url(re.compile(f"transfer/{first}/change"))  # the newest is the first row
+    assert first != second

@@ -269,7 +269,7 @@ def test_one_box_finds_whatever_has_an_id_or_a_name(root: Client) -> None:
         found = root.get(reverse("admin:ledger_find"), {"q": f" {text} "})
         assert (found.status_code, found.headers.get("Location")) == (302, change_page(obj)), text
     assert "Nothing has this" in root.get(reverse("admin:ledger_find"), {"q": "no such thing"}).content.decode()
-    palette = root.get(reverse("admin:search"), {"s": reference, "extended": "1"}).content.decode()
+    palette = root.get(reverse("admin:ledger_palette"), {"q": reference}).content.decode()
     assert change_page(Transfer.objects.get(external_reference=reference)) in palette
 
 

@@ -26,6 +26,7 @@ from merchants.models import Account, Merchant
 from transfers.models import Hold
 from transfers.selectors import TransferFilters, get_account_now, get_balances_now, get_transfer_now, holds, merchant_lists, transfer_lists
 from transfers.selectors.holds import due_holds
+from transfers.selectors.searches import LOOKED_AT, Wanted, refusals_of_request, search_recent, transfers_of_request
 from transfers.selectors.statements import StatementRequest, get_period, has_long_amounts, page_statement, period_lines
 
 BIG = {
@@ -313,3 +314,16 @@ def test_a_page_of_the_feed_is_a_walk_and_look_ups(name: str, of_merchant: bool,
     # Each event with its entries, and their predecessors; the end of each account's search by time.
     assert_plans_from_index([plan], at_most=16 * LIMIT)
     assert plan["Actual Rows"] in ({1} if name in {"types of rows", "account of somebody else"} else {LIMIT, LIMIT - 1})
+
+
+@pytest.mark.parametrize("before", [None, MIDDLE], ids=["newest", "from the middle"])
+def test_a_search_without_an_index_reads_a_bounded_part_of_the_journal(before: UUID | None) -> None:
+    wanted = Wanted("no such memo", {"USD": 987_654, "EUR": 987_654}, "abcdefab")
+    # The rows that are searched, and the place of the last one; each found one with its parties.
+    assert_from_index(lambda: search_recent(wanted, before=before, limit=10), at_most=2 * LOOKED_AT + 100)
+
+
+def test_a_request_is_looked_for_around_its_time() -> None:
+    request_id = str(v7(6, 50_000))
+    assert_from_index(lambda: transfers_of_request(request_id, limit=10), at_most=LOOKED_AT)
+    assert_from_index(lambda: refusals_of_request(request_id, limit=10), at_most=LOOKED_AT)

@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from unfold.decorators import action, display
 
 from console.amounts import shown
-from console.find import find_view
+from console.find import find_view, palette_view
 from console.pages import amount_column, object_link
 from console.panels import Cell, Panel, entries_panel
 from console.postings import details_for, post_for
@@ -78,7 +78,8 @@ class TransferAdmin(JournalAdmin):
         """Add the page of the search box, and the receipts."""
         wrap = self.admin_site.admin_view
         receipt = path("<uuid:transfer_id>/receipt/<uuid:account_id>/", wrap(self.receipt), name="transfer_receipt")
-        return [path("find/", wrap(self.find), name="ledger_find"), receipt, *super().get_urls()]
+        found = [path("find/", wrap(self.find), name="ledger_find"), path("find/palette/", wrap(palette_view), name="ledger_palette")]
+        return [*found, receipt, *super().get_urls()]
 
     def receipt(self, request: HttpRequest, transfer_id: UUID, account_id: UUID) -> HttpResponse:
         """Return the receipt of a party as PDF."""
