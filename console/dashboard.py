@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -100,7 +100,7 @@ def _cards(summary: Summary) -> list[Card]:
             f"volume {shown_short(sum(kind.volume_minor for kind in moved), unit)} {unit.code}",
             url=reverse("admin:transfers_transfer_changelist"),
         ),
-        Card("Refused postings", f"{refused:,}", share),
+        Card("Refused postings", f"{refused:,}", share, url=_refusals_url(summary, currency=f"{unit.code},none")),
         Card(
             "Open holds",
             f"{summary.open_holds:,}",
@@ -126,10 +126,22 @@ def _kind_bars(summary: Summary) -> list[Bar]:
     ]
 
 
+def _refusals_url(summary: Summary, **filters: str) -> str:
+    """Return the address of the list of refusals with the period of the figures."""
+    end = datetime.combine(summary.last + timedelta(days=1), time(), UTC)
+    period = {"created_at__gte": f"{datetime.combine(summary.first, time(), UTC)}", "created_at__lt": f"{end}"}
+    return f"{reverse('admin:transfers_refusal_changelist')}?{urlencode({**filters, **period})}"
+
+
 def _refusal_bars(summary: Summary) -> list[Bar]:
     top = max((row.refusals for row in summary.refusals), default=0)
     return [
-        Bar(row.code + ("" if row.currency else " (no currency)"), (f"{row.refusals:,}",), percent_of(row.refusals, top))
+        Bar(
+            row.code + ("" if row.currency else " (no currency)"),
+            (f"{row.refusals:,}",),
+            percent_of(row.refusals, top),
+            _refusals_url(summary, code=row.code, currency=row.currency or "none"),
+        )
         for row in summary.refusals
     ]
 

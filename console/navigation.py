@@ -79,6 +79,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Records",
                 "separator": True,
                 "items": [
+                    _item("Refused postings", "block", "transfers_refusal_changelist", "transfers.view_refusal"),
                     _item("Idempotency keys", "key", "transfers_idempotencyrecord_changelist", "transfers.view_idempotencyrecord"),
                     _item("What operators did", "history", "admin_logentry_changelist", "admin.view_logentry"),
                 ],

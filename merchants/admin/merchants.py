@@ -19,6 +19,7 @@ from merchants.admin.states import STATUS_COLOURS, money_of, possible_changes, r
 from merchants.domain import Status
 from merchants.models import Merchant
 from merchants.services import set_merchant_status
+from transfers.admin.refusals import refusals_panel
 from transfers.services.merchant_closure import close_merchant
 
 Change = Callable[[Merchant, dict[str, Any]], str]
@@ -44,15 +45,14 @@ class MerchantAdmin(ReadOnlyAdmin):
         return obj.status
 
     def panels(self, request: HttpRequest, obj: Merchant) -> list[Panel]:
-        """Return balances, open holds and the newest entries, with links to the lists of each."""
-        del request
+        """Return balances, open holds, the newest entries and refusals, with links to the lists."""
         links = [
             Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}"),
             Cell("All holds", f"{reverse('admin:transfers_hold_changelist')}?q={obj.name}"),
             Cell("Fee schedules", f"{reverse('admin:fees_feeschedule_changelist')}?q={obj.name}"),
             Cell("A new fee version", f"{reverse('admin:fee_append')}?merchant={obj.name}"),
         ]
-        return [replace(balances_panel(obj), links=links), *open_holds_panel(obj), movements_panel(obj)]
+        return [replace(balances_panel(obj), links=links), *open_holds_panel(obj), movements_panel(obj), *refusals_panel(request, obj)]
 
     def possible_actions(self, obj: Merchant) -> Collection[str]:
         """Offer what the status allows."""

@@ -99,6 +99,7 @@ LISTS = [
     "transfers_transfer",
     "transfers_hold",
     "transfers_idempotencyrecord",
+    "transfers_refusal",
 ]
 
 

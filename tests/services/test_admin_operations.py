@@ -123,7 +123,14 @@ def test_no_crafted_request_adds_changes_or_deletes(role: str | None, model: typ
 
 def test_entries_figures_and_marks_are_not_in_the_admin_at_all() -> None:
     registered = {model for model in admin.site._registry if model._meta.app_label == "transfers"}
-    assert registered <= {Transfer, Hold, IdempotencyRecord, models.DepositRequest, getattr(models, "ReconciliationRun", Transfer)}
+    assert registered <= {
+        Transfer,
+        Hold,
+        IdempotencyRecord,
+        models.DepositRequest,
+        models.Refusal,
+        getattr(models, "ReconciliationRun", Transfer),
+    }
     assert LedgerEntry not in registered
 
 

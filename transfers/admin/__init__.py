@@ -1,5 +1,5 @@
-"""Transfers, holds, requests to add money and idempotency records in the admin."""
+"""Transfers, holds, refusals, requests to add money and idempotency records in the admin."""
 
-from transfers.admin import deposit_requests, holds, idempotency, transfers
+from transfers.admin import deposit_requests, holds, idempotency, refusals, transfers
 
-__all__ = ["deposit_requests", "holds", "idempotency", "transfers"]
+__all__ = ["deposit_requests", "holds", "idempotency", "refusals", "transfers"]

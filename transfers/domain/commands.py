@@ -19,13 +19,13 @@ from fees.domain import Payer, Schedule
 from ledger_project.kernel.errors import LedgerError
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity
+from transfers.domain.refusals import Wanted
 
 
 class AccountKey(NamedTuple):
-    """The key of an account. An account has it before it has an id, and before it exists.
+    """The key of an account, which it has before it has an id, and before it exists.
 
-    ``merchant`` is the integer of the merchant's id. A posting looks up accounts by these keys all
-    the time, and Python compares integers faster than UUIDs.
+    ``merchant`` is the integer of the merchant's id: Python compares integers faster than UUIDs.
     """
 
     merchant: int
@@ -277,6 +277,7 @@ class Refuse(Struct, frozen=True):
     """Store a refusal that is known without a lock, so that its key gives the same answer again."""
 
     error: LedgerError
+    wanted: Wanted | None = None
 
     def accounts(self) -> tuple[AccountKey, ...]:
         """None."""

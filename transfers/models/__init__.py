@@ -8,6 +8,7 @@ from transfers.models.idempotency import IdempotencyClaim, IdempotencyRecord
 from transfers.models.journal import ExternalReference, LedgerEntry, Transfer
 from transfers.models.mark import FeedMark
 from transfers.models.reconciliation import ReconciliationHead, ReconciliationRun
+from transfers.models.refusals import Refusal
 
 __all__ = [
     "DailyActivity",
@@ -25,6 +26,7 @@ __all__ = [
     "LedgerEntry",
     "ReconciliationHead",
     "ReconciliationRun",
+    "Refusal",
     "RefusalTally",
     "Transfer",
 ]

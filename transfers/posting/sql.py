@@ -238,6 +238,16 @@ FROM unnest(%s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::uuid[], %s::
 
 RELEASE_KEYS = "DELETE FROM transfers_idempotencyclaim WHERE id = ANY(%s::uuid[])"
 
+INSERT_REFUSALS = """
+INSERT INTO transfers_refusal (id, kind, code, words, source_id, target_id, currency, amount_minor, principal, request_id, owner, key,
+    created_at)
+SELECT r.id, r.kind, r.code, r.words, r.source_id, r.target_id, r.currency, r.amount_minor, r.principal, r.request_id, r.owner, r.key,
+    coalesce(r.moment, clock_timestamp())
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::text[], %s::text[],
+    %s::text[], %s::text[], %s::timestamptz[])
+    AS r(id, kind, code, words, source_id, target_id, currency, amount_minor, principal, request_id, owner, key, moment)
+"""
+
 COUNT_REFUSALS = """
 INSERT INTO transfers_refusaltally (id, currency, code, refusals, created_at)
 SELECT c.id, c.currency, c.code, c.refusals, coalesce(c.moment, clock_timestamp())

@@ -29,7 +29,7 @@ from transfers.posting.jobs import Job, Result
 from transfers.posting.locks import WAIT, Locking
 from transfers.posting.pipeline import Session
 from transfers.posting.reads import find_schedules, read_book, read_schedules
-from transfers.posting.refusal_counts import count_refusals, insert_refusals
+from transfers.posting.refusals import decided_refusals, insert_refusals
 from transfers.posting.results import JobDecisions
 from transfers.posting.writes import register_merchants, write_plan
 
@@ -54,7 +54,7 @@ def post(jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) ->
             write_plan(session, planned, now=book.now, known_holds=book.holds)
             results = [decision.result(outcomes) for decision, outcomes in zip(decisions, planned.outcomes, strict=True)]
             claims.write()
-            insert_refusals(session, count_refusals(decisions, planned.outcomes))
+            insert_refusals(session, decided_refusals(decisions, planned.outcomes))
     remember_accounts(book.accounts.values())
     return results
 

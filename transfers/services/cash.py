@@ -10,6 +10,7 @@ from ledger_project.kernel.refusals import AccountNotFound
 from merchants.domain import own_wallet
 from merchants.selectors import identify
 from transfers.domain.commands import Command, Deposit, Details, Refuse, Withdraw
+from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
 
@@ -33,5 +34,6 @@ async def _cross_border(
 ) -> Command:
     wallet = own_wallet(actor, (await identify(wallet_ids=[account_id])).wallets.get(account_id))
     if wallet is None:
-        return Refuse(AccountNotFound(account_id))
+        kind = RefusedKind.DEPOSIT if command is Deposit else RefusedKind.WITHDRAWAL
+        return Refuse(AccountNotFound(account_id), Wanted(kind, principal=details.principal))
     return command(wallet.merchant, wallet.currency, amount.resolve(wallet.currency), details)

@@ -17,6 +17,7 @@ from merchants.domain import fold, own
 from merchants.selectors import Identities, find_currency, identify, required_currency
 from transfers import selectors
 from transfers.domain.commands import CaptureHold, Command, Details, PlaceHold, Refuse, VoidHold
+from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
 from transfers.services import authorization
@@ -51,7 +52,15 @@ def build_hold(request: HoldRequest, identities: Identities, currency: CurrencyU
     amount_minor = request.amount.resolve(in_currency)
     source, target = own(actor, identities.merchant(request.from_merchant)), identities.merchant(request.to_merchant)
     if source is None or target is None:
-        return Refuse(MerchantNotFound(request.from_merchant if source is None else request.to_merchant))
+        wanted = Wanted(
+            RefusedKind.HOLD,
+            None if source is None else source.id,
+            None if target is None else target.id,
+            in_currency.code,
+            amount_minor,
+            request.details.principal,
+        )
+        return Refuse(MerchantNotFound(request.from_merchant if source is None else request.to_merchant), wanted)
     return PlaceHold(new_id(place=source.id), source, target, in_currency, amount_minor, request.expires_in_s, request.details)
 
 
@@ -62,7 +71,7 @@ async def capture_hold(hold_id: UUID, amount: AmountInput, details: Details, *, 
     """
     terms = authorization.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
     if terms is None:
-        return await submit_one(Refuse(HoldNotFound(hold_id)), key, render)
+        return await submit_one(Refuse(HoldNotFound(hold_id), Wanted(RefusedKind.CAPTURE, principal=details.principal)), key, render)
     command = CaptureHold(terms, amount.resolve_optional(terms.currency), details)
     return await submit_one(command, key, authorization.discreet(render, actor, terms.source))
 
@@ -73,4 +82,6 @@ async def void_hold(hold_id: UUID, details: Details, *, actor: Actor, key: Key |
     Raises ``PermissionDenied`` for the payer: a hold that its payer could end would be no promise.
     """
     terms = authorization.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
-    return await submit_one(Refuse(HoldNotFound(hold_id)) if terms is None else VoidHold(terms, details), key, render)
+    if terms is None:
+        return await submit_one(Refuse(HoldNotFound(hold_id), Wanted(RefusedKind.VOID, principal=details.principal)), key, render)
+    return await submit_one(VoidHold(terms, details), key, render)

@@ -15,6 +15,7 @@ from ledger_project.kernel.refusals import MerchantNotFound
 from merchants.domain import MerchantIdentity, own
 from merchants.selectors import find_currency, identify, required_currency
 from transfers.domain.commands import Command, Details, OpenAccount, Refuse, RegisterMerchant
+from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
 from transfers.posting.synchronous import post_or_forget
@@ -82,5 +83,10 @@ async def open_account(merchant_name: str, currency_code: str, *, actor: Actor, 
     """Open a merchant's wallet in a currency. Raises ``UnknownCurrency``."""
     currency = required_currency(currency_code, await find_currency(currency_code))
     merchant = own(actor, (await identify(names=[merchant_name])).merchant(merchant_name))
-    command: Command = Refuse(MerchantNotFound(merchant_name)) if merchant is None else OpenAccount(merchant, currency)
+    command: Command
+    if merchant is None:
+        wanted = Wanted(RefusedKind.ACCOUNT, currency=currency.code, principal=actor.principal)
+        command = Refuse(MerchantNotFound(merchant_name), wanted)
+    else:
+        command = OpenAccount(merchant, currency)
     return await submit_one(command, key, render)

@@ -11,6 +11,7 @@ from merchants.domain import TREASURY
 from merchants.selectors import identify, identify_now
 from transfers import selectors
 from transfers.domain.commands import Details, Original, Refuse, ReverseTransfer
+from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
 from transfers.services import authorization
@@ -25,7 +26,8 @@ async def reverse_transfer(
     """
     original = authorization.original_for(actor, await selectors.find_original(transfer_id), refund_fee=refund_fee)
     if original is None:
-        return await submit_one(Refuse(TransferNotFound(transfer_id)), key, render)
+        wanted = Wanted(RefusedKind.REVERSAL, principal=details.principal)
+        return await submit_one(Refuse(TransferNotFound(transfer_id), wanted), key, render)
     amount_minor = amount.resolve_optional(original.currency)
     treasury = (await identify(names=[TREASURY])).merchant(TREASURY) if refund_fee else None
     return await submit_one(ReverseTransfer(original, amount_minor, refund_fee, treasury, details), key, render)

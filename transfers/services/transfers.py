@@ -19,9 +19,10 @@ from ledger_project.kernel.amount_input import AmountInput
 from ledger_project.kernel.errors import FieldError, SameAccount, ValidationFailed
 from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.kernel.refusals import AccountNotFound, CurrencyMismatch, MerchantNotFound
-from merchants.domain import fold, own, own_wallet
+from merchants.domain import MerchantIdentity, fold, own, own_wallet
 from merchants.selectors import Identities, find_currency, identify, required_currency
 from transfers.domain.commands import Details, Refuse, TransferFunds
+from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Key, Render, Result
 
@@ -102,7 +103,8 @@ def build_transfer(
     source = own(actor, identities.merchant(request.from_merchant or ""))
     target = identities.merchant(request.to_merchant or "")
     if source is None or target is None:
-        return Refuse(MerchantNotFound(request.from_merchant or "" if source is None else request.to_merchant or ""))
+        error = MerchantNotFound(request.from_merchant or "" if source is None else request.to_merchant or "")
+        return Refuse(error, _wanted(request, source, target, in_currency, amount_minor))
     return TransferFunds(source, target, in_currency, amount_minor, request.details)
 
 
@@ -112,11 +114,29 @@ def _between_accounts(
     source_id, target_id = wallet_ids
     source, target = own_wallet(actor, identities.wallets.get(source_id)), identities.wallets.get(target_id)
     if source is None:
-        return Refuse(AccountNotFound(source_id))
+        return Refuse(AccountNotFound(source_id), _wanted(request, None, target.merchant if target else None))
     currency = source.currency
     amount_minor = request.amount.resolve(currency)
     if target is None:
-        return Refuse(AccountNotFound(target_id))
+        return Refuse(AccountNotFound(target_id), _wanted(request, source.merchant, None, currency, amount_minor))
     if request.currency is not None and request.currency != currency.code:
-        return Refuse(CurrencyMismatch(currency.code, request.currency))
+        wanted = _wanted(request, source.merchant, target.merchant, currency, amount_minor)
+        return Refuse(CurrencyMismatch(currency.code, request.currency), wanted)
     return TransferFunds(source.merchant, target.merchant, currency, amount_minor, request.details, target_currency=target.currency.code)
+
+
+def _wanted(
+    request: TransferRequest,
+    source: MerchantIdentity | None,
+    target: MerchantIdentity | None,
+    currency: CurrencyUnit | None = None,
+    amount_minor: int | None = None,
+) -> Wanted:
+    return Wanted(
+        RefusedKind.TRANSFER,
+        None if source is None else source.id,
+        None if target is None else target.id,
+        "" if currency is None else currency.code,
+        amount_minor,
+        request.details.principal,
+    )

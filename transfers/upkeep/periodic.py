@@ -34,7 +34,7 @@ from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
 from transfers.services.mark_ahead import take_mark_back
 from transfers.services.mark_mover import keep_moving
-from transfers.upkeep.purging import purge_expired_keys
+from transfers.upkeep.purging import purge_expired_keys, purge_refusals
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,8 @@ def _sum_up(_stopping: Stopping) -> WorkDone:
 
 def _purge(stopping: Stopping) -> WorkDone:
     purged = purge_expired_keys(batch=PURGE_BATCH, progress=_unless(stopping))
-    return {"purged": purged} if purged else {}
+    refusals = purge_refusals(batch=PURGE_BATCH, progress=_unless(stopping))
+    return {"purged": purged, "refusals": refusals} if purged or refusals else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def settling(every_s: float) -> Work:
 
 
 def purging(every_s: float) -> Work:
-    """Return the work of purging idempotency keys whose time is over."""
+    """Return the work of purging idempotency keys and refusals whose time is over."""
     return Work("keys", every_s, _purge)
 
 

@@ -1,4 +1,4 @@
-"""The purge of idempotency keys whose time is over: no posting waits for it.
+"""The purge of idempotency keys and refusals whose time is over: no posting waits for it.
 
 The keys of a day go together. First their claims, in batches; then the table with their records, by
 TRUNCATE. So a claim never stands without its record: a posting that claims a key finds both, or
@@ -43,6 +43,11 @@ WITH due AS MATERIALIZED (
 SELECT (SELECT count(*) FROM due), (SELECT max(ctid) FROM due), (SELECT count(*) FROM gone)
 """
 
+_PURGE_REFUSALS = """
+DELETE FROM transfers_refusal
+WHERE id = ANY(ARRAY(SELECT id FROM transfers_refusal WHERE created_at < %s ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED))
+"""
+
 _COUNT_CLAIMS = "SELECT count(*) FROM transfers_idempotencyclaim WHERE created_at < %s"
 
 _OLDEST = sql.SQL(" UNION ALL ").join(
@@ -83,6 +88,24 @@ def purge_expired_keys(*, batch: int, progress: Callable[[int], None] | None = N
     for slot in slots:
         with suppress(_Locked):
             _empty(slot, until, batch=batch)
+    return purged
+
+
+def purge_refusals(*, batch: int, progress: Callable[[int], None] | None = None) -> int:
+    """Remove the rows of refusals whose keys' time is over, ``batch`` in a transaction, and return
+    how many.
+
+    Several processes may do it at once: each leaves to the others what they have locked.
+    """
+    until = _until()
+    gone, purged = batch, 0
+    while gone == batch:
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute(_PURGE_REFUSALS, [until, batch])
+            gone = cursor.rowcount
+        purged += gone
+        if gone and progress is not None:
+            progress(gone)
     return purged
 
 

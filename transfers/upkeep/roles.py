@@ -42,7 +42,9 @@ CHANGING: dict[str, tuple[str, ...]] = {
 LEDGER = ("merchants", "fees", "transfers", "events")
 """The apps whose tables are the ledger."""
 
-PURGED = {"transfers_idempotencyclaim": ("SELECT", "INSERT", "DELETE")} | dict.fromkeys(SLOTS, ("SELECT", "DELETE", "TRUNCATE"))
+PURGED = dict.fromkeys(("transfers_idempotencyclaim", "transfers_refusal"), ("SELECT", "INSERT", "DELETE")) | dict.fromkeys(
+    SLOTS, ("SELECT", "DELETE", "TRUNCATE")
+)
 """Tables whose rows are removed when their time is over, and the rights that the service has there.
 
 Postings insert records by the table that all slots are parts of.

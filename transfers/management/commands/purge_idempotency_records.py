@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from ledger_project.command_line.output import ReportingCommand, steps
 from ledger_project.kernel.exact_json import dumps_text
-from transfers.upkeep.purging import count_expired_keys, purge_expired_keys
+from transfers.upkeep.purging import count_expired_keys, purge_expired_keys, purge_refusals
 
 
 class Command(ReportingCommand):
@@ -18,7 +18,8 @@ class Command(ReportingCommand):
     help = (
         "Delete the idempotency keys of days (UTC) that ended LEDGER_IDEMPOTENCY_RETENTION ago or earlier, in small transactions that no "
         "posting waits for. Run it about once an hour; running it twice at once is harmless. What another session has locked is left for "
-        "the next run. A deleted key is free: a repeated request would move money again, unless it has an external_reference."
+        "the next run. The rows of refusals of these days go, too. A deleted key is free: a repeated request would move money again, "
+        "unless it has an external_reference."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,6 +38,7 @@ class Command(ReportingCommand):
         if not options["dry_run"]:
             with steps(self, expired) as step:
                 purged = purge_expired_keys(batch=options["batch"], progress=lambda count: step("records", count))
+            purge_refusals(batch=options["batch"])
         if options["as_json"]:
             self.stdout.write(dumps_text({"expired": expired, "purged": purged}))
         else:
