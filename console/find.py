@@ -22,7 +22,7 @@ from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_typed
 from merchants.models import Account, Currency, Merchant
 from people.models import ApiKey, User
 from people.selectors.users import known_users
-from transfers.models import DepositRequest, ExternalReference, Hold, IdempotencyRecord, Transfer
+from transfers.models import DepositRequest, ExternalReference, Hold, IdempotencyRecord, Refusal, Transfer
 from transfers.selectors.idempotency import find_records, get_record
 from transfers.selectors.searches import LOOKED_AT, Wanted, refusals_of_request, search_recent, transfers_of_request
 
@@ -32,7 +32,14 @@ MOST = 10
 LONGEST = 255
 """The longest text that is searched for: the longest reference or key."""
 
-_IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule, DepositRequest, User, ApiKey, Webhook)
+_IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule, DepositRequest, Refusal, User, ApiKey, Webhook)
+
+_RELATED: dict[type[Model], tuple[str, ...]] = {
+    Transfer: ("source__merchant", "target__merchant"),
+    Hold: ("source_merchant", "target_merchant"),
+    Account: ("merchant",),
+    Refusal: ("source", "target"),
+}
 
 _RECEIPT_NUMBER = re.compile(r"([0-9a-f-]{36})-[12]", re.ASCII | re.IGNORECASE)
 _PART_OF_ID = re.compile(r"[0-9a-f]{6,32}", re.ASCII | re.IGNORECASE)
@@ -91,7 +98,9 @@ def _by_id(request: HttpRequest, text: str) -> Iterator[Found]:
             yield found(record)
     if _may_see(request, Transfer):
         yield from (found_transfer(transfer) for transfer in transfers_of_request(text, limit=MOST))
-    if _may_see(request, IdempotencyRecord):
+    refusals = list(_rows(Refusal).filter(request_id=text)[:MOST]) if _may_see(request, Refusal) else []
+    yield from (found(refusal) for refusal in refusals)
+    if not refusals and _may_see(request, IdempotencyRecord):
         yield from (found(record, record.key) for record in refusals_of_request(text, limit=MOST))
 
 
@@ -99,8 +108,7 @@ def _rows(model: type[Model]) -> Any:
     """Return the rows of a model that pages show, each with what its line says."""
     if model is User:
         return known_users()
-    related = {Transfer: ("source__merchant", "target__merchant"), Hold: ("source_merchant", "target_merchant"), Account: ("merchant",)}
-    return model._default_manager.select_related(*related.get(model, ()))
+    return model._default_manager.select_related(*_RELATED.get(model, ()))
 
 
 def _by_start_of_id(request: HttpRequest, text: str) -> Iterator[Found]:

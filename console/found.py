@@ -14,7 +14,7 @@ from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from people.models import User
 from transfers.domain.kinds import TransferKind
-from transfers.models import Hold, IdempotencyRecord, Transfer
+from transfers.models import Hold, IdempotencyRecord, Refusal, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,14 @@ def _facts(obj: Model) -> str:
             facts = [obj.status]
         case User():
             facts = [obj.name, obj.email, obj.status]
+        case Refusal():
+            parties = f"{obj.source or '—'} → {obj.target or '—'}"
+            facts = [
+                f"{obj.created_at:%Y-%m-%d %H:%M:%S}",
+                parties,
+                shown(obj.amount_minor, known_currency(obj.currency)) if obj.currency and obj.amount_minor else "",
+                obj.words,
+            ]
         case IdempotencyRecord():
             facts = [f"{obj.created_at:%Y-%m-%d %H:%M:%S}", f"answered {obj.status_code}", _refusal_code(obj)]
         case _:

@@ -19,7 +19,7 @@ from people.models import User
 from tests.services.test_admin import USD, change_page, new_merchant, new_transfer, post
 from tests.support.factories import unique
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
-from transfers.models import Hold, IdempotencyRecord, Transfer
+from transfers.models import Hold, IdempotencyRecord, Refusal, Transfer
 from transfers.posting.jobs import Item, Job, Key
 from transfers.posting.synchronous import submit_now
 from transfers.selectors import searches
@@ -59,9 +59,8 @@ def test_the_request_that_was_refused_leads_to_the_answer_that_the_caller_got(ro
         Job([Item(TransferFunds(new_merchant(), new_merchant(), USD, 90_000, Details()), write, Key("found", key, b"f" * 32))])
     )
     assert result.answer.status_code == 409
-    record = IdempotencyRecord.objects.get(key=key)
-    assert find(root, request_id)[0] == change_page(record)
-    assert find(root, key)[0] == change_page(record)
+    assert find(root, request_id)[0] == change_page(Refusal.objects.get(key=key))
+    assert find(root, key)[0] == change_page(IdempotencyRecord.objects.get(key=key))
     assert "insufficient_funds" in root.get(reverse("admin:ledger_palette"), {"q": request_id}).content.decode()
 
 
