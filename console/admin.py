@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
-from django.urls import NoReverseMatch, reverse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.views import ChangeList
 
-from console.pages import ReadOnlyAdmin
+from console.found import Found
+from console.log_entries import csv_of, having, linked, message_of, subjects
+from console.pages import REACHED, ReadOnlyAdmin
 
 admin.site.index_template = "ledger/dashboard.html"
 admin.site.unregister(Group)
@@ -28,32 +35,86 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     filter_horizontal = ()
 
 
+class LogEntries(ChangeList):
+    """A page of the log."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the entries, and what each is about."""
+        super().get_results(request)
+        entries: Any = list(self.result_list)
+        about = subjects(request, entries)
+        for entry in entries:
+            entry.about = about.get(entry.pk)
+        self.result_list = entries
+
+
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin):
     """Every change that an operator made: who, when, to what, what and why."""
 
-    list_display = ("action_time", "user", "content_type", "link", "message")
-    list_filter = ("content_type",)
+    list_display = ("action_time", "user", "kind", "link", "facts", "message")
+    list_filter = ("action_time", ("user", admin.RelatedOnlyFieldListFilter), ("content_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "content_type")
-    search_fields = ("object_id",)
-    search_help_text = "The whole id of what was changed."
-    ordering = ("-action_time", "-id")
-    fields = ("action_time", "user", "content_type", "link", "message")
+    list_after_template = "ledger/log_export.html"
+    search_fields = ("change_message",)
+    search_help_text = "Words of what was done, why, or by whom; names, ids, a day (2026-11-20). An entry has all of them."
+    ordering = ("-id",)  # in the order of time, and there is an index
+    sortable_by = ()
+    fields = ("action_time", "user", "kind", "link", "facts", "message")
     readonly_fields = fields
+
+    def get_urls(self) -> list[Any]:
+        """Add the export."""
+        return [path("export.csv", self.admin_site.admin_view(self.export), name="log_export"), *super().get_urls()]
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        """Find the entries that have every word, of the first ten."""
+        del request
+        for word in search_term.split()[:10]:  # each word is a query
+            queryset = queryset.filter(having(word))
+        return queryset, False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> LogEntry | None:
+        """Return an entry that knows what it is about."""
+        entry: Any = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            entry.about = subjects(request, [entry]).get(entry.pk)
+        return cast("LogEntry | None", entry)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return a list that knows what each of its entries is about."""
+        del request, kwargs
+        return LogEntries
+
+    def export(self, request: HttpRequest) -> HttpResponse:
+        """Return the entries that the list shows, on all its pages, as CSV."""
+        if not self.has_view_permission(request):
+            return HttpResponse(status=403)
+        entries = self.get_changelist_instance(request).get_queryset(request).select_related("user", "content_type")
+        response = HttpResponse(csv_of(request, entries[:REACHED]), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="what-operators-did.csv"'
+        return response
+
+    @display(description="Kind")
+    def kind(self, obj: LogEntry) -> str:
+        """Return the kind of the object, without its app."""
+        return obj.content_type.name if obj.content_type else ""
 
     @display(description="What")
     def link(self, obj: LogEntry) -> str:
-        """The changed object, linked where it has a page."""
-        model = obj.content_type.model_class() if obj.content_type else None
-        if model is None or not obj.object_id:
-            return obj.object_repr
-        try:
-            url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[obj.object_id])
-        except NoReverseMatch:
-            return obj.object_repr
-        return format_html('<a href="{}">{}</a>', url, obj.object_repr)
+        """Return the changed object, linked where the user may open its page."""
+        about: Found | None = getattr(obj, "about", None)
+        return format_html('<a href="{}">{}</a>', about.url, about.name) if about else obj.object_repr
+
+    @display(description="Amount and parties now")
+    def facts(self, obj: LogEntry) -> str:
+        """Return facts of the changed object: of a transfer, its amount and who moved it."""
+        about: Found | None = getattr(obj, "about", None)
+        return about.facts if about else ""
 
     @display(description="What was done, and why")
     def message(self, obj: LogEntry) -> str:
-        """The change in words, with its reason."""
-        return obj.get_change_message() or obj.get_action_flag_display()
+        """Return the change in words, with its reason. An id in it leads to what it names."""
+        return linked(message_of(obj))

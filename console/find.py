@@ -14,7 +14,7 @@ from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from console.found import Found, found, found_transfer
+from console.found import Found, found, found_transfer, listed, may_see
 from events.models import Webhook
 from fees.models import FeeSchedule
 from ledger_project.kernel.ids import time_of
@@ -34,13 +34,6 @@ LONGEST = 255
 
 _IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule, DepositRequest, Refusal, User, ApiKey, Webhook)
 
-_RELATED: dict[type[Model], tuple[str, ...]] = {
-    Transfer: ("source__merchant", "target__merchant"),
-    Hold: ("source_merchant", "target_merchant"),
-    Account: ("merchant",),
-    Refusal: ("source", "target"),
-}
-
 _RECEIPT_NUMBER = re.compile(r"([0-9a-f-]{36})-[12]", re.ASCII | re.IGNORECASE)
 _PART_OF_ID = re.compile(r"[0-9a-f]{6,32}", re.ASCII | re.IGNORECASE)
 _AMOUNT = re.compile(r"(?:([A-Za-z0-9]{2,12})\s+)?([0-9][0-9,]*(?:\.[0-9]+)?)(?:\s+([A-Za-z0-9]{2,12}))?", re.ASCII)
@@ -59,10 +52,6 @@ class Findings:
     looked_back_to: UUID | None = None
 
 
-def _may_see(request: HttpRequest, model: type[Model]) -> bool:
-    return request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
-
-
 def find_anything(request: HttpRequest, text: str, *, before: UUID | None = None, is_recent: bool = False) -> Findings:
     """Return what the text names, of what the user may see.
 
@@ -76,7 +65,7 @@ def find_anything(request: HttpRequest, text: str, *, before: UUID | None = None
         return Findings()
     rows = [] if before else [*_by_id(request, text), *_by_words(request, text)]
     amounts_minor = _amounts(text)
-    if not _may_see(request, Transfer) or (rows and not (amounts_minor or is_recent)):
+    if not may_see(request, Transfer) or (rows and not (amounts_minor or is_recent)):
         return Findings(rows)
     part = text.lower() if _PART_OF_ID.fullmatch(text.replace("-", "")) else ""
     recent = search_recent(Wanted(text, amounts_minor, part), before=before, limit=MOST)
@@ -92,23 +81,16 @@ def _by_id(request: HttpRequest, text: str) -> Iterator[Found]:
         yield from _by_start_of_id(request, text)
     else:
         for model in _IDENTIFIED:
-            if _may_see(request, model) and (row := _rows(model).filter(pk=wanted).first()):
+            if may_see(request, model) and (row := listed(model).filter(pk=wanted).first()):
                 yield found(row)
-        if _may_see(request, IdempotencyRecord) and (record := get_record(wanted)):
+        if may_see(request, IdempotencyRecord) and (record := get_record(wanted)):
             yield found(record)
-    if _may_see(request, Transfer):
+    if may_see(request, Transfer):
         yield from (found_transfer(transfer) for transfer in transfers_of_request(text, limit=MOST))
-    refusals = list(_rows(Refusal).filter(request_id=text)[:MOST]) if _may_see(request, Refusal) else []
+    refusals = list(listed(Refusal).filter(request_id=text)[:MOST]) if may_see(request, Refusal) else []
     yield from (found(refusal) for refusal in refusals)
-    if not refusals and _may_see(request, IdempotencyRecord):
+    if not refusals and may_see(request, IdempotencyRecord):
         yield from (found(record, record.key) for record in refusals_of_request(text, limit=MOST))
-
-
-def _rows(model: type[Model]) -> Any:
-    """Return the rows of a model that pages show, each with what its line says."""
-    if model is User:
-        return known_users()
-    return model._default_manager.select_related(*_RELATED.get(model, ()))
 
 
 def _by_start_of_id(request: HttpRequest, text: str) -> Iterator[Found]:
@@ -117,26 +99,26 @@ def _by_start_of_id(request: HttpRequest, text: str) -> Iterator[Found]:
         return
     first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
     for model in _IDENTIFIED:
-        if _may_see(request, model):
-            yield from (found(row) for row in _rows(model).filter(pk__range=(first, last)).order_by("pk")[:MOST])
+        if may_see(request, model):
+            yield from (found(row) for row in listed(model).filter(pk__range=(first, last)).order_by("pk")[:MOST])
 
 
 def _by_words(request: HttpRequest, text: str) -> Iterator[Found]:
-    if _may_see(request, Merchant):
+    if may_see(request, Merchant):
         named = Q(name__icontains=text) | Q(display_name__icontains=text) | Q(receipt_email__iexact=text)
         yield from (found(row) for row in Merchant.objects.filter(name__iexact=text))
         yield from (found(row) for row in Merchant.objects.filter(named).exclude(name__iexact=text)[:MOST])
-    if _may_see(request, User):
+    if may_see(request, User):
         named = Q(email__icontains=text) | Q(username__icontains=text) | Q(name__icontains=text)
         yield from (found(row) for row in known_users().filter(named)[:MOST])
-    if _may_see(request, ApiKey):
+    if may_see(request, ApiKey):
         yield from (found(row) for row in ApiKey.objects.filter(Q(prefix=text) | Q(name__iexact=text))[:MOST])
-    if _may_see(request, Transfer):
+    if may_see(request, Transfer):
         of_reference = ExternalReference.objects.filter(reference=text).values("transfer_id")
-        yield from (found(row, text) for row in _rows(Transfer).filter(id__in=of_reference)[:MOST])
-    if _may_see(request, DepositRequest):
+        yield from (found(row, text) for row in listed(Transfer).filter(id__in=of_reference)[:MOST])
+    if may_see(request, DepositRequest):
         yield from (found(row) for row in DepositRequest.objects.filter(bank_reference=text))
-    if _may_see(request, IdempotencyRecord):
+    if may_see(request, IdempotencyRecord):
         yield from (found(row, row.key) for row in find_records(text)[:MOST])
 
 
@@ -185,7 +167,7 @@ def find_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "looked_at": LOOKED_AT,
         "looked_back_to": time_of(oldest) if oldest else None,
         "further": urlencode({"q": text, "before": oldest}) if oldest else "",
-        "may_look": _may_see(request, Transfer),
+        "may_look": may_see(request, Transfer),
         "recent": urlencode({"q": text, "recent": 1}),
     }
     return TemplateResponse(request, "ledger/find.html", {**context, "title": "Find", **more})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Model
+from django.http import HttpRequest
 from django.urls import reverse
 
 from console.amounts import shown
@@ -13,8 +15,9 @@ from merchants.domain import AccountKind
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from people.models import User
+from people.selectors.users import known_users
 from transfers.domain.kinds import TransferKind
-from transfers.models import Hold, IdempotencyRecord, Refusal, Transfer
+from transfers.models import DepositRequest, Hold, IdempotencyRecord, Refusal, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,26 @@ class Found:
     name: str
     url: str
     facts: str = ""
+
+
+_NAMED: dict[type[Model], tuple[str, ...]] = {
+    Transfer: ("source__merchant", "target__merchant"),
+    Hold: ("source_merchant", "target_merchant"),
+    Account: ("merchant",),
+    DepositRequest: ("merchant",),
+    Refusal: ("source", "target"),
+}
+"""What a line about an object names besides it."""
+
+
+def may_see(request: HttpRequest, model: type[Model]) -> bool:
+    """Whether the user may see objects of a kind."""
+    return request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
+
+
+def listed(model: type[Model]) -> Any:
+    """Return the rows of a model that pages show, each with what its line names."""
+    return known_users() if model is User else model._default_manager.select_related(*_NAMED.get(model, ()))
 
 
 def found(obj: Model, name: str = "") -> Found:
@@ -43,31 +66,31 @@ def found_transfer(transfer: Transfer) -> Found:
 
 def _facts(obj: Model) -> str:
     match obj:
-        case Transfer():
-            facts = [f"{obj.created_at:%Y-%m-%d %H:%M:%S}", _parties(obj), shown(obj.amount_minor, known_currency(obj.currency_id))]
-            facts += [obj.kind.replace("_", " "), obj.external_reference or "", obj.memo or ""]
-        case Hold():
-            amount = shown(obj.amount_minor, known_currency(obj.currency_id))
-            facts = [f"{obj.created_at:%Y-%m-%d %H:%M:%S}", f"{obj.source_merchant} → {obj.target_merchant}", amount, obj.status]
+        case Transfer() | Hold() | DepositRequest() | Refusal():
+            facts = [f"{obj.created_at:%Y-%m-%d %H:%M:%S}", *_movement_facts(obj)]
         case Merchant():
             facts = [obj.display_name or "", obj.status]
         case Account():
-            facts = [obj.status]
+            facts = [str(obj), obj.status]
         case User():
             facts = [obj.name, obj.email, obj.status]
-        case Refusal():
-            parties = f"{obj.source or '—'} → {obj.target or '—'}"
-            facts = [
-                f"{obj.created_at:%Y-%m-%d %H:%M:%S}",
-                parties,
-                shown(obj.amount_minor, known_currency(obj.currency)) if obj.currency and obj.amount_minor else "",
-                obj.words,
-            ]
         case IdempotencyRecord():
             facts = [f"{obj.created_at:%Y-%m-%d %H:%M:%S}", f"answered {obj.status_code}", _refusal_code(obj)]
         case _:
             facts = []
     return " · ".join(fact for fact in facts if fact)
+
+
+def _movement_facts(obj: Transfer | Hold | DepositRequest | Refusal) -> list[str]:
+    """Return the parties, the amount, and more of what moved money or would have."""
+    if isinstance(obj, Refusal):
+        amount = shown(obj.amount_minor, known_currency(obj.currency)) if obj.currency and obj.amount_minor else ""
+        return [f"{obj.source or '—'} → {obj.target or '—'}", amount, obj.words]
+    amount = shown(obj.amount_minor, known_currency(obj.currency_id))
+    if isinstance(obj, Transfer):
+        return [_parties(obj), amount, obj.kind.replace("_", " "), obj.external_reference or "", obj.memo or ""]
+    parties = f"{obj.source_merchant} → {obj.target_merchant}" if isinstance(obj, Hold) else obj.merchant.name
+    return [parties, amount, obj.status]
 
 
 def _parties(transfer: Transfer) -> str:
