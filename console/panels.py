@@ -52,7 +52,9 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A titled table below an object's fields; ``filters`` stand above it, ``links`` under it."""
+    """A titled table below an object's fields; ``filters``, ready-made ones (``presets``) and what
+    was wrong with them (``problem``) stand above it, ``links`` under it.
+    """
 
     title: str
     headers: Sequence[str]
@@ -60,6 +62,8 @@ class Panel:
     empty: str = "Nothing yet."
     links: Sequence[Cell] = field(default_factory=tuple)
     filters: Sequence[Filter] = field(default_factory=tuple)
+    presets: Sequence[Cell] = field(default_factory=tuple)
+    problem: str = ""
 
     @property
     def aligned_headers(self) -> list[tuple[str, bool]]:
@@ -84,22 +88,49 @@ def entry_row(line: StoredEntry) -> list[Cell]:
 
 @dataclass(frozen=True, slots=True)
 class StatementFilters:
-    """The part of a statement that is shown: days (UTC, both included) and a type of entry."""
+    """The part of a statement that is shown: days (UTC, both included) and a type of entry.
+
+    ``problem`` says what is wrong with the days that were asked for; then there are none.
+    """
 
     first: date | None
     last: date | None
     entry_type: str
+    problem: str = ""
 
     @classmethod
     def of(cls, request: HttpRequest) -> StatementFilters:
-        """Read the filters from the address of the page; a value that is not valid is left out."""
+        """Read the filters from the address of the page."""
+        first, last = day_of(request.GET.get("from")), day_of(request.GET.get("to"))
         wanted = request.GET.get("type", "")
-        return cls(day_of(request.GET.get("from")), day_of(request.GET.get("to")), wanted if wanted in set(EntryType) else "")
+        entry_type = wanted if wanted in set(EntryType) else ""
+        unread = [request.GET[name][:40] for name, day in (("from", first), ("to", last)) if day is None and request.GET.get(name)]
+        if unread:
+            return cls(None, None, entry_type, f"No day: {', '.join(unread)}. A day as in 2026-01-31 is expected.")
+        if first is not None and last is not None and first > last:
+            return cls(None, None, entry_type, f"The period ends on {last}, before it begins on {first}.")
+        return cls(first, last, entry_type)
 
     def period(self, account: Account) -> Period:
         """Return the days as a period of the account."""
-        end = None if self.last is None else _midnight(self.last + timedelta(days=1))
-        return get_period(account, start=None if self.first is None else _midnight(self.first), end=end)
+        return get_period(account, start=self.start, end=self.end)
+
+    @property
+    def start(self) -> datetime | None:
+        """The beginning of the first day."""
+        return None if self.first is None else _midnight(self.first)
+
+    @property
+    def end(self) -> datetime | None:
+        """The end of the last day."""
+        return None if self.last is None else _midnight(self.last + timedelta(days=1))
+
+    def file_name(self, account: Account, ending: str) -> str:
+        """Return the name of a file of the statement: whose, of what, and of which days."""
+        first = self.first or account.created_at.astimezone(UTC).date()
+        last = self.last or datetime.now(UTC).date()
+        of_type = f"-{self.entry_type}" if self.entry_type else ""
+        return f"statement-{account.merchant.name}-{account.currency_id}-{account.kind}{of_type}-{first}-to-{last}.{ending}"
 
     def query(self, **more: object) -> str:
         """Return the filters as the query of an address."""
@@ -120,6 +151,11 @@ def statement_panel(request: HttpRequest, account: Account) -> Panel:
     lines = period_lines(period, before=before, limit=PAGE, entry_type=filters.entry_type or None)
     export = reverse("admin:account_export", args=[account.id])
     links = [Cell("Export as CSV", f"{export}?{filters.query()}")]
+    if not filters.entry_type:  # the other forms hold a statement as a whole
+        links += [
+            Cell(f"Export as {words}", f"{reverse(f'admin:account_{form}', args=[account.id])}?{filters.query()}")
+            for words, form in (("PDF", "pdf"), ("camt.053", "camt053"))
+        ]
     if before is not None:
         links.append(Cell("Newest", f"?{filters.query()}"))
     if len(lines) == PAGE:
@@ -131,7 +167,21 @@ def statement_panel(request: HttpRequest, account: Account) -> Panel:
         Filter("to", "To", str(filters.last or ""), "date"),
         Filter("type", "Type", filters.entry_type, "select", ("", *(t.value for t in EntryType))),
     )
-    return Panel(title, _HEADERS, [entry_row(line) for line in lines], "Nothing in this period.", links, fields)
+    return Panel(
+        title, _HEADERS, [entry_row(line) for line in lines], "Nothing in this period.", links, fields, _presets(), filters.problem
+    )
+
+
+def _presets() -> list[Cell]:
+    today = datetime.now(UTC).date()
+    this_month = today.replace(day=1)
+    last_month = this_month - timedelta(days=1)
+    periods = (
+        ("Last month", last_month.replace(day=1), last_month),
+        ("This month", this_month, today),
+        ("Last 7 days", today - timedelta(days=6), today),
+    )
+    return [Cell(words, f"?{urlencode({'from': first, 'to': last})}") for words, first, last in periods]
 
 
 def balances_panel(merchant: Merchant) -> Panel:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import F, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
+from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -27,7 +29,9 @@ from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_overdraft_limit
 from transfers.selectors.balances import last_balance
-from transfers.statements.csv import csv_response
+from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
+from transfers.statements.csv import people_csv
+from transfers.statements.pdf import statement_pdf
 
 
 class OverdraftForm(ReasonForm):
@@ -107,17 +111,43 @@ class AccountAdmin(ReadOnlyAdmin):
         return possible_changes(obj.status, {"overdraft"} if obj.kind == AccountKind.WALLET else set())
 
     def get_urls(self) -> list[Any]:
-        """Add the page of the export."""
-        return [path("<path:object_id>/export.csv", self.admin_site.admin_view(self.export), name="account_export"), *super().get_urls()]
+        """Add the exports of the statement."""
+        wrap = self.admin_site.admin_view
+        exports = [
+            path("<path:object_id>/export.csv", wrap(self.export), name="account_export"),
+            path("<path:object_id>/statement.pdf", wrap(self.export_pdf), name="account_pdf"),
+            path("<path:object_id>/statement.xml", wrap(self.export_camt053), name="account_camt053"),
+        ]
+        return [*exports, *super().get_urls()]
 
     def export(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Return the whole filtered statement as a stream of CSV."""
+        """Return the whole filtered statement as a stream of CSV, with its balances."""
+        return self._export(request, object_id, "csv", lambda account, filters: people_csv(filters.period(account), filters.entry_type))
+
+    def export_pdf(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Return the statement of the days as PDF."""
+        return self._export(request, object_id, "pdf", _pdf)
+
+    def export_camt053(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Return the statement of the days as a stream of camt.053."""
+        return self._export(request, object_id, "xml", _camt053)
+
+    def _export(
+        self, request: HttpRequest, object_id: str, ending: str, write: Callable[[Account, StatementFilters], HttpResponseBase]
+    ) -> HttpResponseBase:
+        """Return a file; or the account's page, which says what is wrong with the period."""
         account = self.wanted_object(request, object_id)
         if not self.has_view_permission(request, account):
             return HttpResponse(status=403)
         filters = StatementFilters.of(request)
-        response = csv_response(filters.period(account), filters.entry_type or None, spreadsheet=True)
-        response["Content-Disposition"] = f'attachment; filename="statement-{account.merchant.name}-{account.currency_id}.csv"'
+        try:
+            response = None if filters.problem else write(account, filters)
+        except NotRepresentable as error:
+            filters, response = replace(filters, problem=f"{error}."), None
+        if response is None:
+            messages.error(request, f"No file was made. {filters.problem}")
+            return HttpResponseRedirect(f"{reverse('admin:merchants_account_change', args=[object_id])}?{filters.query()}")
+        response["Content-Disposition"] = content_disposition_header(True, filters.file_name(account, ending)) or "attachment"
         return response
 
     def has_freeze_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -186,3 +216,14 @@ class AccountAdmin(ReadOnlyAdmin):
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Unfreeze the account: money moves again."""
         return self._ask(request, object_id, "Unfreeze", Status.ACTIVE)
+
+
+def _pdf(account: Account, filters: StatementFilters) -> HttpResponseBase:
+    content = statement_pdf(filters.period(account), start=filters.start, end=filters.end)
+    return HttpResponse(content, content_type="application/pdf")
+
+
+def _camt053(account: Account, filters: StatementFilters) -> HttpResponseBase:
+    period = filters.period(account)
+    check_representable(period)
+    return camt053_response(period, start=filters.start, end=filters.end)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from io import StringIO
 
 from django.http import StreamingHttpResponse
 
 from ledger_project.database.readers import in_reader
+from ledger_project.kernel.money import format_minor
 from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, period_lines
 from transfers.serializers.statements import entry_json
@@ -61,3 +62,48 @@ def csv_response(period: Period, entry_type: str | None = None, *, spreadsheet: 
     text that a spreadsheet would run as a formula is made plain text.
     """
     return StreamingHttpResponse(_csv(period, entry_type, spreadsheet=spreadsheet), content_type="text/csv; charset=utf-8")
+
+
+_PEOPLES = (
+    "time_utc", "what", "amount", "balance_after", "currency", "counterparty", "memo", "external_reference", "transfer_id", "sequence",
+)  # fmt: skip
+
+
+def people_csv(period: Period, entry_type: str | None = None) -> StreamingHttpResponse:
+    """Return a whole period, or its entries of one type, as CSV for spreadsheets, newest first.
+
+    The first line has the closing balance and the last one the opening balance. Amounts are in
+    major units; what left the account is negative.
+    """
+    return StreamingHttpResponse(_peoples(period, entry_type), content_type="text/csv; charset=utf-8")
+
+
+async def _peoples(period: Period, entry_type: str | None) -> AsyncIterator[bytes]:
+    yield _written([_PEOPLES, _balance("closing balance", period.closing_minor, period)])
+    async for lines in pages(period, entry_type or None):
+        yield _written(_peoples_row(line) for line in lines)
+    yield _written([_balance("opening balance", period.opening_minor, period)])
+
+
+def _written(rows: Iterable[Sequence[object]]) -> bytes:
+    text = StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _balance(what: str, balance_minor: int, period: Period) -> tuple[object, ...]:
+    return ("", what, "", format_minor(balance_minor, period.currency.exponent), period.currency.code, "", "", "", "", "")
+
+
+def _peoples_row(line: StoredEntry) -> tuple[object, ...]:
+    exponent = line.currency.exponent
+    return (
+        f"{line.created_at:%Y-%m-%d %H:%M:%S}",
+        line.type.replace("_", " "),
+        format_minor(line.amount_minor if line.direction == "CREDIT" else -line.amount_minor, exponent),
+        format_minor(line.balance_after_minor, exponent),
+        line.currency.code,
+        *(neutralised(text) if text else "" for text in (line.counterparty, line.memo, line.external_reference)),
+        line.transfer_id,
+        line.sequence,
+    )
