@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -91,7 +92,7 @@ class LogEntryAdmin(ReadOnlyAdmin):
     def export(self, request: HttpRequest) -> HttpResponse:
         """Return the entries that the list shows, on all its pages, as CSV."""
         if not self.has_view_permission(request):
-            return HttpResponse(status=403)
+            raise PermissionDenied
         entries = self.get_changelist_instance(request).get_queryset(request).select_related("user", "content_type")
         response = HttpResponse(csv_of(request, entries[:REACHED]), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="what-operators-did.csv"'

@@ -16,6 +16,10 @@ def _styles(_request: HttpRequest) -> str:
     return static("console/admin.css")
 
 
+def _script(_request: HttpRequest) -> str:
+    return static("console/access.js")
+
+
 def _icon(_request: HttpRequest) -> str:
     return static("console/icon.svg")
 
@@ -36,6 +40,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "STYLES": [_styles],
+    "SCRIPTS": [_script],
     "DASHBOARD_CALLBACK": "console.dashboard.dashboard_context",
     "SIDEBAR": {
         "show_search": True,

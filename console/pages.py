@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from console.amounts import shown
-from console.panels import Cell, Panel
+from console.panels import Cell, Panel, usable_panel
 from merchants.selectors import known_currency
 
 REACHED = 10_000
@@ -112,7 +112,8 @@ class ReadOnlyAdmin(ModelAdmin):
         obj = self.get_object(request, object_id)
         context = {**(extra_context or {}), "panels": []}
         if obj is not None and self.has_view_permission(request, obj):
-            context["panels"] = [*self.panels(request, obj), *history_panel(obj)]
+            panels = [*self.panels(request, obj), *history_panel(obj)]
+            context["panels"] = [usable_panel(panel, request.user) for panel in panels]
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -25,6 +27,9 @@ from transfers.selectors.statements import Period, get_period, period_lines
 
 PAGE = 50
 RECENT = 20
+
+_PAGE = re.compile(r"/admin/(\w+)/(\w+)/(new-version/)?")
+"""The address of a page of the admin: app, model, and whether it is a form that adds one."""
 
 _HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Memo")
 # The amounts come first: a narrow screen shows the left columns.
@@ -71,6 +76,23 @@ class Panel:
         first = self.rows[0] if self.rows else ()
         numbers = [cell.is_number for cell in first] or [False] * len(self.headers)
         return list(zip(self.headers, numbers, strict=True))
+
+
+def usable_panel(panel: Panel, user: PermissionsMixin | AnonymousUser) -> Panel:
+    """Return a panel without the links to pages that a user may not open."""
+    may: dict[str, bool] = {}
+
+    def usable(cell: Cell) -> bool:
+        found = _PAGE.match(cell.url or "")
+        if found is None:
+            return True
+        needed = f"{found[1]}.add_{found[2]}" if found[3] else f"{found[1]}.view_{found[2]}"
+        if needed not in may:
+            may[needed] = user.has_perm(needed)
+        return may[needed]
+
+    rows = [[cell if usable(cell) else replace(cell, url=None) for cell in row] for row in panel.rows]
+    return replace(panel, rows=rows, links=[link for link in panel.links if usable(link)])
 
 
 def entry_row(line: StoredEntry) -> list[Cell]:

@@ -261,6 +261,7 @@ TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = ["console.formats"]
 
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "console" / "static_replaced"]  # before the files of unfold that they replace
 STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")
 
 REST_FRAMEWORK = {

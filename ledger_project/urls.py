@@ -30,6 +30,6 @@ urlpatterns = [
 ]
 
 handler400 = "ledger_project.http.fallbacks.bad_request"
-handler403 = "ledger_project.http.fallbacks.permission_denied"
+handler403 = "console.forbidden.permission_denied"
 handler404 = "ledger_project.http.fallbacks.not_found"
 handler500 = "ledger_project.http.fallbacks.server_error"

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -149,7 +150,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
     def append_view(self, request: HttpRequest) -> HttpResponse:
         """Show the form; preview or save what it holds."""
         if not self.has_append_permission(request):
-            return HttpResponse(status=403)
+            raise PermissionDenied
         form = DraftForm(request.POST or None, initial=self._initial(request))
         panels: list[Panel] = []
         if request.method == "POST" and form.is_valid():

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -138,7 +139,7 @@ class AccountAdmin(ReadOnlyAdmin):
         """Return a file; or the account's page, which says what is wrong with the period."""
         account = self.wanted_object(request, object_id)
         if not self.has_view_permission(request, account):
-            return HttpResponse(status=403)
+            raise PermissionDenied
         filters = StatementFilters.of(request)
         try:
             response = None if filters.problem else write(account, filters)

@@ -85,6 +85,18 @@ class User(AbstractUser):
             ),
         ]
 
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Whether the user has a permission; a page for 403 names those that were refused."""
+        may: bool = super().has_perm(perm, obj)
+        if not may:
+            self.__dict__.setdefault("refused", []).append(perm)
+        return may
+
+    @property
+    def refused_permissions(self) -> list[str]:
+        """The permissions that this request asked for and the user does not have, oldest first."""
+        return list(self.__dict__.get("refused", ()))
+
     def __str__(self) -> str:
         return self.username or f"user {self.pk}"
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
@@ -83,7 +84,9 @@ class TransferAdmin(JournalAdmin):
 
     def receipt(self, request: HttpRequest, transfer_id: UUID, account_id: UUID) -> HttpResponse:
         """Return the receipt of a party as PDF."""
-        return receipt_file(transfer_id, account_id) if self.has_view_permission(request) else HttpResponse(status=403)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return receipt_file(transfer_id, account_id)
 
     def find(self, request: HttpRequest) -> HttpResponse:
         """Find anything by its id, reference, key or name."""
