@@ -176,6 +176,7 @@ def test_a_row_of_the_search_box_is_chosen_with_the_arrows(operator: Page) -> No
     word = unique("lavender")
     first, second = (post(TransferFunds(new_merchant(), new_merchant(), USD, 1000, Details(memo=f"{word} {n}"))) for n in (1, 2))
     operator.keyboard.press("Control+k")
+    expect(operator.locator("#search-input-command")).to_be_focused()
     operator.keyboard.type(word)
     expect(operator.locator("#command-results").get_by_role("link")).to_have_count(2)
     for key_name in ("ArrowDown", "ArrowDown", "Enter"):
