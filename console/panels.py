@@ -147,10 +147,13 @@ class StatementFilters:
         """The end of the last day."""
         return None if self.last is None else _midnight(self.last + timedelta(days=1))
 
+    def days(self, opened_at: datetime) -> tuple[date, date]:
+        """Return the first and the last day; without filters, from the opening to today."""
+        return self.first or opened_at.astimezone(UTC).date(), self.last or datetime.now(UTC).date()
+
     def file_name(self, account: Account, ending: str) -> str:
         """Return the name of a file of the statement: whose, of what, and of which days."""
-        first = self.first or account.created_at.astimezone(UTC).date()
-        last = self.last or datetime.now(UTC).date()
+        first, last = self.days(account.created_at)
         of_type = f"-{self.entry_type}" if self.entry_type else ""
         return f"statement-{account.merchant.name}-{account.currency_id}-{account.kind}{of_type}-{first}-to-{last}.{ending}"
 
@@ -189,12 +192,11 @@ def statement_panel(request: HttpRequest, account: Account) -> Panel:
         Filter("to", "To", str(filters.last or ""), "date"),
         Filter("type", "Type", filters.entry_type, "select", ("", *(t.value for t in EntryType))),
     )
-    return Panel(
-        title, _HEADERS, [entry_row(line) for line in lines], "Nothing in this period.", links, fields, _presets(), filters.problem
-    )
+    return Panel(title, _HEADERS, [entry_row(line) for line in lines], "Nothing in this period.", links, fields, presets(), filters.problem)
 
 
-def _presets() -> list[Cell]:
+def presets() -> list[Cell]:
+    """Return ready-made periods of a statement, each with the query of its days."""
     today = datetime.now(UTC).date()
     this_month = today.replace(day=1)
     last_month = this_month - timedelta(days=1)

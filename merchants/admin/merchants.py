@@ -6,21 +6,25 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import path, reverse
+from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 
 from console.pages import ReadOnlyAdmin
-from console.panels import Cell, Panel, balances_panel, movements_panel, open_holds_panel
+from console.panels import Cell, Panel, StatementFilters, balances_panel, movements_panel, open_holds_panel, presets
 from console.questions import Done, Question, ask
 from fees.services import waive
 from merchants.admin.states import STATUS_COLOURS, money_of, possible_changes, require_change
-from merchants.domain import Status
-from merchants.models import Merchant
+from merchants.domain import AccountKind, Status
+from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status
 from transfers.admin.refusals import refusals_panel
 from transfers.services.merchant_closure import close_merchant
+from transfers.statements.archive import statements_zip
 
 Change = Callable[[Merchant, dict[str, Any]], str]
 
@@ -52,7 +56,33 @@ class MerchantAdmin(ReadOnlyAdmin):
             Cell("Fee schedules", f"{reverse('admin:fees_feeschedule_changelist')}?q={obj.name}"),
             Cell("A new fee version", f"{reverse('admin:fee_append')}?merchant={obj.name}"),
         ]
+        if request.user.has_perm("merchants.view_account"):
+            archive = reverse("admin:merchant_statements", args=[obj.id])
+            links += [Cell(f"Statements of all wallets, {preset.text.lower()} (ZIP)", f"{archive}{preset.url}") for preset in presets()]
         return [replace(balances_panel(obj), links=links), *open_holds_panel(obj), movements_panel(obj), *refusals_panel(request, obj)]
+
+    def get_urls(self) -> list[Any]:
+        """Add the statements of all wallets."""
+        wrap = self.admin_site.admin_view
+        return [path("<path:object_id>/statements.zip", wrap(self.statements), name="merchant_statements"), *super().get_urls()]
+
+    def statements(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Return the statements of all wallets as a ZIP of CSV; for a wrong period, the merchant's
+        page, which says what is wrong.
+        """
+        merchant: Merchant = self.wanted_object(request, object_id)
+        if not request.user.has_perm("merchants.view_account"):
+            raise PermissionDenied
+        filters = replace(StatementFilters.of(request), entry_type="")
+        if filters.problem:
+            messages.error(request, f"No file was made. {filters.problem}")
+            return HttpResponseRedirect(reverse("admin:merchants_merchant_change", args=[object_id]))
+        wallets = Account.objects.filter(merchant=merchant, kind=AccountKind.WALLET).select_related("merchant").order_by("currency")
+        response = statements_zip([(filters.file_name(wallet, "csv"), filters.period(wallet)) for wallet in wallets])
+        first, last = filters.days(merchant.created_at)
+        name = f"statements-{merchant.name}-{first}-to-{last}.zip"
+        response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+        return response
 
     def possible_actions(self, obj: Merchant) -> Collection[str]:
         """Offer what the status allows."""

@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import csv
 from datetime import UTC, date, datetime, timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from ledger_project.database.fields import new_id
-from merchants.models import Account
+from ledger_project.kernel.money import CurrencyUnit
+from merchants.models import Account, Merchant
+from people.models import User
 from tests.services.test_admin import USD, change_page, new_merchant, new_transfer, post, root
-from transfers.domain.commands import Details, TransferFunds
+from tests.support.factories import unique
+from transfers.domain.commands import Deposit, Details, OpenAccount, TransferFunds
 
 __all__ = ["root"]
 
+CHF = CurrencyUnit("CHF", 2)
 FORMS = ["export", "pdf", "camt053"]
 
 
@@ -98,3 +104,34 @@ def test_last_month_this_month_and_the_last_seven_days_are_one_click_away(root: 
     last = today.replace(day=1) - timedelta(days=1)
     for first, end in ((date(last.year, last.month, 1), last), (today.replace(day=1), today), (today - timedelta(days=6), today)):
         assert f"?from={first}&to={end}" in page
+
+
+def test_the_statements_of_all_wallets_of_a_merchant_are_one_file(root: Client) -> None:
+    source, today = new_merchant(), datetime.now(UTC).date()
+    post(OpenAccount(source, CHF))
+    post(Deposit(source, CHF, 700, Details()))
+    merchant = Merchant.objects.get(id=source.id)
+    url = reverse("admin:merchant_statements", args=[source.id])
+    assert f"{url}?from={today - timedelta(days=6)}&to={today}" in root.get(change_page(merchant)).content.decode().replace("&amp;", "&")
+    response = root.get(url, {"from": today, "to": today, "type": "fee"})
+    assert response["Content-Disposition"] == f'attachment; filename="statements-{source.name}-{today}-to-{today}.zip"'
+    with ZipFile(BytesIO(content(response))) as archive:
+        assert archive.testzip() is None
+        files = {name: list(csv.DictReader(StringIO(archive.read(name).decode()))) for name in archive.namelist()}
+    assert set(files) == {f"statement-{source.name}-{code}-wallet-{today}-to-{today}.csv" for code in ("CHF", "USD")}
+    balances = {rows[0]["currency"]: (rows[-1]["balance_after"], rows[0]["balance_after"]) for rows in files.values()}
+    assert balances == {"CHF": ("0.00", "7.00"), "USD": ("0.00", "100.00")}
+
+
+def test_a_wrong_period_makes_no_archive_and_who_may_see_no_accounts_gets_none(root: Client) -> None:
+    source = new_merchant()
+    url = reverse("admin:merchant_statements", args=[source.id])
+    response = root.get(url, {"from": "2026-13-01"})
+    assert response.status_code == 302
+    assert "No day: 2026-13-01" in root.get(response["Location"]).content.decode()
+    user = User.objects.create_user(unique("staff"), is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_merchant"))
+    stranger = Client()
+    stranger.force_login(user)
+    assert stranger.get(url).status_code == 403
+    assert url not in stranger.get(change_page(Merchant.objects.get(id=source.id))).content.decode()
