@@ -1,7 +1,7 @@
 // Makes the admin's own layout usable by the keyboard and by screen readers. Unfold opens menus by clicks on plain elements: each
 // becomes a button that can be focused and pressed. The menu is long: the first link of a page leads past it.
 window.addEventListener("DOMContentLoaded", function () {
-  const NAMES = { dock_to_right: "Show or hide the menu", close: "Close", more_horiz: "Actions", more_vert: "Actions" };
+  const NAMES = { dock_to_right: "Side menu", close: "Close", more_horiz: "Actions", more_vert: "Actions" };
   const INTERACTIVE = "a[href], button, input, select, textarea, label, summary";
 
   function nameOf(element) {
