@@ -52,10 +52,10 @@ def test_a_merchant_is_found_by_part_of_its_name_and_shows_where_its_money_is(op
     expect(operator.locator(".ledger-panel").first).not_to_contain_text("-10.00 USD")
     with operator.expect_download() as download:
         operator.get_by_role("link", name="Export as CSV").click()
-    assert download.value.suggested_filename == f"statement-{source.name}-USD.csv"
+    assert re.fullmatch(rf"statement-{source.name}-USD-wallet-fee-[0-9-]+-to-[0-9-]+\.csv", download.value.suggested_filename)
     text = download.value.path().read_text()
-    assert ",fee,USD,0.10,10," in text
-    assert len(text.splitlines()) == 2
+    assert ",fee,-0.10,89.90,USD," in text
+    assert len(text.splitlines()) == 4  # the names of the columns, the closing line, the fee, the opening line
 
 
 def test_a_transfer_is_reversed_with_a_reason_and_followed_to_its_reversal(operator: Page) -> None:
