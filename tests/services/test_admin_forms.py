@@ -353,6 +353,6 @@ def test_the_export_that_people_open_has_no_formulas(root: Client) -> None:
 
     text = asyncio.run(whole())
     rows = list(csv.DictReader(io.StringIO(text)))
-    paid = next(row for row in rows if row["type"] == "transfer")
+    paid = next(row for row in rows if row["what"] == "transfer")
     assert paid["memo"] == '\'=HYPERLINK("http://x","y")'
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "@", "+"))]
