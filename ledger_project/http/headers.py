@@ -38,6 +38,8 @@ RULES: Mapping[bytes, Twice] = {
     b"connection": Twice.JOINED,  # 7.6.1
     b"upgrade": Twice.JOINED,  # 7.8
     b"accept": Twice.JOINED,  # 12.5.1
+    b"accept-encoding": Twice.JOINED,  # 12.5.3
+    b"if-none-match": Twice.JOINED,  # 13.1.2
     # What Django reads for the admin.
     b"origin": Twice.REFUSED,  # RFC 6454 section 7.3
     b"referer": Twice.REFUSED,  # 10.1.3

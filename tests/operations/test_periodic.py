@@ -188,7 +188,7 @@ def test_web_processes_leave_it_to_the_worker_where_they_are_told_so(ledger: Non
         env = environment(LEDGER_PERIODIC=mode, DJANGO_SETTINGS_MODULE="ledger_project.settings")
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
         found[mode] = json.loads(done.stdout)
-    assert found == {"web": ["holds", "mark", "pools", "receipts", "rollups"], "worker": ["mark", "pools"]}
+    assert found == {"web": ["holds", "invitations", "mark", "pools", "receipts", "rollups"], "worker": ["mark", "pools"]}
 
 
 def test_a_mode_that_does_not_exist_is_told_in_one_line() -> None:
