@@ -79,7 +79,12 @@ def pages(ledger: None) -> dict[str, str]:
     client.force_login(User.objects.create_superuser(unique("root")))
     answers = {page: client.get(page) for page in sorted(found)}
     assert [page for page, answer in answers.items() if answer.status_code >= 500] == []
-    return {page: "" if answer.streaming or answer.status_code != 200 else answer.content.decode() for page, answer in answers.items()}
+    return {page: answer.content.decode() if is_page(answer) else "" for page, answer in answers.items()}
+
+
+def is_page(answer: Any) -> bool:
+    """Whether it is no file and no redirect."""
+    return answer.status_code == 200 and not answer.streaming and answer["Content-Type"].startswith("text/html")
 
 
 def parameters(page: str, pages: Mapping[str, str]) -> set[str]:
