@@ -63,7 +63,10 @@ class WebhookChangeBody(serializers.Serializer[Any]):
 class ReplayBody(serializers.Serializer[Any]):
     """Which events are sent once more: one of the two members."""
 
-    schema_rules: ClassVar[Mapping[str, Any]] = {"oneOf": [{"required": ["from_event"]}, {"required": ["event_ids"]}]}
+    schema_rules: ClassVar[Mapping[str, Any]] = {
+        "oneOf": [{"required": ["from_event"]}, {"required": ["event_ids"]}],
+        "properties": {"event_ids": {"minItems": 1, "maxItems": MOST_REPLAYED}},
+    }
 
     from_event = StrictUUID(required=False)
     event_ids = serializers.ListField(child=StrictUUID(), required=False, allow_empty=False, max_length=MOST_REPLAYED)

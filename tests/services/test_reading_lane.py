@@ -152,6 +152,7 @@ async def test_a_caller_who_gives_up_leaves_the_connection_to_others(ledger: Non
 async def test_more_than_the_bound_is_refused(ledger: None, settings: Any) -> None:
     settings.LEDGER_READ_QUEUE_MAX = settings.LEDGER_PAGE_CONNECTIONS = 2
     await close_pages()
+    await close_lane()  # questions of other tests count too
     questions = [asyncio.ensure_future(ask(SLOW, number)) for number in (1, 2)]
     pages = [asyncio.ensure_future(read_page("SELECT 7, pg_sleep(0.3)", [])) for _ in range(4)]
     await asyncio.sleep(0)
