@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from console.found import Found, found, found_transfer, listed, may_see
 from events.models import Webhook
 from fees.models import FeeSchedule
-from ledger_project.kernel.ids import time_of
+from ledger_project.kernel.ids import id_in, time_of
 from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_typed_major
 from merchants.models import Account, Currency, Merchant
 from people.models import ApiKey, User
@@ -75,9 +75,8 @@ def find_anything(request: HttpRequest, text: str, *, before: UUID | None = None
 
 def _by_id(request: HttpRequest, text: str) -> Iterator[Found]:
     number = _RECEIPT_NUMBER.fullmatch(text)
-    try:
-        wanted = UUID(number[1] if number else text)
-    except ValueError:
+    wanted = id_in(number[1] if number else text)
+    if wanted is None:
         yield from _by_start_of_id(request, text)
     else:
         for model in _IDENTIFIED:
@@ -155,7 +154,7 @@ def _pages(request: HttpRequest, text: str) -> Iterator[Found]:
 def find_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Go to the only thing that was found, or list all that were."""
     text = request.GET.get("q", "").strip()
-    before = _uuid(request.GET.get("before", ""))
+    before = id_in(request.GET.get("before", ""))
     is_recent = "recent" in request.GET
     findings = find_anything(request, text, before=before, is_recent=is_recent)
     if len(findings.rows) == 1 and not is_recent and before is None:
@@ -171,10 +170,3 @@ def find_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "recent": urlencode({"q": text, "recent": 1}),
     }
     return TemplateResponse(request, "ledger/find.html", {**context, "title": "Find", **more})
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

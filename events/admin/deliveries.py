@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -12,19 +11,20 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 
-from console.pages import ReadOnlyAdmin, object_link
+from console.pages import ExactSearch, ReadOnlyAdmin, object_link
 from console.panels import Cell, Panel
 from console.questions import Done, Question, ask
 from events.models import Delivery
 from events.models.webhooks import DeliveryStatus
 from events.services.webhooks import send_again
+from ledger_project.kernel.ids import id_in
 from transfers.models import Transfer
 
 STATUS_COLOURS = {"pending": "info", "delivered": "success", "failed": "danger"}
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(ExactSearch, ReadOnlyAdmin):
     """Deliveries: events that were sent to a webhook, or wait for it, with each attempt."""
 
     list_display = ("event_id", "type", "webhook", "state", "tries", "next_attempt_at", "created_at")
@@ -38,17 +38,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     actions_detail = ("send",)
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """Find by an exact id; never by a scan of all deliveries."""
-        del request
-        text = search_term.strip()
-        if not text:
-            return queryset, False
-        try:
-            wanted = UUID(text)
-        except ValueError:
-            return queryset.none(), False
-        return (queryset.filter(id=wanted) | queryset.filter(webhook_id=wanted)), False
+    def search_for(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        """Find by the id of a delivery or of a webhook."""
+        wanted = id_in(text)
+        return queryset.none() if wanted is None else queryset.filter(id=wanted) | queryset.filter(webhook_id=wanted)
 
     @display(description="Status", label=STATUS_COLOURS)
     def state(self, obj: Delivery) -> str:

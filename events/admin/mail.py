@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 
-from console.pages import ReadOnlyAdmin, object_link
+from console.pages import ExactSearch, ReadOnlyAdmin, object_link
 from console.postings import form_key
 from console.questions import Done, Question, ask
 from events.domain.receipts import Party
@@ -20,6 +20,7 @@ from events.models import ReceiptMail
 from events.models.mail import MailStatus
 from events.selectors.receipts import get_receipts_now
 from events.services.mail import mail_receipt
+from ledger_project.kernel.ids import id_in
 from merchants.models import Merchant
 from merchants.selectors import parties_now
 from transfers.domain.outcome import required
@@ -44,7 +45,7 @@ def _party(mail: ReceiptMail) -> Party:
 
 
 @admin.register(ReceiptMail)
-class ReceiptMailAdmin(ReadOnlyAdmin):
+class ReceiptMailAdmin(ExactSearch, ReadOnlyAdmin):
     """Mails of receipts: what is sent in the background, and how that goes."""
 
     list_display = ("number", "merchant", "state", "attempts", "next_attempt_at", "sent_at", "created_at")
@@ -60,16 +61,10 @@ class ReceiptMailAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     actions_detail = ("send",)
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """Find by the number or the transfer; never by a scan of all mails."""
-        del request
-        text = search_term.strip()
-        if not text:
-            return queryset, False
-        try:
-            return queryset.filter(transfer_id=UUID(text)), False
-        except ValueError:
-            return queryset.filter(number=text), False
+    def search_for(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        """Find by the number of the receipt, or by the transfer."""
+        wanted = id_in(text)
+        return queryset.filter(number=text) if wanted is None else queryset.filter(transfer_id=wanted)
 
     @display(description="Status", label=_COLOURS)
     def state(self, obj: ReceiptMail) -> str:

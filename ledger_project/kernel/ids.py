@@ -58,6 +58,14 @@ def last_uuid7_at(moment: datetime) -> UUID:
     return UUID(int=first_uuid7_at(moment).int | ((1 << 62) - 1))
 
 
+def id_in(text: str) -> UUID | None:
+    """Return the id that a text is; None if it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def time_of(uuid7: UUID) -> datetime:
     """Return the moment that an id of ``uuid7_at`` was made for, to the microsecond."""
     millisecond = uuid7.int >> 80

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -20,9 +19,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from console.amounts import shown
-from console.pages import ReadOnlyAdmin, amount_column, object_link
+from console.pages import ExactSearch, ReadOnlyAdmin, amount_column, object_link
 from console.panels import Panel, StatementFilters, statement_panel
 from console.questions import Done, Question, ReasonForm, ask
+from ledger_project.kernel.ids import id_in
 from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_major
 from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change
 from merchants.domain import AccountKind, Status
@@ -56,7 +56,7 @@ class OverdraftForm(ReasonForm):
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(ExactSearch, ReadOnlyAdmin):
     """An account: its statement and its export; changes of status and overdraft limit."""
 
     list_display = ("merchant", "currency", "kind", "state", "balance", "created_at")
@@ -76,17 +76,13 @@ class AccountAdmin(ReadOnlyAdmin):
         queryset: QuerySet[Account] = super().get_queryset(request).select_related("merchant")
         return queryset.annotate(balance_minor=last_balance(F("pk")))
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Account], search_term: str) -> tuple[QuerySet[Account], bool]:
-        """Find by id, or by a part of the merchant's name; never by a scan of all accounts."""
-        del request
-        text = search_term.strip()
-        if not text:
-            return queryset, False
-        try:
-            return queryset.filter(id=UUID(text)), False
-        except ValueError:
-            named = list(Merchant.objects.filter(name__icontains=text).values_list("id", flat=True)[:200])
-            return queryset.filter(merchant_id__in=named), False
+    def search_for(self, queryset: QuerySet[Account], text: str) -> QuerySet[Account]:
+        """Find by id, or by a part of the merchant's name."""
+        wanted = id_in(text)
+        if wanted is not None:
+            return queryset.filter(id=wanted)
+        named = list(Merchant.objects.filter(name__icontains=text).values_list("id", flat=True)[:200])
+        return queryset.filter(merchant_id__in=named)
 
     @display(description="Balance")
     def balance(self, obj: Account) -> str:

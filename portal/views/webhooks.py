@@ -33,6 +33,7 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import Scope
 from ledger_project.kernel.errors import LedgerError
 from ledger_project.kernel.exact_json import dumps
+from ledger_project.kernel.ids import id_in
 from portal.form_keys import key_of_form, new_form
 from portal.members import Member, member_of
 from portal.notices import Notice, failure
@@ -171,7 +172,7 @@ def _one_page(
 ) -> HttpResponse:
     asked = request.GET.get("status", "")
     status = asked if asked in set(DeliveryStatus) else None
-    found = list_deliveries(webhook.id, status=status, before=_id_of(request.GET.get("before", "")), limit=_DELIVERIES + 1)
+    found = list_deliveries(webhook.id, status=status, before=id_in(request.GET.get("before", "")), limit=_DELIVERIES + 1)
     more = found[_DELIVERIES - 1].id if len(found) > _DELIVERIES else None
     context = {
         "webhook": webhook,
@@ -185,13 +186,6 @@ def _one_page(
         "is_enabled": webhook.status == WebhookStatus.ENABLED,
     }
     return settings_page(request, member, "webhook", context, notices=notices)
-
-
-def _id_of(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 @require_safe

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger_project.kernel.ids import beside, first_uuid7_at, time_of, uuid7_at
+from ledger_project.kernel.ids import beside, first_uuid7_at, id_in, time_of, uuid7_at
 
 moments = st.datetimes(datetime(1971, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 entropies = st.integers(0, 2**62 - 1)
@@ -56,3 +56,12 @@ def test_an_id_beside_a_merchant_has_its_bucket_and_keeps_the_rest(moment: datet
     assert uuid7_at(moment, position=0, entropy=entropy, place=place).int % 1024 == place.int % 1024
     assert beside(made, place).int % 1024 == place.int % 1024
     assert beside(made, place).int // 1024 == made.int // 1024
+
+
+@given(st.uuids())
+def test_an_id_is_read_in_each_of_its_spellings(made: UUID) -> None:
+    assert id_in(str(made)) == id_in(str(made).upper()) == id_in(made.hex) == made
+
+
+def test_a_text_that_is_no_id_is_none() -> None:
+    assert [id_in(text) for text in ("", "abc", "0" * 31, "g" * 32)] == [None] * 4

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from console.pages import ReadOnlyAdmin
+from console.pages import ExactSearch, ReadOnlyAdmin
+from ledger_project.kernel.ids import id_in
 from transfers.models import IdempotencyRecord
 from transfers.selectors.idempotency import find_records, get_record
 
 
 @admin.register(IdempotencyRecord)
-class IdempotencyRecordAdmin(ReadOnlyAdmin):
+class IdempotencyRecordAdmin(ExactSearch, ReadOnlyAdmin):
     """The answer that is stored under a key."""
 
     list_display = ("key", "owner", "status_code", "created_at", "kept_until")
@@ -35,12 +35,10 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> IdempotencyRecord | None:
         """Find by the claim: the records have no index of their ids."""
         del request, from_field
-        try:
-            return get_record(UUID(object_id))
-        except ValueError:
-            return None
+        wanted = id_in(object_id)
+        return None if wanted is None else get_record(wanted)
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+    def search_for(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         """Find by the whole key, whoever owns it."""
-        del request
-        return (find_records(search_term.strip()) if search_term.strip() else queryset), False
+        del queryset
+        return find_records(text)

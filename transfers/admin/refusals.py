@@ -12,8 +12,9 @@ from django.urls import reverse
 from unfold.decorators import display
 
 from console.amounts import shown
-from console.pages import ReadOnlyAdmin, object_link
+from console.pages import ExactSearch, ReadOnlyAdmin, object_link
 from console.panels import Cell, Panel
+from ledger_project.kernel.ids import id_in
 from merchants.models import Currency, Merchant
 from merchants.selectors import known_currency
 from transfers.domain.idempotency import record_id
@@ -83,14 +84,12 @@ class MerchantFilter(admin.SimpleListFilter):
 
 
 def _merchant(text: str | None) -> Merchant | None:
-    try:
-        return Merchant.objects.filter(id=UUID(text or "")).first()
-    except ValueError:
-        return None
+    wanted = id_in(text or "")
+    return None if wanted is None else Merchant.objects.filter(id=wanted).first()
 
 
 @admin.register(Refusal)
-class RefusalAdmin(ReadOnlyAdmin):
+class RefusalAdmin(ExactSearch, ReadOnlyAdmin):
     """A refused posting."""
 
     list_before_template = "ledger/kept_from.html"
@@ -147,16 +146,11 @@ class RefusalAdmin(ReadOnlyAdmin):
         )
         return response
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """Find by what a caller quotes, or by a merchant's whole name; never by parts of texts."""
-        del request
-        text = search_term.strip()[:255]
-        if not text:
-            return queryset, False
+    def search_for(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        """Find by what a caller quotes, or by a merchant's whole name."""
+        text = text[:255]
         named = Merchant.objects.filter(name__iexact=text).first()
-        if named is not None:
-            return refusals_of(named.id, queryset), False
-        return find_refusals(text, queryset), False
+        return find_refusals(text, queryset) if named is None else refusals_of(named.id, queryset)
 
 
 def amount_of(refusal: Refusal) -> str:
