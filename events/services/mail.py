@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from smtplib import SMTPException
 from typing import NamedTuple
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
@@ -32,6 +32,7 @@ from events.selectors.receipts import get_receipts_now
 from ledger_project.database.clock import database_now
 from ledger_project.kernel.happenings import EventType, Happening, tell
 from ledger_project.observability import metrics
+from ledger_project.process.mail_queue import LEASE, pause_after, send_claimed
 from merchants.models import Account, Merchant
 from transfers.posting.jobs import Answer, Key
 from transfers.posting.synchronous import answer_once
@@ -43,15 +44,6 @@ log = structlog.get_logger(__name__)
 CONSUMER = "receipts"
 MOST_TRANSFERS = 1000
 """Transfers that one transaction looks at."""
-
-LEASE = timedelta(minutes=5)
-"""A claim holds for so long. A mail server has EMAIL_TIMEOUT, less than this, for each answer."""
-
-MOST_ATTEMPTS = 12
-FIRST_PAUSE = timedelta(seconds=30)
-LONGEST_PAUSE = timedelta(hours=12)
-MOST_MAILS = 100
-"""Mails of one turn: a long queue must not keep a thread."""
 
 
 class MailText(NamedTuple):
@@ -163,18 +155,7 @@ def send_due_mails(stopping: Callable[[], bool]) -> int:
 
     ``stopping`` is asked before each: the process is to end.
     """
-    sent, server = 0, None
-    try:
-        for _ in range(MOST_MAILS):
-            claim = None if stopping() else _claim()
-            if claim is None:
-                break
-            server = server or get_connection()
-            sent += _send(claim, server)
-    finally:
-        if server is not None:
-            server.close()
-    return sent
+    return send_claimed(_claim, _send, stopping)
 
 
 def _send(claim: _Claim, server: BaseEmailBackend) -> bool:
@@ -207,12 +188,11 @@ def _message(claim: _Claim, transfer: StoredTransfer, party: Party, address: str
 
 def _try_later(claim: _Claim, error: Exception) -> None:
     """Note a failure. The address is in no log: the error's words may quote it."""
-    pause = min(FIRST_PAUSE * 2 ** (claim.attempts - 1), LONGEST_PAUSE)
-    is_last = claim.attempts >= MOST_ATTEMPTS
-    when: datetime | None = None if is_last else database_now() + pause
-    _write(claim, MailStatus.FAILED if is_last else MailStatus.PENDING, type(error).__name__, when)
-    tell_log = log.error if is_last else log.warning
-    tell_log("mail.failed", receipt=claim.number, attempts=claim.attempts, error=type(error).__name__, given_up=is_last)
+    pause = pause_after(claim.attempts)
+    status, when = (MailStatus.PENDING, database_now() + pause) if pause else (MailStatus.FAILED, None)
+    _write(claim, status, type(error).__name__, when)
+    tell_log = log.warning if pause else log.error
+    tell_log("mail.failed", receipt=claim.number, attempts=claim.attempts, error=type(error).__name__, given_up=not pause)
 
 
 def _write(claim: _Claim, status: MailStatus, error: str, next_attempt_at: datetime | None = None) -> None:

@@ -9,29 +9,20 @@ mail with the same link in effect is better than none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from smtplib import SMTPException
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
 
 from ledger_project.database.clock import database_now
+from ledger_project.process.mail_queue import LEASE, pause_after, send_claimed
 from people.models import User
 from people.services.activation import LIFETIME, activation_token
 
 log = structlog.get_logger(__name__)
-
-_LEASE = timedelta(minutes=5)
-"""A claim holds for so long. A mail server has EMAIL_TIMEOUT, less than this, for each answer."""
-
-_MOST_ATTEMPTS = 12
-_FIRST_PAUSE = timedelta(seconds=30)
-_LONGEST_PAUSE = timedelta(hours=12)
-_MOST_MAILS = 100
-"""Mails of one turn: a long queue must not keep a thread."""
 
 _CLAIM = """
 UPDATE people_user SET mail_attempts = mail_attempts + 1, mail_due_at = clock_timestamp() + make_interval(secs => %s)
@@ -55,23 +46,12 @@ def send_due_invitations(stopping: Callable[[], bool]) -> int:
 
     Several processes may do this at once. ``stopping`` is asked before each: the process is to end.
     """
-    sent, server = 0, None
-    try:
-        for _ in range(_MOST_MAILS):
-            user = None if stopping() else _claimed()
-            if user is None:
-                break
-            server = server or get_connection()
-            sent += _sent(user, server)
-    finally:
-        if server is not None:
-            server.close()
-    return sent
+    return send_claimed(_claimed, _sent, stopping)
 
 
 def _claimed() -> User | None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [_LEASE.total_seconds()])
+        cursor.execute(_CLAIM, [LEASE.total_seconds()])
         row = cursor.fetchone()
         return None if row is None else User.objects.get(pk=row[0])
 
@@ -88,11 +68,10 @@ def _sent(user: User, server: BaseEmailBackend) -> bool:
     except (SMTPException, OSError) as error:
         server.close()
         # The address is in no log: the error's words may quote it.
-        is_last = user.mail_attempts >= _MOST_ATTEMPTS
-        pause = min(_FIRST_PAUSE * 2 ** (user.mail_attempts - 1), _LONGEST_PAUSE)
-        claim.update(mail_due_at=None if is_last else database_now() + pause)
-        tell = log.error if is_last else log.warning
-        tell("invitation.failed", user_id=str(user.pk), attempts=user.mail_attempts, error=type(error).__name__, given_up=is_last)
+        pause = pause_after(user.mail_attempts)
+        claim.update(mail_due_at=pause and database_now() + pause)
+        tell = log.warning if pause else log.error
+        tell("invitation.failed", user_id=str(user.pk), attempts=user.mail_attempts, error=type(error).__name__, given_up=not pause)
         return False
     claim.update(mail_due_at=None)
     log.info("invitation.sent", user_id=str(user.pk))

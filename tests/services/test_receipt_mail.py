@@ -23,6 +23,7 @@ from events.models import Consumer, ReceiptMail
 from events.selectors.receipts import get_receipts_now
 from events.services import mail
 from ledger_project.database.connections import use_own_connection
+from ledger_project.process.mail_queue import MOST_ATTEMPTS
 from merchants.models import Merchant
 from tests.concurrency.test_feed_mark import settle
 from tests.operations.stories import Story, tell
@@ -179,7 +180,7 @@ def test_a_mail_server_that_is_away_is_asked_again_later(folder: Path, settings:
 def test_a_mail_is_given_up_in_the_end(folder: Path, settings: Any) -> None:
     story = told("payee")
     only_the_transfer(story)
-    rows(story).update(attempts=mail.MOST_ATTEMPTS - 1)
+    rows(story).update(attempts=MOST_ATTEMPTS - 1)
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = (
         "django.core.mail.backends.smtp.EmailBackend",
         "127.0.0.1",
@@ -187,7 +188,7 @@ def test_a_mail_is_given_up_in_the_end(folder: Path, settings: Any) -> None:
     )
     assert send_all() == 0
     row = rows(story).get(transfer_id=story.transfer)
-    assert (row.status, row.attempts, row.next_attempt_at, row.sent_at) == ("failed", mail.MOST_ATTEMPTS, None, None)
+    assert (row.status, row.attempts, row.next_attempt_at, row.sent_at) == ("failed", MOST_ATTEMPTS, None, None)
     assert events(story) == []
     assert list(folder.iterdir()) == []
 
