@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
@@ -169,8 +170,6 @@ def _rows_of_users() -> list[tuple[Any, str]]:
 
 def _forget_attempts(names: set[str]) -> None:
     """Forget the log-ins that were tried with these names."""
-    from axes.models import AccessAttempt, AccessLog  # noqa: PLC0415 - only here
-
     for model in (AccessAttempt, AccessLog):
         model.objects.filter(username__in=names).delete()
 
