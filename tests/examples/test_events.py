@@ -26,6 +26,7 @@ from people.credentials import create_key
 from tests.environment import ROOT
 from tests.support.factories import unique
 from tests.support.servers import Service, free_port
+from tests.support.waiting import until
 from transfers.models import LedgerEntry
 
 CODE = re.compile(r"```python (\w+)\n(.*?)```", re.DOTALL)
@@ -51,13 +52,6 @@ def running(name: str, folder: Path, **env: str) -> Iterator[subprocess.Popen[by
     finally:
         process.kill()
         process.wait()
-
-
-def until(happened: Callable[[], bool], why: str) -> None:
-    patience_ends = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < patience_ends, why
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(("name", "most"), [("consumer", 25), ("receiver", 15)])
@@ -102,7 +96,7 @@ def test_the_receiver_keeps_each_event_once_and_nothing_that_is_not_signed(tmp_p
     one, two = str(uuid4()), str(uuid4())
     body = json.dumps({"id": one, "type": "transfer.posted", "data": {"memo": "äöü"}}, ensure_ascii=False).encode()
     with running("receiver", tmp_path, INBOX=str(inbox), SECRET=SECRET, PORT=str(port)):
-        until(lambda: answers(port), "the receiver does not answer")
+        until(lambda: answers(port), "the receiver does not answer", within_s=PATIENCE_S)
         assert [deliver(port, one, body), deliver(port, one, body), deliver(port, two, b"{}")] == [204, 204, 204]
         signed = {"webhook-id": one, "webhook-timestamp": str(int(time.time()))}
         refused = [
@@ -151,10 +145,10 @@ def test_the_consumer_keeps_each_line_once_whenever_it_is_killed(serve: Callable
                 for number in range(10):
                     body = {"from_merchant": names[number % 2], "to_merchant": names[1 - number % 2], "currency": "USD", "amount": "1.00"}
                     assert api.post("/transfers", json=body, headers={"Idempotency-Key": unique("key")}).status_code == 201
-                until(lambda seen=seen: len(kept_lines(books)) > seen, "it keeps nothing")
+                until(lambda seen=seen: len(kept_lines(books)) > seen, "it keeps nothing", within_s=PATIENCE_S)
                 seen = len(kept_lines(books))
         expected = stored_lines(names)
         with running("consumer", tmp_path, BOOKS=str(books), LEDGER=service.base_url, KEY=key):
-            until(lambda: expected.keys() <= kept_lines(books).keys(), "lines are missing")
+            until(lambda: expected.keys() <= kept_lines(books).keys(), "lines are missing", within_s=PATIENCE_S)
     assert {line: int(Decimal(kept) * 100) for line, kept in kept_lines(books).items() if line in expected} == expected
     assert "UNIQUE" not in (tmp_path / "consumer.log").read_text()

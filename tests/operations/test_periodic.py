@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests.operations.test_commands import balance, treasury
 from tests.support.factories import unique
 from tests.support.keys import make_keys
 from tests.support.servers import database_url, free_port
+from tests.support.waiting import until
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
 from transfers.models import Hold, IdempotencyClaim, IdempotencyRecord, ReconciliationRun, Transfer
 from transfers.upkeep.periodic import ReconciliationTimes, _due_reconciliation, _Stopped, _unless, purging, settling
@@ -51,13 +52,6 @@ def worker(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def wait_until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 QUIET = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0", "--reconcile-new-every", "0")
 
 
@@ -69,9 +63,9 @@ def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
     (record,) = make_keys([unique("key")], at=timezone.now() - timedelta(days=9), owner="periodic")
     started = timezone.now()
     with worker("--settle-every", "0", "--reconcile-every", "1"):
-        wait_until(lambda: Hold.objects.get(id=hold).status == "expired", "the hold is not expired")
-        wait_until(lambda: not IdempotencyRecord.objects.filter(id=record.id).exists(), "the key is not forgotten")
-        wait_until(lambda: ReconciliationRun.objects.filter(started_at__gte=started, kind="whole").exists(), "nothing was reconciled")
+        until(lambda: Hold.objects.get(id=hold).status == "expired", "the hold is not expired")
+        until(lambda: not IdempotencyRecord.objects.filter(id=record.id).exists(), "the key is not forgotten")
+        until(lambda: ReconciliationRun.objects.filter(started_at__gte=started, kind="whole").exists(), "nothing was reconciled")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
@@ -94,7 +88,7 @@ def test_a_reconciliation_under_way_does_not_keep_it_from_ending(ledger: None) -
         watching.autocommit = True
         blocking.execute("LOCK TABLE transfers_idempotencyclaim IN ACCESS EXCLUSIVE MODE")
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%idempotencyclaim%'"
-        wait_until(lambda: watching.execute(waiting).fetchone() != (0,), "nothing reconciles")
+        until(lambda: watching.execute(waiting).fetchone() != (0,), "nothing reconciles")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
         assert process.returncode == 0
@@ -132,7 +126,7 @@ def test_the_worker_proves_what_is_new(ledger: None) -> None:
     del ledger
     verdict("whole", timezone.now())
     with worker("--settle-every", "0", "--purge-every", "0", "--reconcile-new-every", "1"):
-        wait_until(
+        until(
             lambda: ReconciliationRun.objects.filter(kind="incremental", started_at__gte=timezone.now() - timedelta(seconds=60)).exists(),
             "what is new was not proved",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from merchants.models import Account, Currency
 from merchants.services import set_merchant_status
 from tests.services.test_admin import USD, available, new_merchant, post
 from tests.support.factories import unique
+from tests.support.waiting import until
 from transfers.domain.commands import Deposit, Details
 from transfers.domain.deposit_requests import KEY_OWNER, attempt_key
 from transfers.domain.idempotency import record_id
@@ -316,13 +316,6 @@ def waits_for_a_lock(pid: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def until(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < give_up_at, "it did not come to that"
-        time.sleep(0.002)
-
-
 @contextmanager
 def confirming(request: DepositRequest, reference: str) -> Iterator[tuple[Future[Decision], int]]:
     """Confirm on another thread, and yield its result to come and its session."""
@@ -344,7 +337,7 @@ def cut_off_after_the_posting(request: DepositRequest, reference: str) -> None:
     with raw() as account, raw() as row, confirming_held(account, wallet.id, request, reference) as (future, pid):
         row.execute("SELECT FROM transfers_depositrequest WHERE id = %s FOR UPDATE", [request.id])
         account.rollback()  # now it posts, and then waits for the request
-        until(lambda: bool(deposits_of(request)) and waits_for_a_lock(pid))
+        until(lambda: bool(deposits_of(request)) and waits_for_a_lock(pid), "it waits for no lock", within_s=10, pause_s=0.002)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
         with pytest.raises((OperationalError, DatabaseUnavailable)):
@@ -358,7 +351,7 @@ def confirming_held(
     """Confirm while another session has the wallet's lock: the reference is written, and the deposit waits."""
     account.execute("SELECT FROM merchants_account WHERE id = %s FOR UPDATE", [wallet_id])
     with confirming(request, reference) as (future, pid):
-        until(lambda: again(request).bank_reference == reference)
+        until(lambda: again(request).bank_reference == reference, "the reference is not written", within_s=10, pause_s=0.002)
         yield future, pid
 
 
