@@ -55,7 +55,7 @@ class NewestPaginator(Paginator):
 
 
 class ExactSearch:
-    """For an admin of a long list: a search finds by an index, and never scans for parts of texts."""
+    """For an admin of a long list: a search finds by an index, never by scanning parts of texts."""
 
     def search_for(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         """Return what a text names, of the objects of ``queryset``."""

@@ -1,4 +1,4 @@
-"""Mails that wait in the database: how long a claim holds, when to try again, and a turn of sending.
+"""Mails that wait in the database: how long a claim holds, when to try again, and a turn of them.
 
 Whoever has such mails claims one by a lease, commits, sends, and then notes what became of it.
 """
