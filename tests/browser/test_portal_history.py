@@ -10,6 +10,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
+from events.models import Webhook
+from events.services.secrets import new_secret, sealed
 from merchants.domain import MerchantIdentity
 from people.domain import Role
 from people.models import ApiKey, Membership, User
@@ -145,7 +147,10 @@ def test_a_viewer_finds_no_form(chromium: Browser, site: Service, shop: Merchant
         expect(page.get_by_role("link", name="API keys")).to_have_count(0)
 
 
-PAGES = ["USD/history/", "USD/history/?q=nothing", "transfers/{made}/", "settings/", "people/", "keys/", "webhooks/"]
+PAGES = [
+    "USD/history/", "USD/history/?q=nothing", "transfers/{made}/", "transfers/{made}/receipt/", "settings/", "people/", "keys/",
+    "webhooks/", "webhooks/{webhook}/",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -158,8 +163,11 @@ def test_no_page_has_a_finding_and_none_is_wider_than_the_screen(
     hold(shop, other, 500)
     ask_for_money(shop, "5.00", memo="from savings")
     new_member(shop, Role.VIEWER)
+    webhook = Webhook.objects.create(
+        merchant_id=shop.id, url="https://[2001:db8::1]/", types=["hold.*"], secret=sealed(new_secret()), status="paused"
+    )
     with page_of(chromium, site, new_member(shop), width=width) as shown:
-        shown.goto(f"/app/{shop.name}/{page.format(made=made)}")
+        shown.goto(f"/app/{shop.name}/{page.format(made=made, webhook=webhook.id)}")
         shown.wait_for_load_state("networkidle")
         assert findings(shown) == []
         assert shown.evaluate("document.documentElement.scrollWidth") <= width

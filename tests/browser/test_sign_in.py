@@ -78,6 +78,6 @@ def test_the_other_pages_of_sign_in_have_no_finding(page: Page) -> None:
     sign_in(page, user.username)
     expect(page.get_by_role("heading", name="Name your wallets")).to_be_visible()
     assert findings(page) == []
-    for path in ("/app/security/", "/app/password/change/", "/app/logout/"):
+    for path in ("/app/security/", "/app/security/app/", "/app/password/change/", "/app/logout/"):
         page.goto(path)
         assert findings(page) == [], path
