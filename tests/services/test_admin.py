@@ -170,7 +170,7 @@ def test_an_account_shows_and_exports_its_statement(root: Client) -> None:
 def test_nobody_adds_changes_or_deletes_history(root: Client, model: type[Transfer]) -> None:
     source, target, _ = new_transfer()
     hold = new_id(place=source.id)
-    post(PlaceHold(hold, source, target, USD, 100, 60, Details()))
+    post(PlaceHold(hold, source, target, USD, 100, 3600, Details()))
     obj = model.objects.first()
     assert obj is not None
     before = model.objects.filter(pk=obj.pk).values().get()
