@@ -14,16 +14,29 @@ import psycopg
 import pytest
 from asgiref.sync import SyncToAsync
 
+from events.sending import process as sending
+from events.upkeep import measuring
 from tests.support import factories
 from transfers.posting.pipeline import Session
 from transfers.upkeep import periodic
 
 
 @pytest.fixture
-async def hops(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counter[str]]:
-    """Count every way in which a request could leave the event loop. What the process does by itself every few seconds rests meanwhile."""
+async def at_rest(api: httpx.AsyncClient) -> AsyncIterator[None]:
+    """Let what the process does by itself rest, which leaves the event loop and asks the database at any moment."""
     del api
-    await periodic.stop()
+    works = (periodic, measuring, sending)
+    for work in works:
+        await work.stop()
+    yield
+    for work in works:
+        await work.start()
+
+
+@pytest.fixture
+def hops(at_rest: None, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count every way in which a request could leave the event loop."""
+    del at_rest
     seen: Counter[str] = Counter()
     loop_class = asyncio.base_events.BaseEventLoop
     run_in_executor, start, hop = loop_class.run_in_executor, threading.Thread.start, SyncToAsync.__call__
@@ -43,8 +56,7 @@ async def hops(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> Async
     monkeypatch.setattr(loop_class, "run_in_executor", counted_executor)
     monkeypatch.setattr(threading.Thread, "start", counted_start)
     monkeypatch.setattr(SyncToAsync, "__call__", counted_hop)
-    yield seen
-    await periodic.start()
+    return seen
 
 
 async def _usual_transfer(api: httpx.AsyncClient, names: tuple[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
@@ -88,7 +100,8 @@ async def test_a_read_leaves_the_event_loop_for_a_reader_thread_only(api: httpx.
     assert hops["reader"] <= 2
 
 
-async def test_a_posting_takes_four_round_trips(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_posting_takes_four_round_trips(api: httpx.AsyncClient, at_rest: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    del at_rest
     names = await _acquainted(api)
     trips: Counter[str] = Counter()
     exchange, execute, commit = Session._exchange, psycopg.Cursor.execute, psycopg.Connection.commit
@@ -112,4 +125,4 @@ async def test_a_posting_takes_four_round_trips(api: httpx.AsyncClient, monkeypa
     monkeypatch.setattr(psycopg.Cursor, "execute", counted_execute)
     monkeypatch.setattr(psycopg.Connection, "commit", counted_commit)
     await _usual_transfer(api, names)
-    assert trips == {"pipeline": 3, "commit": 1}  # BEGIN and claims, locks and facts, writes, COMMIT
+    assert trips == Counter(pipeline=3, commit=1)  # BEGIN and claims, locks and facts, writes, COMMIT
