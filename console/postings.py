@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,19 @@ class FormCarriedOut(LedgerError):
     title = "Nothing was done"
 
 
+@dataclass(frozen=True, slots=True)
+class PostedForm:
+    """A form whose command is posted.
+
+    - ``transfer_id`` is None for a command that moves no money.
+    - ``is_repeat`` says that an earlier sending of the form posted it, and that nothing happened
+      now.
+    """
+
+    transfer_id: UUID | None
+    is_repeat: bool
+
+
 def form_key(request: HttpRequest, values: Mapping[str, Any]) -> Key:
     """Return the key of a form that was shown: its token; the other values are the fingerprint."""
     content = {name: str(value) for name, value in values.items() if name != "token"}
@@ -39,15 +53,15 @@ def was_carried_out(token: str) -> bool:
     return get_record(UUID(record_id(PLATFORM_OWNER, f"admin-{token}"))) is not None
 
 
-def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) -> tuple[UUID, bool]:
+def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) -> PostedForm:
     """Post an operator's command, once for each form that was shown.
 
     The token of the form is the idempotency key; the other values make its fingerprint. So a double
     click posts once, and other content under a used token is refused. A refusal of the ledger
     leaves the key free: the operator can correct the form and send it again.
 
-    Returns the id of the transfer, and whether it was posted before. Raises ``FormCarriedOut``, and
-    the refusals of the ledger.
+    Callers go through ``outcomes.posting``, which says to the operator what came of it. Raises
+    ``FormCarriedOut``, and the refusals of the ledger.
     """
     key = form_key(request, values)
     result = post_or_forget(command, key)
@@ -56,12 +70,13 @@ def post_for(request: HttpRequest, command: Command, values: Mapping[str, Any]) 
         raise _carried_out(key)
     if refusal is not None:
         raise refusal
-    return UUID(result.answer.body.decode()), result.replayed
+    made = result.answer.body.decode()
+    return PostedForm(UUID(made) if made else None, result.replayed)
 
 
 def _carried_out(key: Key) -> FormCarriedOut:
     record = get_record(UUID(record_id(key.owner, key.key)))
-    before = "by another request" if record is None else f"with transfer {record.body}"
+    before = f"with transfer {record.body}" if record is not None and record.body else "by another request"
     return FormCarriedOut(f"This form was carried out before, {before}, and its content was another one.")
 
 

@@ -15,16 +15,19 @@ from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from console.outcomes import Done, answer
 from console.postings import FormCarriedOut, was_carried_out
 from ledger_project.kernel.errors import LedgerError
 from people.operator_log import keep_change
+
+__all__ = ["ASKED_AGAIN_WITHIN", "Done", "Question", "ReasonForm", "ask"]
 
 ASKED_AGAIN_WITHIN = timedelta(days=1)
 """How long a posting of an operator makes the same one on the same object ask before it posts."""
@@ -40,19 +43,6 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(max_length=400, widget=UnfoldAdminTextInputWidget(), help_text="Kept with the change, for good.")
     token = forms.CharField(widget=forms.HiddenInput, max_length=64)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a confirmed change did, in words.
-
-    - ``is_repeat`` says that the same form was sent before, and that nothing happened now.
-    - ``now`` is the state after it. The operator reads it, and the record does not keep it.
-    """
-
-    what: str
-    is_repeat: bool = False
-    now: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +137,6 @@ def _carried_out(request: HttpRequest, obj: Model, question: Question, form: Rea
     return None
 
 
-def _told(done: Done) -> str:
-    """Return in words what a form did, and how things are now."""
-    did = f"{done.what} (this form was sent before: nothing was done now)" if done.is_repeat else done.what
-    return f"{did}. Now: {done.now}." if done.now else did
-
-
 def _focus(form: ReasonForm) -> None:
     """Put the cursor into the first field that needs the operator."""
     fields = form.visible_fields()
@@ -171,8 +155,7 @@ def ask(model_admin: ModelAdmin, request: HttpRequest, obj: Model, question: Que
         doubts = _doubts(request, question, understood, earlier, form.cleaned_data["token"])
         done = None if doubts else _carried_out(request, obj, question, form)
         if done is not None:
-            messages.success(request, _told(done))
-            return HttpResponseRedirect(back)
+            return answer(request, done, back)
     _focus(form)
     context = {
         **model_admin.admin_site.each_context(request),

@@ -87,6 +87,8 @@ def test_the_amount_is_shown_as_it_was_understood_before_and_after(root: Client)
     assert f"1,050.00 USD goes back from {target} to {source}, and 10.50 USD of the fee to {source}. Then 9,450.00 USD is left." in before
     assert sent_back(transfer) == []
     after = root.post(page, as_shown(root, page, **form | {"reason": "agreed"}))
+    made = transfer.reversals.get().id
+    assert f'by <a href="{reverse("admin:ledger_find")}?q={made}">{made}</a>' in words(after)
     assert "Reversed 1,050.00 USD by" in words(after)
     assert "Now: 1,050.00 of 10,500.00 USD reversed, 9,450.00 USD left." in words(after)
     assert "1,050.00 of 10,500.00 USD reversed, 9,450.00 USD left" in words(root.get(change_page(transfer)))

@@ -17,9 +17,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from console.amounts import shown
+from console.outcomes import outcome_of
 from console.pages import amount_column, object_link
 from console.panels import Panel, entries_panel
-from console.postings import details_for
+from console.postings import PostedForm, details_for
 from console.questions import Done, Question, ReasonForm, ask
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
@@ -117,8 +118,8 @@ class DepositRequestAdmin(JournalAdmin):
             decision = confirm_deposit(
                 waiting.id, values["bank_reference"], principal=details.principal, http_request_id=details.request_id
             )
-            did = f"Confirmed with {values['bank_reference']}: {self.amount(waiting)} by {decision.transfer_id}"
-            return Done(did, decision.is_repeat)
+            did = Done(f"Confirmed with {values['bank_reference']}: {self.amount(waiting)} by {decision.transfer_id}")
+            return outcome_of(PostedForm(decision.transfer_id, decision.is_repeat), lambda _transfer_id: did)
 
         explanation = f"{waiting.merchant.name} says that {self.amount(waiting)} comes by bank. Confirm it when the money is there."
         if waiting.memo:

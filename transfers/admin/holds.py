@@ -12,9 +12,10 @@ from django.urls import reverse
 from unfold.decorators import action, display
 
 from console.amounts import shown
+from console.outcomes import posting
 from console.pages import amount_column
 from console.panels import Panel, entries_panel
-from console.postings import details_for, post_for
+from console.postings import details_for
 from console.questions import Done, Question, ask
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
@@ -84,11 +85,11 @@ class HoldAdmin(JournalAdmin):
         hold: Hold = self.wanted_object(request, object_id)
         terms = required(find_hold_terms(hold.id))
 
-        def perform(values: dict[str, Any]) -> Done:
-            _, is_repeat = post_for(request, VoidHold(terms, details_for(request, values["reason"])), values)
-            now = f"{hold.source_merchant.name} can spend {self.reserved(hold)} again"
-            return Done(f"Voided {self.reserved(hold)}", is_repeat, now)
+        def command(values: dict[str, Any]) -> VoidHold:
+            return VoidHold(terms, details_for(request, values["reason"]))
 
+        voided = Done(f"Voided {self.reserved(hold)}", now=f"{hold.source_merchant.name} can spend {self.reserved(hold)} again")
+        perform = posting(request, command, lambda _transfer_id: voided)
         payer, receiver = hold.source_merchant.name, hold.target_merchant.name
         explanation = f"{payer} put {self.reserved(hold)} aside for {receiver}. A hold that is voided can never be captured."
         fee = shown(hold.reserved_minor - hold.amount_minor, terms.currency)

@@ -16,9 +16,10 @@ from unfold.decorators import action, display
 
 from console.amounts import shown
 from console.find import find_view, palette_view
+from console.outcomes import posting
 from console.pages import amount_column, object_link
 from console.panels import Cell, Panel, entries_panel
-from console.postings import details_for, post_for
+from console.postings import details_for
 from console.questions import Done, Question, ask
 from merchants.domain import AccountKind
 from merchants.models import Account
@@ -26,6 +27,7 @@ from merchants.selectors import known_currency
 from transfers.admin.journal import JournalAdmin
 from transfers.admin.receipts import ask_to_mail, mailable_parties, receipt_file, receipts_panel
 from transfers.admin.reversals import OUTSIDE, ReversalForm, reversal_state, understood_reversal
+from transfers.domain.commands import ReverseTransfer
 from transfers.domain.kinds import REVERSIBLE_KINDS
 from transfers.domain.outcome import required
 from transfers.domain.reversals import OriginalPhase, original_phase
@@ -178,17 +180,18 @@ class TransferAdmin(JournalAdmin):
         earlier_minor = earlier_reversals(transfer.id)
         left = shown(original.amount_minor - sum(earlier_minor), unit)
 
-        def perform(values: dict[str, Any]) -> Done:
+        def command(values: dict[str, Any]) -> ReverseTransfer:
             details = details_for(request, values["reason"])
-            command = operator_reversal(original, values["amount"], details, refund_fee=values["refund_fee"])
-            made, is_repeat = post_for(request, command, values)
-            did = f"Reversed {self.amount(Transfer.objects.get(id=made))} by {made}"
-            return Done(did, is_repeat, reversal_state(original.amount_minor, earlier_reversals(transfer.id), unit))
+            return operator_reversal(original, values["amount"], details, refund_fee=values["refund_fee"])
+
+        def told(made: UUID | None) -> Done:
+            now = reversal_state(original.amount_minor, earlier_reversals(transfer.id), unit)
+            return Done(f"Reversed {self.amount(Transfer.objects.get(id=required(made)))} by {made}", now=now)
 
         question = Question(
             "Reverse this transfer",
             f"{_party_name(transfer.source)} paid {_party_name(transfer.target)} {self.amount(transfer)}; {left} can go back.",
-            perform,
+            posting(request, command, told),
             partial(ReversalForm, unit=unit),
             is_posting=True,
             understood=partial(understood_reversal, original, earlier_minor),

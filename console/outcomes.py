@@ -1,0 +1,55 @@
+"""Outcomes of operators' forms: what a form did, said to the operator in words with links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseRedirect
+
+from console.log_entries import linked
+from console.postings import PostedForm, post_for
+from transfers.domain.commands import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a confirmed change did, in words.
+
+    - ``is_repeat`` says that the same form was sent before, and that nothing happened now.
+    - ``now`` is the state after it. The operator reads it, and the record does not keep it.
+    """
+
+    what: str
+    is_repeat: bool = False
+    now: str = ""
+
+
+def posting(
+    request: HttpRequest, command: Callable[[dict[str, Any]], Command], told: Callable[[UUID | None], Done]
+) -> Callable[[dict[str, Any]], Done]:
+    """Return what posts the command of a form's values and says what became of it.
+
+    ``told`` gets the id of the transfer, None for a command that moves no money. It must give the
+    same ``what`` for the same transfer whenever it is called: by it a form that is sent twice is
+    recorded once.
+    """
+    return lambda values: outcome_of(post_for(request, command(values), values), told)
+
+
+def outcome_of(posted: PostedForm, told: Callable[[UUID | None], Done]) -> Done:
+    """Return in words what a posted form did."""
+    return replace(told(posted.transfer_id), is_repeat=posted.is_repeat)
+
+
+def answer(request: HttpRequest, done: Done, back: str) -> HttpResponseRedirect:
+    """Say to the operator what a form did, and how things are now; then lead to a page.
+
+    Each id in the words leads to what it names.
+    """
+    did = f"{done.what} (this form was sent before: nothing was done now)" if done.is_repeat else done.what
+    messages.success(request, linked(f"{did}. Now: {done.now}." if done.now else did))
+    return HttpResponseRedirect(back)
