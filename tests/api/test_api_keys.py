@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -49,20 +51,30 @@ async def test_only_a_hash_of_the_secret_is_kept(api: httpx.AsyncClient) -> None
     assert made.secret.removeprefix(made.prefix + "_") not in str(stored)
 
 
-async def test_a_revoked_key_stops_within_the_time_that_is_promised(api: httpx.AsyncClient, required: Any) -> None:
-    required.LEDGER_CREDENTIAL_CACHE = 0.3
+def clock_goes_on(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have the clock by which credentials are believed go on, and no other."""
+    monkeypatch.setattr(authentication, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + seconds))
+
+
+async def test_a_revoked_key_stops_within_the_time_that_is_promised(
+    api: httpx.AsyncClient, required: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    required.LEDGER_CREDENTIAL_CACHE = 60.0
     made = await new_key()
     assert (await api.get("/merchants", headers=bearer(made.secret))).status_code == 200
     await in_reader(revoke_key, made.id)
     assert (await api.get("/merchants", headers=bearer(made.secret))).status_code == 200
-    await asyncio.sleep(0.31)
+    clock_goes_on(monkeypatch, 60.1)
     assert (await api.get("/merchants", headers=bearer(made.secret))).status_code == 401
 
 
-async def test_a_key_is_not_believed_past_its_end(api: httpx.AsyncClient, required: Any) -> None:
-    made = await new_key(None, expires_at=datetime.now(UTC) + timedelta(seconds=0.4))
+async def test_a_key_is_not_believed_past_its_end(api: httpx.AsyncClient, required: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    required.LEDGER_CREDENTIAL_CACHE = 600.0
+    made = await new_key(None, expires_at=datetime.now(UTC) + timedelta(seconds=60))
     assert (await api.get("/merchants", headers=bearer(made.secret))).status_code == 200
-    await asyncio.sleep(0.41)
+    await in_reader(ApiKey.objects.filter(id=made.id).update, expires_at=datetime.now(UTC))
+    assert (await api.get("/merchants", headers=bearer(made.secret))).status_code == 200, "it is believed to its end"
+    clock_goes_on(monkeypatch, 60.1)
     assert (await api.get("/merchants", headers=bearer(made.secret))).status_code == 401
 
 

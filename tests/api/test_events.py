@@ -35,17 +35,20 @@ from transfers.services.events import record_event
 
 Json = dict[str, Any]
 
+PATIENCE_S = 60
+"""How long the feed may take to settle on a busy machine."""
+
 
 async def now_on(api: httpx.AsyncClient) -> str:
     """Return the cursor after all that has happened."""
     done = datetime.now(UTC)
-    for _ in range(200):
-        page = await feed(api, after="latest")
-        if datetime.fromisoformat(page["settled_until"]) > done:
-            after: str = page["next_after"]
-            return after
-        await asyncio.sleep(0.02)
-    raise AssertionError("the feed is not settled")
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            page = await feed(api, after="latest")
+            if datetime.fromisoformat(page["settled_until"]) > done:
+                after: str = page["next_after"]
+                return after
+            await asyncio.sleep(0.02)
 
 
 async def feed(api: httpx.AsyncClient, headers: dict[str, str] | None = None, **query: Any) -> Json:
@@ -93,17 +96,17 @@ async def read_all(api: httpx.AsyncClient, after: str, *, about: Sequence[str] =
 async def _read_all(api: httpx.AsyncClient, after: str, *, until: str | None, **query: Any) -> list[Json]:
     done = datetime.now(UTC)
     found: list[Json] = []
-    for _ in range(400):
-        page = await feed(api, after=after, **query)
-        found += page["items"]
-        after = page["next_after"]
-        if not page["items"] and datetime.fromisoformat(page["settled_until"]) > done:
-            return found
-        if until is not None and any(item["id"] == until for item in found):
-            return found
-        if not page["items"]:
-            await asyncio.sleep(0.02)
-    raise AssertionError("the feed has no end")
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            page = await feed(api, after=after, **query)
+            found += page["items"]
+            after = page["next_after"]
+            if not page["items"] and datetime.fromisoformat(page["settled_until"]) > done:
+                return found
+            if until is not None and any(item["id"] == until for item in found):
+                return found
+            if not page["items"]:
+                await asyncio.sleep(0.02)
 
 
 def types(items: list[Json]) -> list[str]:
@@ -227,7 +230,7 @@ async def test_a_hold_that_expires_is_told(api: httpx.AsyncClient) -> None:
     after = await now_on(api)
     body = {"from_merchant": payer, "to_merchant": payee, "currency": "USD", "amount": "1.00", "expires_in": 1}
     hold = await post(api, "/holds", **body)
-    for _ in range(300):
+    for _ in range(600):
         items = await read_all(api, after, types="hold.expired,hold.voided", about=(payer, payee))
         if items:
             break
@@ -411,7 +414,7 @@ async def test_a_caller_that_waits_is_answered_as_soon_as_there_is_an_event(api:
     made = (await transfer(api, payer, payee, 1)).json()["id"]
     page = await waiting
     assert [item["id"] for item in page["items"]] == [made]
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15  # of the 20 s that it would wait
 
 
 async def test_a_wait_ends_at_its_time_with_nothing(api: httpx.AsyncClient) -> None:
@@ -420,7 +423,7 @@ async def test_a_wait_ends_at_its_time_with_nothing(api: httpx.AsyncClient) -> N
     page = await feed(api, after=after, wait=1, types="positions.settled")
     assert page["items"] == []
     assert page["next_after"] >= after
-    assert 0.9 <= time.monotonic() - begun < 6
+    assert 0.9 <= time.monotonic() - begun < 20
 
 
 async def test_who_waits_for_something_else_is_not_answered(api: httpx.AsyncClient) -> None:

@@ -35,7 +35,8 @@ async def test_all_that_arrive_in_the_same_moment_are_one_posting(api: httpx.Asy
 async def test_one_alone_is_posted_at_once(api: httpx.AsyncClient, batches: list[BatchReport]) -> None:
     names = await merchant(api, "1000"), await merchant(api, "1000")
     batches.clear()
-    for _ in range(3):
+    for _ in range(8):
         assert (await transfer(api, *names, 100)).status_code == 201
-    assert [batch.size for batch in batches] == [1, 1, 1]
-    assert all(batch.waited_s < 0.05 for batch in batches)
+    assert [batch.size for batch in batches] == [1] * 8
+    # A time that the queue waits for others would be in each; a busy machine makes some of them late.
+    assert min(batch.waited_s for batch in batches) < 0.01

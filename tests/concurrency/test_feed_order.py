@@ -22,6 +22,7 @@ from tests.api.test_events import Json, feed, now_on
 from tests.support.factories import key, merchant, transfer, unique
 from tests.support.servers import Service
 from tests.support.service_role import owner_connection
+from tests.support.waiting import until
 from transfers.domain.commands import Details, TransferFunds
 from transfers.figures.differences import figure_differences
 from transfers.figures.refresh import refresh_figures
@@ -57,7 +58,7 @@ async def reading(api: httpx.AsyncClient) -> AsyncIterator[list[Json]]:
     try:
         yield found
         done = datetime.now(UTC)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await task
     finally:
         task.cancel()
@@ -160,13 +161,14 @@ async def test_a_transaction_that_writes_elsewhere_makes_the_feed_late_and_the_m
         with owner_connection() as raw:
             raw.execute("SELECT pg_current_xact_id()")
             made = (await transfer(api, payer, payee, 1)).json()["id"]
-            await asyncio.sleep(1.5)
+            async with asyncio.timeout(30):
+                while metrics.FEED_LAG._value.get() <= 1:
+                    await asyncio.sleep(0.05)
             assert about(found, payer) == []
-            assert metrics.FEED_LAG._value.get() > 1
             assert b"ledger_feed_lag_seconds" in metrics.exposition()
             raw.rollback()
     assert about(found, payer) == [made]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while metrics.FEED_LAG._value.get() > 1.2:
             await asyncio.sleep(0.05)
 
@@ -190,7 +192,7 @@ async def test_a_posting_of_transfers_sends_no_statement_more_and_writes_no_row_
     assert {sql.CLAIM_KEYS, sql.INSERT_TRANSFERS, sql.INSERT_ENTRIES} < set(sent)
     assert not [statement for statement in sent if "transfers_event" in statement or "UPDATE transfers_feedmark" in statement]
     assert [statement for statement in sent if "feedmark" in statement] == [sql.CLOCK]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await api.get(f"/events/{made}")).status_code != 200:
             await asyncio.sleep(0.01)
 
@@ -208,12 +210,12 @@ async def test_callers_who_wait_are_answered_when_another_process_posts(api: htt
 def sum_up() -> None:
     """Have everything that has happened until now in the daily figures."""
     now = datetime.now(UTC)
-    for _ in range(400):
+
+    def is_summed_up() -> bool:
         refresh_figures()
-        if FiguresMark.objects.get().rolled_until > now:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the mark does not move")
+        return FiguresMark.objects.get().rolled_until > now
+
+    until(is_summed_up, "the mark does not move", within_s=60)
 
 
 def mark_is_at(moment: str) -> None:
@@ -232,13 +234,13 @@ async def test_a_mark_that_a_wrong_clock_has_moved_into_the_future_is_taken_back
     after = await now_on(api)
     await asyncio.to_thread(mark_is_at, "clock_timestamp() + interval '1 day'")
     headers = key()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (answer := await transfer(api, payer, payee, 1, headers=headers)).status_code == 503:
             await asyncio.sleep(0.1)  # the periodic work of this process finds it
     assert answer.status_code == 201, answer.text
     made = answer.json()
     assert abs(datetime.fromisoformat(made["created_at"]) - datetime.now(UTC)) < timedelta(seconds=30)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not about((page := await feed(api, after=after, merchant=payer))["items"], payer):
             await asyncio.sleep(0.05)
     assert about(page["items"], payer) == [made["id"]]
@@ -265,13 +267,17 @@ async def test_a_wait_ends_when_the_service_is_stopping(serve: Callable[..., Ser
         stopped = asyncio.create_task(asyncio.to_thread(running.stop))
         assert (await waiting).json()["items"] == []
         await stopped
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 25
 
 
 async def test_the_feed_is_settled_again_and_again_while_nothing_happens(api: httpx.AsyncClient) -> None:
-    moments = []
-    for _ in range(4):
-        moments.append(datetime.fromisoformat((await feed(api, after="latest"))["settled_until"]))
-        await asyncio.sleep(1.2)
-    assert moments == sorted(set(moments))
-    assert datetime.now(UTC) - moments[-1] < timedelta(seconds=10)
+    begun = datetime.now(UTC)
+    moments: list[datetime] = []
+    async with asyncio.timeout(60):
+        while len(moments) < 4:
+            moment = datetime.fromisoformat((await feed(api, after="latest"))["settled_until"])
+            assert moments == [] or moment >= moments[-1], "the mark went back"
+            if moments == [] or moment > moments[-1]:
+                moments.append(moment)
+            await asyncio.sleep(0.05)
+    assert begun < moments[-1] < datetime.now(UTC)

@@ -22,7 +22,7 @@ from tests.support.raw_http import Answer, answers_of, ask, connect, head
 from tests.support.servers import Service, database_url
 
 LIMIT_S = 1.0
-LATE_S = LIMIT_S + 4
+LATE_S = LIMIT_S + 30
 """The limit, rounded up to looks, and a machine that has other things to do."""
 
 MOST = 24
@@ -36,7 +36,8 @@ def strict(ledger: None) -> Iterator[Service]:
     """A server that is in a hurry."""
     del ledger
     names = ("LEDGER_HEAD_TIMEOUT", "LEDGER_BODY_TIMEOUT", "LEDGER_WRITE_TIMEOUT")
-    running = Service(env={**dict.fromkeys(names, str(LIMIT_S)), "LEDGER_CONNECTIONS_MAX": str(MOST)})
+    waits = dict.fromkeys(("LEDGER_IDEMPOTENCY_WAIT", "LEDGER_POSTING_TIMEOUT"), str(2 * LATE_S))
+    running = Service(env={**dict.fromkeys(names, str(LIMIT_S)), **waits, "LEDGER_CONNECTIONS_MAX": str(MOST)})
     running.options = ["--timeout-keep-alive", "1"]
     with running:
         yield running
@@ -109,7 +110,7 @@ SLOW: dict[str, tuple[bytes, bytes, list[tuple[int, str | None]]]] = {
 
 def test_slow_callers_are_hung_up_on_and_a_slow_answer_is_not(strict: Service) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool, psycopg.connect(database_url()) as session:
-        http = stack.enter_context(httpx.Client(base_url=strict.base_url, timeout=30))
+        http = stack.enter_context(httpx.Client(base_url=strict.base_url, timeout=2 * LATE_S))
         name = unique()
         assert http.post("/merchants", json={"merchant_name": name, "currency": "USD", "initial_balance": "10"}).status_code == 201
         path = f"/accounts/{http.get(f'/merchants/{name}/balance').json()['balances'][0]['account_id']}/deposit"
@@ -184,7 +185,7 @@ def test_with_all_connections_at_work_a_new_one_is_told_to_come_again(strict: Se
 
 def _until_busy(service: Service) -> None:
     """Wait until a session of the service waits for a lock: then all that was sent before has been read."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     with psycopg.connect(database_url(), autocommit=True) as watcher:
         statement = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
         while True:
