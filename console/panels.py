@@ -59,6 +59,8 @@ class Filter:
 class Panel:
     """A titled table below an object's fields; ``filters``, ready-made ones (``presets``) and what
     was wrong with them (``problem``) stand above it, ``links`` under it.
+
+    ``warning`` says what is wrong with what the table shows.
     """
 
     title: str
@@ -69,6 +71,7 @@ class Panel:
     filters: Sequence[Filter] = field(default_factory=tuple)
     presets: Sequence[Cell] = field(default_factory=tuple)
     problem: str = ""
+    warning: str = ""
 
     @property
     def aligned_headers(self) -> list[tuple[str, bool]]:

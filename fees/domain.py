@@ -131,21 +131,32 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class FeeExplanation:
-    """How a fee came about: its parts in words, the exact sum, the rounded and the final fee.
+class FeePart:
+    """A rate on an amount or on a slice of it, and the flat part of its tier, in minor units."""
 
-    ``exact_scaled`` is a multiple of ``1 / RATE_SCALE``.
+    rate: Decimal
+    base_minor: int
+    flat_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeeExplanation:
+    """How a fee came about: the flat part, the other parts, the exact sum, the rounded and the
+    final fee.
+
+    ``exact_scaled`` is a multiple of ``1 / RATE_SCALE`` of a minor unit.
     """
 
-    parts: tuple[str, ...]
+    flat_minor: int
+    parts: tuple[FeePart, ...]
     exact_scaled: int
     rounded_minor: int
     fee_minor: int
 
     @property
-    def exact(self) -> Decimal:
-        """The fee before rounding, in minor units."""
-        return Decimal(self.exact_scaled) / RATE_SCALE
+    def is_exact(self) -> bool:
+        """Whether the exact sum is a whole number of minor units."""
+        return self.exact_scaled % RATE_SCALE == 0
 
 
 def round_scaled(scaled: int, rounding: Rounding) -> int:
@@ -207,16 +218,21 @@ def calculate_fee(schedule: Schedule, amount_minor: int) -> int:
 
 
 def explain_fee(schedule: Schedule, amount_minor: int) -> FeeExplanation:
-    """Return how ``calculate_fee`` comes to its result, for people."""
-    parts = [f"flat {schedule.flat_minor}"] if schedule.flat_minor else []
-    if schedule.tier_mode is None:
-        parts.append(f"{schedule.rate.normalize():f} x {amount_minor}")
-    for tier, part in _slices(schedule, amount_minor) if schedule.tier_mode else []:
-        flat = f" + flat {tier.flat_minor}" if tier.flat_minor else ""
-        parts.append(f"{tier.rate.normalize():f} x {part}{flat}")
+    """Return how ``calculate_fee`` comes to its result."""
+    parts = [FeePart(schedule.rate, amount_minor)]
+    if schedule.tier_mode is not None:
+        parts = [FeePart(tier.rate, part_minor, tier.flat_minor) for tier, part_minor in _slices(schedule, amount_minor)]
     exact_scaled = _exact_scaled(schedule, amount_minor)
     rounded_minor = round_scaled(exact_scaled, schedule.rounding)
-    return FeeExplanation(tuple(parts), exact_scaled, rounded_minor, _clamp(schedule, rounded_minor))
+    return FeeExplanation(schedule.flat_minor, tuple(parts), exact_scaled, rounded_minor, _clamp(schedule, rounded_minor))
+
+
+def charges_nothing(schedule: Schedule) -> bool:
+    """Whether the fee of every amount is zero: fees are waived."""
+    if schedule.maximum_minor == 0:
+        return True
+    parts = [(tier.rate, tier.flat_minor) for tier in schedule.tiers] if schedule.tier_mode else [(schedule.rate, 0)]
+    return not (schedule.flat_minor or schedule.minimum_minor or any(rate or flat_minor for rate, flat_minor in parts))
 
 
 def _rank(schedule: Schedule) -> tuple[int, bool, datetime, int]:

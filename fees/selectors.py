@@ -15,6 +15,7 @@ from uuid import UUID
 
 from cachetools import LRUCache
 from django.db import connection
+from django.db.models import Q
 
 from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
 from fees.models import FeeSchedule
@@ -82,8 +83,9 @@ def get_schedule(schedule_id: UUID) -> Schedule:
 
 
 def drafted_schedule(draft: FeeSchedule) -> Schedule:
-    """Return a drafted version as the domain knows it."""
-    return schedule_of({name: getattr(draft, name) for name in SCHEDULE_COLUMNS})
+    """Return a version, drafted or stored, as the domain knows it. Raises as ``schedule_of``."""
+    values = {name: getattr(draft, name) for name in SCHEDULE_COLUMNS}
+    return schedule_of(values | {"version": draft.version or 0})
 
 
 def schedule_of(row: Mapping[str, Any]) -> Schedule:
@@ -134,6 +136,24 @@ def scope_versions(merchant_id: UUID | None, currency: str | None, kind: str | N
     for name, value in (("merchant", merchant_id), ("currency", currency), ("kind", kind)):
         scope[f"{name}__isnull" if value is None else name] = True if value is None else value
     return list(FeeSchedule.objects.filter(**scope).select_related("merchant", "currency", "created_by").order_by("-version"))
+
+
+def in_force_at(at: datetime, *, merchant_id: UUID | None, currency: str) -> list[Schedule]:
+    """Return the versions that were in force at a moment, one a scope: those that may apply to
+    movements in a currency by a merchant, or by one that has no schedule (None).
+
+    A version counts from the later of the moment that it names and the moment when it was written,
+    as for ``reconcile``. The first version of a scope counts for older, imported movements too.
+    """
+    rows = FeeSchedule.objects.filter(
+        Q(merchant_id=merchant_id) | Q(merchant=None), Q(currency_id=currency) | Q(currency=None), effective_from__lte=at
+    )
+    found: dict[tuple[UUID | None, str | None, str | None], UUID] = {}
+    for row in rows.order_by("version").only("id", "merchant_id", "currency_id", "kind", "created_at"):
+        scope = (row.merchant_id, row.currency_id, row.kind)
+        if scope not in found or row.created_at <= at:
+            found[scope] = row.id
+    return load_by_ids(list(found.values()))
 
 
 def in_force(versions: Sequence[FeeSchedule], now: datetime) -> FeeSchedule | None:

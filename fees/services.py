@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
-from fees.domain import FARTHEST, MAX_TIERS, FeeExplanation, explain_fee, is_part, is_rate
+from fees.domain import FARTHEST, MAX_TIERS, charges_nothing, is_part, is_rate
 from fees.models import SCOPE_VERSION_UNIQUE, FeeSchedule
 from fees.selectors import drafted_schedule, in_force, scope_versions
 from ledger_project.database.clock import database_now
@@ -28,14 +26,6 @@ PAST_TOLERANCE = timedelta(minutes=5)
 
 It must not change what history should have cost.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewLine:
-    """What a draft would charge on one amount, in minor units."""
-
-    amount_minor: int
-    explanation: FeeExplanation
 
 
 class VersionExists(LedgerError):
@@ -169,14 +159,7 @@ def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | Non
     """
     now = database_now()
     current = in_force(scope_versions(merchant_id, currency, None), now)
-    if current is not None and not (current.rate or current.flat_minor or current.minimum_minor or current.tiers):
+    if current is not None and charges_nothing(drafted_schedule(current)):
         raise ValidationFailed.of("merchant", "conflict", f"its fees are waived already, by version {current.version}")
     draft = FeeSchedule(merchant_id=merchant_id, currency_id=currency, rate=Decimal(0), effective_from=now, note=note)
     return append_schedule(draft, by=by)
-
-
-def preview(draft: FeeSchedule, amounts_minor: Iterable[int]) -> list[PreviewLine]:
-    """Return what a draft would charge on these amounts. It saves nothing."""
-    draft.version = draft.version or 0
-    schedule = drafted_schedule(draft)
-    return [PreviewLine(amount_minor, explain_fee(schedule, amount_minor)) for amount_minor in amounts_minor]

@@ -7,8 +7,10 @@ from decimal import Decimal
 
 from console.amounts import shown
 from console.panels import Cell, Panel
+from fees.admin.words import computation, effective_percent
+from fees.domain import calculate_fee
 from fees.models import FeeSchedule
-from fees.services import preview
+from fees.selectors import drafted_schedule
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.models import Currency
 
@@ -27,18 +29,18 @@ def preview_panels(draft: FeeSchedule) -> list[Panel]:
     for code in codes:
         unit = units[code]
         amounts = sorted({int(Decimal(sample) * 10**unit.exponent) for sample in SAMPLES_MAJOR})
-        for line in preview(draft, amounts):
-            explained = line.explanation
+        schedule = drafted_schedule(draft)
+        for amount_minor in amounts:
+            fee_minor = calculate_fee(schedule, amount_minor)
             rows.append(
                 [
-                    Cell(shown(line.amount_minor, unit), is_number=True),
-                    Cell(shown(explained.fee_minor, unit), is_number=True),
-                    Cell(" + ".join(explained.parts)),
-                    Cell(f"{explained.exact.normalize():f}", is_number=True),
-                    Cell(str(explained.rounded_minor), is_number=True),
+                    Cell(shown(amount_minor, unit), is_number=True),
+                    Cell(shown(fee_minor, unit), is_number=True),
+                    Cell(effective_percent(fee_minor, amount_minor), is_number=True),
+                    Cell(computation(schedule, amount_minor, unit)),
                 ]
             )
-    return [Panel("What it would charge", ("Amount", "Fee", "How, in minor units", "Exactly", "Rounded"), rows)]
+    return [Panel("What it would charge", ("Amount", "Fee", "Effective rate", "How"), rows)]
 
 
 def _words(value: object) -> str:

@@ -21,7 +21,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fees.domain import MAX_PART_MINOR, Rounding, Schedule, Tier, TierMode, calculate_fee, choose_schedule, explain_fee, is_part, is_rate
+from fees.domain import (
+    MAX_PART_MINOR,
+    FeePart,
+    Rounding,
+    Schedule,
+    Tier,
+    TierMode,
+    calculate_fee,
+    charges_nothing,
+    choose_schedule,
+    explain_fee,
+    is_part,
+    is_rate,
+)
 from tests.support.factories import schedule
 
 DECIMAL_MODES = {
@@ -150,10 +163,32 @@ def test_a_fee_is_explained_part_by_part() -> None:
     graduated = explain_fee(schedule(tier_mode=TierMode.GRADUATED, **both), 150)
     volume = explain_fee(schedule(tier_mode=TierMode.VOLUME, **both), 150)
     plain = explain_fee(schedule(), 150)
-    assert graduated.parts == ("flat 30", "0.02 x 100 + flat 5", "0.01 x 50")
-    assert (graduated.exact, graduated.rounded_minor, graduated.fee_minor) == (Decimal("37.5"), 38, 38)
-    assert (volume.parts, volume.exact) == (("flat 30", "0.01 x 150"), Decimal("31.5"))
-    assert (plain.parts, plain.exact, plain.fee_minor) == (("0.01 x 150",), Decimal("1.5"), 2)
+    high, low = FeePart(Decimal("0.02"), 100, 5), FeePart(Decimal("0.01"), 50)
+    assert (graduated.flat_minor, graduated.parts) == (30, (high, low))
+    assert (graduated.exact_scaled, graduated.rounded_minor, graduated.fee_minor) == (375 * 10**9, 38, 38)
+    assert (volume.parts, volume.exact_scaled) == ((FeePart(Decimal("0.01"), 150),), 315 * 10**9)
+    assert (plain.parts, plain.is_exact, plain.fee_minor) == ((FeePart(Decimal("0.01"), 150),), False, 2)
+    assert explain_fee(schedule(), 200).is_exact
+
+
+WAIVED = [
+    {"rate": Decimal(0)},
+    {"rate": Decimal(0), "minimum_minor": 0},
+    {"maximum_minor": 0},
+    {"tier_mode": TierMode.VOLUME, "tiers": (Tier(9, Decimal(0), 0), Tier(None, Decimal(0), 0))},
+]
+CHARGING = [
+    {},
+    {"rate": Decimal(0), "flat_minor": 1},
+    {"rate": Decimal(0), "minimum_minor": 1},
+    {"rate": Decimal(0), "tier_mode": TierMode.VOLUME, "tiers": (Tier(9, Decimal(0), 0), Tier(None, Decimal(0), 1))},
+]
+
+
+@pytest.mark.parametrize(("terms", "nothing"), [*((terms, True) for terms in WAIVED), *((terms, False) for terms in CHARGING)])
+def test_a_waiver_is_known_by_its_terms(terms: dict[str, object], nothing: bool) -> None:
+    assert charges_nothing(schedule(**terms)) == nothing
+    assert nothing == (not any(calculate_fee(schedule(**terms), amount) for amount in (1, 9, 10, 10**6)))
 
 
 @pytest.mark.parametrize("text", ["0", "1", "0.01", "1.0000000000", "0.0000000001"])

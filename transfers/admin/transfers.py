@@ -24,6 +24,7 @@ from console.questions import Done, Question, ask
 from merchants.domain import AccountKind
 from merchants.models import Account
 from merchants.selectors import known_currency
+from transfers.admin.fees import fee_panels
 from transfers.admin.journal import JournalAdmin
 from transfers.admin.receipts import ask_to_mail, mailable_parties, receipt_file, receipts_panel
 from transfers.admin.reversals import OUTSIDE, ReversalForm, reversal_state, understood_reversal
@@ -147,7 +148,7 @@ class TransferAdmin(JournalAdmin):
         ]
         headers = ("", "Transfer", "Amount", "When (UTC)", "Memo")
         reversals = Panel("Reversals", headers, rows, empty="Not reversed, and reverses nothing.")
-        return [entries_panel(obj.id), reversals, *receipts_panel(obj.id)]
+        return [entries_panel(obj.id), *fee_panels(obj), reversals, *receipts_panel(obj.id)]
 
     def possible_actions(self, obj: Transfer) -> Collection[str]:
         """Offer the reversal of what is reversible and not reversed in full, and receipts by mail
