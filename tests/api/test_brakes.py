@@ -185,7 +185,7 @@ async def test_open_mode_answers_on_loopback_only_whatever_was_checked(api: http
 def test_a_real_server_asks_for_a_credential_unless_it_is_told_not_to(serve: Callable[..., Service]) -> None:
     service = serve(env={"LEDGER_AUTH": "required", "LEDGER_BIND": ""})
     for path, status in (("/healthz", 200), ("/readyz", 200), ("/docs", 200), ("/openapi.json", 200), ("/merchants", 401)):
-        assert httpx.get(service.base_url + path).status_code == status
+        assert httpx.get(service.base_url + path, timeout=30).status_code == status
 
 
 @pytest.mark.parametrize("name", ["testserver", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from people.models import User
 from tests.browser.__main__ import CHROMIUM
@@ -21,6 +21,9 @@ from tests.support.factories import unique
 from tests.support.servers import Service
 
 PASSWORD = "a-password-for-tests"
+
+# A busy machine may take its time. The limits cost time only when something is wrong.
+expect.set_options(timeout=60_000)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -113,7 +116,7 @@ def show_dashboard(page: Page, base_url: str, user: User) -> None:
 @contextmanager
 def _watched(browser: Browser, site: Service) -> Iterator[Page]:
     context = browser.new_context(base_url=site.base_url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     watched = Watched(context, site.base_url)
     yield watched.page
     context.close()

@@ -17,7 +17,7 @@ from tests.support.servers import Service
 def page(request: pytest.FixtureRequest, chromium: Browser, site: Service) -> Iterator[Page]:
     """A page on a telephone and on a desk."""
     context = chromium.new_context(base_url=site.base_url, viewport={"width": request.param, "height": 700})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     watched = Watched(context, site.base_url)
     yield watched.page
     context.close()

@@ -45,7 +45,7 @@ def sign_in(chromium: Browser, site: Service) -> Iterator[Opened]:
 
     def open_for(user: User) -> Watched:
         context = chromium.new_context(base_url=site.base_url, viewport={"width": 390, "height": 800}, reduced_motion="reduce")
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         session = session_of(user).cookies[settings.SESSION_COOKIE_NAME].value
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.base_url}])
         watched = Watched(context, site.base_url)

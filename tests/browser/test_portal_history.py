@@ -29,7 +29,7 @@ from transfers.domain.commands import Deposit, Details
 @contextmanager
 def page_of(browser: Browser, site: Service, user: User, *, width: int = 1280) -> Iterator[Page]:
     context = browser.new_context(base_url=site.base_url, viewport={"width": width, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     name = settings.SESSION_COOKIE_NAME
     context.add_cookies([{"name": name, "value": session_of(user).cookies[name].value, "url": site.base_url}])
     watched = Watched(context, site.base_url)

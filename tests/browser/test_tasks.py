@@ -87,7 +87,7 @@ def test_a_frozen_merchant_is_refused_its_transfer_and_the_refusal_is_counted(op
         "Frozen with 100.00 USD available: chargeback 17"
     )
     body = {"from_merchant": source.name, "to_merchant": target.name, "currency": "USD", "amount": "1.00"}
-    refused = httpx.post(f"{site.base_url}/transfers", json=body, headers=key())
+    refused = httpx.post(f"{site.base_url}/transfers", json=body, headers=key(), timeout=30)
     assert (refused.status_code, refused.json()["code"]) == (409, "account_frozen")
     operator.get_by_role("link", name="Dashboard").first.click()
     operator.locator("[name=currency]").select_option("USD")
@@ -97,7 +97,7 @@ def test_a_frozen_merchant_is_refused_its_transfer_and_the_refusal_is_counted(op
     operator.get_by_role("link", name="Unfreeze", exact=True).first.click()
     confirm(operator, f"Unfreeze {source.name}", "settled")
     assert Merchant.objects.get(id=source.id).status == "active"
-    assert httpx.post(f"{site.base_url}/transfers", json=body, headers=key()).status_code == 201
+    assert httpx.post(f"{site.base_url}/transfers", json=body, headers=key(), timeout=30).status_code == 201
 
 
 def test_a_fee_is_changed_after_a_look_at_what_it_would_charge(fee_manager: Page) -> None:
@@ -140,7 +140,9 @@ def test_a_hold_is_voided(operator: Page) -> None:
 
 def test_an_answer_is_looked_up_by_its_key(operator: Page, site: Service) -> None:
     name, token = unique("keyed"), unique("Order")
-    httpx.post(f"{site.base_url}/merchants", json={"merchant_name": name}, headers={"Idempotency-Key": token}).raise_for_status()
+    httpx.post(
+        f"{site.base_url}/merchants", json={"merchant_name": name}, headers={"Idempotency-Key": token}, timeout=30
+    ).raise_for_status()
     find(operator, token)
     expect(operator.locator("#content")).to_contain_text(name)
     expect(operator.get_by_role("button", name="Save")).to_have_count(0)

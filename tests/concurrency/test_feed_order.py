@@ -202,7 +202,7 @@ async def test_callers_who_wait_are_answered_when_another_process_posts(api: htt
     payer, payee = await merchant(api, "10.00"), await merchant(api, "0.00")
     after = await now_on(api)
     waiting = asyncio.create_task(feed(api, after=after, wait=20, merchant=payer))
-    async with httpx.AsyncClient(base_url=service.base_url) as other:
+    async with httpx.AsyncClient(base_url=service.base_url, timeout=30) as other:
         made = (await transfer(other, payer, payee, 1, headers=key())).json()["id"]
     assert [event["id"] for event in (await waiting)["items"]] == [made]
 

@@ -102,7 +102,7 @@ class Cluster:
 
     def connect(self) -> psycopg.Connection[Any]:
         """Return a connection for looking and for breaking things."""
-        return psycopg.connect(self.url, autocommit=True, application_name="gremlin", connect_timeout=5)
+        return psycopg.connect(self.url, autocommit=True, application_name="gremlin", connect_timeout=30)
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         return ask(self.url, statement)
@@ -136,14 +136,14 @@ class Cluster:
         """SIGKILL the first process, as the out-of-memory killer would, and wait until its children are gone too."""
         family = self.processes()
         with_suppressed_kill(family[0])
-        psutil.wait_procs([p for pid in family if (p := _process(pid)) is not None], timeout=20)
+        psutil.wait_procs([p for pid in family if (p := _process(pid)) is not None], timeout=60)
 
     def lose_power(self) -> None:
         """SIGKILL every process at once."""
         family = self.processes()
         for pid in family:
             with_suppressed_kill(pid)
-        psutil.wait_procs([p for pid in family if (p := _process(pid)) is not None], timeout=20)
+        psutil.wait_procs([p for pid in family if (p := _process(pid)) is not None], timeout=60)
 
     def freeze(self) -> None:
         """Have every process stand still, as on a disk or a host that does not answer."""
@@ -157,7 +157,7 @@ class Cluster:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
-    def wait_until_up(self, *, within_s: float = 30) -> None:
+    def wait_until_up(self, *, within_s: float = 60) -> None:
         """Wait until connections are taken again (after crash recovery)."""
         deadline = time.monotonic() + within_s
         while True:

@@ -32,7 +32,7 @@ class FeedReader:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def catch_up(self, *, within_s: float = 30) -> None:
+    async def catch_up(self, *, within_s: float = 60) -> None:
         """Wait until all that has happened before this call is read."""
         assert self._task is not None
         done = datetime.now(UTC)
@@ -43,7 +43,7 @@ class FeedReader:
                 await asyncio.sleep(0.05)
 
     async def _read_on(self) -> None:
-        async with httpx.AsyncClient(base_url=self.base_url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=30) as client:
             while True:
                 query = {"limit": self.dice.choice([1, 7, 100, 1000]), "wait": self.dice.choice([0, 0, 1])}
                 if self._after is not None:

@@ -58,7 +58,7 @@ class Gremlin:
 
     async def wait_for_workers(self) -> None:
         """Wait until the supervisor has as many workers as it should; they need not serve yet."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.service.worker_pids()) < self.service.workers:
                 await asyncio.sleep(0.02)
 
@@ -94,7 +94,7 @@ class Gremlin:
             await asyncio.sleep(0.01)
         with_suppressed_kill(self.dice.choice(backends))
         # The others are told to quit after a moment; until then the server still answers.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await asyncio.to_thread(self._is_alive, backends):
                 await asyncio.sleep(0.005)
         await asyncio.to_thread(self.cluster.wait_until_up)

@@ -88,20 +88,20 @@ class Load:
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
-    async def reach(self, acknowledged: int, *, within_s: float = 60) -> None:
+    async def reach(self, acknowledged: int, *, within_s: float = 120) -> None:
         """Wait until so many transfers are acknowledged in all."""
         async with asyncio.timeout(within_s):
             while self.acknowledged < acknowledged:
                 await asyncio.sleep(0.005)
 
-    async def recovered(self, since: float, *, within_s: float = 30) -> float:
+    async def recovered(self, since: float, *, within_s: float = 60) -> float:
         """Wait for a transfer that was asked for after this moment (monotonic) to be acknowledged; return the seconds it took."""
         async with asyncio.timeout(within_s):
             while self._newest_answered <= since:
                 await asyncio.sleep(0.002)
         return time.monotonic() - since
 
-    async def settle(self, *, within_s: float = 60) -> None:
+    async def settle(self, *, within_s: float = 120) -> None:
         """Repeat, with the same keys, whatever has no answer, until all have."""
         async with asyncio.timeout(within_s):
             waiting = [command for command in self.commands if command.answer is None]
@@ -275,7 +275,7 @@ def _memos(command: Command) -> list[str]:
 async def merchants(base_url: str, count: int = 8, balance: str = "1000") -> dict[str, str]:
     """Register merchants with some dollars; return the wallet of each by its name."""
     wallets = {}
-    async with httpx.AsyncClient(base_url=base_url, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
         for _ in range(count):
             name = f"load-{secrets.token_hex(6)}"
             body = {"merchant_name": name, "currency": "USD", "initial_balance": balance}

@@ -210,6 +210,6 @@ def test_a_command_ends_in_one_line(ledger: None) -> None:
         while not ended:
             waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
             ended = other.execute(waiting, [name]).fetchall()
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert (process.returncode, said.count("\n")) == (2, 1), said
     assert said.startswith("The database does not answer.")

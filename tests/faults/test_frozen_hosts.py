@@ -61,7 +61,7 @@ async def test_others_go_on_when_a_worker_is_frozen(serve: Callable[..., Service
             await asyncio.to_thread(_freeze_while_it_holds_locks, service)
             began = time.monotonic()
             while (answer := await transfer(api, source, target, 1)).status_code == 503:
-                assert time.monotonic() - began < 10, "its locks stay"
+                assert time.monotonic() - began < 30, "its locks stay"
             assert answer.status_code == 201
         finally:
             os.kill(worker, signal.SIGCONT)
@@ -93,20 +93,20 @@ def test_the_database_ends_the_session_of_who_says_nothing_more(
                 if inside_a_round_trip:
                     session.push()
                     frozen.set()
-                    thaw.wait(20)
+                    thaw.wait(60)
             frozen.set()
-            thaw.wait(20)
+            thaw.wait(60)
             session.send("SELECT 1")
 
     future = posting_thread.submit(freeze)
-    frozen.wait(20)
+    frozen.wait(60)
     try:
         with raw_connection() as other:
-            other.execute("SET lock_timeout = '5s'")
+            other.execute("SET lock_timeout = '30s'")
             other.execute("SELECT id FROM merchants_account WHERE id = %s FOR UPDATE", [account])
     finally:
         thaw.set()
-    error = future.exception(20)
+    error = future.exception(60)
     assert error is not None
     assert meaning_of(error) is LOST, repr(error)
 

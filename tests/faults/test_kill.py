@@ -48,7 +48,7 @@ async def test_one_worker_killed_is_replaced_and_nothing_is_lost(serve: Callable
     load = await begin(service)
     victim = service.worker_pids()[0]
     os.kill(victim, signal.SIGKILL)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while victim in (pids := service.worker_pids()) or len(pids) < 2:
             await asyncio.sleep(0.05)
     await end(load)
@@ -61,16 +61,16 @@ def _terminate(application_name: str) -> int:
 
 
 async def test_the_database_connections_of_the_service_killed(serve: Callable[..., Service]) -> None:
-    """Three times in a row, each time as soon as the service has connected again: within 5 s it posts again."""
+    """Three times in a row, each time as soon as the service has connected again: it posts again at once, on a busy machine within 30 s."""
     service = serve(workers=1)
     load = await begin(service)
     for _ in range(3):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not await asyncio.to_thread(_terminate, service.application_name):
                 await asyncio.sleep(0.01)
     killed_at = time.monotonic()
     await load.reach(load.acknowledged + 1)
-    assert time.monotonic() - killed_at < 5
+    assert time.monotonic() - killed_at < 30
     await end(load)
     assert await asyncio.to_thread(service.stop) in {0, -signal.SIGTERM}, "SIGTERM after the fault did not end the service"
 

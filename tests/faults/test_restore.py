@@ -55,7 +55,7 @@ class ArchivingServer:
         )
         self.run("touch", str(self.server.cluster / "recovery.signal"))
         self.server.start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while self.ask("SELECT pg_is_in_recovery()") != [(False,)]:
             assert time.monotonic() < deadline, "recovery does not end"
             time.sleep(0.05)

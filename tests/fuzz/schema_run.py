@@ -96,7 +96,7 @@ def fuzz(base_url: str, config: dict[str, Any], report: Report) -> None:
 
 def seeds(base_url: str, headers: dict[str, str] | None = None) -> dict[str, list[str]]:
     """Make merchants, accounts, transfers and holds, so that examples can be about something that is there."""
-    with httpx.Client(base_url=base_url, headers=headers) as client:
+    with httpx.Client(base_url=base_url, headers=headers, timeout=30) as client:
 
         def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
             response = client.post(path, json=body, headers=key())

@@ -170,7 +170,7 @@ def forge_on(client: httpx.Client) -> Forge:
 
 
 def test_malformed_requests_are_refused_and_leave_nothing_behind(besieged: Service) -> None:
-    with httpx.Client(base_url=besieged.base_url) as client:
+    with httpx.Client(base_url=besieged.base_url, timeout=30) as client:
         forge = forge_on(client)
         attacked(besieged.port, forge, range(-WARM_UP, 0))
         time.sleep(0.5)
@@ -199,7 +199,7 @@ def test_malformed_requests_are_refused_and_leave_nothing_behind(besieged: Servi
 
         for _ in range(20):  # over new connections, so that both workers are asked
             asked = time.monotonic()
-            assert httpx.get(f"{besieged.base_url}/readyz").status_code == 200
+            assert httpx.get(f"{besieged.base_url}/readyz", timeout=30).status_code == 200
             assert time.monotonic() - asked < 10
         body = {"from_merchant": forge.rich, "to_merchant": forge.payee, "currency": "USD", "amount_minor": 100}
         assert client.post("/transfers", json=body, headers=key()).status_code == 201
@@ -208,7 +208,7 @@ def test_malformed_requests_are_refused_and_leave_nothing_behind(besieged: Servi
 
 def test_what_is_smuggled_would_move_money_if_it_were_read(besieged: Service) -> None:
     """The attack above proves something only because the hidden request is a good one."""
-    with httpx.Client(base_url=besieged.base_url) as client:
+    with httpx.Client(base_url=besieged.base_url, timeout=30) as client:
         forge = forge_on(client)
     hidden = next(raw for number in range(10_000) if (raw := _hidden(forge.attack(number))))
     received, _ = asyncio.run(send(besieged.port, Attack("alone", [hidden])))

@@ -116,7 +116,7 @@ def send_as_it_is(client: httpx.Client, operation: str) -> None:
 
 
 def test_every_example_works_as_it_is(server: Service) -> None:
-    with httpx.Client(base_url=server.base_url) as client:
+    with httpx.Client(base_url=server.base_url, timeout=30) as client:
         known = {call["operationId"] for _, _, call in operations(client.get("/openapi.json").json())}
         assert known == {*STORY, *NOT_SENT}
         client.post("/merchants", json={"merchant_name": Things().idle})

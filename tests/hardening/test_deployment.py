@@ -143,7 +143,7 @@ def test_no_secret_finds_its_way_into_the_log(logged: tuple[Service, Path]) -> N
         "from_merchant": "x", "to_merchant": "y", "currency": "USD", "amount": "1", "memo": PLANTED["memo"],
         "metadata": {"card": PLANTED["metadata"]}, "external_reference": PLANTED["reference"],
     }  # fmt: skip
-    with httpx.Client(base_url=service.base_url, cookies={"sessionid": PLANTED["cookie"]}) as client:
+    with httpx.Client(base_url=service.base_url, cookies={"sessionid": PLANTED["cookie"]}, timeout=30) as client:
         for headers in (good, {"Authorization": f"Bearer {PLANTED['token']}"}, {"X-Api-Key": "lk_" + PLANTED["token"]}):
             client.post("/transfers", json=body, headers={**headers, "Idempotency-Key": PLANTED["idempotency key"]})
             client.post("/transfers", content=PLANTED["memo"], headers={**headers, "Content-Type": "application/json"})
@@ -196,7 +196,7 @@ def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
                 pass
             assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
         body = b'{"merchant_name": "%s", "metadata": {"x": "%s"}}' % (unique().encode(), b"y" * 15_000)
-        with httpx.Client(base_url=service.base_url) as http:
+        with httpx.Client(base_url=service.base_url, timeout=30) as http:
             assert http.post("/merchants", content=body, headers={"Content-Type": "application/json"}).status_code == 201
             big = http.post("/merchants", content=b" " * 2**20, headers={"Content-Type": "application/json", "Expect": ""})
             assert big.status_code in {400, 422}
@@ -216,7 +216,7 @@ def test_a_container_passes_on_which_proxies_are_believed() -> None:
 
 def test_callers_behind_a_named_proxy_are_told_apart(serve: Callable[..., Service]) -> None:
     environment = {"LEDGER_AUTH": "required", "LEDGER_RATE_FAILURES": "1", "FORWARDED_ALLOW_IPS": "127.0.0.0/8"}
-    with httpx.Client(base_url=serve(env=environment).base_url) as http:
+    with httpx.Client(base_url=serve(env=environment).base_url, timeout=30) as http:
 
         def statuses(caller: str, times: int) -> list[int]:
             headers = {"Authorization": "Bearer nonsense", "X-Forwarded-For": caller}

@@ -55,7 +55,7 @@ def test_every_answer_has_the_headers_that_it_would_have_in_two_messages(serve: 
         for method, path, content, headers in calls:
             found = []
             for service in (plain, at_once):
-                with httpx.Client(base_url=service.base_url) as http:
+                with httpx.Client(base_url=service.base_url, timeout=30) as http:
                     answer = http.request(method, path, content=content and content.encode(), headers=headers)
                 names = {name: value for name, value in answer.headers.items() if name not in {"date", "x-request-id", "content-length"}}
                 assert answer.headers["date"]
@@ -97,5 +97,5 @@ def test_a_caller_who_is_gone_before_the_answer_harms_nobody(serve: Serve) -> No
     for _ in range(10):
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
             client.sendall(request("POST /merchants HTTP/1.1", body=body))
-    assert httpx.get(f"{service.base_url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{service.base_url}/healthz", timeout=30).json() == {"status": "ok"}
     assert exchange(service, request("GET /healthz HTTP/1.1"), 1).endswith(b'{"status":"ok"}')

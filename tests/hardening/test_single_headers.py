@@ -22,7 +22,7 @@ JSON = "Content-Type: application/json"
 @pytest.fixture(scope="module")
 def account(service: Service) -> Iterator[str]:
     """A wallet."""
-    with httpx.Client(base_url=service.base_url) as http:
+    with httpx.Client(base_url=service.base_url, timeout=30) as http:
         name = unique()
         body = {"merchant_name": name, "currency": "USD", "initial_balance": "1000.00"}
         assert http.post("/merchants", json=body).status_code == 201
@@ -30,7 +30,7 @@ def account(service: Service) -> Iterator[str]:
 
 
 def balance(service: Service, account: str) -> str:
-    available: str = httpx.get(f"{service.base_url}/accounts/{account}").json()["available"]
+    available: str = httpx.get(f"{service.base_url}/accounts/{account}", timeout=30).json()["available"]
     return available
 
 

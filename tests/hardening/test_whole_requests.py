@@ -36,7 +36,7 @@ class Till:
     """A merchant with money, and calls whose missing amount means all of it."""
 
     def __init__(self, service: Service) -> None:
-        self.http = httpx.Client(base_url=service.base_url)
+        self.http = httpx.Client(base_url=service.base_url, timeout=30)
         self.payer, self.payee = unique(), unique()
         for name, balance in ((self.payer, "100000.00"), (self.payee, "100000.00")):
             self._post("/merchants", {"merchant_name": name, "currency": "USD", "initial_balance": balance})

@@ -36,7 +36,7 @@ class Recorder:
 
     async def client(self, number: int, steps: int) -> None:
         """Do so many things, one after the other. What gets no answer is not repeated: nobody knows whether it happened."""
-        async with httpx.AsyncClient(base_url=self.base_url, timeout=5) as http:
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=30) as http:
             for _ in range(steps):
                 if self.stopping:
                     return
@@ -109,7 +109,7 @@ async def test_it_has_one_order_also_when_a_worker_is_killed(serve: Callable[...
     recording = await recorder(service, accounts=3)
     clients = [asyncio.create_task(recording.client(number, 80)) for number in range(6)]
     for mark in (100, 250):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(recording.history) < mark:
                 await asyncio.sleep(0.005)
         os.kill(service.worker_pids()[0], signal.SIGKILL)

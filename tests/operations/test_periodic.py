@@ -73,7 +73,7 @@ def test_it_ends_in_order(ledger: None, sent: signal.Signals) -> None:
     del ledger
     with worker(*QUIET) as process:
         process.send_signal(sent)
-        out, errors = process.communicate(timeout=10)
+        out, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out == "Stopped.\n"
     assert "Traceback" not in errors
@@ -90,7 +90,7 @@ def test_a_reconciliation_under_way_does_not_keep_it_from_ending(ledger: None) -
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%idempotencyclaim%'"
         until(lambda: watching.execute(waiting).fetchone() != (0,), "nothing reconciles")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         assert process.returncode == 0
         blocking.rollback()
     time.sleep(0.5)
@@ -211,18 +211,18 @@ def test_it_tells_its_figures_to_prometheus_where_it_is_asked_to_and_nothing_els
     port = free_port()
     with worker(*QUIET, "--metrics", f"127.0.0.1:{port}"):
         address = f"http://127.0.0.1:{port}"
-        answer = httpx.get(f"{address}/metrics", timeout=10)
+        answer = httpx.get(f"{address}/metrics", timeout=30)
         assert answer.status_code == 200
         assert "ledger_feed_lag_seconds" in answer.text
-        assert [httpx.get(f"{address}/transfers", timeout=10).status_code, httpx.post(f"{address}/metrics", timeout=10).status_code] == [
+        assert [httpx.get(f"{address}/transfers", timeout=30).status_code, httpx.post(f"{address}/metrics", timeout=30).status_code] == [
             404,
             404,
         ]
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as rude:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as rude:
             rude.sendall(b"GET /" + b"x" * 20_000)
             while rude.recv(1000):
                 pass
-        assert httpx.get(f"{address}/metrics", timeout=10).status_code == 200
+        assert httpx.get(f"{address}/metrics", timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:port", "9100x", "127.0.0.1:99999"])

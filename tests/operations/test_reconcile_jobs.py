@@ -61,7 +61,7 @@ def test_a_posting_between_the_starts_of_two_jobs_is_seen_by_none(story: Story) 
         together = threading.Barrier(3)
 
         def count(raw: Raw) -> int:
-            together.wait(20)  # so that each connection takes one task
+            together.wait(60)  # so that each connection takes one task
             (entries,) = raw.execute(COUNT).fetchone() or (0,)
             return int(entries)
 
@@ -85,7 +85,7 @@ def test_the_first_failure_ends_the_statements_of_all_others() -> None:
         raw.execute("SELECT pg_sleep(600)")
 
     def fail(_raw: Raw) -> None:
-        assert sleeping.wait(20)
+        assert sleeping.wait(60)
         raise LookupError("this one")
 
     with shared_snapshot(2) as snapshot, pytest.raises(LookupError, match="this one"):
@@ -116,7 +116,7 @@ def test_a_connection_that_is_lost_fails_the_run_and_stores_no_verdict(story: St
             assert thread.is_alive(), failures
             thread.join(0.02)
         watching.execute("SELECT pg_terminate_backend(%s)", found[0])
-        thread.join(20)
+        thread.join(60)
         blocking.rollback()
     assert [type(error) for error in failures] == [AdminShutdown]
     assert ReconciliationRun.objects.count() == before
@@ -154,7 +154,7 @@ def test_two_runs_at_once_leave_heads_that_are_those_of_the_newest_verdict(story
 
     def prove_new(number: int) -> None:
         try:
-            together.wait(20)
+            together.wait(60)
             tell()
             found.append(run(1, incremental=number % 2 == 0).findings)
         finally:

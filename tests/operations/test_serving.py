@@ -32,7 +32,7 @@ def test_it_stops_without_a_traceback(ledger: None, workers: int, sent: signal.S
     try:
         service.wait_ready()
         process.send_signal(sent)
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert "Traceback" not in errors
@@ -83,7 +83,7 @@ def assert_worked(answers: list[dict[str, Any]]) -> None:
 def test_the_first_run_has_the_demo_and_each_run_says_what_is_true(tmp_path: Path) -> None:
     """What it says to try works as it is, in each mode; the second run keeps what the first one made."""
     folder = str(tmp_path / "it's data")
-    with running(LEDGER_DATA_DIR=folder) as (base, said), httpx.Client(base_url=base) as client:
+    with running(LEDGER_DATA_DIR=folder) as (base, said), httpx.Client(base_url=base, timeout=30) as client:
         assert told(said, "Admin") == f"{base}/admin/   (demo login: admin / admin)"
         assert told(said, "Callers").startswith("need no credential")
         assert told(said, "Data").startswith(folder if Path(folder, "server").exists() or os.geteuid() else "/var/lib/")
@@ -93,7 +93,7 @@ def test_the_first_run_has_the_demo_and_each_run_says_what_is_true(tmp_path: Pat
         assert_worked(tried(said))
         transfers = [row["id"] for row in client.get("/transfers").json()["items"]]
         assert client.get("/admin/").headers["location"] == "/admin/login/?next=/admin/"
-    with running(LEDGER_DATA_DIR=folder, LEDGER_AUTH="required") as (base, said), httpx.Client(base_url=base) as client:
+    with running(LEDGER_DATA_DIR=folder, LEDGER_AUTH="required") as (base, said), httpx.Client(base_url=base, timeout=30) as client:
         assert told(said, "Callers").startswith("need a credential")
         assert client.get("/transfers").status_code == 401
         answers = tried(said)
@@ -119,8 +119,8 @@ def test_with_a_database_of_ones_own_it_says_what_is_true_as_well(ledger: None) 
     with running(LEDGER_AUTH="required", **database) as (base, said):
         answers = tried(said, **database)
         assert_worked(answers)
-        assert httpx.get(f"{base}/admin/").headers["location"] == "/admin/login/?next=/admin/"
+        assert httpx.get(f"{base}/admin/", timeout=30).headers["location"] == "/admin/login/?next=/admin/"
         assert "manage.py setup" in told(said, "Admin")
     with running(LEDGER_AUTH="required", LEDGER_HTTPS="true", **database) as (base, said):
         assert told(said, "Admin").startswith("/admin/ behind your proxy, by https only")
-        assert httpx.get(f"{base}/admin/").headers["location"] == f"{base.replace('http:', 'https:')}/admin/"
+        assert httpx.get(f"{base}/admin/", timeout=30).headers["location"] == f"{base.replace('http:', 'https:')}/admin/"

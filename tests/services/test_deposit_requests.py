@@ -337,11 +337,11 @@ def cut_off_after_the_posting(request: DepositRequest, reference: str) -> None:
     with raw() as account, raw() as row, confirming_held(account, wallet.id, request, reference) as (future, pid):
         row.execute("SELECT FROM transfers_depositrequest WHERE id = %s FOR UPDATE", [request.id])
         account.rollback()  # now it posts, and then waits for the request
-        until(lambda: bool(deposits_of(request)) and waits_for_a_lock(pid), "it waits for no lock", within_s=10, pause_s=0.002)
+        until(lambda: bool(deposits_of(request)) and waits_for_a_lock(pid), "it waits for no lock", pause_s=0.002)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
         with pytest.raises((OperationalError, DatabaseUnavailable)):
-            future.result(10)
+            future.result(60)
 
 
 @contextmanager
@@ -351,7 +351,7 @@ def confirming_held(
     """Confirm while another session has the wallet's lock: the reference is written, and the deposit waits."""
     account.execute("SELECT FROM merchants_account WHERE id = %s FOR UPDATE", [wallet_id])
     with confirming(request, reference) as (future, pid):
-        until(lambda: again(request).bank_reference == reference, "the reference is not written", within_s=10, pause_s=0.002)
+        until(lambda: again(request).bank_reference == reference, "the reference is not written", pause_s=0.002)
         yield future, pid
 
 

@@ -64,11 +64,11 @@ def test_whichever_worker_is_asked_tells_the_figures_of_all(serve: Callable[...,
     where = ("ledger_http_requests_total", (("method", "GET"), ("route", "healthz"), ("status", "200")))
     asked = 0
     while len(list(tmp_path.glob("counter_*.db"))) < 2 or asked < 20:  # connections of their own, until both workers got some
-        assert httpx.get(f"{service.base_url}/healthz").status_code == 200
+        assert httpx.get(f"{service.base_url}/healthz", timeout=30).status_code == 200
         asked += 1
         assert asked < 200, "one of the workers never gets a connection"
     for _ in range(6):
-        assert samples(httpx.get(f"{service.base_url}/metrics").text)[where] == asked
+        assert samples(httpx.get(f"{service.base_url}/metrics", timeout=30).text)[where] == asked
 
 
 def published() -> set[str]:

@@ -142,7 +142,7 @@ def test_on_a_turkish_database_names_are_found_unique_and_nobody_else_s(ledger: 
         service = Service(url=url)
         service.start()
         try:
-            with httpx.Client(base_url=service.base_url) as client:
+            with httpx.Client(base_url=service.base_url, timeout=30) as client:
                 _try_names(client)
         finally:
             service.stop()

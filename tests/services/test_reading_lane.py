@@ -16,6 +16,7 @@ from ledger_project.database.readers import in_reader
 from ledger_project.database.reading_lane import Question, ask, ask_now, close_lane
 from ledger_project.database.reading_pages import PAGES, close_pages, read_page
 from ledger_project.kernel.errors import DatabaseUnavailable
+from tests.support.service_role import owner_connection
 
 Row = tuple[Any, ...]
 
@@ -109,7 +110,8 @@ async def test_a_lost_connection_is_made_again(ledger: None) -> None:
 
 async def test_a_question_that_was_under_way_is_asked_once_more(ledger: None) -> None:
     pid = await backend()
-    waiting = asyncio.ensure_future(ask(SLOW, 1))
+    never_ends = of_numbers(f"pg_backend_pid(), pg_sleep(CASE pg_backend_pid() WHEN {pid} THEN 600 ELSE 0 END)")
+    waiting = asyncio.ensure_future(ask(never_ends, 1))
     await asyncio.sleep(0)
     await in_reader(end_session, pid)
     row = await waiting
@@ -118,10 +120,13 @@ async def test_a_question_that_was_under_way_is_asked_once_more(ledger: None) ->
 
 
 async def test_a_slow_page_holds_up_no_question(ledger: None) -> None:
-    pages = [asyncio.ensure_future(read_page("SELECT pg_sleep(0.5)", [])) for _ in range(9)]
-    await asyncio.sleep(0)
-    assert await ask(DIVISION, 3) == (3, 4)
-    assert not any(page.done() for page in pages)
+    with owner_connection() as holder:
+        holder.execute("SELECT pg_advisory_lock(16)")
+        pages = [asyncio.ensure_future(read_page("SELECT pg_advisory_xact_lock_shared(16)", [])) for _ in range(9)]
+        await asyncio.sleep(0)
+        assert await ask(DIVISION, 3) == (3, 4)
+        assert not any(page.done() for page in pages)
+        holder.execute("SELECT pg_advisory_unlock(16)")
     await asyncio.gather(*pages)
 
 

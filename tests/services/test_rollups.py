@@ -17,6 +17,7 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
 from tests.support.factories import unique
+from tests.support.waiting import until
 from transfers.domain.commands import (
     CaptureHold,
     Command,
@@ -58,12 +59,13 @@ def new_merchant(currency: CurrencyUnit = CHF, opening: int = 100_000) -> Mercha
 def settle() -> None:
     """Refresh until everything that is committed now is in the figures: background work of others may be under way."""
     wanted = datetime.now(UTC)
-    for _ in range(400):
-        refresh_figures()
-        if FiguresMark.objects.get().rolled_until > wanted:
-            return
-        threading.Event().wait(0.02)
-    raise AssertionError("the mark does not move")
+    until(lambda: _refreshed_until() > wanted, "the mark does not move")
+
+
+def _refreshed_until() -> datetime:
+    """Refresh, and return the moment up to which all is in the figures."""
+    refresh_figures()
+    return FiguresMark.objects.get().rolled_until
 
 
 def activity(currency: CurrencyUnit, kind: str) -> tuple[int, int, int, int]:
@@ -148,10 +150,10 @@ def test_a_transfer_that_is_decided_early_and_committed_late_is_not_missed() -> 
         with transaction.atomic():
             posting.post([Job([Item(TransferFunds(slow, other, CHF, 111, Details()), bare)])], lock_wait_s=1)
             posted.set()
-            assert commit.wait(20)
+            assert commit.wait(60)
 
     thread = in_thread(post_and_dawdle)
-    assert posted.wait(20)
+    assert posted.wait(60)
     post(TransferFunds(quick, new_merchant(), CHF, 222, Details()))
     moment = datetime.now(UTC)
     for _ in range(3):
@@ -182,12 +184,7 @@ def test_figures_go_on_under_transactions_that_always_overlap() -> None:
 
     threads = [in_thread(overlap(offset)) for offset in (0, 0.03, 0.06)]
     try:
-        for _ in range(400):
-            refresh_figures()
-            if FiguresMark.objects.get().rolled_until > started:
-                break
-            stop.wait(0.02)
-        assert FiguresMark.objects.get().rolled_until > started
+        until(lambda: _refreshed_until() > started, "the mark does not move")
     finally:
         stop.set()
         for thread in threads:
@@ -233,12 +230,13 @@ def test_a_refresh_that_is_killed_half_way_is_done_by_the_next_one() -> None:
         # The last table: it stops after the others. (A share lock takes no transaction number, which would hold the mark back.)
         cursor.execute("LOCK TABLE transfers_dailymerchant IN SHARE MODE")
         thread = in_thread(refresh)
-        assert ready.wait(20)
-        for _ in range(400):
+        assert ready.wait(60)
+
+        def is_waiting() -> bool:
             cursor.execute("SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pids)
-            if cursor.fetchone():
-                break
-            threading.Event().wait(0.02)
+            return cursor.fetchone() is not None
+
+        until(is_waiting, "it does not wait for the lock")
         cursor.execute("SELECT pg_terminate_backend(%s)", pids)
         thread.join()
     settle()

@@ -55,5 +55,5 @@ def manage(url: str, *arguments: str) -> str:
 
 def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
     """Return the rows of a statement."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=30) as connection:
         return connection.execute(statement).fetchall()

@@ -57,7 +57,7 @@ class Receiver:
     connections: int = 0
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def wait_for(self, condition: Callable[[list[Received]], bool], timeout_s: float = 20.0) -> list[Received]:
+    async def wait_for(self, condition: Callable[[list[Received]], bool], timeout_s: float = 60.0) -> list[Received]:
         """Wait until what came meets a condition."""
         try:
             async with asyncio.timeout(timeout_s), self._news:
@@ -66,7 +66,7 @@ class Receiver:
             raise AssertionError(f"not met after {timeout_s} s: {[(one.path, one.event_id) for one in self.received]}") from None
         return self.received
 
-    async def wait_for_events(self, *ids: str, timeout_s: float = 20.0) -> list[Received]:
+    async def wait_for_events(self, *ids: str, timeout_s: float = 60.0) -> list[Received]:
         """Wait until each of these events has come."""
         return await self.wait_for(lambda received: set(ids) <= {one.event_id for one in received}, timeout_s)
 

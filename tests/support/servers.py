@@ -18,7 +18,7 @@ from django.db import connection
 from tests.environment import ROOT
 from tests.support.log_secrets import LOGGING, LOGS
 
-START_TIMEOUT_S = 40
+START_TIMEOUT_S = 120
 GRACE_S = 10
 """Seconds that requests under way have to end after SIGTERM; ``manage.py serve`` gives 15."""
 

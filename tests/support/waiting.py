@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def until(happened: Callable[[], object], why: str, *, within_s: float = 20, pause_s: float = 0.02) -> None:
+def until(happened: Callable[[], object], why: str, *, within_s: float = 60, pause_s: float = 0.02) -> None:
     """Wait until it has happened. Fails with ``why`` if it does not within so many seconds."""
     patience_ends = time.monotonic() + within_s
     while not happened():
