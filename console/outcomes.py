@@ -21,23 +21,27 @@ class Done:
 
     - ``is_repeat`` says that the same form was sent before, and that nothing happened now.
     - ``now`` is the state after it. The operator reads it, and the record does not keep it.
+    - ``numbers`` says what the change did to balances. The operator reads it.
+    - ``page`` is where the operator goes on, if not back.
     """
 
     what: str
     is_repeat: bool = False
     now: str = ""
+    numbers: str = ""
+    page: str = ""
 
 
 def posting(
-    request: HttpRequest, command: Callable[[dict[str, Any]], Command], told: Callable[[UUID | None], Done]
+    request: HttpRequest, command: Callable[[dict[str, Any]], Command], told: Callable[[UUID | None, dict[str, Any]], Done]
 ) -> Callable[[dict[str, Any]], Done]:
     """Return what posts the command of a form's values and says what became of it.
 
-    ``told`` gets the id of the transfer, None for a command that moves no money. It must give the
-    same ``what`` for the same transfer whenever it is called: by it a form that is sent twice is
-    recorded once.
+    ``told`` gets the id of the transfer (None for a command that moves no money) and the values of
+    the form. It must give the same ``what`` whenever it is called with them: by it a form that is
+    sent twice is recorded once.
     """
-    return lambda values: outcome_of(post_for(request, command(values), values), told)
+    return lambda values: outcome_of(post_for(request, command(values), values), lambda made: told(made, values))
 
 
 def outcome_of(posted: PostedForm, told: Callable[[UUID | None], Done]) -> Done:
@@ -51,5 +55,6 @@ def answer(request: HttpRequest, done: Done, back: str) -> HttpResponseRedirect:
     Each id in the words leads to what it names.
     """
     did = f"{done.what} (this form was sent before: nothing was done now)" if done.is_repeat else done.what
-    messages.success(request, linked(f"{did}. Now: {done.now}." if done.now else did))
-    return HttpResponseRedirect(back)
+    sentences = [did, *([f"Now: {done.now}"] if done.now else []), *([done.numbers] if done.numbers else [])]
+    messages.success(request, linked(" ".join(f"{sentence}." for sentence in sentences)))
+    return HttpResponseRedirect(done.page or back)

@@ -80,6 +80,11 @@ def _carried_out(key: Key) -> FormCarriedOut:
     return FormCarriedOut(f"This form was carried out before, {before}, and its content was another one.")
 
 
-def details_for(request: HttpRequest, reason: str) -> Details:
+def details_for(request: HttpRequest, reason: str, *, external_reference: str | None = None) -> Details:
     """Return what the journal keeps of an operator's posting: reason, operator and request."""
-    return Details(memo=reason, principal=f"admin:{request.user.pk}", request_id=getattr(request, "id", "") or str(new_id()))
+    return Details(
+        memo=reason,
+        external_reference=external_reference,
+        principal=f"admin:{request.user.pk}",
+        request_id=getattr(request, "id", "") or str(new_id()),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from console.outcomes import Done, answer
 from console.postings import FormCarriedOut, was_carried_out
 from ledger_project.kernel.errors import LedgerError
 from people.operator_log import keep_change
+from transfers.domain.outcome import required
 
 __all__ = ["ASKED_AGAIN_WITHIN", "Done", "Question", "ReasonForm", "ask"]
 
@@ -60,6 +61,12 @@ class Question:
     - ``repeats``: what can be done several times, as the record of it begins. Nothing is posted
       before the page has shown what ``understood`` says now. If it was done within
       ``ASKED_AGAIN_WITHIN``, the page says so and asks once more.
+    - ``state`` says how things are now and would be afterwards. Balances change by themselves: if
+      they have changed since they were shown, the page shows them and asks once more, and only
+      once, so that a busy wallet can be operated.
+    - ``about`` returns the object of the change by the values of the form, where no page of an
+      object asks the question. It is None as long as there is none.
+    - ``initial`` are values that the form begins with.
     """
 
     title: str
@@ -69,25 +76,39 @@ class Question:
     is_posting: bool = False
     understood: Callable[[Mapping[str, Any]], str] | None = None
     did: str = ""
-    repeats: str = ""
+    repeats: str | Callable[[Mapping[str, Any]], str] = ""
+    state: Callable[[Mapping[str, Any]], str] | None = None
+    about: Callable[[Mapping[str, Any]], Model | None] | None = None
+    initial: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _earlier(obj: Model, question: Question) -> LogEntry | None:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the page shows before the change: what the form would do, and how things are."""
+
+    understood: str
+    state: str = ""
+
+
+def _earlier(obj: Model | None, question: Question, values: Mapping[str, Any]) -> LogEntry | None:
     """Return the newest record of the same change to the object by any operator, if recent."""
-    if not question.repeats:
+    repeats = question.repeats if isinstance(question.repeats, str) else question.repeats(values)
+    if obj is None or not repeats:
         return None
     since = timezone.now() - ASKED_AGAIN_WITHIN
     found = LogEntry.objects.filter(object_id=str(obj.pk), content_type__model=obj._meta.model_name, action_time__gte=since)
-    return found.filter(change_message__startswith=question.repeats).select_related("user").order_by("-pk").first()
+    return found.filter(change_message__startswith=repeats).select_related("user").order_by("-pk").first()
 
 
-def _doubts(request: HttpRequest, question: Question, understood: str, earlier: LogEntry | None, token: str) -> str:
+def _doubts(request: HttpRequest, question: Question, shown: _Shown, earlier: LogEntry | None, token: str) -> str:
     """Return what an operator has to read before a form is carried out; nothing if all is clear.
 
     A form that was carried out is never in doubt: it posts nothing, and its answer says so.
     """
     doubts = []
-    if question.repeats and request.POST.get("seen") != understood:
+    is_unseen = request.POST.get("seen") != shown.understood
+    has_moved = request.POST.get("seen_state", "") != shown.state and not request.POST.get("asked")
+    if question.repeats and (is_unseen or has_moved):
         doubts.append("Nothing was done yet: this page did not show these numbers before. Read them, and send the form again.")
     if earlier is not None and request.POST.get("again") != str(earlier.pk):
         who = "You" if earlier.user_id == request.user.pk else earlier.user.get_username()
@@ -98,35 +119,45 @@ def _doubts(request: HttpRequest, question: Question, understood: str, earlier: 
     return "" if not doubts or was_carried_out(token) else " ".join(doubts)
 
 
-def _perform(request: HttpRequest, obj: Model, question: Question, values: dict[str, Any]) -> Done:
+def _subject(obj: Model | None, question: Question, values: Mapping[str, Any]) -> Model | None:
+    """Return the object of the change: that of the page, or that which the form names."""
+    return obj if question.about is None else question.about(values)
+
+
+def _perform(request: HttpRequest, obj: Model | None, question: Question, values: dict[str, Any]) -> Done:
     with nullcontext() if question.is_posting else transaction.atomic():
         done = question.perform(values)
-        recorded = _changes(request, obj).filter(change_message=f"{done.what}: {values['reason']}")
+        changed = required(_subject(obj, question, values))
+        recorded = _changes(request, changed).filter(change_message=f"{done.what}: {values['reason']}")
         if not (done.is_repeat and recorded.exists()):
-            keep_change(obj, done.what, values["reason"], user_id=request.user.pk or UUID(int=0))
+            keep_change(changed, done.what, values["reason"], user_id=request.user.pk or UUID(int=0))
     return done
 
 
-def _refusal(request: HttpRequest, obj: Model, question: Question, values: dict[str, Any], error: LedgerError) -> str:
+def _refusal(request: HttpRequest, obj: Model | None, question: Question, values: dict[str, Any], error: LedgerError) -> str:
     """Return a refusal in its own words, and say so if the newest change is that of this form."""
-    newest = _changes(request, obj).order_by("-pk").first() if question.did else None
+    newest = _changes(request, obj).order_by("-pk").first() if question.did and obj is not None else None
     kept = "" if newest is None else newest.get_change_message()
     is_repeat = kept.startswith(question.did) and kept.endswith(f": {values['reason']}")
     return f"{error.title} ({error.code}): {error}" + (f" This form was sent before and did it ({kept})." if kept and is_repeat else "")
 
 
-def _understood(question: Question, form: ReasonForm) -> str:
+def _shown(question: Question, form: ReasonForm) -> _Shown:
     """Return in words what the values of the form would do: the sent ones, or the initial ones."""
     if question.understood is None:
-        return ""
+        return _Shown("")
     if not form.is_bound:
-        return question.understood({name: field.initial for name, field in form.fields.items()})
-    names = [name for name in form.errors if name in form.fields and name not in {"reason", "token"}]
-    wrong = [f"{form[name].label}: {' '.join(map(str, form.errors[name]))}" for name in names]
-    return f"Not understood. {' '.join(wrong)}" if wrong else question.understood(form.cleaned_data)
+        values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    else:
+        names = [name for name in form.errors if name in form.fields and name not in {"reason", "token"}]
+        wrong = [f"{form[name].label}: {' '.join(map(str, form.errors[name]))}" for name in names]
+        if wrong:
+            return _Shown(f"Not understood. {' '.join(wrong)}")
+        values = form.cleaned_data
+    return _Shown(question.understood(values), "" if question.state is None else question.state(values))
 
 
-def _carried_out(request: HttpRequest, obj: Model, question: Question, form: ReasonForm) -> Done | None:
+def _carried_out(request: HttpRequest, obj: Model | None, question: Question, form: ReasonForm) -> Done | None:
     """Carry a form out. None for a refusal, which becomes a message of the page."""
     try:
         return _perform(request, obj, question, form.cleaned_data)
@@ -144,15 +175,17 @@ def _focus(form: ReasonForm) -> None:
     wanted.field.widget.attrs["autofocus"] = True
 
 
-def ask(model_admin: ModelAdmin, request: HttpRequest, obj: Model, question: Question, back: str) -> HttpResponse:
+def ask(model_admin: ModelAdmin, request: HttpRequest, obj: Model | None, question: Question, back: str) -> HttpResponse:
     """Ask for a reason and a confirmation; then make the change, record it, and go back.
 
     The button "Preview" changes nothing. The page shows a refusal of the ledger in its own words.
+    ``obj`` is None where ``question.about`` finds the object.
     """
-    form = question.form(request.POST or None, initial={"token": secrets.token_hex(16)})
-    understood, earlier, doubts = _understood(question, form), _earlier(obj, question), ""
+    form = question.form(request.POST or None, initial={**question.initial, "token": secrets.token_hex(16)})
+    shown, earlier, doubts = _shown(question, form), None, ""
     if request.method == "POST" and form.is_valid() and "preview" not in request.POST:
-        doubts = _doubts(request, question, understood, earlier, form.cleaned_data["token"])
+        earlier = _earlier(_subject(obj, question, form.cleaned_data), question, form.cleaned_data)
+        doubts = _doubts(request, question, shown, earlier, form.cleaned_data["token"])
         done = None if doubts else _carried_out(request, obj, question, form)
         if done is not None:
             return answer(request, done, back)
@@ -162,12 +195,13 @@ def ask(model_admin: ModelAdmin, request: HttpRequest, obj: Model, question: Que
         "title": question.title,
         "question": question,
         "form": form,
-        "understood": understood,
+        "shown": shown,
+        "must_show": bool(question.repeats),
         "doubts": doubts,
         "again": earlier.pk if doubts and earlier else request.POST.get("again", ""),
-        "can_preview": bool(understood) and any(field.name != "reason" for field in form.visible_fields()),
+        "can_preview": bool(shown.understood) and any(field.name != "reason" for field in form.visible_fields()),
         "object": obj,
-        "opts": obj._meta,
+        "opts": model_admin.opts,
         "back": back,
     }
     return TemplateResponse(request, "ledger/ask.html", context)

@@ -19,7 +19,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from console.amounts import shown
-from console.pages import ExactSearch, ReadOnlyAdmin, amount_column, object_link
+from console.pages import ExactSearch, amount_column, object_link
 from console.panels import Panel, StatementFilters, statement_panel
 from console.questions import Done, Question, ReasonForm, ask
 from ledger_project.kernel.ids import id_in
@@ -29,6 +29,7 @@ from merchants.domain import AccountKind, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_overdraft_limit
+from transfers.admin.cash import CashAdmin
 from transfers.selectors.balances import last_balance
 from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
 from transfers.statements.csv import people_csv
@@ -56,7 +57,7 @@ class OverdraftForm(ReasonForm):
 
 
 @admin.register(Account)
-class AccountAdmin(ExactSearch, ReadOnlyAdmin):
+class AccountAdmin(ExactSearch, CashAdmin):
     """An account: its statement and its export; changes of status and overdraft limit."""
 
     list_display = ("merchant", "currency", "kind", "state", "balance", "created_at")
@@ -69,7 +70,7 @@ class AccountAdmin(ExactSearch, ReadOnlyAdmin):
     readonly_fields = ("merchant_link", "currency", "kind", "state", "balance", "overdraft_limit", "id", "created_at")
     fields = readonly_fields
     overdraft_limit = amount_column("overdraft_limit_minor", "Overdraft limit")
-    actions_detail = ("freeze", "unfreeze", "overdraft")
+    actions_detail = (*CashAdmin.cash_actions, "freeze", "unfreeze", "overdraft")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Add the balance of each account: one look-up for each row that is shown."""
@@ -105,7 +106,8 @@ class AccountAdmin(ExactSearch, ReadOnlyAdmin):
 
     def possible_actions(self, obj: Account) -> Collection[str]:
         """Offer what the status allows; only a wallet has an overdraft limit."""
-        return possible_changes(obj.status, {"overdraft"} if obj.kind == AccountKind.WALLET else set())
+        overdraft = {"overdraft"} if obj.kind == AccountKind.WALLET else set()
+        return possible_changes(obj.status, overdraft | self.possible_cash(obj))
 
     def get_urls(self) -> list[Any]:
         """Add the exports of the statement."""

@@ -38,7 +38,7 @@ def test_the_form_says_in_numbers_what_will_be_posted(operator: Client) -> None:
     merchant = new_merchant()
     text = operator.get(change_page(ask(merchant), "confirm")).content.decode()
     assert f"a deposit of 12.50 USD from outside to the USD wallet of {merchant.name}, without a fee" in text
-    assert "Available goes from 100.00 USD to 112.50 USD" in text
+    assert f"{merchant.name}: 100.00 USD now, 112.50 after." in text
 
 
 def test_an_operator_confirms_with_the_bank_s_reference(operator: Client) -> None:
@@ -47,6 +47,7 @@ def test_an_operator_confirms_with_the_bank_s_reference(operator: Client) -> Non
     text = send(operator, change_page(request, "confirm"), bank_reference=reference)
     (made,) = deposits_of(request)
     assert str(made.id) in text
+    assert f"{merchant.name}: 100.00 USD before, 112.50 after." in text
     assert made.principal.startswith("admin:")
     assert available(merchant) == 11_250
     recorded = LogEntry.objects.get(object_id=str(request.id)).get_change_message()

@@ -17,16 +17,18 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from console.amounts import shown
+from console.balances import expected_balance, posted_balances
 from console.outcomes import outcome_of
 from console.pages import amount_column, object_link
 from console.panels import Panel, entries_panel
 from console.postings import PostedForm, details_for
 from console.questions import Done, Question, ReasonForm, ask
+from merchants.domain import MerchantIdentity
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
 from transfers.domain.deposit_requests import LONGEST_REFERENCE, DepositRequestStatus
+from transfers.domain.outcome import required
 from transfers.models import DepositRequest
-from transfers.selectors import get_balances_now
 from transfers.services.deposit_requests import confirm_deposit, decline_deposit
 
 _COLOURS = {"pending": "warning", "confirmed": "success", "declined": "danger"}
@@ -118,8 +120,9 @@ class DepositRequestAdmin(JournalAdmin):
             decision = confirm_deposit(
                 waiting.id, values["bank_reference"], principal=details.principal, http_request_id=details.request_id
             )
-            did = Done(f"Confirmed with {values['bank_reference']}: {self.amount(waiting)} by {decision.transfer_id}")
-            return outcome_of(PostedForm(decision.transfer_id, decision.is_repeat), lambda _transfer_id: did)
+            made = required(decision.transfer_id)
+            did = f"Confirmed with {values['bank_reference']}: {self.amount(waiting)} by {made}"
+            return outcome_of(PostedForm(made, decision.is_repeat), lambda _made: Done(did, numbers=posted_balances(made)))
 
         explanation = f"{waiting.merchant.name} says that {self.amount(waiting)} comes by bank. Confirm it when the money is there."
         if waiting.memo:
@@ -131,6 +134,7 @@ class DepositRequestAdmin(JournalAdmin):
             ConfirmationForm,
             is_posting=True,
             understood=lambda values: _understood(waiting, values),
+            state=lambda _values: _balance(waiting),
         )
         return ask(self, request, waiting, question, reverse("admin:transfers_depositrequest_change", args=[object_id]))
 
@@ -151,13 +155,13 @@ class DepositRequestAdmin(JournalAdmin):
 def _understood(waiting: DepositRequest, values: Mapping[str, Any]) -> str:
     """Return in words and numbers what a confirmation would post."""
     unit = known_currency(waiting.currency_id)
-    _, balances = get_balances_now(waiting.merchant_id, currency=unit, at=None)
-    before_minor = balances[0].available_minor
-    after = shown(before_minor + waiting.amount_minor, unit)
     reference = values.get("bank_reference")
     named = f"the external reference {reference}" if reference else "no reference yet"
     wallet = f"the {unit.code} wallet of {waiting.merchant.name}"
-    return (
-        f"a deposit of {shown(waiting.amount_minor, unit)} from outside to {wallet}, without a fee, with {named}. "
-        f"Available goes from {shown(before_minor, unit)} to {after}."
-    )
+    return f"a deposit of {shown(waiting.amount_minor, unit)} from outside to {wallet}, without a fee, with {named}."
+
+
+def _balance(waiting: DepositRequest) -> str:
+    """Return what the merchant has now, and would have after a confirmation."""
+    merchant = MerchantIdentity(waiting.merchant_id, waiting.merchant.name)
+    return expected_balance(merchant, known_currency(waiting.currency_id), waiting.amount_minor)

@@ -89,7 +89,7 @@ class HoldAdmin(JournalAdmin):
             return VoidHold(terms, details_for(request, values["reason"]))
 
         voided = Done(f"Voided {self.reserved(hold)}", now=f"{hold.source_merchant.name} can spend {self.reserved(hold)} again")
-        perform = posting(request, command, lambda _transfer_id: voided)
+        perform = posting(request, command, lambda _transfer_id, _values: voided)
         payer, receiver = hold.source_merchant.name, hold.target_merchant.name
         explanation = f"{payer} put {self.reserved(hold)} aside for {receiver}. A hold that is voided can never be captured."
         fee = shown(hold.reserved_minor - hold.amount_minor, terms.currency)

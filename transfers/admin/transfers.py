@@ -15,6 +15,7 @@ from django.urls import path, reverse
 from unfold.decorators import action, display
 
 from console.amounts import shown
+from console.balances import posted_balances
 from console.find import find_view, palette_view
 from console.outcomes import posting
 from console.pages import amount_column, object_link
@@ -61,6 +62,7 @@ class TransferAdmin(JournalAdmin):
         "amount",
         "fee",
         "total_debit",
+        "balances",
         "fee_schedule",
         "reverses",
         "reversed_state",
@@ -118,6 +120,11 @@ class TransferAdmin(JournalAdmin):
     def target_link(self, obj: Transfer) -> str:
         """Return who was paid, as a link."""
         return object_link("merchants_merchant", obj.target.merchant_id, _party_name(obj.target))
+
+    @display(description="Balances")
+    def balances(self, obj: Transfer) -> str:
+        """Return what it did to the balances of its parties."""
+        return posted_balances(obj.id) or "-"
 
     @display(description="Reversed")
     def reversed_state(self, obj: Transfer) -> str:
@@ -185,9 +192,10 @@ class TransferAdmin(JournalAdmin):
             details = details_for(request, values["reason"])
             return operator_reversal(original, values["amount"], details, refund_fee=values["refund_fee"])
 
-        def told(made: UUID | None) -> Done:
+        def told(transfer_id: UUID | None, _values: dict[str, Any]) -> Done:
+            made = required(transfer_id)
             now = reversal_state(original.amount_minor, earlier_reversals(transfer.id), unit)
-            return Done(f"Reversed {self.amount(Transfer.objects.get(id=required(made)))} by {made}", now=now)
+            return Done(f"Reversed {self.amount(Transfer.objects.get(id=made))} by {made}", now=now, numbers=posted_balances(made))
 
         question = Question(
             "Reverse this transfer",

@@ -39,7 +39,7 @@ class Hold(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        permissions = [("void_hold", "Can void holds")]
+        permissions = [("void_hold", "Can void holds"), ("capture_hold", "Can capture holds")]
         indexes = [
             models.Index(fields=["source_merchant", "id"], name="hold_source_merchant_id"),
             models.Index(fields=["target_merchant", "id"], name="hold_target_merchant_id"),

@@ -58,7 +58,12 @@ class Transfer(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        permissions = [("reverse_transfer", "Can reverse transfers")]
+        permissions = [
+            ("reverse_transfer", "Can reverse transfers"),
+            ("deposit_transfer", "Can deposit money into wallets"),
+            ("withdraw_transfer", "Can withdraw money from wallets"),
+            ("make_transfer", "Can transfer money between merchants"),
+        ]
         indexes = [
             models.Index(fields=["source", "id"], name="transfer_source_id"),
             models.Index(fields=["target", "id"], name="transfer_target_id"),
