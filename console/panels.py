@@ -12,26 +12,25 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import slugify
 
 from console.amounts import shown
+from console.charts import Sparkline
 from ledger_project.kernel.days import day_of
-from merchants.domain import AccountKind
-from merchants.models import Account, Merchant
-from merchants.selectors import known_currency
-from transfers.domain.hold_outcomes import HoldStatus
+from merchants.models import Account
 from transfers.domain.kinds import EntryType
-from transfers.models import Hold
-from transfers.selectors import get_balances_now, get_transfer_now
+from transfers.selectors import get_transfer_now
 from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, get_period, period_lines
 
 PAGE = 50
-RECENT = 20
 
 _PAGE = re.compile(r"/admin/(\w+)/(\w+)/(new-version/)?")
 """The address of a page of the admin: app, model, and whether it is a form that adds one."""
 
-_HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Memo")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?")
+
+STATEMENT_HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Memo")
 # The amounts come first: a narrow screen shows the left columns.
 
 
@@ -43,10 +42,18 @@ class Cell:
     url: str | None = None
     is_number: bool = False
 
+    @property
+    def is_time(self) -> bool:
+        """Whether it is a moment, which is never broken into two lines."""
+        return _TIME.fullmatch(self.text) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A field that narrows the rows of a panel; ``kind`` is the type of the input, or "select"."""
+    """A field that narrows the rows of a panel.
+
+    ``kind`` is the type of the input, "select" where an empty option stands for all, or "choice".
+    """
 
     name: str
     label: str
@@ -57,8 +64,8 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A titled table below an object's fields; ``filters``, ready-made ones (``presets``) and what
-    was wrong with them (``problem``) stand above it, ``links`` under it.
+    """A titled table below an object's fields; ``filters``, ready-made ones (``presets``), what was
+    wrong with them (``problem``) and a ``chart`` stand above it, ``links`` under it.
 
     ``warning`` says what is wrong with what the table shows.
     """
@@ -72,6 +79,17 @@ class Panel:
     presets: Sequence[Cell] = field(default_factory=tuple)
     problem: str = ""
     warning: str = ""
+    chart: Sparkline | None = None
+
+    @property
+    def heading(self) -> str:
+        """The words of the title before its figures."""
+        return self.title.split(":")[0]
+
+    @property
+    def anchor(self) -> str:
+        """The id of the panel in its page."""
+        return slugify(self.heading)
 
     @property
     def aligned_headers(self) -> list[tuple[str, bool]]:
@@ -195,7 +213,9 @@ def statement_panel(request: HttpRequest, account: Account) -> Panel:
         Filter("to", "To", str(filters.last or ""), "date"),
         Filter("type", "Type", filters.entry_type, "select", ("", *(t.value for t in EntryType))),
     )
-    return Panel(title, _HEADERS, [entry_row(line) for line in lines], "Nothing in this period.", links, fields, presets(), filters.problem)
+    return Panel(
+        title, STATEMENT_HEADERS, [entry_row(line) for line in lines], "Nothing in this period.", links, fields, presets(), filters.problem
+    )
 
 
 def presets() -> list[Cell]:
@@ -209,47 +229,6 @@ def presets() -> list[Cell]:
         ("Last 7 days", today - timedelta(days=6), today),
     )
     return [Cell(words, f"?{urlencode({'from': first, 'to': last})}") for words, first, last in periods]
-
-
-def balances_panel(merchant: Merchant) -> Panel:
-    """Return the balances of a merchant, one row for each currency."""
-    _, balances = get_balances_now(merchant.id, currency=None, at=None)
-    rows = [
-        [
-            Cell(b.currency.code, reverse("admin:merchants_account_change", args=[b.account_id])),
-            Cell(shown(b.available_minor, b.currency), is_number=True),
-            Cell(shown(b.held_minor, b.currency), is_number=True),
-            Cell(shown(b.available_minor + b.held_minor, b.currency), is_number=True),
-        ]
-        for b in balances
-    ]
-    return Panel("Balances", ("Currency", "Available", "Held", "Balance"), rows)
-
-
-def movements_panel(merchant: Merchant) -> Panel:
-    """Return the newest entries of all wallets of a merchant."""
-    found = [
-        line
-        for account in Account.objects.filter(merchant=merchant, kind=AccountKind.WALLET).select_related("merchant")
-        for line in period_lines(get_period(account, start=None, end=None), before=None, limit=RECENT)
-    ]
-    newest = sorted(found, key=lambda line: line.created_at, reverse=True)[:RECENT]
-    return Panel("Recent movements", _HEADERS, [entry_row(line) for line in newest])
-
-
-def open_holds_panel(merchant: Merchant) -> list[Panel]:
-    """Return the newest open holds that a merchant pays, if it has any."""
-    holds = Hold.objects.filter(source_merchant=merchant, status=HoldStatus.OPEN).select_related("target_merchant")[:RECENT]
-    rows = [
-        [
-            Cell(str(hold.id), reverse("admin:transfers_hold_change", args=[hold.id])),
-            Cell(hold.target_merchant.name, reverse("admin:merchants_merchant_change", args=[hold.target_merchant_id])),
-            Cell(shown(hold.amount_minor, known_currency(hold.currency_id)), is_number=True),
-            Cell(f"{hold.expires_at:%Y-%m-%d %H:%M:%S}"),
-        ]
-        for hold in holds
-    ]
-    return [Panel("Open holds", ("Hold", "For", "Amount", "Expires (UTC)"), rows)] if rows else []
 
 
 def entries_panel(transfer_id: UUID) -> Panel:

@@ -67,6 +67,7 @@ class Question:
     - ``about`` returns the object of the change by the values of the form, where no page of an
       object asks the question. It is None as long as there is none.
     - ``initial`` are values that the form begins with.
+    - ``is_final``: it cannot be taken back, and its button looks so.
     """
 
     title: str
@@ -80,6 +81,7 @@ class Question:
     state: Callable[[Mapping[str, Any]], str] | None = None
     about: Callable[[Mapping[str, Any]], Model | None] | None = None
     initial: Mapping[str, Any] = field(default_factory=dict)
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

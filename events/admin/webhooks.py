@@ -19,6 +19,7 @@ from django.utils.cache import add_never_cache_headers
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from console.merchant_filter import OfMerchant
 from console.pages import ReadOnlyAdmin, object_link
 from console.panels import Cell, Filter, Panel
 from console.postings import form_key
@@ -64,7 +65,7 @@ class WebhookAdmin(ReadOnlyAdmin):
     """Webhooks: where events are sent, how it goes, and what operators can do about it."""
 
     list_display = ("url", "owner", "state", "ordered", "wanted", "last_delivery_at", "created_at")
-    list_filter = ("status", "ordered")
+    list_filter = ("status", "ordered", OfMerchant)
     list_select_related = ("merchant",)
     sortable_by = ()
     search_fields = ("url", "merchant__name__istartswith")

@@ -14,11 +14,16 @@ from django.urls import path, reverse
 from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 
+from console.merchant_panels import balances_panel, movements_panel, open_holds_panel
 from console.pages import ReadOnlyAdmin
-from console.panels import Cell, Panel, StatementFilters, balances_panel, movements_panel, open_holds_panel, presets
+from console.panels import Cell, Panel, StatementFilters, presets
 from console.questions import Done, Question, ask
+from fees.admin.in_force import fees_panel
 from fees.services import waive
+from merchants.admin.balance_chart import chart_panel
+from merchants.admin.sections import sections
 from merchants.admin.states import STATUS_COLOURS, money_of, possible_changes, require_change
+from merchants.admin.status_record import status_since
 from merchants.domain import AccountKind, Status
 from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status
@@ -27,6 +32,14 @@ from transfers.services.merchant_closure import close_merchant
 from transfers.statements.archive import statements_zip
 
 Change = Callable[[Merchant, dict[str, Any]], str]
+
+CAREFUL = {"data-tone": "careful"}
+"""An action that stops money until it is taken back."""
+
+CLOSING = (
+    "It is closed for good: no money moves in or out of any of its accounts again, and nobody can open it again. "
+    "Only a merchant that holds nothing and has no open hold can be closed. Its history stays."
+)
 
 
 @admin.register(Merchant)
@@ -39,27 +52,51 @@ class MerchantAdmin(ReadOnlyAdmin):
     list_filter = ("status",)
     search_fields = ("name",)
     ordering = ("-id",)
-    readonly_fields = ("name", "display_name", "receipt_email", "state", "id", "metadata", "created_at")
+    readonly_fields = ("name", "display_name", "state", "since", "receipt_email", "id", "metadata", "created_at")
     fields = readonly_fields
-    actions_detail = ("freeze", "unfreeze", "close", "waive_fees")
+    change_form_outer_after_template = "ledger/merchant.html"
+    actions_detail = ("waive_fees", "freeze", "unfreeze", "close")
 
     @display(description="Status", label=STATUS_COLOURS)
     def state(self, obj: Merchant) -> str:
         """Return the status."""
         return obj.status
 
+    @display(description="Status since")
+    def since(self, obj: Merchant) -> str:
+        """Return since when it has its status, by whom, and why."""
+        return status_since(obj)
+
     def panels(self, request: HttpRequest, obj: Merchant) -> list[Panel]:
-        """Return balances, open holds, the newest entries and refusals, with links to the lists."""
-        links = [
-            Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}"),
-            Cell("All holds", f"{reverse('admin:transfers_hold_changelist')}?q={obj.name}"),
-            Cell("Fee schedules", f"{reverse('admin:fees_feeschedule_changelist')}?q={obj.name}"),
-            Cell("A new fee version", f"{reverse('admin:fee_append')}?merchant={obj.name}"),
-        ]
+        """Return what is known of a merchant, newest first, each with a link to the whole list."""
+        balances = balances_panel(obj)
+        currencies = [row[0].text for row in balances.rows]
+        links = [Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}")]
         if request.user.has_perm("merchants.view_account"):
             archive = reverse("admin:merchant_statements", args=[obj.id])
             links += [Cell(f"Statements of all wallets, {preset.text.lower()} (ZIP)", f"{archive}{preset.url}") for preset in presets()]
-        return [replace(balances_panel(obj), links=links), *open_holds_panel(obj), movements_panel(obj), *refusals_panel(request, obj)]
+        return [
+            replace(balances, links=links),
+            *chart_panel(request, obj, currencies),
+            *open_holds_panel(obj),
+            movements_panel(obj),
+            *refusals_panel(request, obj),
+            fees_panel(obj, currencies),
+            *sections(request, obj),
+        ]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Offer at the top what can be taken back; closing is at the end of the page, apart."""
+        return [offered for offered in super().get_actions_detail(request, object_id) if offered.method.__name__ != "close"]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show a merchant, and at the end what closing it would do, if the user may close it."""
+        obj = self.get_object(request, object_id)
+        can_close = obj is not None and self.has_freeze_permission(request) and "close" in self.possible_actions(obj)
+        close = f"{reverse('admin:merchants_merchant_change', args=[object_id]).removesuffix('change/')}close/" if can_close else ""
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "close_url": close, "closing": CLOSING})
 
     def get_urls(self) -> list[Any]:
         """Add the statements of all wallets."""
@@ -106,6 +143,7 @@ class MerchantAdmin(ReadOnlyAdmin):
         *,
         did: str,
         money: Callable[[Merchant], str] | None = None,
+        is_final: bool = False,
     ) -> HttpResponse:
         merchant: Merchant = self.wanted_object(request, object_id)
         question = Question(
@@ -114,10 +152,11 @@ class MerchantAdmin(ReadOnlyAdmin):
             lambda values: Done(change(merchant, values)),
             understood=None if money is None else lambda _values: money(merchant),
             did=did,
+            is_final=is_final,
         )
         return ask(self, request, merchant, question, reverse("admin:merchants_merchant_change", args=[object_id]))
 
-    @action(description="Freeze", url_path="freeze", permissions=["freeze"])
+    @action(description="Freeze", url_path="freeze", permissions=["freeze"], icon="pause", attrs=CAREFUL)
     def freeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Freeze the merchant: no money moves in or out of any of its accounts."""
 
@@ -129,7 +168,7 @@ class MerchantAdmin(ReadOnlyAdmin):
         explanation = "No money will move in or out of any of its accounts, until it is unfrozen."
         return self._ask(request, object_id, "Freeze", explanation, change, did="Frozen", money=lambda m: f"{money_of(m)} will not move.")
 
-    @action(description="Unfreeze", url_path="unfreeze", permissions=["freeze"])
+    @action(description="Unfreeze", url_path="unfreeze", permissions=["freeze"], icon="resume")
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Unfreeze the merchant: money moves again."""
 
@@ -152,9 +191,9 @@ class MerchantAdmin(ReadOnlyAdmin):
             require_change(close_merchant(merchant.id), merchant)
             return "Closed"
 
-        return self._ask(request, object_id, "Close", "For good; only a merchant that holds nothing can be closed.", change, did="Closed")
+        return self._ask(request, object_id, "Close", CLOSING, change, did="Closed", is_final=True)
 
-    @action(description="Waive fees", url_path="waive", permissions=["waive"])
+    @action(description="Waive fees", url_path="waive", permissions=["waive"], icon="percent")
     def waive_fees(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Append a schedule of zero, in force from now on."""
 

@@ -19,6 +19,7 @@ from django.utils.cache import add_never_cache_headers
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
+from console.merchant_filter import OfMerchant
 from console.pages import ReadOnlyAdmin
 from console.questions import Done, Question, ask
 from ledger_project.database.fields import new_id
@@ -74,6 +75,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     list_display = ("prefix", "name", "owner", "state", "last_used_at", "expires_at")
     search_fields = ("prefix", "name", "merchant__name__istartswith")
+    list_filter = (OfMerchant,)
     list_select_related = ("merchant",)
     ordering = ("-id",)
     fields = ("id", "prefix", "name", "owner", "scopes", "state", "created_at", "expires_at", "last_used_at", "revoked_at")

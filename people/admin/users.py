@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from console.merchant_filter import OfMerchant
 from console.questions import Done, Question, ask
 from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.errors import LedgerError
@@ -37,6 +38,12 @@ class _Perform(Protocol):
     """Changes a user. Raises errors of the ledger."""
 
     def __call__(self, user_id: UUID, *, actor: Actor) -> None: ...
+
+
+class MemberOf(OfMerchant):
+    """Keeps the people who act for a merchant."""
+
+    sides = ("memberships__merchant_id",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     inlines: ClassVar = [MembershipInline]
     filter_horizontal = ()  # the widget of two lists is wider than many a screen
     list_display = ("username", "name", "email", "state", "is_staff", "last_login")
-    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups", MemberOf)
     search_fields = ("username", "name", "email")
     ordering = ("-id",)
     readonly_fields = ("id", "state", "last_login", "date_joined")

@@ -14,15 +14,23 @@ from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
+from django.test import RequestFactory
 
+from console.merchant_panels import balances_panel, movements_panel
+from console.pages import history_panel
 from events.domain.types import parse_types
 from events.selectors.feed import FeedRequest
+from fees.admin.in_force import fees_panel
 from ledger_project.database.prepared import numbered
 from ledger_project.database.reading_pages import PAGES
 from ledger_project.kernel.actors import ANONYMOUS, Actor
 from ledger_project.kernel.money import CurrencyUnit
+from merchants.admin.balance_chart import chart_panel
+from merchants.admin.sections import sections
+from merchants.admin.status_record import status_since
 from merchants.domain import MerchantIdentity, WalletIdentity
 from merchants.models import Account, Merchant
+from people.models import User
 from transfers.models import Hold
 from transfers.selectors import TransferFilters, get_account_now, get_balances_now, get_transfer_now, holds, merchant_lists, transfer_lists
 from transfers.selectors.holds import due_holds
@@ -238,6 +246,26 @@ def test_one_account_and_one_transfer_are_look_ups() -> None:
     assert_from_index(lambda: get_account_now(v7(2, 1)), at_most=10)
     get_transfer_now(MIDDLE)  # its currency is read once and remembered
     assert_from_index(lambda: get_transfer_now(MIDDLE), at_most=12)
+
+
+@pytest.mark.parametrize("merchant_id", [BUSY, QUIET], ids=["busy", "quiet"])
+def test_the_page_of_a_merchant_is_look_ups(merchant_id: UUID) -> None:
+    merchant = Merchant.objects.get(id=merchant_id)
+    request = RequestFactory().get("/", {"days": "365"})
+    request.user = User(is_superuser=True, is_active=True)
+    currencies = ["EUR", "USD"]
+
+    def read() -> None:
+        assert len(sections(request, merchant)[0].rows) == 10
+        assert movements_panel(merchant).rows
+        assert chart_panel(request, merchant, currencies)
+        assert fees_panel(merchant, currencies).rows
+        status_since(merchant)
+        history_panel(merchant)
+        balances_panel(merchant)
+
+    # The chart reads its 61 balances; each section as many rows as it shows, of each account and side.
+    assert_from_index(read, at_most=2_000)
 
 
 @pytest.mark.parametrize("before", [None, 24_000, 52], ids=["first page", "middle page", "last page"])

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from django.db.models import F, Func
+from django.db.models import DateTimeField, F, Func
 from msgspec import Struct
 
 from ledger_project.database.arrays import quoted, uuids
@@ -161,3 +161,8 @@ def get_balances_over_time_now(
 def last_balance(account: F) -> Func:
     """Return the balance of a query's account as an expression; null if nothing was posted yet."""
     return Func(account, template=f"({newest_entry('balance_after_minor', account='%(expressions)s')})", output_field=MinorUnitsField())
+
+
+def last_posted_at(account: F) -> Func:
+    """Return when something was last posted to a query's account; null if nothing was yet."""
+    return Func(account, template=f"({newest_entry('created_at', account='%(expressions)s')})", output_field=DateTimeField())
