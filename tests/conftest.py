@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connections
-from django.test.utils import setup_databases, teardown_databases
+from django.test.utils import teardown_databases
 
 from ledger_project.database.connections import close_own_connections, use_own_connection
 from ledger_project.database.embedded import EmbeddedPostgres
@@ -26,6 +26,7 @@ from tests.environment import LANE
 from tests.support.foreign_databases import turkish_locale
 from tests.support.invariants import check_invariants
 from tests.support.log_secrets import check_logs, forget_logs
+from tests.support.migrated import set_up_databases
 from tests.support.servers import Service
 from tests.support.service_role import confined
 
@@ -51,7 +52,7 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
         if LANE:
             settings_of_test = connections["default"].settings_dict
             settings_of_test["TEST"]["NAME"] = f"test_{settings_of_test['NAME']}_{LANE}"
-        old = setup_databases(verbosity=0, interactive=False)
+        old = set_up_databases()
         with confined():
             yield
         connections.close_all()  # a fault test may have killed this thread's connection

@@ -44,16 +44,16 @@ OF_DELIVERIES = ("periodic worker killed", "receiver killed")
 """A killed sender's lease holds for half a minute, and a delivery that failed waits some seconds. So the short form has these faults in
 its first half, and does not wait for them in the end."""
 
-CATCHING_UP_S = 60
+CATCHING_UP_S = 60 if SECONDS else 120
 """From the last fault to the last delivery. Other faults kill senders, too, in the long form."""
 
 ACKNOWLEDGED_A_ROUND = 95
 """Transfers that must be acknowledged after each fault before the next round."""
 
-RECOVERY_LIMIT_S = 5
-"""From the database being back to the next acknowledged transfer."""
+RECOVERY_LIMIT_S = 5 if SECONDS else 20
+"""From the database being back to the next acknowledged transfer. The short form runs beside other tests."""
 
-START_LIMIT_S = 20
+START_LIMIT_S = 20 if SECONDS else 60
 """From the supervisor's new worker to the next acknowledged transfer: it has all of Django to load, beside the other tests."""
 
 _RECONCILER = """

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from ledger_project.command_line.runner import IMPOSSIBLE
-from tests.support.command_runner import CommandRunner, Run
+from tests.support.command_runner import Run
 from tests.support.factories import unique
 from tests.support.foreign_databases import connect, foreign_database
+from tests.support.own_servers import shared_runner
 from tests.support.service_role import owner_connection
 
 pytestmark = pytest.mark.skipif(os.environ.get("TEST_AS_SERVICE_ROLE") == "1", reason="makes the roles itself, as the owner")
@@ -36,13 +36,13 @@ def made_role(powers: str) -> Iterator[str]:
 class Installation:
     """A database whose owner has few powers, and the role of its service."""
 
-    def __init__(self, url: str, owner: str, runner: CommandRunner) -> None:
+    def __init__(self, url: str, owner: str, env: dict[str, str]) -> None:
         parts = urlsplit(url)
-        self.admin_url, self.runner, self.role = url, runner, f"{owner}_service"
+        self.admin_url, self.env, self.role = url, env, f"{owner}_service"
         self.owner, self.url = owner, urlunsplit(parts._replace(netloc=f"{owner}:owner@{parts.netloc.rpartition('@')[2]}"))
 
     def run(self, *arguments: str) -> Run:
-        return self.runner.run(*arguments, url=self.url)
+        return shared_runner().run(*arguments, url=self.url, env=self.env)
 
     def create_roles(self) -> Run:
         return self.run("create_roles", "--role", self.role)
@@ -57,23 +57,21 @@ class Installation:
 
 
 @contextmanager
-def installation(powers: str, folder: Path, **env: str) -> Iterator[Installation]:
+def installation(powers: str, **env: str) -> Iterator[Installation]:
     """Have a migrated database of an owner with these powers."""
-    runner = CommandRunner(folder, SECRET_KEY="x", **env)
     with ExitStack() as made:
-        made.callback(runner.close)
         owner = made.enter_context(made_role(powers))
         url = made.enter_context(foreign_database((f"OWNER {owner} TEMPLATE template0 ENCODING 'UTF8'",)))
-        found = Installation(url, owner, runner)
+        found = Installation(url, owner, env)
         migrated = found.run("migrate", "-v0")
         assert migrated.code == 0, migrated
         yield found
         found.admin(f"DROP OWNED BY {found.role}; DROP ROLE {found.role}")
 
 
-def test_an_owner_who_may_make_roles_can_repeat_it(ledger: None, tmp_path: Path) -> None:
+def test_an_owner_who_may_make_roles_can_repeat_it(ledger: None) -> None:
     del ledger
-    with installation("CREATEROLE", tmp_path, LEDGER_SERVICE_PASSWORD="of-the-service") as made:
+    with installation("CREATEROLE", LEDGER_SERVICE_PASSWORD="of-the-service") as made:
         for _ in range(2):
             run = made.create_roles()
             assert (run.code, run.err) == (0, "")
@@ -89,9 +87,9 @@ def test_an_owner_who_may_make_roles_can_repeat_it(ledger: None, tmp_path: Path)
         assert "Traceback" not in run.err
 
 
-def test_an_owner_who_may_make_no_roles_gives_rights_to_one_that_is_there(ledger: None, tmp_path: Path) -> None:
+def test_an_owner_who_may_make_no_roles_gives_rights_to_one_that_is_there(ledger: None) -> None:
     del ledger
-    with installation("", tmp_path, LEDGER_SERVICE_PASSWORD="") as made:
+    with installation("", LEDGER_SERVICE_PASSWORD="") as made:
         run = made.create_roles()
         assert (run.code, run.out) == (IMPOSSIBLE, "")
         assert f"CREATE ROLE {made.role} LOGIN" in run.err
@@ -102,9 +100,9 @@ def test_an_owner_who_may_make_no_roles_gives_rights_to_one_that_is_there(ledger
             assert made.rights() == (True, False)
 
 
-def test_a_superuser_takes_powers_away_that_the_role_must_not_have(ledger: None, tmp_path: Path) -> None:
+def test_a_superuser_takes_powers_away_that_the_role_must_not_have(ledger: None) -> None:
     del ledger
-    with installation("SUPERUSER", tmp_path, LEDGER_SERVICE_PASSWORD="") as made:
+    with installation("SUPERUSER", LEDGER_SERVICE_PASSWORD="") as made:
         made.admin(f"CREATE ROLE {made.role} NOLOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS")
         assert made.create_roles().code == 0
         with connect(made.admin_url) as connection:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from ledger_project.database.clock import database_now
-from ledger_project.database.embedded import EmbeddedPostgres
 from tests.environment import ROOT
 from tests.operations.stories import USD, post, register
 from tests.support.invariants import INVARIANTS
+from tests.support.migrated import migrated_database
 from tests.support.own_servers import ask, manage
 from transfers.demo.days import busy_moments
 from transfers.demo.people import CAST, USD_PER_UNIT
@@ -31,48 +29,44 @@ DAY = timedelta(days=1)
 
 
 class Ledgers:
-    """A server of these tests' own, and new ledgers on it."""
+    """New ledgers, each in a database of its own."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.server = EmbeddedPostgres(data_dir)
-        self.server.start()
-        self.create("empty")
-        self.manage("empty", "migrate", "--no-input", "-v", "0")
+    def __init__(self) -> None:
+        self._made = ExitStack()
 
-    def url(self, name: str) -> str:
-        return f"postgresql://postgres@/{name}?host={self.server.socket_dir}"
+    def create(self) -> str:
+        """Make an empty ledger and return its URL."""
+        return self._made.enter_context(migrated_database())
 
-    def create(self, name: str, template: str = "template1") -> str:
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        return name
+    def remove(self) -> None:
+        """Delete all of them."""
+        self._made.close()
 
     def manage(self, ledger: str, *arguments: str) -> str:
-        return manage(self.url(ledger), *arguments)
+        return manage(ledger, *arguments)
 
     def seed(self, ledger: str, *arguments: str) -> dict[str, object]:
         told: dict[str, object] = json.loads(self.manage(ledger, "seed_demo", "--json", *arguments))
         return told
 
     def ask(self, ledger: str, statement: str) -> list[tuple[object, ...]]:
-        return ask(self.url(ledger), statement)
+        return ask(ledger, statement)
 
 
 @pytest.fixture(scope="module")
-def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledgers]:
-    folder = tmp_path_factory.mktemp("demo")
-    made = Ledgers(folder / "server")
+def ledgers(ledger: None) -> Iterator[Ledgers]:
+    del ledger
+    made = Ledgers()
     yield made
-    made.server.stop()
-    shutil.rmtree(made.server.home, ignore_errors=True)
+    made.remove()
 
 
 @pytest.fixture(scope="module")
 def told(ledgers: Ledgers) -> str:
     """A ledger with the demo of seed 7."""
-    name = ledgers.create("told", "empty")
-    ledgers.seed(name, "--transfers", "900", "--seed", "7")
-    return name
+    ledger = ledgers.create()
+    ledgers.seed(ledger, "--transfers", "900", "--seed", "7")
+    return ledger
 
 
 def test_movements_are_spread_over_six_months_in_every_currency(ledgers: Ledgers, told: str) -> None:
@@ -121,7 +115,7 @@ WHERE t.kind IN ('deposit', 'withdrawal', 'transfer', 'hold') ORDER BY t.request
 
 
 def test_the_same_seed_tells_the_same_story_and_another_one_another(ledgers: Ledgers) -> None:
-    first, same, other = (ledgers.create(name, "empty") for name in ("first", "same", "other"))
+    first, same, other = (ledgers.create() for _ in range(3))
     for name, seed in ((first, "3"), (same, "3"), (other, "4")):
         ledgers.seed(name, "--transfers", "250", "--seed", seed)
     assert len(ledgers.ask(first, STORY)) > 200
@@ -130,7 +124,7 @@ def test_the_same_seed_tells_the_same_story_and_another_one_another(ledgers: Led
 
 
 def test_a_second_run_goes_on_where_the_first_one_ended(ledgers: Ledgers) -> None:
-    ledger = ledgers.create("again", "empty")
+    ledger = ledgers.create()
     ledgers.seed(ledger, "--transfers", "120", "--seed", "1")
     before = ledgers.ask(ledger, "SELECT id FROM transfers_transfer ORDER BY id")
     second = ledgers.seed(ledger, "--transfers", "120", "--seed", "1", "--merchants", str(len(CAST) + 3))
@@ -143,7 +137,7 @@ def test_a_second_run_goes_on_where_the_first_one_ended(ledgers: Ledgers) -> Non
 
 def test_daily_figures_that_were_summed_up_meanwhile_are_right(ledgers: Ledgers) -> None:
     """As when the service runs while the demo is told: the mark is past the story's time, again and again."""
-    ledger = ledgers.create("rolled", "empty")
+    ledger = ledgers.create()
     refresh = "from transfers.figures.refresh import refresh_figures; refresh_figures()"
     ledgers.manage(ledger, "shell", "-c", refresh)
     ledgers.seed(ledger, "--transfers", "150", "--months", "2")

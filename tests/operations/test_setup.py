@@ -20,6 +20,8 @@ from tests.environment import ROOT
 from tests.support.command_runner import CommandRunner, Run
 from tests.support.factories import unique
 from tests.support.foreign_databases import connect, foreign_database
+from tests.support.migrated import migrated_database
+from tests.support.own_servers import shared_runner
 
 pytestmark = pytest.mark.skipif(os.environ.get("TEST_AS_SERVICE_ROLE") == "1", reason="makes databases and roles, as the owner")
 
@@ -28,13 +30,10 @@ Runs = Callable[..., Run]
 
 
 @pytest.fixture(scope="module")
-def migrated(ledger: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def migrated(ledger: None) -> Iterator[str]:
     """The name of a database that was only migrated; each test copies it."""
     del ledger
-    with foreign_database(("TEMPLATE template0 ENCODING 'UTF8'",)) as url:
-        runner = CommandRunner(tmp_path_factory.mktemp("migrate"), SECRET_KEY="x")
-        assert runner.run("migrate", "-v0", url=url).code == 0
-        runner.close()
+    with migrated_database() as url:
         yield urlsplit(url).path.lstrip("/")
 
 
@@ -45,17 +44,21 @@ def database(migrated: str) -> Iterator[str]:
         yield url
 
 
+class SetupRunner:
+    """Runs commands with this password in the environment."""
+
+    def __init__(self, password: str, runner: CommandRunner) -> None:
+        self.password, self.runner = password, runner
+
+    def run(self, *arguments: str, url: str, out: str = "") -> Run:
+        return self.runner.run(*arguments, url=url, out=out, env={"LEDGER_SETUP_PASSWORD": self.password})
+
+
 @pytest.fixture(scope="module")
-def runners(ledger: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, CommandRunner]]:
+def runners(ledger: None) -> dict[str, SetupRunner]:
     """What runs commands with a password in the environment, and without."""
     del ledger
-    env = {"good": PASSWORD, "weak": "password", "none": ""}
-    made = {
-        name: CommandRunner(tmp_path_factory.mktemp(name), SECRET_KEY="x", LEDGER_SETUP_PASSWORD=password) for name, password in env.items()
-    }
-    yield made
-    for runner in made.values():
-        runner.close()
+    return {name: SetupRunner(password, shared_runner()) for name, password in (("good", PASSWORD), ("weak", "password"), ("none", ""))}
 
 
 def counts(url: str) -> tuple[int, int]:
@@ -68,7 +71,7 @@ def counts(url: str) -> tuple[int, int]:
     return int(str(row[0])), int(str(row[1]))
 
 
-def test_it_makes_what_is_missing_and_then_says_what_is_there(database: str, runners: dict[str, CommandRunner]) -> None:
+def test_it_makes_what_is_missing_and_then_says_what_is_there(database: str, runners: dict[str, SetupRunner]) -> None:
     first = runners["good"].run("setup", "--username", "ops", "--email", "Ops@Ledger.Example", "--json", url=database)
     assert (first.code, first.err) == (0, "")
     report = json.loads(first.out)
@@ -90,7 +93,7 @@ def test_it_makes_what_is_missing_and_then_says_what_is_there(database: str, run
     assert counts(database) == (1, 1)
 
 
-def test_the_words_tell_the_key_once_and_how_to_sign_in(database: str, runners: dict[str, CommandRunner]) -> None:
+def test_the_words_tell_the_key_once_and_how_to_sign_in(database: str, runners: dict[str, SetupRunner]) -> None:
     said = runners["good"].run("setup", "--username", "ops", url=database).out
     assert "sign in at /admin/" in said
     assert said.splitlines()[-1].startswith("lk_")
@@ -109,7 +112,7 @@ def test_the_words_tell_the_key_once_and_how_to_sign_in(database: str, runners: 
     ],
 )
 def test_what_it_cannot_do_it_says_and_nothing_is_made(
-    database: str, runners: dict[str, CommandRunner], runner: str, arguments: list[str], wanted: str
+    database: str, runners: dict[str, SetupRunner], runner: str, arguments: list[str], wanted: str
 ) -> None:
     run = runners[runner].run(*arguments, url=database)
     assert run.code == IMPOSSIBLE
@@ -118,7 +121,7 @@ def test_what_it_cannot_do_it_says_and_nothing_is_made(
     assert counts(database) == (0, 0)
 
 
-def test_a_user_who_is_no_superuser_is_not_made_one(database: str, runners: dict[str, CommandRunner]) -> None:
+def test_a_user_who_is_no_superuser_is_not_made_one(database: str, runners: dict[str, SetupRunner]) -> None:
     assert runners["good"].run("setup", "--username", "ops", "--without-key", url=database).code == 0
     with connect(database) as connection:
         connection.execute("UPDATE people_user SET is_superuser = false")
@@ -128,8 +131,9 @@ def test_a_user_who_is_no_superuser_is_not_made_one(database: str, runners: dict
     assert counts(database) == (0, 0)
 
 
-def test_two_at_once_make_one_of_each(database: str, runners: dict[str, CommandRunner]) -> None:
-    twin = CommandRunner(runners["good"].folder.parent, SECRET_KEY="x", LEDGER_SETUP_PASSWORD=PASSWORD)
+def test_two_at_once_make_one_of_each(database: str, runners: dict[str, SetupRunner], tmp_path: Path) -> None:
+    other = CommandRunner(tmp_path, SECRET_KEY="x")
+    twin = SetupRunner(PASSWORD, other)
     ended: list[Run] = []
     threads = [
         threading.Thread(target=lambda one=one: ended.append(one.run("setup", "--username", "ops", url=database)))
@@ -139,13 +143,13 @@ def test_two_at_once_make_one_of_each(database: str, runners: dict[str, CommandR
         thread.start()
     for thread in threads:
         thread.join()
-    twin.close()
+    other.close()
     assert {run.code for run in ended} <= {0, IMPOSSIBLE}  # the slower one may be told to run again
     assert counts(database) == (1, 1)
     assert sum("lk_" in run.out and "is made. Keep it" in run.out for run in ended) == 1
 
 
-def test_a_key_that_cannot_be_shown_is_not_made(database: str, runners: dict[str, CommandRunner]) -> None:
+def test_a_key_that_cannot_be_shown_is_not_made(database: str, runners: dict[str, SetupRunner]) -> None:
     run = runners["good"].run("setup", "--username", "ops", url=database, out="/dev/full")
     assert run.code == IMPOSSIBLE
     assert counts(database) == (1, 0)
@@ -153,7 +157,7 @@ def test_a_key_that_cannot_be_shown_is_not_made(database: str, runners: dict[str
     assert counts(database) == (1, 1)
 
 
-def test_a_database_that_is_not_migrated_is_told(ledger: None, runners: dict[str, CommandRunner]) -> None:
+def test_a_database_that_is_not_migrated_is_told(ledger: None, runners: dict[str, SetupRunner]) -> None:
     del ledger
     with foreign_database(("TEMPLATE template0 ENCODING 'UTF8'",)) as url:
         run = runners["good"].run("setup", "--username", "ops", url=url)
@@ -161,7 +165,7 @@ def test_a_database_that_is_not_migrated_is_told(ledger: None, runners: dict[str
     assert "manage.py migrate" in run.err
 
 
-def test_it_makes_the_role_of_the_service_which_can_run_it_too(database: str, runners: dict[str, CommandRunner]) -> None:
+def test_it_makes_the_role_of_the_service_which_can_run_it_too(database: str, runners: dict[str, SetupRunner]) -> None:
     role = unique("service").replace("-", "_")
     try:
         made = runners["none"].run("setup", "--database-role", role, "--username", "ops", url=database)

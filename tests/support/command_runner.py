@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,23 @@ class CommandRunner:
         command = [sys.executable, "-m", "tests.support.command_runner"]
         self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def run(self, *arguments: str, url: str, out: str = "", err: str = "", meanwhile: Callable[[int], None] = lambda pid: None) -> Run:
+    def run(
+        self,
+        *arguments: str,
+        url: str,
+        out: str = "",
+        err: str = "",
+        meanwhile: Callable[[int], None] = lambda pid: None,
+        env: Mapping[str, str] | None = None,
+    ) -> Run:
         """Run a command line on a database. ``out`` and ``err``: a path to write to, ``pipe`` that nobody reads, ``closed`` for none.
 
-        ``meanwhile`` is called with the process's id when the command has begun.
+        ``meanwhile`` is called with the process's id when the command has begun. ``env`` is for what the command itself reads from its
+        environment; the settings were read before.
         """
         paths = {"out": out or str(self.folder / "out"), "err": err or str(self.folder / "err")}
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"arguments": arguments, "url": url, **paths}) + "\n")
+        self._process.stdin.write(json.dumps({"arguments": arguments, "url": url, "env": dict(env or {}), **paths}) + "\n")
         self._process.stdin.flush()
         meanwhile(self._answer())
         return Run(arguments, self._answer(), self._written(paths["out"]), self._written(paths["err"]))
@@ -100,6 +109,7 @@ def _redirect(descriptor: int, stream: str, where: str) -> None:
 def _become(order: dict[str, Any]) -> None:
     """Be ``manage.py`` from here on."""
     sys.argv = ["manage.py", *order["arguments"]]
+    os.environ.update(order["env"])
     _use_database(order["url"])
     _redirect(1, "stdout", order["out"])
     _redirect(2, "stderr", order["err"])

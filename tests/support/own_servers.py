@@ -25,7 +25,7 @@ def run_as_owner(server: EmbeddedPostgres, *command: str) -> None:
 
 
 @cache
-def _runner() -> CommandRunner:
+def shared_runner() -> CommandRunner:
     """Return what runs the commands: one for all tests, since importing Django takes a second."""
     folder = tempfile.TemporaryDirectory()
     runner = CommandRunner(Path(folder.name), SECRET_KEY="x")
@@ -40,7 +40,7 @@ def _runner() -> CommandRunner:
 
 def run_command(url: str, *arguments: str) -> Run:
     """Run ``manage.py`` on a database and return how it ended."""
-    return _runner().run(*arguments, url=url)
+    return shared_runner().run(*arguments, url=url)
 
 
 def manage(url: str, *arguments: str) -> str:
