@@ -21,6 +21,9 @@ LONGEST_LEEWAY_S = 300
 KEPT_FROM_S, KEPT_TO_S = 3600, LONGEST_RETENTION_DAYS * 24 * 3600
 """Seconds. The purge relies on postings that are over in an hour, and on the ring of tables."""
 
+SHORTEST_APPROVAL_S, LONGEST_APPROVAL_S = 60, 90 * 24 * 3600
+"""Seconds. A person needs a minute; what is older than 90 days is not what was asked for."""
+
 LARGEST_CLOCK_TOLERANCE = 9
 """Seconds. transfers/sql/guards.sql allows one more, for the time between reading the clock and
 writing."""
@@ -76,6 +79,16 @@ def check_retention(app_configs: Sequence[Any] | None, **kwargs: object) -> list
         return []
     detail = f"it is from {KEPT_FROM_S} seconds (an hour) to {KEPT_TO_S} ({LONGEST_RETENTION_DAYS} days)."
     return [Error(f"LEDGER_IDEMPOTENCY_RETENTION is {settings.LEDGER_IDEMPOTENCY_RETENTION}; {detail}", id="ledger.E024")]
+
+
+@register()
+def check_approval_lifetime(app_configs: Sequence[Any] | None, **kwargs: object) -> list[CheckMessage]:
+    """Report approvals that nobody could decide, or that wait for ever."""
+    del app_configs, kwargs
+    if SHORTEST_APPROVAL_S <= settings.LEDGER_APPROVAL_LIFETIME <= LONGEST_APPROVAL_S:
+        return []
+    detail = f"it is from {SHORTEST_APPROVAL_S} seconds to {LONGEST_APPROVAL_S} (90 days)."
+    return [Error(f"LEDGER_APPROVAL_LIFETIME is {settings.LEDGER_APPROVAL_LIFETIME}; {detail}", id="ledger.E029")]
 
 
 @register()

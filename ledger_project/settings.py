@@ -49,6 +49,9 @@ LEDGER_IDEMPOTENCY_WAIT: float = env.float("LEDGER_IDEMPOTENCY_WAIT", 5.0)
 LEDGER_IDEMPOTENCY_RETENTION: int = env.int("LEDGER_IDEMPOTENCY_RETENTION", 7 * 24 * 3600)
 """Seconds that an idempotency key is remembered."""
 
+LEDGER_APPROVAL_LIFETIME: int = env.int("LEDGER_APPROVAL_LIFETIME", 3 * 24 * 3600)
+"""Seconds that a command waits for a second person at most."""
+
 LEDGER_BATCH_MAX: int = env.int("LEDGER_BATCH_MAX", 256)
 """Requests that one posting transaction takes at most."""
 
@@ -177,6 +180,7 @@ INSTALLED_APPS = [
     "fees",
     "transfers",
     "events",
+    "approvals",
 ]
 
 # The full stack's middleware. The API does without it; ledger_project/http/handler.py says why.

@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("transfers.urls")),
     path("", include("events.urls")),
     path("", include("people.urls")),
+    path("", include("approvals.urls")),
     path("", LandingView.as_view(), name="landing"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),

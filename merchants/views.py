@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from approvals.serializers import ApprovalRequiredJson
 from ledger_project.database.readers import in_reader
 from ledger_project.http.cursors import page_body, page_request
 from ledger_project.http.members import timestamp
@@ -35,7 +36,7 @@ from transfers.domain.outcome import Posted, required
 from transfers.serializers.accounts import AccountJson, account_json
 from transfers.services import registration
 from transfers.services.registration import RegistrationRequest
-from transfers.views.posting_calls import actor_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.posting_calls import actor_of, answer, details_of, path_uuid, renderer, request_key, submitter
 from transfers.views.refusal_codes import OPTIONAL_KEY_CODES
 
 
@@ -71,6 +72,7 @@ class MerchantsView(ApiView):
         parameters=[idempotency_key(required=False), REPLAYED],
         responses={
             201: MerchantJson,
+            202: ApprovalRequiredJson,
             **problem_responses(*ALWAYS, *OPTIONAL_KEY_CODES, "merchant_exists", "unknown_currency", "currency_inactive"),
         },
     )
@@ -88,7 +90,9 @@ class MerchantsView(ApiView):
             display_name=values["display_name"],
             receipt_email=values["receipt_email"],
         )
-        result = await registration.register_merchant(wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _registered))
+        result = await registration.register_merchant(
+            wanted, actor=actor_of(request), key=key, render=renderer(request, 201, _registered), submit=submitter(request)
+        )
         return answer(request, result)
 
     @extend_schema(

@@ -107,6 +107,8 @@ class EventDataJson(serializers.Serializer[Any]):
     fee_schedule = EventFeeScheduleJson(required=False)
     receipt = serializers.DictField(required=False)
     webhook = serializers.DictField(required=False)
+    approval = serializers.DictField(required=False)
+    approval_policy = serializers.DictField(required=False)
 
 
 class EventJson(serializers.Serializer[Any]):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from django.conf import settings
 from msgspec import Struct
 
+from ledger_project.http.example_approvals import APPROVAL, approval_answers, approval_bodies
 from ledger_project.http.example_people import USER, people_answers, people_bodies
 from ledger_project.http.example_webhooks import WEBHOOK, webhook_answers, webhook_bodies
 from ledger_project.http.problems import STATUS
@@ -65,6 +66,7 @@ def request_bodies(it: Things) -> dict[str, Mapping[str, object]]:
         "set_overdraft_limit": {"overdraft_limit": "50.00", **reason},
         **webhook_bodies(it.transfer, it.webhook_url),
         **people_bodies(it.payer, it.key),
+        **approval_bodies(),
     }  # fmt: skip
 
 
@@ -79,6 +81,7 @@ def parameters(it: Things, operation: str) -> dict[str, str]:
         "event_id": it.transfer,
         "webhook_id": it.webhook,
         "user_id": it.user,
+        "approval_id": APPROVAL,
         "merchant_name": it.payer,
         "Idempotency-Key": f"{it.key}-{operation}",
     }
@@ -100,6 +103,7 @@ def answers(it: Things) -> dict[str, object]:
         **_events(it),
         **webhook_answers(it.transfer, _TIME),
         **people_answers(it.payer, _TIME),
+        **approval_answers(it.payer, _transfer(it), _TIME),
         "HealthJson": {"status": "ok"},
         **_receipts(it),
     }

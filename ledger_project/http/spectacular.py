@@ -25,5 +25,6 @@ SETTINGS = {
         "TransferStatusEnum": ["posted"],
         "WebhookStatusEnum": ["enabled", "paused", "disabled"],
         "DeliveryStatusEnum": ["pending", "delivered", "failed"],
+        "ApprovalStatusEnum": ["pending", "approved", "rejected", "expired", "failed"],
     },
 }

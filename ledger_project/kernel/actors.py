@@ -41,13 +41,15 @@ class Scope(StrEnum):
     """Metrics and whatever else tells how the service fares; the platform's credentials only."""
     OPERATIONS_WRITE = "operations:write"
     """Freeze, close and set overdraft limits; the platform's credentials only."""
+    APPROVALS_WRITE = "approvals:write"
+    """See and decide what waits for a second person; the platform's credentials only."""
 
 
 PLATFORM_OWNER = "platform"
 """The owner of the platform's idempotency keys: of its credentials, open mode, operators and
 commands."""
 
-PLATFORM_SCOPES = frozenset({Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE})
+PLATFORM_SCOPES = frozenset({Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE, Scope.APPROVALS_WRITE})
 """The scopes of the service as a whole. No merchant's credential has them."""
 
 MERCHANT_SCOPES = frozenset(Scope) - PLATFORM_SCOPES

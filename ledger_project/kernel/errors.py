@@ -17,14 +17,14 @@ A class has a code of the contract, an instance has the data of its case. All cl
     ├── Refusal                 decided where the money is; stored under the key. In refusals.py
     │   ├── MerchantNotFound, AccountNotFound, TransferNotFound, HoldNotFound
     │   ├── WebhookNotFound, MerchantExists, AccountExists
-    │   ├── AccountFrozen, AccountClosed, AccountNotEmpty
-    │   ├── CurrencyInactive, CurrencyMismatch
+    │   ├── AccountFrozen, AccountClosed, AccountNotEmpty, CurrencyInactive, CurrencyMismatch
     │   ├── FeeNotConfigured, FeeExceedsAmount
     │   ├── DuplicateExternalReference
     │   ├── InsufficientFunds, BalanceLimitExceeded
     │   ├── AlreadyReversed, ReversalExceedsOriginal, NotReversible
     │   ├── HoldNotOpen, HoldExpired, CaptureExceedsHold
-    │   └── PayerShortOfFunds, EventNotFound, UserNotFound, UserExists      in the apps
+    │   ├── PayerShortOfFunds, EventNotFound, UserNotFound, UserExists      in the apps
+    │   └── ApprovalNotFound, ApprovalDecided, ApprovalRequired
     ├── IdempotencyKeyReused    the key belongs to another request
     ├── Unavailable             not now; repeating the request with the same key is safe
     │   ├── IdempotencyInProgress

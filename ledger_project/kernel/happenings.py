@@ -39,6 +39,12 @@ class EventType(StrEnum):
     FEE_SCHEDULE_APPENDED = "fee_schedule.appended"
     RECEIPT_SENT = "receipt.sent"
     WEBHOOK_DISABLED = "webhook.disabled"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_APPROVED = "approval.approved"
+    APPROVAL_REJECTED = "approval.rejected"
+    APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_FAILED = "approval.failed"
+    APPROVAL_POLICY_CHANGED = "approval_policy.changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.environment import ROOT
 
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (.*?) \|", re.MULTILINE)
-ROOMS = ("ledger_project", "merchants", "people", "fees", "transfers", "events", "console", "portal")
+ROOMS = ("ledger_project", "merchants", "people", "fees", "transfers", "approvals", "events", "console", "portal")
 
 COMPUTED = {
     "SECRET_KEY", "LEDGER_SANDBOX", "LEDGER_SIGN_UP", "LEDGER_DATA_DIR", "LEDGER_HTTPS", "LEDGER_ADMIN_TOTP", "LEDGER_LOG_FORMAT",

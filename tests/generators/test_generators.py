@@ -77,8 +77,8 @@ def test_every_body_says_whether_it_may_be_left_out(document: Document) -> None:
 
 # --- the examples, sent as they are -----------------------------------------------------------------------------------------
 
-NOT_SENT = {"create_token", "refresh_token"}
-"""Calls whose examples would have to be somebody's password."""
+NOT_SENT = {"create_token", "refresh_token", "get_approval", "approve", "reject"}
+"""Calls whose examples would have to be somebody's password, or what somebody else asked for."""
 
 STORY = (
     "register_merchant", "create_transfer", "create_transfer_batch", "quote_transfer", "reverse_transfer", "place_hold", "get_hold",
@@ -86,7 +86,7 @@ STORY = (
     "get_receipt", "get_receipt_keys", "list_events", "get_event", "create_webhook", "list_webhooks", "get_webhook", "replay_events",
     "list_webhook_deliveries", "rotate_webhook_secret", "test_webhook", "change_webhook", "delete_webhook", "list_merchants", "list_holds", "list_transfers", "get_merchant", "get_balance", "get_account", "get_statement", "get_transfer",
     "create_user", "list_users", "get_user", "change_user", "set_membership", "remove_membership", "erase_user",
-    "register_merchant", "unfreeze_account", "unfreeze_merchant", "freeze_account", "freeze_merchant", "close_merchant", "operations_summary", "healthz", "readyz",
+    "register_merchant", "unfreeze_account", "unfreeze_merchant", "freeze_account", "freeze_merchant", "close_merchant", "operations_summary", "list_approvals", "healthz", "readyz",
 )  # fmt: skip
 """Every call in an order in which somebody may try them on an empty ledger."""
 
@@ -105,7 +105,8 @@ def send_as_it_is(client: httpx.Client, operation: str) -> None:
             headers["Idempotency-Key"] = parameter["example"]
     body = call.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
     response = client.request(method, path, params=query, json=body, headers=headers)
-    (expected,) = [status for status in call["responses"] if status < "3"]
+    # Without a policy nothing waits for a second person: 202 is not what is answered here.
+    (expected,) = [status for status in call["responses"] if status < "3" and not (status == "202" and operation != "replay_events")]
     assert str(response.status_code) == expected, (operation, response.text)
     if expected == "204":
         return

@@ -23,7 +23,7 @@ from tests.environment import ROOT
 PATIENCE_S = 120
 """How long a command may take; then it is ended."""
 
-OUR_APPS = frozenset({"ledger_project", "merchants", "fees", "transfers", "events"})
+OUR_APPS = frozenset({"ledger_project", "merchants", "fees", "transfers", "approvals", "events"})
 
 
 @dataclass(frozen=True, slots=True)

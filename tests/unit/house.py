@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.environment import ROOT
 
-APPS = ("ledger_project", "merchants", "people", "fees", "transfers", "events", "console", "portal")
+APPS = ("ledger_project", "merchants", "people", "fees", "transfers", "approvals", "events", "console", "portal")
 
 
 class Module:

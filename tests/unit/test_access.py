@@ -41,8 +41,9 @@ def test_the_platform_acts_for_every_merchant_and_a_merchant_for_itself() -> Non
 
 
 def test_a_merchants_credential_can_never_have_the_operations_scope() -> None:
-    assert not {Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE} & MERCHANT_SCOPES
-    assert MERCHANT_SCOPES | {Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE} == frozenset(Scope)
+    of_platform = {Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE, Scope.APPROVALS_WRITE}
+    assert not of_platform & MERCHANT_SCOPES
+    assert of_platform | MERCHANT_SCOPES == frozenset(Scope)
 
 
 def test_what_is_the_platforms_is_refused_to_a_merchant_by_name() -> None:

@@ -9,7 +9,7 @@ transport.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -115,16 +115,21 @@ UNREAD = Envelope(render=lambda _results: _UNREAD_ANSWER, render_failure=lambda 
 form, a history."""
 
 
+Alongside = Callable[[Sequence[Result]], None]
+
+
 class Job(Struct, frozen=True):
     """One request: a single command, or a batch of them in an envelope.
 
     ``moments`` are the times of the items of a backdated history (synchronous.py). Such items have
-    no keys.
+    no keys. ``alongside`` writes in the posting's transaction what belongs to it, given the results
+    of a job that was posted now; if it raises an error, nothing is posted.
     """
 
     items: Sequence[Item]
     envelope: Envelope | None = None
     moments: Sequence[datetime] = ()
+    alongside: Alongside | None = None
 
     def timed_items(self) -> Iterator[tuple[Item, datetime | None]]:
         """Each item with its moment; None: now."""
@@ -153,3 +158,8 @@ class Job(Struct, frozen=True):
         if self.envelope is not None and self.envelope.key is not None:
             keys.insert(0, self.envelope.key)
         return keys
+
+
+Submit = Callable[[Command, Key | None, Render], Awaitable[Result]]
+"""What has one command of a caller posted: ``engine.submit_one``, or what asks a second person
+first (approvals/services/requests.py)."""

@@ -14,7 +14,7 @@ from transfers.domain.commands import Command
 from transfers.domain.outcome import Outcome, Refused
 from transfers.posting.backdating import NotAfterHistory, end_of_history
 from transfers.posting.idempotency import answer_once
-from transfers.posting.jobs import UNREAD, Answer, Envelope, Item, Job, Key, Result
+from transfers.posting.jobs import UNREAD, Alongside, Answer, Envelope, Item, Job, Key, Result
 from transfers.posting.retries import post_patiently
 
 __all__ = [
@@ -100,14 +100,15 @@ def post_each_now(commands: Sequence[Command], *, wait_s: float) -> list[Result]
     return results
 
 
-def post_or_forget(command: Command, key: Key) -> Result:
+def post_or_forget(command: Command, key: Key, *, alongside: Alongside | None = None) -> Result:
     """Post one command, at most once for good under its key.
 
-    A refusal is not stored, so the key can be used again.
+    A refusal is not stored, so the key can be used again. ``alongside`` writes in the transaction
+    of the posting what belongs to it.
 
     For people, who correct what was refused. (A program that repeats a request wants the same
     refusal: the API's keys give it.)
     """
     envelope = Envelope(UNREAD.render, UNREAD.render_failure, atomic=True)
-    (result,) = submit_now(Job([Item(command, bare, key)], envelope)).each
+    (result,) = submit_now(Job([Item(command, bare, key)], envelope, alongside=alongside)).each
     return result

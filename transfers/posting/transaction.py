@@ -55,8 +55,15 @@ def post(jobs: Sequence[Job], *, lock_wait_s: float, locking: Locking = WAIT) ->
             results = [decision.result(outcomes) for decision, outcomes in zip(decisions, planned.outcomes, strict=True)]
             claims.write()
             insert_refusals(session, decided_refusals(decisions, planned.outcomes))
+        _write_alongside(jobs, results)
     remember_accounts(book.accounts.values())
     return results
+
+
+def _write_alongside(jobs: Sequence[Job], results: Sequence[Result]) -> None:
+    for job, result in zip(jobs, results, strict=True):
+        if job.alongside is not None and result.refusal is None and not any(one.replayed for one in result.each):
+            job.alongside(result.each)
 
 
 def _claim_and_read(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -35,8 +35,12 @@ class BatchItemInvalid(Exception):
         self.index, self.error = index, error
 
 
-async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, render: Render, actor: Actor) -> Result:
+async def execute_batch(
+    items: Sequence[BatchItem], *, envelope: Envelope, render: Render, actor: Actor, guard: Callable[[Command], Command]
+) -> Result:
     """Post transfers in order. Each sees the effects of the earlier ones.
+
+    ``guard`` returns each command as it is, or a refusal in its place.
 
     An invalid item fails alone, and its key stores nothing. With ``envelope.atomic``, the first
     failure fails all items, and nothing is posted; an invalid item raises ``BatchItemInvalid``.
@@ -52,7 +56,7 @@ async def execute_batch(items: Sequence[BatchItem], *, envelope: Envelope, rende
         for index, (command, _) in enumerate(built):
             if isinstance(command, Refuse) and isinstance(command.error, InvalidRequest):
                 raise BatchItemInvalid(index, command.error)
-    job = Job([Item(command, render, key) for command, key in built], envelope)
+    job = Job([Item(guard(command), render, key) for command, key in built], envelope)
     return await engine.submit(job)
 
 

@@ -12,21 +12,25 @@ from merchants.selectors import identify
 from transfers.domain.commands import Command, Deposit, Details, Refuse, Withdraw
 from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
-from transfers.posting.jobs import Key, Render, Result
+from transfers.posting.jobs import Key, Render, Result, Submit
 
 
-async def deposit(account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
+async def deposit(
+    account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render, submit: Submit = submit_one
+) -> Result:
     """Bring money from outside into a wallet.
 
     Raises ``PermissionDenied`` for a merchant: only the platform says that money has come.
     """
     actor.require_platform("A deposit")
-    return await submit_one(await _cross_border(Deposit, account_id, amount, details, actor), key, render)
+    return await submit(await _cross_border(Deposit, account_id, amount, details, actor), key, render)
 
 
-async def withdraw(account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
+async def withdraw(
+    account_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render, submit: Submit = submit_one
+) -> Result:
     """Send money from a wallet to the outside."""
-    return await submit_one(await _cross_border(Withdraw, account_id, amount, details, actor), key, render)
+    return await submit(await _cross_border(Withdraw, account_id, amount, details, actor), key, render)
 
 
 async def _cross_border(

@@ -46,7 +46,7 @@ from transfers.domain.deposit_requests import (
     checked_text,
 )
 from transfers.models import DepositRequest, ExternalReference, Transfer
-from transfers.posting.jobs import Answer, Key
+from transfers.posting.jobs import Alongside, Answer, Key
 from transfers.posting.synchronous import answer_once, post_or_forget
 
 MOST_PENDING = 20
@@ -135,14 +135,17 @@ def _check_may_receive(merchant: MerchantIdentity, currency: str) -> None:
         raise DepositRequestRefused(f"{MOST_PENDING} requests of {merchant.name} wait for an operator already; more can follow later.")
 
 
-def confirm_deposit(request_id: UUID, bank_reference: str, *, principal: str, http_request_id: str) -> Decision:
+def confirm_deposit(
+    request_id: UUID, bank_reference: str, *, principal: str, http_request_id: str, alongside: Alongside | None = None
+) -> Decision:
     """Post the deposit of a request, exactly once, with the bank's reference as its external
     reference.
 
-    ``principal`` is the operator. Raises ``ValidationFailed``, ``DepositRequestRefused`` (it was
-    decided otherwise; the reference is that of another request), ``IdempotencyInProgress`` while
-    another attempt is under way, and the refusals of a deposit. ``DuplicateExternalReference`` is
-    one: another deposit to this wallet has the reference. After a refusal the request still waits.
+    ``principal`` is the operator. ``alongside`` writes in the transaction of the deposit; it is not
+    called for a repetition. Raises ``ValidationFailed``, ``DepositRequestRefused`` (decided
+    otherwise; the reference is that of another request), ``IdempotencyInProgress`` while another
+    attempt is under way, and the refusals of a deposit. ``DuplicateExternalReference`` is one:
+    another deposit to this wallet has the reference. After a refusal the request still waits.
     """
     reference = checked_text("bank_reference", bank_reference, LONGEST_REFERENCE)
     try:
@@ -158,7 +161,7 @@ def confirm_deposit(request_id: UUID, bank_reference: str, *, principal: str, ht
         waiting.amount_minor,
         Details(waiting.memo, {REQUEST_MEMBER: str(request_id)}, reference, principal, http_request_id),
     )
-    result = post_or_forget(command, _key(waiting))
+    result = post_or_forget(command, _key(waiting), alongside=alongside)
     if isinstance(result.refusal, IdempotencyKeyReused):
         raise DepositRequestRefused("Another operator has decided about this request just now; look at it again.")
     if result.refusal is not None:

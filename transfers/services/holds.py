@@ -19,7 +19,7 @@ from transfers import selectors
 from transfers.domain.commands import CaptureHold, Command, Details, PlaceHold, Refuse, VoidHold
 from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
-from transfers.posting.jobs import Key, Render, Result
+from transfers.posting.jobs import Key, Render, Result, Submit
 from transfers.services import authorization
 
 
@@ -64,16 +64,18 @@ def build_hold(request: HoldRequest, identities: Identities, currency: CurrencyU
     return PlaceHold(new_id(place=source.id), source, target, in_currency, amount_minor, request.expires_in_s, request.details)
 
 
-async def capture_hold(hold_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:
+async def capture_hold(
+    hold_id: UUID, amount: AmountInput, details: Details, *, actor: Actor, key: Key | None, render: Render, submit: Submit = submit_one
+) -> Result:
     """Pay out of a hold: all of it, or an amount. The rest is released.
 
     Raises ``PermissionDenied`` for the payer.
     """
     terms = authorization.terms_for(actor, await in_reader(selectors.find_hold_terms, hold_id))
     if terms is None:
-        return await submit_one(Refuse(HoldNotFound(hold_id), Wanted(RefusedKind.CAPTURE, principal=details.principal)), key, render)
+        return await submit(Refuse(HoldNotFound(hold_id), Wanted(RefusedKind.CAPTURE, principal=details.principal)), key, render)
     command = CaptureHold(terms, amount.resolve_optional(terms.currency), details)
-    return await submit_one(command, key, authorization.discreet(render, actor, terms.source))
+    return await submit(command, key, authorization.discreet(render, actor, terms.source))
 
 
 async def void_hold(hold_id: UUID, details: Details, *, actor: Actor, key: Key | None, render: Render) -> Result:

@@ -17,7 +17,7 @@ from merchants.selectors import find_currency, identify, required_currency
 from transfers.domain.commands import Command, Details, OpenAccount, Refuse, RegisterMerchant
 from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
-from transfers.posting.jobs import Key, Render, Result
+from transfers.posting.jobs import Key, Render, Result, Submit
 from transfers.posting.synchronous import post_or_forget
 
 
@@ -36,14 +36,16 @@ class RegistrationRequest(Struct, frozen=True):
     receipt_email: str | None = None
 
 
-async def register_merchant(request: RegistrationRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
+async def register_merchant(
+    request: RegistrationRequest, *, actor: Actor, key: Key | None, render: Render, submit: Submit = submit_one
+) -> Result:
     """Register a merchant and post its opening balance, if it has one, in one transaction.
 
     Raises ``PermissionDenied`` for a merchant, and everything that ``build_registration`` does.
     """
     actor.require_platform("Registering a merchant")
     currency = await find_currency(request.currency) if request.currency is not None else None
-    return await submit_one(build_registration(request, currency), key, render)
+    return await submit(build_registration(request, currency), key, render)
 
 
 def build_registration(request: RegistrationRequest, currency: CurrencyUnit | None) -> RegisterMerchant:

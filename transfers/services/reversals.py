@@ -13,12 +13,20 @@ from transfers import selectors
 from transfers.domain.commands import Details, Original, Refuse, ReverseTransfer
 from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
-from transfers.posting.jobs import Key, Render, Result
+from transfers.posting.jobs import Key, Render, Result, Submit
 from transfers.services import authorization
 
 
 async def reverse_transfer(
-    transfer_id: UUID, amount: AmountInput, details: Details, *, refund_fee: bool, actor: Actor, key: Key | None, render: Render
+    transfer_id: UUID,
+    amount: AmountInput,
+    details: Details,
+    *,
+    refund_fee: bool,
+    actor: Actor,
+    key: Key | None,
+    render: Render,
+    submit: Submit = submit_one,
 ) -> Result:
     """Send the money of a transfer or capture back: all that is not yet reversed, or an amount.
 
@@ -27,10 +35,10 @@ async def reverse_transfer(
     original = authorization.original_for(actor, await selectors.find_original(transfer_id), refund_fee=refund_fee)
     if original is None:
         wanted = Wanted(RefusedKind.REVERSAL, principal=details.principal)
-        return await submit_one(Refuse(TransferNotFound(transfer_id), wanted), key, render)
+        return await submit(Refuse(TransferNotFound(transfer_id), wanted), key, render)
     amount_minor = amount.resolve_optional(original.currency)
     treasury = (await identify(names=[TREASURY])).merchant(TREASURY) if refund_fee else None
-    return await submit_one(ReverseTransfer(original, amount_minor, refund_fee, treasury, details), key, render)
+    return await submit(ReverseTransfer(original, amount_minor, refund_fee, treasury, details), key, render)
 
 
 def operator_reversal(original: Original, amount_minor: int | None, details: Details, *, refund_fee: bool) -> ReverseTransfer:

@@ -24,7 +24,7 @@ from merchants.selectors import Identities, find_currency, identify, required_cu
 from transfers.domain.commands import Details, Refuse, TransferFunds
 from transfers.domain.refusals import RefusedKind, Wanted
 from transfers.posting.engine import submit_one
-from transfers.posting.jobs import Key, Render, Result
+from transfers.posting.jobs import Key, Render, Result, Submit
 
 
 class TransferRequest(Struct, frozen=True):
@@ -50,13 +50,15 @@ class TransferRequest(Struct, frozen=True):
         return [wallet_id for wallet_id in (self.source_account_id, self.dest_account_id) if wallet_id is not None]
 
 
-async def execute_transfer(request: TransferRequest, *, actor: Actor, key: Key | None, render: Render) -> Result:
+async def execute_transfer(
+    request: TransferRequest, *, actor: Actor, key: Key | None, render: Render, submit: Submit = submit_one
+) -> Result:
     """Move money from one merchant to another with the fee that applies.
 
     Raises ``ValidationFailed``, ``SameAccount`` and ``UnknownCurrency``, and stores none of them.
     All other refusals are results.
     """
-    return await submit_one(await transfer_command(request, actor), key, render)
+    return await submit(await transfer_command(request, actor), key, render)
 
 
 async def transfer_command(request: TransferRequest, actor: Actor) -> TransferFunds | Refuse:

@@ -32,6 +32,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "transfers_hold": ("status", "captured_minor", "capture_id"),
     "transfers_feedmark": ("id", "settled_until", "candidate_until", "candidate_xid", "moved_at"),
     "transfers_depositrequest": ("status", "attempt", "bank_reference", "transfer_id", "decided_by", "decided_at", "reason"),
+    "approvals_approval": ("status", "decided_by", "decided_at", "decision_reason", "transfer_id", "failure_code", "failure_detail"),
     "merchants_account": ("status", "overdraft_limit_minor"),
     "merchants_merchant": ("status", "metadata", "display_name", "receipt_email"),
     # When the admin saves, it writes the exponent again as it was; a guard refuses another one.
@@ -39,7 +40,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
 }
 """Tables that the service inserts into, and the columns that it updates."""
 
-LEDGER = ("merchants", "fees", "transfers", "events")
+LEDGER = ("merchants", "fees", "transfers", "events", "approvals")
 """The apps whose tables are the ledger."""
 
 PURGED = dict.fromkeys(("transfers_idempotencyclaim", "transfers_refusal"), ("SELECT", "INSERT", "DELETE")) | dict.fromkeys(

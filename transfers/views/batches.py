@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
+from approvals.selectors.policies import transfer_guard
 from ledger_project.http.idempotency import fingerprint, parse_key
 from ledger_project.http.problems import document, problem_response
 from ledger_project.http.requests import api_request
@@ -44,7 +45,15 @@ class BatchView(ApiView):
         parameters=[idempotency_key(required=True), REPLAYED],
         responses={
             200: BatchJson,
-            **problem_responses(*ALWAYS, *KEY_CODES, "insufficient_funds", "merchant_not_found", "account_not_found", "unknown_currency"),
+            **problem_responses(
+                *ALWAYS,
+                *KEY_CODES,
+                "insufficient_funds",
+                "merchant_not_found",
+                "account_not_found",
+                "unknown_currency",
+                "approval_required",
+            ),
         },
     )
     async def post(self, request: HttpRequest) -> HttpResponse:
@@ -61,7 +70,9 @@ class BatchView(ApiView):
         )
         items = await map_in_slices(partial(_item, request), values["transfers"])
         try:
-            result = await execute_batch(items, envelope=envelope, render=renderer(request, 201, posted), actor=actor_of(request))
+            actor = actor_of(request)
+            guard = await transfer_guard(actor)
+            result = await execute_batch(items, envelope=envelope, render=renderer(request, 201, posted), actor=actor, guard=guard)
         except BatchItemInvalid as invalid:
             return _problem_at(invalid.index, invalid.error, request)
         return answer(request, result)

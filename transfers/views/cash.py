@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from approvals.serializers import ApprovalRequiredJson
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
@@ -18,7 +19,7 @@ from transfers.serializers.cash import MovementJson
 from transfers.serializers.movements import MovementBody
 from transfers.serializers.transfers import posted_transfer_json
 from transfers.services import cash
-from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, submitter
 from transfers.views.refusal_codes import KEY_CODES
 
 
@@ -38,6 +39,7 @@ async def _cross(request: HttpRequest, account_id: str, service: Callable[..., A
         actor=actor_of(request),
         key=key,
         render=renderer(request, 200, _moved),
+        submit=submitter(request),
     )
     return answer(request, result)
 
@@ -63,7 +65,7 @@ class DepositView(ApiView):
         tags=["accounts"],
         request=MovementBody,
         parameters=[idempotency_key(required=True), REPLAYED],
-        responses={200: MovementJson, **problem_responses(*_CROSS_CODES, "currency_inactive")},
+        responses={200: MovementJson, 202: ApprovalRequiredJson, **problem_responses(*_CROSS_CODES, "currency_inactive")},
     )
     async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Bring money from outside into a wallet."""
@@ -80,7 +82,7 @@ class WithdrawView(ApiView):
         tags=["accounts"],
         request=MovementBody,
         parameters=[idempotency_key(required=True), REPLAYED],
-        responses={200: MovementJson, **problem_responses(*_CROSS_CODES, "insufficient_funds")},
+        responses={200: MovementJson, 202: ApprovalRequiredJson, **problem_responses(*_CROSS_CODES, "insufficient_funds")},
     )
     async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Send money from a wallet outside."""

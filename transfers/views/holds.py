@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from approvals.serializers import ApprovalRequiredJson
 from ledger_project.http.cursors import page_body, page_request
 from ledger_project.http.responses import raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
@@ -18,7 +19,7 @@ from transfers.serializers.holds import CaptureBody, HoldBody, HoldJson, HoldPag
 from transfers.serializers.transfers import TransferJson
 from transfers.services import holds
 from transfers.services.holds import HoldRequest
-from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, submitter
 from transfers.views.refusal_codes import FEE_CODES, KEY_CODES, MOVE_CODES
 from transfers.views.transfers import posted
 
@@ -117,6 +118,7 @@ class CaptureView(ApiView):
         parameters=[idempotency_key(required=True), REPLAYED],
         responses={
             201: TransferJson,
+            202: ApprovalRequiredJson,
             **problem_responses(*ALWAYS, *KEY_CODES, *MOVE_CODES, *END_CODES, "capture_exceeds_hold", "fee_exceeds_amount"),
         },
     )
@@ -133,6 +135,7 @@ class CaptureView(ApiView):
             actor=actor_of(request),
             key=key,
             render=renderer(request, 201, posted),
+            submit=submitter(request),
         )
         return answer(request, result)
 

@@ -9,6 +9,10 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
+from approvals.domain.operations import Operation
+from approvals.serializers import ApprovalRequiredJson, required_body
+from approvals.services.operations import closing_of, overdraft_of
+from approvals.services.requests import ask_where_needed
 from ledger_project.database.readers import in_reader
 from ledger_project.http.problems import problem
 from ledger_project.http.requests import api_request
@@ -35,28 +39,44 @@ from transfers.views.refusal_codes import OPTIONAL_KEY_CODES
 SCOPES = {"POST": Scope.OPERATIONS_WRITE}
 
 
-def _described(operation_id: str, description: str, found: type, codes: tuple[str, ...], body: type = ReasonBody) -> Callable[..., Any]:
-    """Return the description of an action; every action has a reason and an optional key."""
+def _described(
+    operation_id: str, description: str, found: type, codes: tuple[str, ...], body: type = ReasonBody, *, may_wait: bool = False
+) -> Callable[..., Any]:
+    """Return the description of an action; every action has a reason and an optional key. One that
+    may need a second person ``may_wait``.
+    """
     noun = "merchant" if found is MerchantJson else "account"
+    waiting = {202: ApprovalRequiredJson} if may_wait else {}
     return extend_schema(
         operation_id=operation_id,
         tags=["operations"],
         description=f"{description}\n\nThe reason is kept. Doing it twice is doing it once.",
         request=body,
         parameters=[idempotency_key(required=False), REPLAYED],
-        responses={200: found, **problem_responses(*ALWAYS, *OPTIONAL_KEY_CODES, f"{noun}_not_found", "account_closed", *codes)},
+        responses={200: found, **waiting, **problem_responses(*ALWAYS, *OPTIONAL_KEY_CODES, f"{noun}_not_found", "account_closed", *codes)},
     )
 
 
 async def _perform(
-    request: HttpRequest, change: Change, show: Callable[[], object], *, reason: str, body: object, barrier: UUID | None = None
+    request: HttpRequest,
+    change: Change,
+    show: Callable[[], object],
+    *,
+    reason: str,
+    body: object,
+    barrier: UUID | None = None,
+    operation: Callable[[], Operation | None] = lambda: None,
 ) -> HttpResponse:
     request_id: str = api_request(request).request_id
+    key, actor = request_key(request, body, required=False), actor_of(request)
+    waits = await in_reader(ask_where_needed, operation, actor=actor, key=key, request_id=request_id, show=required_body)
+    if waits is not None:
+        return answer(request, waits)
 
     def render(refusal: Refusal | None) -> Answer:
         return Answer(200, dumps(show())) if refusal is None else Answer(*problem(refusal, request_id=request_id))
 
-    asked = operator_actions.Request(actor_of(request), reason, request_key(request, body, required=False), render, barrier)
+    asked = operator_actions.Request(actor, reason, key, render, barrier)
     return answer(request, await in_reader(operator_actions.perform, change, asked))
 
 
@@ -70,7 +90,8 @@ async def _change_merchant(request: HttpRequest, name: str, status: Status, what
 
     change = operator_actions.merchant_change(name, merchant, status, what)
     barrier = None if merchant is None or status is Status.ACTIVE else merchant.id
-    return await _perform(request, change, show, reason=values["reason"], body=body, barrier=barrier)
+    closing = partial(closing_of, merchant, values["reason"]) if status is Status.CLOSED else lambda: None
+    return await _perform(request, change, show, reason=values["reason"], body=body, barrier=barrier, operation=closing)
 
 
 def _show_account(account_id: UUID) -> object:
@@ -114,7 +135,11 @@ class CloseMerchantView(ApiView):
     scopes = SCOPES
 
     @_described(
-        "close_merchant", "Close a merchant for good: it has no money and is a party of no open hold.", MerchantJson, ("account_not_empty",)
+        "close_merchant",
+        "Close a merchant for good: it has no money and is a party of no open hold.",
+        MerchantJson,
+        ("account_not_empty",),
+        may_wait=True,
     )
     async def post(self, request: HttpRequest, name: str) -> HttpResponse:
         """Close it."""
@@ -154,6 +179,7 @@ class OverdraftView(ApiView):
         AccountJson,
         (),
         OverdraftBody,
+        may_wait=True,
     )
     async def post(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Set the limit."""
@@ -163,4 +189,5 @@ class OverdraftView(ApiView):
         wanted = path_uuid(account_id, AccountNotFound)
 
         change = operator_actions.overdraft_change(wanted, limit.checked())
-        return await _perform(request, change, partial(_show_account, wanted), reason=values["reason"], body=body)
+        operation = partial(overdraft_of, wanted, limit, values["reason"])
+        return await _perform(request, change, partial(_show_account, wanted), reason=values["reason"], body=body, operation=operation)

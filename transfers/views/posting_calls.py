@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
+from approvals.serializers import required_body
+from approvals.services import requests as second_person
 from ledger_project.http.fields import StrictUUID
 from ledger_project.http.idempotency import fingerprint, read_key
 from ledger_project.http.problems import problem
@@ -19,7 +21,7 @@ from ledger_project.kernel.errors import LedgerError, Unavailable
 from ledger_project.kernel.exact_json import dumps
 from transfers.domain.commands import Details
 from transfers.domain.outcome import Outcome, Posted
-from transfers.posting.jobs import Answer, Key, Render, Result
+from transfers.posting.jobs import Answer, Key, Render, Result, Submit
 from transfers.services.transfers import TransferRequest
 
 
@@ -75,6 +77,13 @@ def transfer_request(request: HttpRequest, body: Mapping[str, Any]) -> TransferR
 def renderer(request: HttpRequest, status: int, represent: Callable[[Posted], object]) -> Render:
     """Return the function that writes the answer to a request inside the posting transaction."""
     return answer_writer(api_request(request).request_id, status, represent)
+
+
+def submitter(request: HttpRequest) -> Submit:
+    """Return what posts the commands of a request, or asks a second person where a policy wants
+    one.
+    """
+    return second_person.submitter(actor_of(request), request_id=api_request(request).request_id, show=required_body)
 
 
 def answer_writer(request_id: str, status: int, represent: Callable[[Posted], object]) -> Render:

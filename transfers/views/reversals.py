@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from approvals.serializers import ApprovalRequiredJson
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
 from ledger_project.http.validation import validate
 from ledger_project.http.views import ApiView, read_body
@@ -12,7 +13,7 @@ from ledger_project.kernel.refusals import TransferNotFound
 from transfers.serializers.reversals import ReverseBody
 from transfers.serializers.transfers import TransferJson
 from transfers.services import reversals
-from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key
+from transfers.views.posting_calls import actor_of, amount_of, answer, details_of, path_uuid, renderer, request_key, submitter
 from transfers.views.refusal_codes import KEY_CODES, MOVE_CODES
 from transfers.views.transfers import posted
 
@@ -29,6 +30,7 @@ class ReverseView(ApiView):
         parameters=[idempotency_key(required=True), REPLAYED],
         responses={
             201: TransferJson,
+            202: ApprovalRequiredJson,
             **problem_responses(
                 *ALWAYS,
                 *KEY_CODES,
@@ -54,5 +56,6 @@ class ReverseView(ApiView):
             actor=actor_of(request),
             key=key,
             render=renderer(request, 201, posted),
+            submit=submitter(request),
         )
         return answer(request, result)

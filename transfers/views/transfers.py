@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from approvals.serializers import ApprovalRequiredJson
 from ledger_project.http.cursors import page_body, page_request
 from ledger_project.http.responses import json_response, raw_response
 from ledger_project.http.schema import ALWAYS, REPLAYED, extend_schema, idempotency_key, problem_responses
@@ -29,7 +30,7 @@ from transfers.serializers.transfers import (
     transfer_texts,
 )
 from transfers.services import transfers
-from transfers.views.posting_calls import actor_of, answer, path_uuid, renderer, request_key, transfer_request
+from transfers.views.posting_calls import actor_of, answer, path_uuid, renderer, request_key, submitter, transfer_request
 from transfers.views.refusal_codes import FEE_CODES, KEY_CODES, MOVE_CODES
 
 
@@ -51,6 +52,7 @@ class TransfersView(ApiView):
         parameters=[idempotency_key(required=True), REPLAYED],
         responses={
             201: TransferJson,
+            202: ApprovalRequiredJson,
             **problem_responses(
                 *ALWAYS,
                 *KEY_CODES,
@@ -74,6 +76,7 @@ class TransfersView(ApiView):
             actor=actor_of(request),
             key=request_key(request, body),
             render=renderer(request, 201, posted),
+            submit=submitter(request),
         )
         return answer(request, result)
 

@@ -1,0 +1,1 @@
+"""Queries about approvals and their policies."""
