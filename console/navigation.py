@@ -20,6 +20,10 @@ def _script(_request: HttpRequest) -> str:
     return static("console/access.js")
 
 
+def _completion(_request: HttpRequest) -> str:
+    return static("console/complete.js")
+
+
 def _icon(_request: HttpRequest) -> str:
     return static("console/icon.svg")
 
@@ -40,7 +44,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "STYLES": [_styles],
-    "SCRIPTS": [_script],
+    "SCRIPTS": [_script, _completion],
     "DASHBOARD_CALLBACK": "console.dashboard.dashboard_context",
     "SIDEBAR": {
         "show_search": True,

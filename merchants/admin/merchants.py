@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 
+from console.completion import names_view
 from console.merchant_panels import balances_panel, movements_panel, open_holds_panel
 from console.pages import ReadOnlyAdmin
 from console.panels import Cell, Panel, StatementFilters, presets
@@ -99,9 +100,10 @@ class MerchantAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "close_url": close, "closing": CLOSING})
 
     def get_urls(self) -> list[Any]:
-        """Add the statements of all wallets."""
+        """Add the statements of all wallets, and the names that fields suggest."""
         wrap = self.admin_site.admin_view
-        return [path("<path:object_id>/statements.zip", wrap(self.statements), name="merchant_statements"), *super().get_urls()]
+        names = path("names/", wrap(names_view), name="ledger_names")
+        return [names, path("<path:object_id>/statements.zip", wrap(self.statements), name="merchant_statements"), *super().get_urls()]
 
     def statements(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Return the statements of all wallets as a ZIP of CSV; for a wrong period, the merchant's
