@@ -17,11 +17,11 @@ from django.urls import path
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.views import ChangeList
 
 from console.found import Found
+from console.lists import REACHED, NarrowedList
 from console.log_entries import csv_of, having, linked, message_of, subjects
-from console.pages import REACHED, ReadOnlyAdmin
+from console.pages import ReadOnlyAdmin
 
 admin.site.index_template = "ledger/dashboard.html"
 admin.site.unregister(Group)
@@ -36,7 +36,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     filter_horizontal = ()
 
 
-class LogEntries(ChangeList):
+class LogEntries(NarrowedList):
     """A page of the log."""
 
     result_list: Any
@@ -84,7 +84,7 @@ class LogEntryAdmin(ReadOnlyAdmin):
             entry.about = subjects(request, [entry]).get(entry.pk)
         return cast("LogEntry | None", entry)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NarrowedList]:
         """Return a list that knows what each of its entries is about."""
         del request, kwargs
         return LogEntries

@@ -16,11 +16,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from console.amounts import shown
+from console.lists import REACHED, ExportedList, NarrowedList
 from console.panels import Cell, Panel, usable_panel
 from merchants.selectors import known_currency
-
-REACHED = 10_000
-"""Number of rows of a list that can be paged through."""
 
 
 def object_link(page: str, object_id: object, text: str) -> str:
@@ -50,7 +48,7 @@ class NewestPaginator(Paginator):
     def count(self) -> int:
         """The number of rows that can be paged through."""
         rows: Any = self.object_list
-        count: int = rows.order_by()[:REACHED].count()
+        count: int = rows[:REACHED].count()  # in the order of the list, which has an index
         return count
 
 
@@ -68,7 +66,7 @@ class ExactSearch:
         return (self.search_for(queryset, text) if text else queryset), False
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(ExportedList, ModelAdmin):
     """An admin that only shows.
 
     No user can add, change or delete here: not by a page, an action or a crafted request.
@@ -79,9 +77,15 @@ class ReadOnlyAdmin(ModelAdmin):
     paginator = NewestPaginator
     list_per_page = 50
     list_fullwidth = True
+    list_before_template = "ledger/list_bar.html"
     list_after_template = "ledger/reached.html"
     change_form_template = "ledger/object.html"
     change_form_outer_after_template = "ledger/panels.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NarrowedList]:
+        """Return a list that says what is wrong with its filters."""
+        del request, kwargs
+        return NarrowedList
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Nobody adds."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
 from ledger_project.kernel.actors import Actor
@@ -25,6 +26,13 @@ def without_name(obj: Model) -> Model:
 def keep_change(obj: Model, what: str, reason: str, *, user_id: UUID) -> None:
     """Log the change of a user, and its reason."""
     LogEntry.objects.log_actions(user_id, [without_name(obj)], CHANGE, change_message=f"{what}: {reason}", single_object=True)
+
+
+def keep_export(model: type[Model], what: str, *, user: User) -> None:
+    """Log that a user took a list of a model away as a file."""
+    kind = ContentType.objects.get_for_model(model)
+    name = f"the list of {model._meta.verbose_name_plural}"
+    LogEntry.objects.create(user=user, content_type=kind, object_repr=name, action_flag=CHANGE, change_message=what)
 
 
 def keep_api_change(obj: Model, what: str, reason: str, *, actor: Actor) -> None:

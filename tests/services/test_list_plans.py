@@ -31,9 +31,19 @@ from merchants.admin.status_record import status_since
 from merchants.domain import MerchantIdentity, WalletIdentity
 from merchants.models import Account, Merchant
 from people.models import User
-from transfers.models import Hold
+from transfers.domain.reversals import OriginalPhase
+from transfers.models import Hold, Transfer
 from transfers.selectors import TransferFilters, get_account_now, get_balances_now, get_transfer_now, holds, merchant_lists, transfer_lists
 from transfers.selectors.holds import due_holds
+from transfers.selectors.list_rows import (
+    FeeSide,
+    Period,
+    RowFilters,
+    TransferRowFilters,
+    holds_of_list,
+    reversed_amount,
+    transfers_of_list,
+)
 from transfers.selectors.searches import LOOKED_AT, Wanted, refusals_of_request, search_recent, transfers_of_request
 from transfers.selectors.statements import StatementRequest, get_period, has_long_amounts, page_statement, period_lines
 
@@ -303,6 +313,53 @@ def test_whether_a_statement_fits_the_formats_of_banks_is_known_without_reading_
         assert not has_long_amounts(period)
 
     assert_from_index(read, at_most=2)
+
+
+# --- lists of operators ---------------------------------------------------------------------------------------------------------
+
+REACHED = 10_000
+SECOND = Period(START, START + timedelta(seconds=1))
+OPERATORS_FILTERS = {
+    "nothing": TransferRowFilters(),
+    "currency": TransferRowFilters(currency="EUR"),
+    "kind": TransferRowFilters(kinds=["withdrawal"]),
+    "several kinds": TransferRowFilters(kinds=["withdrawal", "transfer", "deposit"]),
+    "time": TransferRowFilters(period=SECOND),
+    "merchant": TransferRowFilters(merchant_id=BUSY),
+    "merchant, quiet": TransferRowFilters(merchant_id=QUIET),
+    "merchant and kind": TransferRowFilters(merchant_id=BUSY, kinds=["withdrawal"]),
+    "merchant, currency, time": TransferRowFilters(merchant_id=BUSY, currency="EUR", period=SECOND),
+    "amount": TransferRowFilters(currency="USD", low_minor=10**9),
+    "amount and kind": TransferRowFilters(currency="USD", low_minor=10**9, kinds=["withdrawal"]),
+    "amount and merchant": TransferRowFilters(merchant_id=BUSY, currency="USD", low_minor=10**9),
+    "reversed": TransferRowFilters(phase=OriginalPhase.FULLY_REVERSED),
+    "not reversed": TransferRowFilters(phase=OriginalPhase.UNREVERSED),
+    "fees": TransferRowFilters(currency="USD", fees=FeeSide.EITHER, period=SECOND),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS_FILTERS)
+def test_an_operators_list_of_transfers_is_read_from_an_index(name: str) -> None:
+    def read() -> None:
+        found, _ = transfers_of_list(Transfer.objects.order_by("-id"), OPERATORS_FILTERS[name], depth=REACHED)
+        list(found.annotate(reversed_minor=reversed_amount()).select_related("source__merchant", "target__merchant", "currency")[:50])
+        found[:REACHED].count()
+
+    # What no index has is compared in the newest 50,000 rows, twice: for the page, and for the number of rows.
+    assert_from_index(read, at_most=4 * LOOKED_AT + 12 * LIMIT)
+
+
+@pytest.mark.parametrize("status", [None, "open", "captured"])
+@pytest.mark.parametrize("merchant_id", [None, BUSY, QUIET], ids=["everybody", "busy", "quiet"])
+@pytest.mark.parametrize("low_minor", [None, 10**9], ids=["any amount", "amount"])
+def test_an_operators_list_of_holds_is_read_from_an_index(merchant_id: UUID | None, status: str | None, low_minor: int | None) -> None:
+    def read() -> None:
+        wanted = RowFilters(merchant_id=merchant_id, currency="USD", low_minor=low_minor)
+        found, _ = holds_of_list(Hold.objects.order_by("-id"), wanted, status, depth=REACHED)
+        list(found.select_related("source_merchant", "target_merchant", "currency")[:50])
+        found[:REACHED].count()
+
+    assert_from_index(read, at_most=4 * LOOKED_AT + 12 * LIMIT)
 
 
 # --- the feed -------------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from console.postings import details_for
 from console.questions import Done, Question, ask
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
+from transfers.admin.list_bars import HOLD_COLUMNS, HoldBar
 from transfers.domain.commands import VoidHold
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.outcome import required
@@ -30,8 +31,9 @@ from transfers.selectors import find_hold_terms
 class HoldAdmin(JournalAdmin):
     """Holds: their terms and their state."""
 
-    list_display = ("id", "state", "source_merchant", "target_merchant", "amount", "expires_at")
-    list_filter = ("status",)
+    list_display = ("created_at", "state", "source_merchant", "target_merchant", "amount", "expires_at")
+    list_filter = (HoldBar,)
+    exported = HOLD_COLUMNS
     list_select_related = ("source_merchant", "target_merchant", "currency")
     search_help_text = "Hold id, or the whole name of a merchant."
     ordering = ("-id",)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from unfold.decorators import action, display
@@ -27,6 +27,7 @@ from merchants.models import Account
 from merchants.selectors import known_currency
 from transfers.admin.fees import fee_panels
 from transfers.admin.journal import JournalAdmin
+from transfers.admin.list_bars import TRANSFER_COLUMNS, TransferBar
 from transfers.admin.receipts import ask_to_mail, mailable_parties, receipt_file, receipts_panel
 from transfers.admin.reversals import OUTSIDE, ReversalForm, reversal_state, understood_reversal
 from transfers.domain.commands import ReverseTransfer
@@ -36,6 +37,7 @@ from transfers.domain.reversals import OriginalPhase, original_phase
 from transfers.models import ExternalReference, Transfer
 from transfers.selectors import find_original_now
 from transfers.selectors.idempotency import record_of
+from transfers.selectors.list_rows import reversed_amount
 from transfers.selectors.reversals import earlier_reversals
 from transfers.services.reversals import operator_reversal
 
@@ -49,8 +51,9 @@ def _party_name(account: Account) -> str:
 class TransferAdmin(JournalAdmin):
     """A transfer: its entries, its reversals, and its request."""
 
-    list_display = ("id", "kind", "source_name", "target_name", "amount", "created_at")
-    list_filter = ("kind",)
+    list_display = ("created_at", "kind", "source_name", "target_name", "amount", "fee", "state")
+    list_filter = (TransferBar,)
+    exported = TRANSFER_COLUMNS
     search_help_text = "Transfer id or external reference."
     list_select_related = ("source__merchant", "target__merchant", "currency")
     ordering = ("-id",)
@@ -80,6 +83,11 @@ class TransferAdmin(JournalAdmin):
     total_debit = amount_column("total_debit_minor", "Sender pays in all")
     actions_detail = ("reverse_action", "mail_action")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transfer]:
+        """Add how much of each transfer was reversed: one look-up for each row that is shown."""
+        queryset: QuerySet[Transfer] = super().get_queryset(request)
+        return queryset.annotate(reversed_minor=reversed_amount())
+
     def get_urls(self) -> list[Any]:
         """Add the page of the search box, and the receipts."""
         wrap = self.admin_site.admin_view
@@ -100,6 +108,12 @@ class TransferAdmin(JournalAdmin):
     def text_search(self, text: str) -> Q:
         """Find by the whole external reference."""
         return Q(id__in=ExternalReference.objects.filter(reference=text).values("transfer_id"))
+
+    @display(description="Reversed", label={"partly": "warning", "in full": "danger"})
+    def state(self, obj: Transfer) -> str:
+        """Return whether it was reversed, as a list shows it."""
+        reversed_minor = getattr(obj, "reversed_minor", None) or 0
+        return "" if not reversed_minor else "partly" if reversed_minor < obj.amount_minor else "in full"
 
     @display(description="From")
     def source_name(self, obj: Transfer) -> str:
