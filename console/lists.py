@@ -56,8 +56,8 @@ class NarrowedList(ChangeList):
         except IncorrectLookupParameters:
             self.problem = "This address has a filter that this list does not know, or a value that it cannot read."
             self.filter_specs = getattr(self, "filter_specs", [])
-            self.has_filters, self.has_active_filters, self.clear_all_filters_qs = bool(self.filter_specs), True, "?"
-            return self.root_queryset.none().order_by("pk")  # type: ignore[no-any-return]
+            self.has_active_filters, self.clear_all_filters_qs = True, "?"
+            found = self.root_queryset.none().order_by("pk")
         self.has_filters = any(not isinstance(spec, ListBar) for spec in self.filter_specs)  # a bar is shown without a button
         return found
 
@@ -65,6 +65,8 @@ class NarrowedList(ChangeList):
         """Read the rows of the page; none if there is no such page."""
         try:
             super().get_results(request)
+            if self.page_num > self.paginator.num_pages:  # which Django overlooks if there is one page
+                raise IncorrectLookupParameters
         except IncorrectLookupParameters:
             self.problem = f"This list has no page {self.page_num}."
             self.queryset, self.page_num = self.root_queryset.none().order_by("pk"), 1

@@ -80,7 +80,7 @@ def _transfers(merchant: Merchant) -> Panel:
         for one in found
     ]
     headers = ("When (UTC)", "Kind", "Amount", "Fee", "From", "To", "Memo")
-    return _panel("Transfers", headers, rows, "Nothing was moved yet.", "", more=more)
+    return _panel("Transfers", headers, rows, "Nothing was moved yet.", list_of("transfers_transfer", merchant.name), more=more)
 
 
 def _holds(merchant: Merchant) -> Panel:
@@ -98,9 +98,7 @@ def _holds(merchant: Merchant) -> Panel:
         for one in found
     ]
     headers = ("When (UTC)", "Status", "Amount", "Payer", "Receiver", "Expires (UTC)")
-    return _panel(
-        "Holds", headers, rows, "Nothing was put aside yet.", f"{reverse('admin:transfers_hold_changelist')}?q={merchant.name}", more=more
-    )
+    return _panel("Holds", headers, rows, "Nothing was put aside yet.", list_of("transfers_hold", merchant.name), more=more)
 
 
 def _people(merchant: Merchant) -> Panel:
