@@ -10,9 +10,12 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseRedirect
 
+from approvals.domain.operations import Operation
+from approvals.models import Approval
 from console.log_entries import linked
-from console.postings import PostedForm, post_for
+from console.postings import PostedForm, post_for, wait_for
 from transfers.domain.commands import Command
+from transfers.domain.outcome import required
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,23 @@ def posting(
 
 
 def outcome_of(posted: PostedForm, told: Callable[[UUID | None], Done]) -> Done:
-    """Return in words what a posted form did."""
+    """Return in words what a form did, or that it waits for a second person."""
+    if posted.approval_id is not None:
+        return waiting(posted.approval_id, is_repeat=posted.is_repeat)
     return replace(told(posted.transfer_id), is_repeat=posted.is_repeat)
+
+
+def asked_instead(request: HttpRequest, operation: Operation, values: dict[str, Any]) -> Done | None:
+    """Have a change wait for a second person; None where no policy covers it."""
+    waits = wait_for(request, operation, values)
+    return None if waits is None else waiting(required(waits.approval_id), is_repeat=waits.is_repeat)
+
+
+def waiting(approval_id: UUID, *, is_repeat: bool) -> Done:
+    """Return in words that nothing was done yet: it waits for a second person."""
+    asked = Approval.objects.get(id=approval_id)
+    words = f"Nothing was done yet. It waits until another person approves it, or until {asked.expires_at:%Y-%m-%d %H:%M} UTC"
+    return Done(f"Asked for approval {approval_id}: {asked.summary}", is_repeat, numbers=words)
 
 
 def answer(request: HttpRequest, done: Done, back: str) -> HttpResponseRedirect:

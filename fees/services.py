@@ -151,15 +151,19 @@ def _check_new(draft: FeeSchedule) -> None:
         raise VersionExists(f"Version {draft.id} is stored already.")
 
 
-def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | None, note: str) -> FeeSchedule:
-    """Append a version of zero for a merchant, in one currency or in all.
+def waiver(*, merchant_id: UUID, currency: str | None, note: str) -> FeeSchedule:
+    """Return a draft of zero for a merchant, in one currency or in all, in force from now on.
 
-    Raises ``ValidationFailed``. It refuses a merchant whose fees are zero already, so that a double
-    click appends one version.
+    Raises ``ValidationFailed`` for a merchant whose fees are zero already, so that a double click
+    appends one version.
     """
     now = database_now()
     current = in_force(scope_versions(merchant_id, currency, None), now)
     if current is not None and charges_nothing(drafted_schedule(current)):
         raise ValidationFailed.of("merchant", "conflict", f"its fees are waived already, by version {current.version}")
-    draft = FeeSchedule(merchant_id=merchant_id, currency_id=currency, rate=Decimal(0), effective_from=now, note=note)
-    return append_schedule(draft, by=by)
+    return FeeSchedule(merchant_id=merchant_id, currency_id=currency, rate=Decimal(0), effective_from=now, note=note)
+
+
+def waive(*, merchant_id: UUID, currency: str | None, by: AbstractBaseUser | None, note: str) -> FeeSchedule:
+    """Append a version of zero for a merchant. Raises what ``waiver`` does."""
+    return append_schedule(waiver(merchant_id=merchant_id, currency=currency, note=note), by=by)

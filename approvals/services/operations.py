@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from approvals.domain.operations import CloseMerchant, SetOverdraft
+from approvals.domain.operations import AppendVersion, SetOverdraft
+from fees.models import FeeSchedule
 from ledger_project.kernel.amount_input import AmountInput
 from merchants.domain import AccountKind, MerchantIdentity
 from merchants.models import Account
 from merchants.selectors import known_currency
-
-
-def closing_of(merchant: MerchantIdentity | None, reason: str) -> CloseMerchant | None:
-    """Return the closing of a merchant; None if there is no such merchant."""
-    return None if merchant is None else CloseMerchant(merchant, reason)
 
 
 def overdraft_of(account_id: UUID, limit: AmountInput, reason: str) -> SetOverdraft | None:
@@ -26,3 +22,26 @@ def overdraft_of(account_id: UUID, limit: AmountInput, reason: str) -> SetOverdr
         return None
     currency = known_currency(account.currency_id)
     return SetOverdraft(account.id, MerchantIdentity(account.merchant_id, account.merchant.name), currency, limit.resolve(currency), reason)
+
+
+def version_of(draft: FeeSchedule, *, merchant_name: str, at_once: bool) -> AppendVersion:
+    """Return a draft of a fee schedule as it would wait.
+
+    ``at_once``: it comes into force when it is approved, whatever its moment says.
+    """
+    return AppendVersion(
+        id=draft.id,
+        merchant=None if draft.merchant_id is None else MerchantIdentity(draft.merchant_id, merchant_name),
+        currency=None if draft.currency_id is None else known_currency(draft.currency_id),
+        kind=draft.kind,
+        rate=f"{draft.rate:f}",
+        flat_minor=int(draft.flat_minor),
+        minimum_minor=draft.minimum_minor,
+        maximum_minor=draft.maximum_minor,
+        tier_mode=draft.tier_mode,
+        tiers=draft.tiers,
+        rounding=draft.rounding,
+        payer=draft.payer,
+        note=draft.note,
+        effective_from=None if at_once else draft.effective_from,
+    )

@@ -27,6 +27,9 @@ from transfers.posting.engine import submit_one
 from transfers.posting.jobs import Answer, Key, Render, Result, Submit
 from transfers.posting.synchronous import answer_once
 
+WAITING = 202
+"""The status of an answer that says that nothing was done: it waits."""
+
 Show = Callable[[ApprovalFacts], bytes]
 
 
@@ -52,7 +55,7 @@ def ask_once(asked: Callable[[], Approval], key: Key | None, show: Show) -> Resu
     Raises ``IdempotencyKeyReused``, ``IdempotencyInProgress`` and ``AccountBusy``.
     """
     with state_change():
-        return answer_once(key, lambda: Answer(202, show(required(get_approval(asked().id)))))
+        return answer_once(key, lambda: Answer(WAITING, show(required(get_approval(asked().id)))))
 
 
 def ask_where_needed(

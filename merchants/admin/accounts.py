@@ -18,14 +18,16 @@ from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from approvals.domain.operations import SetOverdraft
 from console.amounts import shown
+from console.outcomes import asked_instead
 from console.pages import ExactSearch, amount_column, object_link
 from console.panels import Panel, StatementFilters, statement_panel
 from console.questions import Done, Question, ReasonForm, ask
 from ledger_project.kernel.ids import id_in
 from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_major
 from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change
-from merchants.domain import AccountKind, Status
+from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_overdraft_limit
@@ -166,6 +168,10 @@ class AccountAdmin(ExactSearch, CashAdmin):
         unit = known_currency(account.currency_id)
 
         def change(values: dict[str, Any]) -> Done:
+            merchant = MerchantIdentity(account.merchant_id, account.merchant.name)
+            asked = asked_instead(request, SetOverdraft(account.id, merchant, unit, values["limit"], values["reason"]), values)
+            if asked is not None:
+                return asked
             require_change(set_overdraft_limit(account.id, values["limit"]), account)
             return Done(f"Overdraft limit {shown(values['limit'], unit)}")
 

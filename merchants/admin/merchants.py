@@ -14,25 +14,29 @@ from django.urls import path, reverse
 from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 
+from approvals.domain.operations import CloseMerchant
+from approvals.services.operations import version_of
 from console.completion import names_view
 from console.merchant_panels import balances_panel, movements_panel, open_holds_panel
+from console.outcomes import asked_instead
 from console.pages import ReadOnlyAdmin
 from console.panels import Cell, Panel, StatementFilters, presets
 from console.questions import Done, Question, ask
 from fees.admin.in_force import fees_panel
-from fees.services import waive
+from fees.services import append_schedule, waiver
 from merchants.admin.balance_chart import chart_panel
 from merchants.admin.sections import sections
 from merchants.admin.states import STATUS_COLOURS, money_of, possible_changes, require_change
 from merchants.admin.status_record import status_since
-from merchants.domain import AccountKind, Status
+from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import Account, Merchant
 from merchants.services import set_merchant_status
 from transfers.admin.refusals import refusals_panel
 from transfers.services.merchant_closure import close_merchant
 from transfers.statements.archive import statements_zip
 
-Change = Callable[[Merchant, dict[str, Any]], str]
+Change = Callable[[Merchant, dict[str, Any]], str | Done]
+"""Makes a change, and says what it did, or that it waits for a second person."""
 
 CAREFUL = {"data-tone": "careful"}
 """An action that stops money until it is taken back."""
@@ -148,10 +152,15 @@ class MerchantAdmin(ReadOnlyAdmin):
         is_final: bool = False,
     ) -> HttpResponse:
         merchant: Merchant = self.wanted_object(request, object_id)
+
+        def perform(values: dict[str, Any]) -> Done:
+            did_what = change(merchant, values)
+            return Done(did_what) if isinstance(did_what, str) else did_what
+
         question = Question(
             f"{title} {merchant.name}",
             explanation,
-            lambda values: Done(change(merchant, values)),
+            perform,
             understood=None if money is None else lambda _values: money(merchant),
             did=did,
             is_final=is_final,
@@ -188,8 +197,10 @@ class MerchantAdmin(ReadOnlyAdmin):
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Close the merchant for good, if it holds nothing."""
 
-        def change(merchant: Merchant, values: dict[str, Any]) -> str:
-            del values
+        def change(merchant: Merchant, values: dict[str, Any]) -> str | Done:
+            asked = asked_instead(request, CloseMerchant(MerchantIdentity(merchant.id, merchant.name), values["reason"]), values)
+            if asked is not None:
+                return asked
             require_change(close_merchant(merchant.id), merchant)
             return "Closed"
 
@@ -199,9 +210,12 @@ class MerchantAdmin(ReadOnlyAdmin):
     def waive_fees(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Append a schedule of zero, in force from now on."""
 
-        def change(merchant: Merchant, values: dict[str, Any]) -> str:
-            user = request.user
-            schedule = waive(merchant_id=merchant.id, currency=None, by=user, note=values["reason"])  # type: ignore[arg-type]  # it is logged in
+        def change(merchant: Merchant, values: dict[str, Any]) -> str | Done:
+            draft = waiver(merchant_id=merchant.id, currency=None, note=values["reason"])
+            asked = asked_instead(request, version_of(draft, merchant_name=merchant.name, at_once=True), values)
+            if asked is not None:
+                return asked
+            schedule = append_schedule(draft, by=request.user)  # type: ignore[arg-type]  # it is logged in
             return f"Fees waived (schedule version {schedule.version})"
 
         return self._ask(

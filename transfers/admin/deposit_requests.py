@@ -16,9 +16,10 @@ from django.utils.timesince import timesince
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from approvals.domain.operations import ConfirmDeposit
 from console.amounts import shown
 from console.balances import expected_balance, posted_balances
-from console.outcomes import outcome_of
+from console.outcomes import asked_instead, outcome_of
 from console.pages import amount_column, object_link
 from console.panels import Panel, entries_panel
 from console.postings import PostedForm, details_for
@@ -116,6 +117,9 @@ class DepositRequestAdmin(JournalAdmin):
         waiting: DepositRequest = self.wanted_object(request, object_id)
 
         def perform(values: dict[str, Any]) -> Done:
+            asked = asked_instead(request, _confirmation(waiting, values["bank_reference"]), values)
+            if asked is not None:
+                return asked
             details = details_for(request, "")
             decision = confirm_deposit(
                 waiting.id, values["bank_reference"], principal=details.principal, http_request_id=details.request_id
@@ -159,6 +163,12 @@ def _understood(waiting: DepositRequest, values: Mapping[str, Any]) -> str:
     named = f"the external reference {reference}" if reference else "no reference yet"
     wallet = f"the {unit.code} wallet of {waiting.merchant.name}"
     return f"a deposit of {shown(waiting.amount_minor, unit)} from outside to {wallet}, without a fee, with {named}."
+
+
+def _confirmation(waiting: DepositRequest, reference: str) -> ConfirmDeposit:
+    """Return the confirmation as it would wait for a second person."""
+    merchant = MerchantIdentity(waiting.merchant_id, waiting.merchant.name)
+    return ConfirmDeposit(waiting.id, reference, merchant, known_currency(waiting.currency_id), waiting.amount_minor)
 
 
 def _balance(waiting: DepositRequest) -> str:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
-from approvals.domain.operations import Operation
+from approvals.domain.operations import CloseMerchant, Operation
 from approvals.serializers import ApprovalRequiredJson, required_body
-from approvals.services.operations import closing_of, overdraft_of
+from approvals.services.operations import overdraft_of
 from approvals.services.requests import ask_where_needed
 from ledger_project.database.readers import in_reader
 from ledger_project.http.problems import problem
@@ -90,8 +90,8 @@ async def _change_merchant(request: HttpRequest, name: str, status: Status, what
 
     change = operator_actions.merchant_change(name, merchant, status, what)
     barrier = None if merchant is None or status is Status.ACTIVE else merchant.id
-    closing = partial(closing_of, merchant, values["reason"]) if status is Status.CLOSED else lambda: None
-    return await _perform(request, change, show, reason=values["reason"], body=body, barrier=barrier, operation=closing)
+    closing = CloseMerchant(merchant, values["reason"]) if merchant is not None and status is Status.CLOSED else None
+    return await _perform(request, change, show, reason=values["reason"], body=body, barrier=barrier, operation=lambda: closing)
 
 
 def _show_account(account_id: UUID) -> object:
