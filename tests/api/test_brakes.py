@@ -148,8 +148,9 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def test_the_default_is_that_credentials_are_required() -> None:
-    assert manage("check").returncode == 0
-    shown = manage("shell", "--no-imports", "-c", "from django.conf import settings; print(settings.LEDGER_AUTH)")
+    program = "from django.conf import settings; from django.core.management import call_command; call_command('check'); print(settings.LEDGER_AUTH)"
+    shown = manage("shell", "--no-imports", "-c", program)
+    assert shown.returncode == 0, shown.stderr
     assert shown.stdout.strip().splitlines()[-1] == "required"
     refused = manage("check", LEDGER_AUTH="open")
     assert refused.returncode != 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -12,12 +12,18 @@ import pytest
 from tests.support.factories import unique
 from tests.support.servers import Service
 
-Serve = Callable[..., Service]
+
+@pytest.fixture(scope="module")
+def at_once(ledger: None) -> Iterator[Service]:
+    """A server as ``manage.py serve`` runs it."""
+    del ledger
+    with Service(workers=1) as running:
+        yield running
 
 
 def exchange(service: Service, sent: bytes, answers: int) -> bytes:
     """Send bytes on a new connection and return all that comes until so many answers are there or the connection ends."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as client:
         client.sendall(sent)
         received = b""
         while received.count(b"HTTP/1.1 ") < answers or not received.endswith((b"}", b"\r\n\r\n")):
@@ -33,8 +39,7 @@ def request(line: str, *headers: str, body: str = "") -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
-def test_every_answer_has_the_headers_that_it_would_have_in_two_messages(serve: Serve) -> None:
-    at_once = serve(workers=1)
+def test_every_answer_has_the_headers_that_it_would_have_in_two_messages(at_once: Service) -> None:
     plain = Service(workers=1)
     plain.http = "httptools"
     plain.start()
@@ -70,20 +75,18 @@ def test_every_answer_has_the_headers_that_it_would_have_in_two_messages(serve: 
         plain.stop()
 
 
-def test_requests_in_a_row_are_answered_in_a_row(serve: Serve) -> None:
-    service = serve(workers=1)
+def test_requests_in_a_row_are_answered_in_a_row(at_once: Service) -> None:
     sent = b"".join(request("GET /healthz HTTP/1.1", f"X-Request-Id: r{number}") for number in range(20))
-    received = exchange(service, sent, 20)
+    received = exchange(at_once, sent, 20)
     order = [line.split(b": ")[1] for line in received.split(b"\r\n") if line.startswith(b"x-request-id")]
     assert order == [b"r%d" % number for number in range(20)]
     assert received.count(b"HTTP/1.1 200") == 20
 
 
 @pytest.mark.parametrize("line", ["GET /healthz HTTP/1.0", "GET /healthz HTTP/1.1"])
-def test_who_wants_the_connection_closed_is_told_that_it_is(serve: Serve, line: str) -> None:
-    service = serve(workers=1)
+def test_who_wants_the_connection_closed_is_told_that_it_is(at_once: Service, line: str) -> None:
     headers = ["Connection: close"] if line.endswith("1.1") else []
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", at_once.port), timeout=30) as client:
         client.sendall(request(line, *headers))
         received = b"".join(iter(lambda: client.recv(65536), b""))
     head, _, body = received.partition(b"\r\n\r\n")
@@ -91,11 +94,10 @@ def test_who_wants_the_connection_closed_is_told_that_it_is(serve: Serve, line: 
     assert body == b'{"status":"ok"}'
 
 
-def test_a_caller_who_is_gone_before_the_answer_harms_nobody(serve: Serve) -> None:
-    service = serve(workers=1)
+def test_a_caller_who_is_gone_before_the_answer_harms_nobody(at_once: Service) -> None:
     body = json.dumps({"merchant_name": unique()})
     for _ in range(10):
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", at_once.port), timeout=30) as client:
             client.sendall(request("POST /merchants HTTP/1.1", body=body))
-    assert httpx.get(f"{service.base_url}/healthz", timeout=30).json() == {"status": "ok"}
-    assert exchange(service, request("GET /healthz HTTP/1.1"), 1).endswith(b'{"status":"ok"}')
+    assert httpx.get(f"{at_once.base_url}/healthz", timeout=30).json() == {"status": "ok"}
+    assert exchange(at_once, request("GET /healthz HTTP/1.1"), 1).endswith(b'{"status":"ok"}')

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -22,10 +19,10 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
 from merchants.selectors import identify_now
-from tests.environment import ROOT
 from tests.operations.stories import post, register, tell
 from tests.support.factories import unique
 from tests.support.keys import make_keys
+from tests.support.own_servers import run_command
 from tests.support.servers import database_url
 from transfers.domain.commands import Deposit, Details, RegisterMerchant, TransferFunds
 from transfers.models import IdempotencyRecord
@@ -217,9 +214,8 @@ def test_help_explains(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_shell_sees_the_exit_codes(ledger: None) -> None:
     del ledger
-    env = {**os.environ, "DATABASE_URL": database_url()}
     codes = [
-        subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, check=False).returncode
+        run_command(database_url(), *arguments).code
         for arguments in (["check_database", "--json"], ["reconcile", "--since", "yesterday"], ["reconcile", "--what"])
     ]
     assert codes == [0, 2, 2]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
@@ -20,9 +17,8 @@ from django.db.migrations.operations import AddIndex
 from django.db.migrations.operations.base import Operation
 from django.db.models import Index
 
-from tests.environment import ROOT
 from tests.support.factories import unique
-from tests.support.own_servers import ask
+from tests.support.own_servers import ask, run_command
 from tests.support.servers import database_url
 
 FIRST = {"merchants": "0002_guards", "people": "0001_users_and_keys", "fees": "0002_guards", "transfers": "0003_staff_roles"}
@@ -119,24 +115,18 @@ def _do(url: str, statement: str) -> None:
         raw.execute(statement)
 
 
-def manage(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "x"}
-    command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize(("earlier", "table"), [(OLDEST, "merchants_merchant"), (SQUASHED_ONCE, "transfers_transfer")])
 def test_a_database_of_before_is_refused_and_stays_as_it_was(ledger: None, earlier: dict[str, list[str]], table: str) -> None:
     del ledger
     with own_database() as url:
-        assert manage(url, "migrate", "auth").returncode == 0
+        assert run_command(url, "migrate", "auth").code == 0
         _do(url, f"CREATE TABLE {table} (id uuid PRIMARY KEY)")
         applied = [(app, name) for app, names in earlier.items() for name in names]
         for app, name in applied:
             _do(url, f"INSERT INTO django_migrations (app, name, applied) VALUES ('{app}', '{name}', now())")
-        refused = manage(url, "migrate")
-        assert refused.returncode == 2
-        assert "make a new, empty database and migrate that (docs/operations.md, Upgrade)" in refused.stderr
+        refused = run_command(url, "migrate")
+        assert refused.code == 2
+        assert "make a new, empty database and migrate that (docs/operations.md, Upgrade)" in refused.err
         recorded = ask(url, "SELECT app, name FROM django_migrations WHERE app IN ('merchants', 'people', 'fees', 'transfers')")
         assert sorted(recorded) == sorted(applied)
 
@@ -144,13 +134,13 @@ def test_a_database_of_before_is_refused_and_stays_as_it_was(ledger: None, earli
 def test_a_database_whose_users_were_django_s_own_is_refused_and_stays_as_it_was(ledger: None) -> None:
     del ledger
     with own_database() as url:
-        assert manage(url, "migrate", "auth").returncode == 0
+        assert run_command(url, "migrate", "auth").code == 0
         for app, name in (("admin", "0001_initial"), ("people", "0001_tables")):
             _do(url, f"INSERT INTO django_migrations (app, name, applied) VALUES ('{app}', '{name}', now())")
-        refused = manage(url, "migrate")
-        assert refused.returncode == 2
-        assert "make a new, empty database and migrate that (docs/operations.md, Upgrade)" in refused.stderr
-        assert "Traceback" not in refused.stderr
+        refused = run_command(url, "migrate")
+        assert refused.code == 2
+        assert "make a new, empty database and migrate that (docs/operations.md, Upgrade)" in refused.err
+        assert "Traceback" not in refused.err
         assert not ask(url, "SELECT 1 FROM pg_tables WHERE tablename = 'people_user'")
 
 
@@ -158,5 +148,5 @@ def test_a_database_whose_users_were_django_s_own_is_refused_and_stays_as_it_was
 def test_an_empty_database_can_be_migrated_app_by_app(ledger: None, app: str) -> None:
     del ledger
     with own_database() as url:
-        done = manage(url, "migrate", app)
-        assert done.returncode == 0, done.stderr[-2000:]
+        done = run_command(url, "migrate", app)
+        assert done.code == 0, done.err[-2000:]

@@ -8,11 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from queue import Queue
 
 import httpx
 import pytest
@@ -25,8 +28,10 @@ from ledger_project.kernel.money import CurrencyUnit
 from tests.environment import ROOT
 from tests.operations.stories import USD, post, raw_connection, register
 from tests.operations.test_commands import balance, treasury
+from tests.support.command_runner import Run
 from tests.support.factories import unique
 from tests.support.keys import make_keys
+from tests.support.own_servers import run_command, shared_runner
 from tests.support.servers import database_url, free_port
 from tests.support.waiting import until
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
@@ -40,16 +45,40 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"DATABASE_URL": database_url(), "LEDGER_LOG_FORMAT": "json"} | more
 
 
+class Worker:
+    """A process of ``manage.py run_periodic`` that has begun."""
+
+    def __init__(self, arguments: tuple[str, ...], folder: Path) -> None:
+        self._out = folder / "out"
+        self._pids: Queue[int] = Queue()
+        self._threads = ThreadPoolExecutor(1)
+        self._run = self._threads.submit(
+            shared_runner().run, "run_periodic", *arguments, url=database_url(), out=str(self._out), meanwhile=self._pids.put
+        )
+        self.pid = self._pids.get(timeout=60)
+        until(lambda: self._said().startswith("Periodic work: holds") or self._run.done(), "it does not begin")
+
+    def _said(self) -> str:
+        return self._out.read_text() if self._out.exists() else ""
+
+    def end(self, sent: signal.Signals) -> Run:
+        """Send a signal, if it has not ended, and return how it ended."""
+        if not self._run.done():
+            os.kill(self.pid, sent)
+        ended = self._run.result(60)
+        self._threads.shutdown()
+        return ended
+
+
 @contextmanager
-def worker(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "manage.py", "run_periodic", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def worker(*arguments: str) -> Iterator[Worker]:
+    """Have one run; it is killed after the block, unless it was ended there."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = Worker(arguments, Path(folder))
         try:
-            assert process.stdout is not None
-            assert process.stdout.readline().startswith("Periodic work: holds")
             yield process
         finally:
-            process.kill()
+            process.end(signal.SIGKILL)
 
 
 QUIET = ("--settle-every", "0", "--purge-every", "0", "--reconcile-every", "0", "--reconcile-new-every", "0")
@@ -72,11 +101,10 @@ def test_it_expires_forgets_and_reconciles(ledger: None) -> None:
 def test_it_ends_in_order(ledger: None, sent: signal.Signals) -> None:
     del ledger
     with worker(*QUIET) as process:
-        process.send_signal(sent)
-        out, errors = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert out == "Stopped.\n"
-    assert "Traceback" not in errors
+        ended = process.end(sent)
+    assert ended.code == 0, ended
+    assert ended.out.splitlines()[1:] == ["Stopped."]
+    assert "Traceback" not in ended.err
 
 
 def test_a_reconciliation_under_way_does_not_keep_it_from_ending(ledger: None) -> None:
@@ -89,9 +117,7 @@ def test_a_reconciliation_under_way_does_not_keep_it_from_ending(ledger: None) -
         blocking.execute("LOCK TABLE transfers_idempotencyclaim IN ACCESS EXCLUSIVE MODE")
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%idempotencyclaim%'"
         until(lambda: watching.execute(waiting).fetchone() != (0,), "nothing reconciles")
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+        assert process.end(signal.SIGTERM).code == 0
         blocking.rollback()
     time.sleep(0.5)
     assert ReconciliationRun.objects.count() - before <= 1  # what ended before the table was locked
@@ -169,20 +195,21 @@ def test_web_processes_leave_it_to_the_worker_where_they_are_told_so(ledger: Non
     assert settings.LEDGER_PERIODIC == "web"
     code = (
         "import asyncio, json, django; django.setup()\n"
+        "from django.conf import settings\n"
         "from transfers.upkeep import periodic\n"
         "async def names():\n"
         "    await periodic.start()\n"
         "    found = sorted(task.get_name() for task in periodic._tasks)\n"
         "    await periodic.stop()\n"
         "    return found\n"
-        "print(json.dumps(asyncio.run(names())))\n"
+        "found = {settings.LEDGER_PERIODIC: asyncio.run(names())}\n"
+        "settings.LEDGER_PERIODIC = 'web'\n"
+        "print(json.dumps(found | {'web': asyncio.run(names())}))\n"
     )
-    found = {}
-    for mode in ("web", "worker"):
-        env = environment(LEDGER_PERIODIC=mode, DJANGO_SETTINGS_MODULE="ledger_project.settings")
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
-        found[mode] = json.loads(done.stdout)
-    assert found == {"web": ["holds", "invitations", "mark", "pools", "receipts", "rollups"], "worker": ["mark", "pools"]}
+    env = environment(LEDGER_PERIODIC="worker", DJANGO_SETTINGS_MODULE="ledger_project.settings")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    wanted = {"web": ["approvals", "holds", "invitations", "mark", "pools", "receipts", "rollups"], "worker": ["mark", "pools"]}
+    assert json.loads(done.stdout) == wanted
 
 
 def test_a_mode_that_does_not_exist_is_told_in_one_line() -> None:
@@ -227,7 +254,6 @@ def test_it_tells_its_figures_to_prometheus_where_it_is_asked_to_and_nothing_els
 
 @pytest.mark.parametrize("address", ["127.0.0.1:port", "9100x", "127.0.0.1:99999"])
 def test_an_address_that_is_none_is_told(address: str) -> None:
-    command = [sys.executable, "manage.py", "run_periodic", "--metrics", address]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "--metrics: the port is" in done.stderr
+    done = run_command(database_url(), "run_periodic", "--metrics", address)
+    assert done.code == 2
+    assert "--metrics: the port is" in done.err

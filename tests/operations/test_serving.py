@@ -20,8 +20,7 @@ from tests.operations.test_embedded_places import removed
 from tests.support.servers import Service, database_url, free_port, wait_until_ready
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("workers", "sent"), [(1, signal.SIGTERM), (2, signal.SIGINT)])
 def test_it_stops_without_a_traceback(ledger: None, workers: int, sent: signal.Signals) -> None:
     del ledger
     service = Service(workers=workers)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +17,9 @@ from events.services.signing import load_signers, signers
 from ledger_project.database.readers import in_reader
 from tests.api.test_receipts import pair
 from tests.api.test_tokens import private_pem
-from tests.environment import ROOT
 from tests.operations.test_commands import run
 from tests.support.factories import transfer
+from tests.support.own_servers import run_command
 
 FORMS = ("application/json", "text/html", "application/pdf")
 
@@ -129,19 +126,12 @@ async def test_a_receipt_that_was_changed_does_not_pass(files: Files, change: st
 
 
 def test_without_a_database_a_receipt_is_checked_by_a_copy_of_the_keys(files: Files) -> None:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("LEDGER_", "DATABASE_URL"))},
-        "DATABASE_URL": "postgresql://nobody@db.invalid/none", "SECRET_KEY": "x",
-    }  # fmt: skip
-    command = [sys.executable, "manage.py", "verify_receipt", "--offline", "--keys", str(files.folder / "jwks.json")]
+    nowhere = "postgresql://nobody@db.invalid/none"
+    command = ["verify_receipt", "--offline", "--keys"]
     for form in FORMS:
-        path = files.folder / form.replace("/", "-")
-        done = subprocess.run([*command, str(path)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    strange = subprocess.run(
-        [*command[:-1], str(files.folder / "application-json"), str(files.folder / "text-html")],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (strange.returncode, "no JWK set" in strange.stderr) == (2, True)
-    missing = subprocess.run([*command, "/nowhere"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert (missing.returncode, "Traceback" in missing.stderr) == (2, False)
+        done = run_command(nowhere, *command, str(files.folder / "jwks.json"), str(files.folder / form.replace("/", "-")))
+        assert (done.code, done.err) == (0, "")
+    strange = run_command(nowhere, *command, str(files.folder / "application-json"), str(files.folder / "text-html"))
+    assert (strange.code, "no JWK set" in strange.err) == (2, True)
+    missing = run_command(nowhere, *command, str(files.folder / "jwks.json"), "/nowhere")
+    assert (missing.code, "Traceback" in missing.err) == (2, False)

@@ -27,6 +27,7 @@ from django.db import connection
 from ledger_project.database.readers import in_reader
 from tests.environment import ROOT
 from tests.support.factories import balance_minor, key, merchant, transfer
+from tests.support.own_servers import run_command
 from tests.support.servers import database_url
 
 HEADER = "key,from,to,currency,amount,memo,external_reference"
@@ -388,8 +389,8 @@ async def test_killed_in_the_middle_and_run_again_nothing_is_doubled_or_lost(api
         process.send_signal(signal.SIGKILL)
         process.wait()
         done = count_from(source)
-        again = subprocess.run(command(path, "--json"), cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        return done, again.returncode, json.loads(again.stdout)
+        again = run_command(database_url(), "import_transfers", str(path), "--json")
+        return done, again.code, json.loads(again.out)
 
     done, code, summary = await in_reader(kill_and_repeat)
 

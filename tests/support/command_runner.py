@@ -109,7 +109,7 @@ def _redirect(descriptor: int, stream: str, where: str) -> None:
 def _become(order: dict[str, Any]) -> None:
     """Be ``manage.py`` from here on."""
     sys.argv = ["manage.py", *order["arguments"]]
-    os.environ.update(order["env"])
+    os.environ |= {"DATABASE_URL": order["url"], **order["env"]}  # for processes that the command starts
     _use_database(order["url"])
     _redirect(1, "stdout", order["out"])
     _redirect(2, "stderr", order["err"])
