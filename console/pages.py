@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, cast
 
 from django.contrib.admin.models import LogEntry
@@ -72,7 +72,7 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
     No user can add, change or delete here: not by a page, an action or a crafted request.
     """
 
-    actions = None
+    actions: Sequence[str] | None = None
     show_full_result_count = False
     paginator = NewestPaginator
     list_per_page = 50

@@ -5,23 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import slugify
 
 from console.amounts import shown
 from console.charts import Sparkline
-from ledger_project.kernel.days import day_of
 from merchants.models import Account
-from transfers.domain.kinds import EntryType
 from transfers.selectors import get_transfer_now
 from transfers.selectors.entries import StoredEntry
-from transfers.selectors.statements import Period, get_period, period_lines
 
 PAGE = 50
 
@@ -31,7 +25,7 @@ _PAGE = re.compile(r"/admin/(\w+)/(\w+)/(new-version/)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?")
 
 STATEMENT_HEADERS = ("When (UTC)", "What", "Amount", "Balance after", "Counterparty", "Memo")
-# The amounts come first: a narrow screen shows the left columns.
+"""Headers of ``entry_row``. The amounts come first: a narrow screen shows the left columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +44,24 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A field that narrows the rows of a panel.
+    """A field that narrows the rows of a panel; ``kind`` is the type of the input, or "select" with
+    ``options``, each a value and its words.
 
-    ``kind`` is the type of the input, "select" where an empty option stands for all, or "choice".
+    ``problem`` says what is wrong with what was sent for it.
     """
 
     name: str
     label: str
     value: str = ""
     kind: str = "text"
-    options: Sequence[str] = ()
+    options: Sequence[tuple[str, str]] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A titled table below an object's fields; ``filters``, ready-made ones (``presets``), what was
-    wrong with them (``problem``) and a ``chart`` stand above it, ``links`` under it.
+    """A titled table below an object's fields; ``filters``, ready-made ones (``presets``) and a
+    ``chart`` stand above it, ``links`` under it.
 
     ``warning`` says what is wrong with what the table shows.
     """
@@ -77,7 +73,6 @@ class Panel:
     links: Sequence[Cell] = field(default_factory=tuple)
     filters: Sequence[Filter] = field(default_factory=tuple)
     presets: Sequence[Cell] = field(default_factory=tuple)
-    problem: str = ""
     warning: str = ""
     chart: Sparkline | None = None
 
@@ -127,108 +122,6 @@ def entry_row(line: StoredEntry) -> list[Cell]:
         Cell(line.counterparty or "—"),
         Cell(line.memo or ""),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class StatementFilters:
-    """The part of a statement that is shown: days (UTC, both included) and a type of entry.
-
-    ``problem`` says what is wrong with the days that were asked for; then there are none.
-    """
-
-    first: date | None
-    last: date | None
-    entry_type: str
-    problem: str = ""
-
-    @classmethod
-    def of(cls, request: HttpRequest) -> StatementFilters:
-        """Read the filters from the address of the page."""
-        first, last = day_of(request.GET.get("from")), day_of(request.GET.get("to"))
-        wanted = request.GET.get("type", "")
-        entry_type = wanted if wanted in set(EntryType) else ""
-        unread = [request.GET[name][:40] for name, day in (("from", first), ("to", last)) if day is None and request.GET.get(name)]
-        if unread:
-            return cls(None, None, entry_type, f"No day: {', '.join(unread)}. A day as in 2026-01-31 is expected.")
-        if first is not None and last is not None and first > last:
-            return cls(None, None, entry_type, f"The period ends on {last}, before it begins on {first}.")
-        return cls(first, last, entry_type)
-
-    def period(self, account: Account) -> Period:
-        """Return the days as a period of the account."""
-        return get_period(account, start=self.start, end=self.end)
-
-    @property
-    def start(self) -> datetime | None:
-        """The beginning of the first day."""
-        return None if self.first is None else _midnight(self.first)
-
-    @property
-    def end(self) -> datetime | None:
-        """The end of the last day."""
-        return None if self.last is None else _midnight(self.last + timedelta(days=1))
-
-    def days(self, opened_at: datetime) -> tuple[date, date]:
-        """Return the first and the last day; without filters, from the opening to today."""
-        return self.first or opened_at.astimezone(UTC).date(), self.last or datetime.now(UTC).date()
-
-    def file_name(self, account: Account, ending: str) -> str:
-        """Return the name of a file of the statement: whose, of what, and of which days."""
-        first, last = self.days(account.created_at)
-        of_type = f"-{self.entry_type}" if self.entry_type else ""
-        return f"statement-{account.merchant.name}-{account.currency_id}-{account.kind}{of_type}-{first}-to-{last}.{ending}"
-
-    def query(self, **more: object) -> str:
-        """Return the filters as the query of an address."""
-        values = {"from": self.first or "", "to": self.last or "", "type": self.entry_type, **more}
-        return urlencode({name: value for name, value in values.items() if value != ""})
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
-
-
-def statement_panel(request: HttpRequest, account: Account) -> Panel:
-    """Return one page of an account's statement, newest first, with its filters and its export."""
-    filters = StatementFilters.of(request)
-    text = request.GET.get("before", "")
-    before = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
-    period = filters.period(account)
-    lines = period_lines(period, before=before, limit=PAGE, entry_type=filters.entry_type or None)
-    export = reverse("admin:account_export", args=[account.id])
-    links = [Cell("Export as CSV", f"{export}?{filters.query()}")]
-    if not filters.entry_type:  # the other forms hold a statement as a whole
-        links += [
-            Cell(f"Export as {words}", f"{reverse(f'admin:account_{form}', args=[account.id])}?{filters.query()}")
-            for words, form in (("PDF", "pdf"), ("camt.053", "camt053"))
-        ]
-    if before is not None:
-        links.append(Cell("Newest", f"?{filters.query()}"))
-    if len(lines) == PAGE:
-        links.append(Cell("Older", f"?{filters.query(before=lines[-1].sequence)}"))
-    unit = period.currency
-    title = f"Statement: opening {shown(period.opening_minor, unit)}, closing {shown(period.closing_minor, unit)}"
-    fields = (
-        Filter("from", "From", str(filters.first or ""), "date"),
-        Filter("to", "To", str(filters.last or ""), "date"),
-        Filter("type", "Type", filters.entry_type, "select", ("", *(t.value for t in EntryType))),
-    )
-    return Panel(
-        title, STATEMENT_HEADERS, [entry_row(line) for line in lines], "Nothing in this period.", links, fields, presets(), filters.problem
-    )
-
-
-def presets() -> list[Cell]:
-    """Return ready-made periods of a statement, each with the query of its days."""
-    today = datetime.now(UTC).date()
-    this_month = today.replace(day=1)
-    last_month = this_month - timedelta(days=1)
-    periods = (
-        ("Last month", last_month.replace(day=1), last_month),
-        ("This month", this_month, today),
-        ("Last 7 days", today - timedelta(days=6), today),
-    )
-    return [Cell(words, f"?{urlencode({'from': first, 'to': last})}") for words, first, last in periods]
 
 
 def entries_panel(transfer_id: UUID) -> Panel:

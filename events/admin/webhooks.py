@@ -127,7 +127,7 @@ class WebhookAdmin(ReadOnlyAdmin):
         ]
         headers = ("Type", "Event", "Status", "Attempts", "Last answer", "Next attempt (UTC)")
         all_of_it = reverse("admin:events_delivery_changelist") + f"?q={obj.id}"
-        fields = (Filter("status", "Status", status or "", "select", ("", *STATUS_COLOURS)),)
+        fields = (Filter("status", "Status", status or "", "select", [("", "all"), *((one, one) for one in STATUS_COLOURS)]),)
         return [Panel("Newest deliveries", headers, rows, "No delivery.", [Cell("All deliveries", all_of_it)], fields)]
 
     def has_operate_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,6 @@ from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
-from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -22,10 +20,12 @@ from approvals.domain.operations import SetOverdraft
 from console.amounts import shown
 from console.outcomes import asked_instead
 from console.pages import ExactSearch, amount_column, object_link
-from console.panels import Panel, StatementFilters, statement_panel
+from console.panels import Panel
 from console.questions import Done, Question, ReasonForm, ask
+from console.statements import StatementFilters, statement_panel
 from ledger_project.kernel.ids import id_in
 from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_major
+from merchants.admin.statements import choose_statements, statements_page, statements_zip
 from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change
 from merchants.domain import AccountKind, MerchantIdentity, Status
 from merchants.models import Account, Merchant
@@ -33,9 +33,8 @@ from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_overdraft_limit
 from transfers.admin.cash import CashAdmin
 from transfers.selectors.balances import last_balance
-from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
-from transfers.statements.csv import people_csv
-from transfers.statements.pdf import statement_pdf
+from transfers.statements.camt053 import NotRepresentable
+from transfers.statements.formats import StatementFormat, statement_file
 
 
 class OverdraftForm(ReasonForm):
@@ -73,6 +72,7 @@ class AccountAdmin(ExactSearch, CashAdmin):
     fields = readonly_fields
     overdraft_limit = amount_column("overdraft_limit_minor", "Overdraft limit")
     actions_detail = (*CashAdmin.cash_actions, "freeze", "unfreeze", "overdraft")
+    actions = ("statements",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Add the balance of each account: one look-up for each row that is shown."""
@@ -112,44 +112,41 @@ class AccountAdmin(ExactSearch, CashAdmin):
         return possible_changes(obj.status, overdraft | self.possible_cash(obj))
 
     def get_urls(self) -> list[Any]:
-        """Add the exports of the statement."""
+        """Add the files of the statement, and the page for several accounts."""
         wrap = self.admin_site.admin_view
         exports = [
-            path("<path:object_id>/export.csv", wrap(self.export), name="account_export"),
-            path("<path:object_id>/statement.pdf", wrap(self.export_pdf), name="account_pdf"),
-            path("<path:object_id>/statement.xml", wrap(self.export_camt053), name="account_camt053"),
+            path("statements/", wrap(statements_page), name="account_statements"),
+            path("statements/statements.zip", wrap(statements_zip), name="account_statements_zip"),
+            path("<path:object_id>/export.csv", wrap(self.export), {"form": StatementFormat.CSV}, name="account_csv"),
+            path("<path:object_id>/statement.pdf", wrap(self.export), {"form": StatementFormat.PDF}, name="account_pdf"),
+            path("<path:object_id>/statement.xml", wrap(self.export), {"form": StatementFormat.CAMT053}, name="account_camt053"),
         ]
         return [*exports, *super().get_urls()]
 
-    def export(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Return the whole filtered statement as a stream of CSV, with its balances."""
-        return self._export(request, object_id, "csv", lambda account, filters: people_csv(filters.period(account), filters.entry_type))
+    @action(description="Statements of these accounts (ZIP)")
+    def statements(self, request: HttpRequest, queryset: QuerySet[Account]) -> HttpResponse | None:
+        """Go to the page for the statements of the accounts that are checked."""
+        return choose_statements(request, queryset)
 
-    def export_pdf(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Return the statement of the days as PDF."""
-        return self._export(request, object_id, "pdf", _pdf)
-
-    def export_camt053(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Return the statement of the days as a stream of camt.053."""
-        return self._export(request, object_id, "xml", _camt053)
-
-    def _export(
-        self, request: HttpRequest, object_id: str, ending: str, write: Callable[[Account, StatementFilters], HttpResponseBase]
-    ) -> HttpResponseBase:
-        """Return a file; or the account's page, which says what is wrong with the period."""
-        account = self.wanted_object(request, object_id)
+    def export(self, request: HttpRequest, object_id: str, form: StatementFormat) -> HttpResponseBase:
+        """Return the statement of the days as a file; or the account's page, which says what is
+        wrong with them.
+        """
+        account: Account = self.wanted_object(request, object_id)
         if not self.has_view_permission(request, account):
             raise PermissionDenied
         filters = StatementFilters.of(request)
-        try:
-            response = None if filters.problem else write(account, filters)
-        except NotRepresentable as error:
-            filters, response = replace(filters, problem=f"{error}."), None
-        if response is None:
-            messages.error(request, f"No file was made. {filters.problem}")
-            return HttpResponseRedirect(f"{reverse('admin:merchants_account_change', args=[object_id])}?{filters.query()}")
-        response["Content-Disposition"] = content_disposition_header(True, filters.file_name(account, ending)) or "attachment"
-        return response
+        problem = filters.problem
+        if not problem and filters.entry_type and form is not StatementFormat.CSV:
+            problem = f"{form.words} holds a statement as a whole. Only CSV can be of one type of entry."
+        if not problem:
+            try:
+                days = filters.days
+                return statement_file(form, filters.period(account), start=days.start, end=days.end, entry_type=filters.entry_type)
+            except NotRepresentable as error:
+                problem = f"{error}."
+        messages.error(request, f"No file was made. {problem}")
+        return HttpResponseRedirect(f"{reverse('admin:merchants_account_change', args=[object_id])}?{request.GET.urlencode()}")
 
     def has_freeze_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Whether the user may freeze and unfreeze."""
@@ -221,14 +218,3 @@ class AccountAdmin(ExactSearch, CashAdmin):
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Unfreeze the account: money moves again."""
         return self._ask(request, object_id, "Unfreeze", Status.ACTIVE)
-
-
-def _pdf(account: Account, filters: StatementFilters) -> HttpResponseBase:
-    content = statement_pdf(filters.period(account), start=filters.start, end=filters.end)
-    return HttpResponse(content, content_type="application/pdf")
-
-
-def _camt053(account: Account, filters: StatementFilters) -> HttpResponseBase:
-    period = filters.period(account)
-    check_representable(period)
-    return camt053_response(period, start=filters.start, end=filters.end)

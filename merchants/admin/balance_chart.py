@@ -45,8 +45,8 @@ def chart_panel(request: HttpRequest, merchant: Merchant, currencies: Sequence[s
     figure = f"{shown(values[-1][1], unit)} now; lowest {shown(lowest[1], unit)}, highest {shown(highest[1], unit)}"
     chart = Sparkline(f"Balance in {code}", figure, (), line, area, f"{values[0][0]:%d %b %Y}", f"{values[-1][0]:%d %b %Y}")
     fields = (
-        Filter("currency", "Currency", code, "choice", currencies),
-        Filter("days", "Days", days, "choice", sorted(LENGTHS, key=int)),
+        Filter("currency", "Currency", code, "select", [(one, one) for one in currencies]),
+        Filter("days", "Days", days, "select", [(one, one) for one in sorted(LENGTHS, key=int)]),
     )
     return [Panel("Balance over time", ("When (UTC)", "Balance"), _changes(values, unit), filters=fields, chart=chart)]
 

@@ -6,12 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
-from django.utils.http import content_disposition_header
 from unfold.decorators import action, display
 
 from approvals.domain.operations import CloseMerchant
@@ -20,20 +17,20 @@ from console.completion import names_view
 from console.merchant_panels import balances_panel, movements_panel, open_holds_panel
 from console.outcomes import asked_instead
 from console.pages import ReadOnlyAdmin
-from console.panels import Cell, Panel, StatementFilters, presets
+from console.panels import Cell, Panel
 from console.questions import Done, Question, ask
 from fees.admin.in_force import fees_panel
 from fees.services import append_schedule, waiver
 from merchants.admin.balance_chart import chart_panel
 from merchants.admin.sections import sections
+from merchants.admin.statements import statements_address
 from merchants.admin.states import STATUS_COLOURS, money_of, possible_changes, require_change
 from merchants.admin.status_record import status_since
-from merchants.domain import AccountKind, MerchantIdentity, Status
-from merchants.models import Account, Merchant
+from merchants.domain import MerchantIdentity, Status
+from merchants.models import Merchant
 from merchants.services import set_merchant_status
 from transfers.admin.refusals import refusals_panel
 from transfers.services.merchant_closure import close_merchant
-from transfers.statements.archive import statements_zip
 
 Change = Callable[[Merchant, dict[str, Any]], str | Done]
 """Makes a change, and says what it did, or that it waits for a second person."""
@@ -78,8 +75,7 @@ class MerchantAdmin(ReadOnlyAdmin):
         currencies = [row[0].text for row in balances.rows]
         links = [Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}")]
         if request.user.has_perm("merchants.view_account"):
-            archive = reverse("admin:merchant_statements", args=[obj.id])
-            links += [Cell(f"Statements of all wallets, {preset.text.lower()} (ZIP)", f"{archive}{preset.url}") for preset in presets()]
+            links.append(Cell("Statements of all wallets (ZIP)", statements_address(obj)))
         return [
             replace(balances, links=links),
             *chart_panel(request, obj, currencies),
@@ -104,28 +100,8 @@ class MerchantAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "close_url": close, "closing": CLOSING})
 
     def get_urls(self) -> list[Any]:
-        """Add the statements of all wallets, and the names that fields suggest."""
-        wrap = self.admin_site.admin_view
-        names = path("names/", wrap(names_view), name="ledger_names")
-        return [names, path("<path:object_id>/statements.zip", wrap(self.statements), name="merchant_statements"), *super().get_urls()]
-
-    def statements(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Return the statements of all wallets as a ZIP of CSV; for a wrong period, the merchant's
-        page, which says what is wrong.
-        """
-        merchant: Merchant = self.wanted_object(request, object_id)
-        if not request.user.has_perm("merchants.view_account"):
-            raise PermissionDenied
-        filters = replace(StatementFilters.of(request), entry_type="")
-        if filters.problem:
-            messages.error(request, f"No file was made. {filters.problem}")
-            return HttpResponseRedirect(reverse("admin:merchants_merchant_change", args=[object_id]))
-        wallets = Account.objects.filter(merchant=merchant, kind=AccountKind.WALLET).select_related("merchant").order_by("currency")
-        response = statements_zip([(filters.file_name(wallet, "csv"), filters.period(wallet)) for wallet in wallets])
-        first, last = filters.days(merchant.created_at)
-        name = f"statements-{merchant.name}-{first}-to-{last}.zip"
-        response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-        return response
+        """Add the names that fields suggest."""
+        return [path("names/", self.admin_site.admin_view(names_view), name="ledger_names"), *super().get_urls()]
 
     def possible_actions(self, obj: Merchant) -> Collection[str]:
         """Offer what the status allows."""

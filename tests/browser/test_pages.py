@@ -47,6 +47,7 @@ def every_page() -> dict[str, str]:
     entry = LogEntry.objects.first()
     found |= {} if entry is None else {"log entry": change_page(entry)}
     found |= {
+        "statements": f"{reverse('admin:account_statements')}?merchant={source.id}&from=2026-02-30",
         "dashboard": reverse("admin:index"),
         "find": reverse("admin:ledger_find") + "?q=a",
         "fee draft": reverse("admin:fee_append"),

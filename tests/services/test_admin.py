@@ -162,7 +162,7 @@ def test_an_account_shows_and_exports_its_statement(root: Client) -> None:
     source, _, _ = new_transfer()
     account = Account.objects.get(merchant_id=source.id, kind="wallet")
     assert "Export as CSV" in root.get(change_page(account)).content.decode()
-    export = root.get(reverse("admin:account_export", args=[account.id]))
+    export = root.get(reverse("admin:account_csv", args=[account.id]))
     assert export["Content-Type"].startswith("text/csv")
 
 

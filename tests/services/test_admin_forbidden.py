@@ -52,7 +52,7 @@ def test_all_forbidden_pages_say_something() -> None:
     account = Account.objects.get(merchant_id=source.id, kind="wallet")
     nobody, viewer = client_of(), client_of("viewer")
     assert "You have no role." in told(nobody, reverse("admin:merchants_merchant_changelist"))
-    assert "needs the role fee manager or operator or viewer" in told(nobody, reverse("admin:account_export", args=[account.id])).replace(
+    assert "needs the role fee manager or operator or viewer" in told(nobody, reverse("admin:account_csv", args=[account.id])).replace(
         " ,", ","
     )
     assert "fee manager" in told(nobody, reverse("admin:transfer_receipt", args=[made, account.id]))

@@ -348,7 +348,7 @@ def test_the_export_that_people_open_has_no_formulas(root: Client) -> None:
     source, target = new_merchant(), new_merchant()
     post(TransferFunds(source, target, USD, 100, Details(memo='=HYPERLINK("http://x","y")', external_reference="@SUM(1)")))
     account = Account.objects.get(merchant_id=source.id, kind="wallet")
-    answer = root.get(reverse("admin:account_export", args=[account.id]))
+    answer = root.get(reverse("admin:account_csv", args=[account.id]))
 
     async def whole() -> str:
         return b"".join([part async for part in answer.streaming_content]).decode()

@@ -342,7 +342,7 @@ def test_a_statement_is_narrowed_by_days_and_type_and_so_is_its_export(root: Cli
     assert "-10.00 USD" not in page
     assert "opening 0.00 USD, closing 89.90 USD" in page
     assert "Nothing in this period" in root.get(change_page(account), {"to": "2001-01-01"}).content.decode()
-    export = root.get(reverse("admin:account_export", args=[account.id]), {"type": "fee"})
+    export = root.get(reverse("admin:account_csv", args=[account.id]), {"type": "fee"})
     assert "attachment" in export["Content-Disposition"]
 
 

@@ -1,1 +1,1 @@
-"""Statements as files: CSV and camt.053."""
+"""Statements as files: CSV, PDF and camt.053, one by one or several as a ZIP."""

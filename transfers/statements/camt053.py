@@ -150,8 +150,9 @@ def _head(period: Period, start: datetime, end: datetime) -> str:
     )
 
 
-async def _document(period: Period, start: datetime, end: datetime) -> AsyncIterator[bytes]:
-    yield _head(period, start, end).encode()
+async def camt053_pieces(period: Period, *, start: datetime | None, end: datetime | None) -> AsyncIterator[bytes]:
+    """Yield what ``camt053_response`` sends."""
+    yield _head(period, start or period.opened_at, end or period.read_at).encode()
     async for lines in pages(period):
         yield "".join(_entry(line, period) for line in lines).encode()
     yield b"</Stmt></BkToCstmrStmt></Document>\n"
@@ -162,5 +163,4 @@ def camt053_response(period: Period, *, start: datetime | None, end: datetime | 
 
     Without bounds the period is from the account's opening to now.
     """
-    document = _document(period, start or period.opened_at, end or period.read_at)
-    return StreamingHttpResponse(document, content_type="application/xml; charset=utf-8")
+    return StreamingHttpResponse(camt053_pieces(period, start=start, end=end), content_type="application/xml; charset=utf-8")

@@ -69,17 +69,12 @@ _PEOPLES = (
 )  # fmt: skip
 
 
-def people_csv(period: Period, entry_type: str | None = None) -> StreamingHttpResponse:
-    """Return a whole period, or its entries of one type, as CSV for spreadsheets, newest first.
+async def peoples_lines(period: Period, entry_type: str | None = None) -> AsyncIterator[bytes]:
+    """Yield a whole period, or its entries of one type, as CSV for spreadsheets, newest first.
 
     The first line has the closing balance and the last one the opening balance. Amounts are in
     major units; what left the account is negative.
     """
-    return StreamingHttpResponse(peoples_lines(period, entry_type), content_type="text/csv; charset=utf-8")
-
-
-async def peoples_lines(period: Period, entry_type: str | None = None) -> AsyncIterator[bytes]:
-    """Yield what ``people_csv`` sends."""
     yield _written([_PEOPLES, _balance("closing balance", period.closing_minor, period)])
     async for lines in pages(period, entry_type or None):
         yield _written(_peoples_row(line) for line in lines)
