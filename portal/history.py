@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import QueryDict
 
 from console.amounts import shown_number
-from ledger_project.kernel.days import day_of
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.models import Account
 from transfers.domain.kinds import Direction, EntryType
 from transfers.selectors.entries import StoredEntry
 from transfers.selectors.statements import Period, get_period, period_lines
+from transfers.statements.days import FIRST, LAST, StatementDays, presets
 
 PAGE = 30
 """Movements of a page."""
@@ -94,38 +94,50 @@ KINDS: Mapping[str, tuple[str, Callable[[Movement], bool]]] = {
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilters:
-    """The part of a history that is shown: words, a kind, and days (UTC, both included)."""
+    """The part of a history that is shown: words, a kind, and days.
+
+    ``kind_problem`` says what is wrong with the kind that was asked for; then there is none.
+    """
 
     words: str = ""
     kind: str = ""
-    first: date | None = None
-    last: date | None = None
+    days: StatementDays = field(default_factory=StatementDays)
+    kind_problem: str = ""
 
     @classmethod
     def of(cls, query: QueryDict) -> HistoryFilters:
-        """Read the filters from the query of an address; a value that is not valid is left out."""
+        """Read the filters from the query of an address."""
         kind = query.get("kind", "")
         words = " ".join(query.get("q", "").split())[:LONGEST_SEARCH]
-        return cls(words, kind if kind in KINDS else "", day_of(query.get("from")), day_of(query.get("to")))
+        if kind and kind not in KINDS:
+            return cls(words, "", StatementDays.of(query), f"No kind of movement: {kind[:40]}.")
+        return cls(words, kind, StatementDays.of(query))
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether nothing can be shown, since something of what was asked for is wrong."""
+        return bool(self.days.problems or self.kind_problem)
+
+    @property
+    def fields(self) -> list[tuple[str, str, str, str]]:
+        """The fields of the days: name, label, value, and what is wrong with it."""
+        labels = ((FIRST, "From", self.days.first), (LAST, "To", self.days.last))
+        return [(name, label, str(day or self.days.typed.get(name, "")), self.days.problems.get(name, "")) for name, label, day in labels]
+
+    @property
+    def presets(self) -> list[tuple[str, str, bool]]:
+        """The ready-made periods: their words, their address, and whether it is the one shown."""
+        chosen = (self.days.first, self.days.last)
+        return [(one.words, self._query(one.first, one.last), chosen == (one.first, one.last)) for one in presets()]
 
     @property
     def is_narrow(self) -> bool:
         """Whether lines have to be looked at one by one."""
         return bool(self.words or self.kind)
 
-    @property
-    def start(self) -> datetime | None:
-        """The beginning of the first day."""
-        return None if self.first is None else datetime.combine(self.first, time(), UTC)
-
-    @property
-    def end(self) -> datetime | None:
-        """The end of the last day."""
-        return None if self.last is None else datetime.combine(self.last + timedelta(days=1), time(), UTC)
-
     def period(self, account: Account) -> Period:
         """Return the days as a period of an account."""
-        return get_period(account, start=self.start, end=self.end)
+        return get_period(account, start=self.days.start, end=self.days.end)
 
     def lets_pass(self, movement: Movement) -> bool:
         """Whether a movement is to be shown."""
@@ -134,7 +146,10 @@ class HistoryFilters:
 
     def query(self, **more: object) -> str:
         """Return the filters as the query of an address."""
-        values = {"q": self.words, "kind": self.kind, "from": self.first or "", "to": self.last or "", **more}
+        return self._query(self.days.first, self.days.last, **more)
+
+    def _query(self, first: date | None, last: date | None, **more: object) -> str:
+        values = {"q": self.words, "kind": self.kind, FIRST: first or "", LAST: last or "", **more}
         return urlencode({name: value for name, value in values.items() if value != ""})
 
 

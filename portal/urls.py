@@ -8,7 +8,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from merchants.domain import NAME_PATTERN
-from portal.views.history import balance_chart, history, history_csv, history_pdf
+from portal.views.history import balance_chart, history, history_file
 from portal.views.keys import keys, revoke
 from portal.views.money import money, quote
 from portal.views.notifications import notifications
@@ -17,6 +17,7 @@ from portal.views.transfers import receipt, receipt_pdf, transfer
 from portal.views.wallets import balance, balances, new_wallet, wallet, wallets
 from portal.views.webhooks import WEBHOOK_ACTIONS, webhook, webhook_action, webhooks
 from transfers.services.form_movements import Movement
+from transfers.statements.formats import StatementFormat
 
 
 class NameConverter(StringConverter):
@@ -47,8 +48,9 @@ urlpatterns = [
     *(path(f"{WALLET}{one.value}/", money, {"movement": one}, name=one.value) for one in Movement),
     *(path(f"{WALLET}{one.value}/quote/", quote, {"movement": one}, name=f"{one.value}-quote") for one in Movement),
     path(f"{WALLET}history/", history, name="history"),
-    path(f"{WALLET}history/csv/", history_csv, name="history-csv"),
-    path(f"{WALLET}history/pdf/", history_pdf, name="history-pdf"),
+    path(f"{WALLET}history/csv/", history_file, {"form": StatementFormat.CSV}, name="history-csv"),
+    path(f"{WALLET}history/pdf/", history_file, {"form": StatementFormat.PDF}, name="history-pdf"),
+    path(f"{WALLET}history/camt053/", history_file, {"form": StatementFormat.CAMT053}, name="history-camt053"),
     path(f"{WALLET}history/chart/", balance_chart, name="balance-chart"),
     path(TRANSFER, transfer, name="transfer"),
     path(f"{TRANSFER}receipt/", receipt, name="receipt"),

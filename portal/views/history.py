@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils.module_loading import import_string
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from console.amounts import shown_number
@@ -19,16 +19,17 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.models import Account
 from portal.balances import Wallet, day, wallet_of
 from portal.charts import RANGES, Chart, chart_of, moments_until
-from portal.history import KINDS, PAGE, SEARCHED, HistoryFilters, days_of, find_movements
+from portal.history import KINDS, PAGE, SEARCHED, Found, HistoryFilters, days_of, find_movements
 from portal.members import Member, member_of
 from portal.middleware import is_by_script
 from transfers.selectors import visible_wallet
 from transfers.selectors.balances import get_balances_over_time_now
 from transfers.selectors.deposit_requests import list_shown_requests
 from transfers.selectors.holds import list_open_holds_now
-from transfers.selectors.statements import Period
+from transfers.selectors.statements import Period, get_period
 from transfers.statements.camt053 import NotRepresentable
-from transfers.statements.csv import csv_response
+from transfers.statements.days import StatementDays
+from transfers.statements.formats import StatementFormat, statement_file
 
 _MOST_BESIDE = 20
 """Holds and requests that stand above a history."""
@@ -62,7 +63,7 @@ def history(request: HttpRequest, merchant_name: str, currency: str) -> HttpResp
     filters = HistoryFilters.of(request.GET)
     before = _whole(request.GET.get("before", ""))
     period = filters.period(place.account)
-    found = find_movements(period, filters, before=before)
+    found = Found([], None, is_cut=False) if filters.is_wrong else find_movements(period, filters, before=before)
     days = days_of(found.movements, place.wallet.currency, continued=day_of(request.GET.get("day")))
     last_day = days[-1].day if days else request.GET.get("day", "")
     context = {
@@ -118,30 +119,29 @@ def _ends(period: Period, unit: CurrencyUnit) -> dict[str, str]:
 
 @require_safe
 @login_required
-def history_csv(request: HttpRequest, merchant_name: str, currency: str) -> HttpResponseBase:
-    """Return the days of the address as CSV for a spreadsheet, streamed."""
+def history_file(request: HttpRequest, merchant_name: str, currency: str, form: StatementFormat) -> HttpResponseBase:
+    """Return the days of the address as a file; the history, which says what is wrong with them;
+    or a page that says what the format cannot hold.
+    """
     place = _place(request, merchant_name, currency)
-    response = csv_response(HistoryFilters.of(request.GET).period(place.account), spreadsheet=True)
-    response["Content-Disposition"] = f'attachment; filename="{_file_name(place)}.csv"'
-    return response
-
-
-@require_safe
-@login_required
-def history_pdf(request: HttpRequest, merchant_name: str, currency: str) -> HttpResponse:
-    """Return the days of the address as PDF; a page that says so where they are too many."""
-    place = _place(request, merchant_name, currency)
-    filters = HistoryFilters.of(request.GET)
+    days = StatementDays.of(request.GET)
+    if days.problem:
+        page = reverse("portal:history", args=[place.wallet.merchant.name, place.wallet.code])
+        return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
     try:
-        # By its name: what writes PDF takes a third of a second to import.
-        write = import_string("transfers.statements.pdf.statement_pdf")
-        content = write(filters.period(place.account), start=filters.start, end=filters.end)
+        return statement_file(form, get_period(place.account, start=days.start, end=days.end), start=days.start, end=days.end)
     except NotRepresentable as error:
-        context = {"heading": "This is too long for a PDF", "words": f"A PDF has {error}. Choose fewer days, or take the CSV."}
-        return render(request, "portal/problem.html", {**context, "code": "not_representable"}, status=422)
-    return HttpResponse(
-        content, content_type="application/pdf", headers={"Content-Disposition": f'attachment; filename="{_file_name(place)}.pdf"'}
-    )
+        words = f"{error}. {_INSTEAD[form]}"
+        context = {"heading": f"This cannot be shown as {form.words}", "words": words, "code": "not_representable"}
+        return render(request, "portal/problem.html", context, status=422)
+
+
+_INSTEAD = {
+    StatementFormat.CSV: "",
+    StatementFormat.PDF: "Choose fewer days, or take the CSV.",
+    StatementFormat.CAMT053: "Take the CSV or the PDF.",
+}
+"""What a person can do where a format cannot hold a statement; CSV holds all of them."""
 
 
 @require_safe
@@ -164,7 +164,3 @@ def _length(request: HttpRequest) -> int:
 
 def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
-
-
-def _file_name(place: _Place) -> str:
-    return f"statement-{place.wallet.merchant.name}-{place.wallet.code}"

@@ -28,6 +28,7 @@ from transfers.domain.outcome import required
 from transfers.selectors import find_hold_terms, find_original_now
 from transfers.selectors.balances import BalanceRow, Balances
 from transfers.services.deposit_requests import decline_deposit
+from transfers.statements.days import presets
 
 
 def pay(source: MerchantIdentity, target: MerchantIdentity, amount: int, memo: str = "", reference: str | None = None) -> UUID:
@@ -131,8 +132,7 @@ def test_filters_by_kind_and_day_combine(shop: MerchantIdentity, owner: Client) 
     today = timezone.now().date()
     assert "Added" in page_of(owner, shop, f"kind=added&from={today}&to={today}")
     assert f"Sent to {other.name}" not in page_of(owner, shop, f"kind=added&from={today}&to={today}")
-    later = today + timedelta(days=1)
-    assert "Nothing fits" in page_of(owner, shop, f"from={later}")
+    assert "Nothing fits" in page_of(owner, shop, f"to={today - timedelta(days=1)}")
 
 
 @pytest.mark.parametrize("query", ["kind=nonsense", "from=2026-13-45", "before=x", "before=-1", "days=abc", "day=x", "before=9" + "9" * 30])
@@ -190,14 +190,51 @@ def test_the_csv_has_the_days_of_the_page_and_no_formula(shop: MerchantIdentity,
     answer = owner.get(f"/app/{shop.name}/USD/history/csv/?q=ignored")
     text = async_to_sync(_read)(answer)
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert [row["type"] for row in rows] == ["fee", "transfer", "opening"]
-    assert rows[1]["memo"] == "'=HYPERLINK(1)"
-    assert answer["Content-Disposition"] == f'attachment; filename="statement-{shop.name}-USD.csv"'
+    assert [(row["what"], row["amount"]) for row in rows] == [
+        ("closing balance", ""), ("fee", "-0.10"), ("transfer", "-10.00"), ("opening", "100.00"), ("opening balance", ""),
+    ]  # fmt: skip
+    assert rows[2]["memo"] == "'=HYPERLINK(1)"
+    today = timezone.now().date()
+    assert answer["Content-Disposition"] == f'attachment; filename="statement-{shop.name}-USD-wallet-{today}-to-{today}.csv"'
 
 
-def test_the_pdf_is_a_pdf(shop: MerchantIdentity, owner: Client) -> None:
-    answer = owner.get(f"/app/{shop.name}/USD/history/pdf/")
-    assert answer.content.startswith(b"%PDF-")
+@pytest.mark.parametrize(("form", "start", "ending"), [("csv", b"time_utc", "csv"), ("pdf", b"%PDF-", "pdf"), ("camt053", b"<?xml", "xml")])
+def test_each_file_names_its_days(shop: MerchantIdentity, owner: Client, form: str, start: bytes, ending: str) -> None:
+    today = timezone.now().date()
+    assert f"/app/{shop.name}/USD/history/{form}/?" in owner.get(f"/app/{shop.name}/USD/history/").content.decode()
+    answer = owner.get(f"/app/{shop.name}/USD/history/{form}/", {"from": "2026-01-01", "to": str(today)})
+    content = async_to_sync(_read)(answer).encode() if answer.streaming else answer.content
+    assert content.startswith(start)
+    assert answer["Content-Disposition"] == f'attachment; filename="statement-{shop.name}-USD-wallet-2026-01-01-to-{today}.{ending}"'
+
+
+def test_ready_made_days_are_one_click_away_and_the_chosen_ones_are_marked(shop: MerchantIdentity, owner: Client) -> None:
+    page = owner.get(f"/app/{shop.name}/USD/history/?q=rent&{presets()[3].query}").content.decode().replace("&amp;", "&")
+    for preset in presets():
+        is_chosen = ' aria-current="true"' if preset.words == "Last month" else ""
+        assert f'href="?q=rent&{preset.query}"{is_chosen}>{preset.words}</a>' in page
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "words"),
+    [
+        ({"from": "2026-02-30"}, "from", "No day: 2026-02-30."),
+        ({"from": "2026-02-02", "to": "2026-02-01"}, "to", "before it begins on 2026-02-02"),
+        ({"to": "2999-01-01"}, "to", "2999-01-01 has not come yet"),
+        ({"kind": "nonsense"}, "kind", "No kind of movement: nonsense."),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(shop: MerchantIdentity, owner: Client, query: dict[str, str], field: str, words: str) -> None:
+    page = owner.get(f"/app/{shop.name}/USD/history/", query).content.decode()
+    assert words in page.split(f'id="{field}_error"')[1].split("</p>")[0]
+    assert "Opening balance" not in page
+    assert "Nothing is shown: see what is wrong above." in page
+
+
+@pytest.mark.parametrize("form", ["csv", "pdf", "camt053"])
+def test_a_file_of_wrong_days_leads_to_the_page_that_says_so(shop: MerchantIdentity, owner: Client, form: str) -> None:
+    answer = owner.get(f"/app/{shop.name}/USD/history/{form}/", {"from": "2026-02-02", "to": "2026-02-01"}, follow=True)
+    assert "before it begins on 2026-02-02" in answer.content.decode().split('id="to_error"')[1]
 
 
 def test_a_transfer_has_its_page_and_its_receipts(shop: MerchantIdentity, owner: Client) -> None:
@@ -249,6 +286,7 @@ PAGES = [
     "USD/history/",
     "USD/history/csv/",
     "USD/history/pdf/",
+    "USD/history/camt053/",
     "USD/history/chart/",
     "transfers/{made}/",
     "transfers/{made}/receipt/",
