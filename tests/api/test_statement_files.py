@@ -418,3 +418,22 @@ async def test_an_amount_that_camt_cannot_hold_is_refused_where_it_is_in_the_per
     refused = await fetch(api, account, "application/xml")
     assert (refused.status_code, refused.json()["code"]) == (406, "not_acceptable")
     assert "18 digits" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(("accept", "ending"), [("text/csv", "csv"), ("application/xml", "xml"), ("application/pdf", "pdf")])
+async def test_a_file_is_saved_under_a_name_with_its_days(api: httpx.AsyncClient, accept: str, ending: str) -> None:
+    name, account, _ = await busy(api)
+    whole = await fetch(api, account, accept, from_="2026-01-01T00:00:00Z", to="2026-02-01T00:00:00Z")
+    assert whole.headers["content-disposition"] == f'attachment; filename="statement-{name}-USD-wallet-2026-01-01-to-2026-01-31.{ending}"'
+    empty = await fetch(api, account, accept, from_="2026-01-05T09:00:00Z", to="2026-01-05T09:00:00Z")
+    assert f"-2026-01-05-to-2026-01-05.{ending}" in empty.headers["content-disposition"]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/xml", "application/pdf"])
+@pytest.mark.parametrize("parameter", ["type", "format", "kind"])
+async def test_a_parameter_that_a_statement_does_not_have_is_refused(api: httpx.AsyncClient, accept: str, parameter: str) -> None:
+    _, account, _ = await busy(api)
+    response = await fetch(api, account, accept, **{parameter: "fee"})
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert (error["field"], error["code"]) == (parameter, "unknown_field")

@@ -21,11 +21,15 @@ from transfers.selectors.statements import Period, StatementRequest, get_period,
 from transfers.serializers.statements import StatementJson, StatementQuery, line_texts, period_members
 from transfers.statements.camt053 import NotRepresentable, camt053_response, check_representable
 from transfers.statements.csv import csv_response
+from transfers.statements.formats import attachment, file_name
 from transfers.views.posting_calls import actor_of, path_uuid
 
 CSV = "text/csv"
 XML = "application/xml"
 PDF = "application/pdf"
+
+_ENDINGS = {CSV: "csv", XML: "xml", PDF: "pdf"}
+"""The endings of the names that files are saved under."""
 
 
 def _read_period(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> Period:
@@ -42,11 +46,11 @@ def _read_camt053(account_id: str, start: datetime | None, end: datetime | None,
     return period
 
 
-def _write_pdf(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> bytes:
+def _write_pdf(account_id: str, start: datetime | None, end: datetime | None, *, actor: Actor) -> tuple[Period, bytes]:
     # By its name: what writes PDF takes a third of a second to import, and few processes need it.
     write = import_string("transfers.statements.pdf.statement_pdf")
-    content: bytes = write(_read_period(account_id, start, end, actor=actor), start=start, end=end)
-    return content
+    period = _read_period(account_id, start, end, actor=actor)
+    return period, write(period, start=start, end=end)
 
 
 class StatementView(ApiView):
@@ -91,10 +95,15 @@ class StatementView(ApiView):
         start, end = page.values.get("from"), page.values.get("to")
         if form == CSV:
             period = await in_reader(_read_period, account_id, start, end, actor=actor)
-            return csv_response(period, spreadsheet=page.values["spreadsheet"])
-        if form == PDF:
-            return raw_response(200, await in_reader(_write_pdf, account_id, start, end, actor=actor), kind=PDF)
-        return camt053_response(await in_reader(_read_camt053, account_id, start, end, actor=actor), start=start, end=end)
+            response: HttpResponseBase = csv_response(period, spreadsheet=page.values["spreadsheet"])
+        elif form == PDF:
+            period, content = await in_reader(_write_pdf, account_id, start, end, actor=actor)
+            response = raw_response(200, content, kind=PDF)
+        else:
+            period = await in_reader(_read_camt053, account_id, start, end, actor=actor)
+            response = camt053_response(period, start=start, end=end)
+        response["Content-Disposition"] = attachment(file_name(period, _ENDINGS[form], start=start, end=end))
+        return response
 
     async def _page(self, page: PageRequest, account_id: str, actor: Actor) -> HttpResponse:
         wanted = path_uuid(account_id, AccountNotFound)
