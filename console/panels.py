@@ -63,7 +63,7 @@ class Panel:
     """A titled table below an object's fields; ``filters``, ready-made ones (``presets``) and a
     ``chart`` stand above it, ``links`` under it.
 
-    ``warning`` says what is wrong with what the table shows.
+    ``warning`` says what is wrong with what the table shows. ``button`` carries the filters out.
     """
 
     title: str
@@ -75,6 +75,7 @@ class Panel:
     presets: Sequence[Cell] = field(default_factory=tuple)
     warning: str = ""
     chart: Sparkline | None = None
+    button: str = "Filter"
 
     @property
     def heading(self) -> str:

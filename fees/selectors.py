@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from django.db import connection
 from django.db.models import Q
 
-from fees.domain import Payer, Rounding, Schedule, Tier, TierMode
+from fees.domain import Payer, Rounding, Schedule, Tier, TierMode, choose_schedule
 from fees.models import FeeSchedule
 from ledger_project.database.lost_rows import on_forgetting
 
@@ -154,6 +154,19 @@ def in_force_at(at: datetime, *, merchant_id: UUID | None, currency: str) -> lis
         if scope not in found or row.created_at <= at:
             found[scope] = row.id
     return load_by_ids(list(found.values()))
+
+
+def charging_instead(draft: FeeSchedule, at: datetime) -> FeeSchedule | None:
+    """Return the version that charges at a moment what a draft is for: of its scope, or of a wider
+    one if its scope has none in force.
+    """
+    rows = in_force_at(at, merchant_id=draft.merchant_id, currency=draft.currency_id or "")
+    rivals = [row for row in rows if row.kind in {None, draft.kind}]
+    nobody = UUID(int=0)
+    chosen = choose_schedule(
+        rivals, merchant_id=draft.merchant_id or nobody, currency=draft.currency_id or "", kind=draft.kind or "", at=at
+    )
+    return None if chosen is None else FeeSchedule.objects.select_related("merchant", "currency").get(id=chosen.id)
 
 
 def in_force(versions: Sequence[FeeSchedule], now: datetime) -> FeeSchedule | None:

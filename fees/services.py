@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -105,6 +106,16 @@ def check_draft(row: FeeSchedule, now: datetime) -> None:
         raise ValidationFailed(errors)
 
 
+def check_order(draft: FeeSchedule, versions: Sequence[FeeSchedule]) -> None:
+    """Raise ``ValidationFailed`` if a draft does not come after all versions of its scope.
+
+    The versions are newest first.
+    """
+    if versions and versions[0].effective_from >= draft.effective_from:
+        latest = versions[0].effective_from.isoformat(timespec="seconds")
+        raise ValidationFailed.of("effective_from", "invalid", f"the scope's latest version is in force from {latest}; this must be later")
+
+
 def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSchedule:
     """Store a draft as the next version of its scope and return it.
 
@@ -115,9 +126,7 @@ def append_schedule(draft: FeeSchedule, *, by: AbstractBaseUser | None) -> FeeSc
     check_draft(draft, database_now())
     _check_new(draft)
     versions = scope_versions(draft.merchant_id, draft.currency_id, draft.kind)
-    if versions and versions[0].effective_from >= draft.effective_from:
-        latest = versions[0].effective_from.isoformat(timespec="seconds")
-        raise ValidationFailed.of("effective_from", "invalid", f"the scope's latest version is in force from {latest}; this must be later")
+    check_order(draft, versions)
     draft.version = versions[0].version + 1 if versions else 1
     draft.created_by = by  # type: ignore[assignment]  # the user model is a setting
     try:

@@ -4,7 +4,9 @@ one.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -19,11 +22,14 @@ from unfold.decorators import action, display
 
 from console.amounts import shown
 from console.pages import ReadOnlyAdmin, object_link
-from console.panels import Cell, Panel
-from fees.admin.drafts import DraftForm
-from fees.admin.panels import compare_panel, preview_panels
+from console.panels import Cell, Filter, Panel
+from fees.admin.comparisons import comparison_url, comparison_view
+from fees.admin.drafts import DraftForm, reshaped, values_of
+from fees.admin.panels import preview_panel
+from fees.admin.previews import check_as_next, draft_panels, groups_of, preview_state
+from fees.admin.words import rounding_words, shown_percent, terms, tier_lines
 from fees.models import FeeSchedule
-from fees.selectors import state_of, time_line
+from fees.selectors import charging_instead, drafted_schedule, state_of, time_line
 from fees.services import VersionExists, append_schedule
 from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
@@ -36,16 +42,17 @@ from people.models import User
 class FeeScheduleAdmin(ReadOnlyAdmin):
     """Schedules: their state, the time line of each scope, and a form that appends a version."""
 
-    list_display = ("scope", "version", "state", "rate_percent", "payer", "effective_from", "note")
+    list_display = ("scope", "version", "state", "terms_in_words", "paid_by", "in_force_from", "reason")
     list_filter = ("kind", "payer")
     search_fields = ("merchant__name__istartswith",)
     search_help_text = "Beginning of a merchant's name."
     list_select_related = ("merchant", "currency")
     fields = (
         "version", "state", "whom", "in_currency", "for_kind", "rate_percent", "flat", "minimum", "maximum", "tier_terms",
-        "rounding", "payer", "effective_from", "note", "created_by", "created_at", "id",
+        "rounding_mode", "paid_by", "in_force_from", "reason", "created_by", "created_at", "id",
     )  # fmt: skip
     readonly_fields = fields
+    actions = ("compare_two",)
     actions_list = ("append",)
     actions_detail = ("append_like",)
 
@@ -91,43 +98,72 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         """Return the largest fee."""
         return self._money(obj, obj.maximum_minor)
 
+    @display(description="Rounding")
+    def rounding_mode(self, obj: FeeSchedule) -> str:
+        """Return how a fraction of a minor unit is rounded."""
+        return rounding_words(drafted_schedule(obj))
+
+    @display(description="Paid by")
+    def paid_by(self, obj: FeeSchedule) -> str:
+        """Return who pays the fee."""
+        return f"the {obj.payer}"
+
+    @display(description="In force from (UTC)", ordering="effective_from")
+    def in_force_from(self, obj: FeeSchedule) -> str:
+        """Return the moment from which it is in force, until the next version of its scope is."""
+        return f"{obj.effective_from:%Y-%m-%d %H:%M:%S}"
+
+    @display(description="Reason")
+    def reason(self, obj: FeeSchedule) -> str:
+        """Return why it was appended."""
+        return obj.note
+
     @display(description="Tiers")
     def tier_terms(self, obj: FeeSchedule) -> str:
         """Return the terms of each tier, and the mode of the tiers."""
-        if not obj.tiers:
-            return "none"
-        terms = [
-            f"{'beyond' if tier['up_to_minor'] is None else 'up to ' + self._money(obj, tier['up_to_minor'])}: "
-            f"{(Decimal(str(tier.get('rate', '0'))) * 100).normalize():f}% + {self._money(obj, tier.get('flat_minor', 0))}"
-            for tier in obj.tiers
-        ]
-        return f"{obj.tier_mode}: " + "; ".join(terms)
+        lines = tier_lines(drafted_schedule(obj), known_currency(obj.currency_id)) if obj.tiers and obj.currency_id else []
+        return f"{obj.tier_mode}: {'; '.join(lines)}" if lines else "none"
 
     @display(description="Rate")
     def rate_percent(self, obj: FeeSchedule) -> str:
-        """Return the rate in percent, without needless zeros."""
-        return f"{(obj.rate * 100).normalize():f}%" if not obj.tiers else "tiers"
+        """Return the rate in per cent, without needless zeros."""
+        return "by tiers" if obj.tiers else shown_percent(drafted_schedule(obj).scaled_rate)
+
+    @display(description="Terms")
+    def terms_in_words(self, obj: FeeSchedule) -> str:
+        """Return what it charges, in one line."""
+        return terms(drafted_schedule(obj), known_currency(obj.currency_id) if obj.currency_id else None)
 
     def panels(self, request: HttpRequest, obj: FeeSchedule) -> list[Panel]:
-        """Return the time line of the scope, a comparison if asked for, and the samples."""
+        """Return the time line of the scope with comparisons, and fees on amounts to try."""
         versions, now = time_line(obj), database_now()
-        here = reverse("admin:fees_feeschedule_change", args=[obj.id])
         rows = [
             [
                 Cell(f"v{v.version}", reverse("admin:fees_feeschedule_change", args=[v.id])),
                 Cell(f"{v.effective_from:%Y-%m-%d %H:%M:%S}"),
                 Cell(state_of(v, versions, now)),
-                Cell(self.rate_percent(v)),
+                Cell(self.terms_in_words(v)),
                 Cell(v.note),
                 Cell(str(v.created_by or "—")),
-                Cell("compare", f"{here}?compare={v.version}") if v.id != obj.id else Cell("this one"),
+                Cell("compare", comparison_url(obj, v)) if v.id != obj.id else Cell("this one"),
             ]
             for v in versions
         ]
-        panels = [Panel("Time line of this scope", ("Version", "In force from (UTC)", "State", "Rate", "Why", "By", ""), rows)]
-        wanted = request.GET.get("compare")
-        other = next((v for v in versions if str(v.version) == wanted), None)
-        return [*panels, *([compare_panel(obj, other)] if other else []), *preview_panels(obj)]
+        headers = ("Version", "In force from (UTC)", "State", "Terms", "Why", "By", "")
+        line = Panel("Time line of this scope", headers, rows, links=self._comparisons(obj, versions, now))
+        amounts = request.GET.get("amounts", "")[:400]
+        tried = preview_panel(obj, amounts, "What it charges")
+        field = Filter("amounts", "Amounts to try, as in 10 112.50 5,000", amounts)
+        return [line, replace(tried, filters=(field,), button="Show")]
+
+    def _comparisons(self, obj: FeeSchedule, versions: Sequence[FeeSchedule], now: datetime) -> list[Cell]:
+        """Return links that compare a version with the one before it, and with what charges now."""
+        before = next((v for v in versions if v.version == obj.version - 1), None)
+        charging = charging_instead(obj, now)
+        links = [Cell("Compare with the version before", comparison_url(obj, before))] if before else []
+        if charging is not None and charging.id != obj.id:
+            links.append(Cell("Compare with what is in force", comparison_url(obj, charging)))
+        return links
 
     def has_append_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Whether the user may append versions."""
@@ -143,46 +179,61 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         """Go to the form filled with this version."""
         return HttpResponseRedirect(f"{reverse('admin:fee_append')}?like={object_id}")
 
+    @action(description="Compare two versions", permissions=["view"])
+    def compare_two(self, request: HttpRequest, queryset: QuerySet[FeeSchedule]) -> HttpResponse | None:
+        """Go to the comparison of the two versions that were chosen in the list."""
+        chosen = list(queryset[:3])
+        if len(chosen) != 2:
+            messages.error(request, "Choose two versions to compare them.")
+            return None
+        return HttpResponseRedirect(comparison_url(*chosen))
+
     def get_urls(self) -> list[Any]:
-        """Add the page of the form."""
-        return [path("new-version/", self.admin_site.admin_view(self.append_view), name="fee_append"), *super().get_urls()]
+        """Add the page of the form, and that of comparisons."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("new-version/", wrap(self.append_view), name="fee_append"),
+            path("compare/", wrap(self.compare_view), name="fee_compare"),
+            *super().get_urls(),
+        ]
+
+    def compare_view(self, request: HttpRequest) -> HttpResponse:
+        """Show two versions side by side."""
+        return comparison_view(self, request)
 
     def append_view(self, request: HttpRequest) -> HttpResponse:
         """Show the form; preview or save what it holds."""
         if not self.has_append_permission(request):
             raise PermissionDenied
-        form = DraftForm(request.POST or None, initial=self._initial(request))
-        panels: list[Panel] = []
-        if request.method == "POST" and form.is_valid():
-            if "save" in request.POST:
-                saved = self._save(request, form)
-                if saved is not None:
-                    return HttpResponseRedirect(reverse("admin:fees_feeschedule_change", args=[saved.id]))
-            else:
-                panels = preview_panels(form.instance)
+        form = reshaped(request.POST) or self._form(request)
+        if "save" in request.POST and form.is_valid():
+            saved = self._save(request, form)
+            if saved is not None:
+                return HttpResponseRedirect(reverse("admin:fees_feeschedule_change", args=[saved.id]))
+        elif form.is_bound:
+            check_as_next(form)
         context = {
             **self.admin_site.each_context(request),
             "title": "A new version of a fee schedule",
             "form": form,
-            "panels": panels,
+            "groups": groups_of(form),
+            "panels": draft_panels(form),
+            "preview_state": preview_state(form),
+            "now": database_now(),
             "opts": FeeSchedule._meta,
             "back": reverse("admin:fees_feeschedule_changelist"),
         }
         return TemplateResponse(request, "fees/append.html", context)
 
     def _save(self, request: HttpRequest, form: DraftForm) -> FeeSchedule | None:
-        """Store a version and its record in one transaction, once for each form.
+        """Store a version, once for each form.
 
         Returns None, with an error on the form, if the version cannot be stored.
         """
         try:
-            with transaction.atomic():
-                saved = append_schedule(form.instance, by=User.objects.get(pk=request.user.pk or UUID(int=0)))
-                LogEntry.objects.log_actions(
-                    request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True
-                )
+            saved = append(request, form.instance)
         except ValidationFailed as failed:
-            form.add_error(None, str(failed))
+            form.show(failed)
             return None
         except VersionExists:
             stored = FeeSchedule.objects.get(id=form.instance.id)
@@ -194,11 +245,21 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         messages.success(request, f"Version {saved.version} for {saved.scope} is stored.")
         return saved
 
-    def _initial(self, request: HttpRequest) -> dict[str, Any]:
+    def _form(self, request: HttpRequest) -> DraftForm:
+        """Return the form that was sent; else one filled with the version ``like`` if any."""
+        if request.method == "POST":
+            return DraftForm(request.POST)
         like = request.GET.get("like")
         row = self.get_object(request, like) if like else None
         if row is None:
-            return {"token": new_id(), "merchant_name": request.GET.get("merchant", ""), "rate": "0.01"}
-        names = [name for name in DraftForm.Meta.fields if name != "note"]
-        values = {name: getattr(row, name) for name in names} | {"merchant_name": row.merchant.name if row.merchant else ""}
-        return values | {"token": new_id(), "rate": f"{row.rate.normalize():f}"}
+            return DraftForm(initial={"token": new_id(), "merchant_name": request.GET.get("merchant", ""), "percent": "1"})
+        values, rows = values_of(row)
+        return DraftForm(initial=values | {"token": new_id()}, rows=rows)
+
+
+def append(request: HttpRequest, draft: FeeSchedule) -> FeeSchedule:
+    """Store a draft and its record in one transaction. Raises what ``append_schedule`` does."""
+    with transaction.atomic():
+        saved = append_schedule(draft, by=User.objects.get(pk=request.user.pk or UUID(int=0)))
+        LogEntry.objects.log_actions(request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True)
+    return saved

@@ -6,6 +6,7 @@ Rates are told in per cent. Every number is exact: only integers are shifted and
 from __future__ import annotations
 
 from console.amounts import KEPT_DECIMALS, shown_number
+from fees.admin.typed import trimmed
 from fees.domain import RATE_SCALE, FeePart, Schedule, TierMode, charges_nothing, explain_fee
 from ledger_project.kernel.money import CurrencyUnit, format_minor
 
@@ -14,7 +15,7 @@ _RATE_DECIMALS = 10
 
 def shown_percent(scaled_rate: int) -> str:
     """Return a rate in per cent: ``1.25%``. The rate is an integer of ``1 / RATE_SCALE``."""
-    return f"{_trimmed(format_minor(scaled_rate, _RATE_DECIMALS - 2))}%"
+    return f"{_grouped(format_minor(scaled_rate, _RATE_DECIMALS - 2))}%"
 
 
 def effective_percent(fee_minor: int, amount_minor: int) -> str:
@@ -24,21 +25,18 @@ def effective_percent(fee_minor: int, amount_minor: int) -> str:
     """
     share, rest = divmod(fee_minor * 10**6, amount_minor)
     rounded = share + (2 * rest >= amount_minor)
-    return f"{'≈ ' if rest else ''}{_trimmed(format_minor(rounded, 4))}%"
+    return f"{'≈ ' if rest else ''}{_grouped(format_minor(rounded, 4))}%"
 
 
-def _trimmed(number: str, kept: int = 0) -> str:
-    """Return a decimal number with its thousands grouped, and of the zeros at its end only those
-    within the ``kept`` first decimals.
-    """
-    whole, _, fraction = number.partition(".")
-    fraction = fraction[:kept] + fraction[kept:].rstrip("0")
-    return f"{int(whole):,}{'.' if fraction else ''}{fraction}"
+def _grouped(number: str, kept: int = 0) -> str:
+    """Return a decimal number as ``trimmed`` does, with its thousands grouped."""
+    whole, point, fraction = trimmed(number, kept).partition(".")
+    return f"{int(whole):,}{point}{fraction}"
 
 
 def _exactly(scaled: int, unit: CurrencyUnit) -> str:
     """Return a fee before its rounding in major units; ``scaled`` as ``exact_scaled``."""
-    return _trimmed(format_minor(scaled, unit.exponent + _RATE_DECIMALS), min(unit.exponent, KEPT_DECIMALS))
+    return _grouped(format_minor(scaled, unit.exponent + _RATE_DECIMALS), min(unit.exponent, KEPT_DECIMALS))
 
 
 def computation(schedule: Schedule, amount_minor: int, unit: CurrencyUnit) -> str:

@@ -87,7 +87,7 @@ def pages(page: Page, site: str) -> dict[str, tuple[str, int, str]]:
         "dashboard": ("/admin/", 1360, ""),
         "merchant": (merchant, 1000, ""),
         "statement": (account, 1000, ""),
-        "fees": (fees.split("?", maxsplit=1)[0] + "?compare=1", 1000, "Time line of this scope"),
+        "fees": (fees.split("?", maxsplit=1)[0], 1000, "Time line of this scope"),
     }
 
 

@@ -15,7 +15,7 @@ from tests.support.servers import Service
 
 LOOKED_AT = (
     "dashboard", "find", "list of merchants", "merchant", "list of accounts", "account", "list of transfers", "transfer", "list of holds",
-    "hold", "reverse", "void", "freeze", "fee schedule", "fee draft", "list of log entries", "user", "list of idempotency records",
+    "hold", "reverse", "void", "freeze", "fee schedule", "fee draft", "comparison", "list of log entries", "user", "list of idempotency records",
 )  # fmt: skip
 MOST_BYTES = 450_000
 _UNDRAWN = """() => [...document.querySelectorAll(".material-symbols-outlined")]

@@ -51,7 +51,7 @@ def every_page() -> dict[str, str]:
         "dashboard": reverse("admin:index"),
         "find": reverse("admin:ledger_find") + "?q=a",
         "fee draft": reverse("admin:fee_append"),
-        "comparison": found["fee schedule"] + "?compare=1",
+        "comparison": f"{reverse('admin:fee_compare')}?one={objects['fee schedule'].pk}&other={objects['fee schedule'].pk}",
         "freeze": change_page(objects["merchant"], "freeze"),
         "close": change_page(objects["merchant"], "close"),
         "waive": change_page(objects["merchant"], "waive"),

@@ -210,9 +210,14 @@ def test_no_field_of_a_form_is_too_odd(browser: Browser, pages: dict[str, str]) 
 
 def test_pages_are_drawn_with_odd_parameters(browser: Browser) -> None:
     account = Account.objects.filter(kind="wallet").order_by("-pk").first()
-    for address in ("/admin/", f"/admin/merchants/account/{account.pk}/change/", "/admin/fees/feeschedule/new-version/"):
+    for address in (
+        "/admin/",
+        f"/admin/merchants/account/{account.pk}/change/",
+        "/admin/fees/feeschedule/new-version/",
+        "/admin/fees/feeschedule/compare/",
+    ):
         for value in ODD:
-            names = ("from", "to", "before", "type", "currency", "like", "merchant", "compare")
+            names = ("from", "to", "before", "type", "currency", "like", "merchant", "one", "other", "amounts")
             assert browser.client.get(address, dict.fromkeys(names, value)).status_code == 200
 
 

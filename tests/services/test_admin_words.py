@@ -59,7 +59,7 @@ def test_a_fee_version_is_read_in_major_units_and_words(root: Client) -> None:
         note="agreed",
     )  # fmt: skip
     page = text_of(root, change_page(append_schedule(draft, by=None)))
-    assert "volume: up to 100.00 USD: 2% + 0.25 USD; beyond: 1.5% + 0.00 USD" in page
+    assert "volume: up to 100.00: 2% + 0.25; beyond 100.00: 1.5%" in page
     assert "Minimum 0.10 USD" in page
     assert "Maximum none" in page
     flat = FeeSchedule(merchant_id=merchant.id, rate=Decimal("0.004"), effective_from=datetime.now(UTC), note="agreed")

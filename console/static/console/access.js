@@ -56,6 +56,14 @@ window.addEventListener("DOMContentLoaded", function () {
     document.querySelectorAll(".simplebar-content-wrapper").forEach((box) => box.setAttribute("tabindex", "0"));
   }
 
+  // A table that is wider than its place is scrolled by the keyboard, too.
+  function scrollers() {
+    document.querySelectorAll(".ledger-panel .overflow-x-auto").forEach(function (box) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    });
+  }
+
   // The browser's own autofocus comes too early: unfold hides the page until Alpine has started.
   function focusFirst() {
     const wanted = document.querySelector("#content [autofocus]");
@@ -67,5 +75,8 @@ window.addEventListener("DOMContentLoaded", function () {
   skipLink();
   landmarks();
   improve(document);
+  scrollers();
+  window.addEventListener("resize", scrollers);
+  document.addEventListener("ledger:drawn", scrollers); // by a page that has put panels into itself
   focusFirst();
 });
