@@ -26,6 +26,7 @@ class Done:
     - ``now`` is the state after it. The operator reads it, and the record does not keep it.
     - ``numbers`` says what the change did to balances. The operator reads it.
     - ``page`` is where the operator goes on, if not back.
+    - ``waits`` is what waits for a second person, where nothing was done yet.
     """
 
     what: str
@@ -33,6 +34,7 @@ class Done:
     now: str = ""
     numbers: str = ""
     page: str = ""
+    waits: Approval | None = None
 
 
 def posting(
@@ -64,7 +66,7 @@ def waiting(approval_id: UUID, *, is_repeat: bool) -> Done:
     """Return in words that nothing was done yet: it waits for a second person."""
     asked = Approval.objects.get(id=approval_id)
     words = f"Nothing was done yet. It waits until another person approves it, or until {asked.expires_at:%Y-%m-%d %H:%M} UTC"
-    return Done(f"Asked for approval {approval_id}: {asked.summary}", is_repeat, numbers=words)
+    return Done(f"Asked for approval {approval_id}: {asked.summary}", is_repeat, numbers=words, waits=asked)
 
 
 def answer(request: HttpRequest, done: Done, back: str) -> HttpResponseRedirect:

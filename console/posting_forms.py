@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from console.questions import ReasonForm
 from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_typed_major
+from merchants.models import Currency
+from merchants.selectors import known_currency
 
 
 def amount_field(**options: Any) -> forms.CharField:
@@ -23,6 +25,18 @@ def typed_amount(text: str, unit: CurrencyUnit) -> int:
         return parse_typed_major(text, unit)
     except InvalidAmount as error:
         raise forms.ValidationError(str(error)) from None
+
+
+def _choices() -> list[tuple[str, str]]:
+    names = Currency.objects.filter(is_active=True).order_by("code").values_list("code", "name")
+    return [("", "Choose a currency"), *((code, f"{code}, {name}") for code, name in names)]
+
+
+class CurrencyField(forms.TypedChoiceField):
+    """A currency that is switched on. Its value is a ``CurrencyUnit``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=_choices, coerce=known_currency, widget=UnfoldAdminSelectWidget(), empty_value=None, **options)
 
 
 class PostingForm(ReasonForm):

@@ -129,7 +129,7 @@ def _subject(obj: Model | None, question: Question, values: Mapping[str, Any]) -
 def _perform(request: HttpRequest, obj: Model | None, question: Question, values: dict[str, Any]) -> Done:
     with nullcontext() if question.is_posting else transaction.atomic():
         done = question.perform(values)
-        changed = required(_subject(obj, question, values))
+        changed = required(_subject(obj, question, values) or done.waits)  # a merchant that waits is not there yet
         recorded = _changes(request, changed).filter(change_message=f"{done.what}: {values['reason']}")
         if not (done.is_repeat and recorded.exists()):
             keep_change(changed, done.what, values["reason"], user_id=request.user.pk or UUID(int=0))

@@ -16,12 +16,12 @@ from approvals.services.operations import version_of
 from console.completion import names_view
 from console.merchant_panels import balances_panel, movements_panel, open_holds_panel
 from console.outcomes import asked_instead
-from console.pages import ReadOnlyAdmin
 from console.panels import Cell, Panel
 from console.questions import Done, Question, ask
 from fees.admin.in_force import fees_panel
 from fees.services import append_schedule, waiver
 from merchants.admin.balance_chart import chart_panel
+from merchants.admin.registration import RegistrationAdmin
 from merchants.admin.sections import sections
 from merchants.admin.statements import statements_address
 from merchants.admin.states import STATUS_COLOURS, money_of, possible_changes, require_change
@@ -45,7 +45,7 @@ CLOSING = (
 
 
 @admin.register(Merchant)
-class MerchantAdmin(ReadOnlyAdmin):
+class MerchantAdmin(RegistrationAdmin):
     """A merchant: its balances, recent movements and open holds; changes of its status, with a
     reason.
     """

@@ -8,22 +8,25 @@ from uuid import UUID
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.urls import reverse
 
 from approvals.domain.policies import WITHOUT_AMOUNT, Action
 from approvals.models import Approval, ApprovalPolicy
 from approvals.selectors.policies import forget_policies
 from approvals.services.decisions import Decider, approve, reject
 from fees.models import FeeSchedule
+from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import PermissionDenied
-from merchants.domain import AccountKind
+from merchants.domain import AccountKind, MerchantIdentity
 from merchants.models import Account, Merchant
 from tests.services.test_admin import as_shown, available, change_page, new_merchant, new_transfer, post
+from tests.services.test_admin_cash import asked
 from tests.services.test_admin_operations import user_with
 from tests.services.test_deposit_requests import ask as ask_for_money
 from tests.services.test_deposit_requests import deposits_of
 from tests.support.factories import USD, unique
-from transfers.domain.commands import Details, Withdraw
-from transfers.models import Transfer
+from transfers.domain.commands import Details, PlaceHold, Withdraw
+from transfers.models import Hold, Transfer
 from transfers.services.deposit_requests import decline_deposit
 
 OTHER = Decider("admin:01900000-0000-7000-8000-000000000001", "r")
@@ -148,3 +151,45 @@ def test_who_asked_in_the_admin_is_who_asked_by_the_api_too(operator: Client, po
     for principal in (f"admin:{person}", f"user:{person}", f"session:user-{person}"):
         with pytest.raises(PermissionDenied):
             approve(approval.id, Decider(principal, "r"))
+
+
+def test_an_opening_balance_waits_and_registers_the_merchant_when_it_is_approved(operator: Client, policies: Callable[..., None]) -> None:
+    policies(Action.DEPOSIT)
+    page, name = reverse("admin:merchants_merchant_register_action"), unique("shop")
+    values = asked(operator, page, name=name, currency="USD", opening="10.00")
+    approval = waits(operator.post(page, values, follow=True).content.decode())
+    again = operator.post(page, values, follow=True).content.decode()
+    assert (str(approval.id) in again, "this form was sent before" in again) == (True, True)
+    assert not Merchant.objects.filter(name=name).exists()
+    assert LogEntry.objects.filter(object_id=str(approval.id)).count() == 1
+    assert approve(approval.id, OTHER).status == "approved"
+    registered = Merchant.objects.get(name=name)
+    assert available(MerchantIdentity(registered.id, registered.name)) == 1000
+
+
+@pytest.mark.parametrize(("action", "kind"), [("deposit", Action.DEPOSIT), ("withdraw", Action.WITHDRAWAL)])
+def test_cash_waits(operator: Client, policies: Callable[..., None], action: str, kind: Action) -> None:
+    merchant = new_merchant()
+    wallet = Account.objects.get(merchant_id=merchant.id, kind=AccountKind.WALLET)
+    policies(kind)
+    page = change_page(wallet, action)
+    approval = waits(operator.post(page, asked(operator, page, amount="10.00"), follow=True).content.decode())
+    assert available(merchant) == 10_000
+    assert approve(approval.id, OTHER).status == "approved"
+    assert available(merchant) == (11_000 if action == "deposit" else 9_000)
+
+
+def test_a_transfer_and_a_capture_wait(operator: Client, policies: Callable[..., None]) -> None:
+    source, target = new_merchant(), new_merchant(0)
+    hold = new_id(place=source.id)
+    post(PlaceHold(hold, source, target, USD, 1000, 86_400, Details()))
+    policies(Action.TRANSFER)
+    make = reverse("admin:transfers_transfer_make_action")
+    values = asked(operator, make, source=source.name, target=target.name, currency="USD", amount="10.00")
+    moved = waits(operator.post(make, values, follow=True).content.decode())
+    page = change_page(Hold.objects.get(id=hold), "capture")
+    captured = waits(operator.post(page, asked(operator, page), follow=True).content.decode())
+    assert available(target) == 0
+    for approval in (moved, captured):
+        assert approve(approval.id, OTHER).status == "approved"
+    assert (available(target), Hold.objects.get(id=hold).status) == (2000, "captured")

@@ -1,4 +1,4 @@
-"""Holds in the admin; an operator can void an open one, with a reason."""
+"""Holds in the admin; an operator can capture or void an open one, with a reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from console.panels import Panel, entries_panel
 from console.postings import details_for
 from console.questions import Done, Question, ask
 from merchants.selectors import identify_now, known_currency
-from transfers.admin.journal import JournalAdmin
+from transfers.admin.captures import CaptureAdmin
 from transfers.admin.list_bars import HOLD_COLUMNS, HoldBar
 from transfers.domain.commands import VoidHold
 from transfers.domain.hold_outcomes import HoldStatus
@@ -28,7 +28,7 @@ from transfers.selectors import find_hold_terms
 
 
 @admin.register(Hold)
-class HoldAdmin(JournalAdmin):
+class HoldAdmin(CaptureAdmin):
     """Holds: their terms and their state."""
 
     list_display = ("created_at", "state", "source_merchant", "target_merchant", "amount", "expires_at")
@@ -45,7 +45,7 @@ class HoldAdmin(JournalAdmin):
     amount = amount_column("amount_minor", "Amount")
     reserved = amount_column("reserved_minor", "Reserved")
     captured = amount_column("captured_minor", "Captured")
-    actions_detail = ("void_action",)
+    actions_detail = ("capture_action", "void_action")
 
     def text_search(self, text: str) -> Q:
         """Find the holds of the merchant of that name, on either side."""
@@ -73,8 +73,8 @@ class HoldAdmin(JournalAdmin):
         return request.user.has_perm("transfers.void_hold")
 
     def possible_actions(self, obj: Hold) -> Collection[str]:
-        """Offer to void an open hold."""
-        return {"void_action"} if obj.status == HoldStatus.OPEN else ()
+        """Offer to capture and to void an open hold."""
+        return {"capture_action", "void_action"} if obj.status == HoldStatus.OPEN else ()
 
     def panels(self, request: HttpRequest, obj: Hold) -> list[Panel]:
         """Return the entries of the capture, if there is one."""

@@ -26,8 +26,8 @@ from merchants.domain import AccountKind
 from merchants.models import Account
 from merchants.selectors import known_currency
 from transfers.admin.fees import fee_panels
-from transfers.admin.journal import JournalAdmin
 from transfers.admin.list_bars import TRANSFER_COLUMNS, TransferBar
+from transfers.admin.new_transfers import NewTransferAdmin
 from transfers.admin.receipts import ask_to_mail, mailable_parties, receipt_file, receipts_panel
 from transfers.admin.reversals import OUTSIDE, ReversalForm, reversal_state, understood_reversal
 from transfers.domain.commands import ReverseTransfer
@@ -48,7 +48,7 @@ def _party_name(account: Account) -> str:
 
 
 @admin.register(Transfer)
-class TransferAdmin(JournalAdmin):
+class TransferAdmin(NewTransferAdmin):
     """A transfer: its entries, its reversals, and its request."""
 
     list_display = ("created_at", "kind", "source_name", "target_name", "amount", "fee", "state")
