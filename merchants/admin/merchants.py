@@ -21,6 +21,7 @@ from console.questions import Done, Question, ask
 from fees.admin.in_force import fees_panel
 from fees.services import append_schedule, waiver
 from merchants.admin.balance_chart import chart_panel
+from merchants.admin.money_links import money_links
 from merchants.admin.registration import RegistrationAdmin
 from merchants.admin.sections import sections
 from merchants.admin.statements import statements_address
@@ -73,7 +74,7 @@ class MerchantAdmin(RegistrationAdmin):
         """Return what is known of a merchant, newest first, each with a link to the whole list."""
         balances = balances_panel(obj)
         currencies = [row[0].text for row in balances.rows]
-        links = [Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}")]
+        links = [*money_links(request, obj), Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}")]
         if request.user.has_perm("merchants.view_account"):
             links.append(Cell("Statements of all wallets (ZIP)", statements_address(obj)))
         return [

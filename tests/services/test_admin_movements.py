@@ -21,7 +21,7 @@ from merchants.models import Currency, Merchant
 from merchants.services import set_merchant_status
 from people.models import User
 from tests.services.test_admin import USD, available, change_page, hidden, new_merchant, post
-from tests.services.test_admin_cash import asked
+from tests.services.test_admin_cash import asked, wallet_of
 from tests.services.test_admin_forms import words
 from tests.services.test_admin_operations import user_with
 from tests.support.factories import unique
@@ -370,3 +370,15 @@ def test_the_buttons_are_there_for_who_may(role: str) -> None:
             refused = client.post(page, {"token": "t", "reason": "r"})
             assert refused.status_code == 403
             assert "This needs the role operator" in words(refused)
+
+
+def test_the_page_of_a_merchant_leads_to_what_may_be_done_with_its_money() -> None:
+    merchant = Merchant.objects.get(id=new_merchant().id)
+    wallet = wallet_of(MerchantIdentity(merchant.id, merchant.name))
+    links = [change_page(wallet, "deposit"), change_page(wallet, "withdraw"), f"{reverse(MAKE)}?from={merchant.name}"]
+    for role, may in (("operator", True), ("viewer", False)):
+        text = user_with(role).get(change_page(merchant)).content.decode()
+        assert [link in text for link in links] == [may] * 3
+    set_merchant_status(merchant.id, Status.FROZEN)
+    text = user_with("operator").get(change_page(merchant)).content.decode()
+    assert [link in text for link in links] == [False] * 3
