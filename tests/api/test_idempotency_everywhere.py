@@ -185,7 +185,7 @@ ACTIONS = {
 CALLS |= ACTIONS
 PEOPLE = {"/users", "/users/{user_id}/memberships"}
 KEY_IS_OPTIONAL = {"/merchants", "/merchants/{name}/accounts", *PEOPLE, *ACTIONS}
-WITHOUT_KEYS = {"/transfers/quote"}
+WITHOUT_KEYS = {"/transfers/quote", *(f"/approvals/{{approval_id}}/{verb}" for verb in ("approve", "reject"))}
 WEBHOOKS = {"/webhooks", *(f"/webhooks/{{webhook_id}}/{verb}" for verb in ("rotate_secret", "test", "replay"))}
 """Their replays are without secrets: tests/api/test_webhooks.py."""
 AUTHENTICATION = {"/auth/token", "/auth/token/refresh"}
