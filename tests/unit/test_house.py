@@ -86,7 +86,7 @@ def test_every_public_name_is_used() -> None:
     """By the service, its commands or the benchmarks; tests do not count."""
     total: Counter[str] = Counter()
     for module in (*modules(migrations=True), *sources("benchmarks")):
-        total += uses(module.tree)
+        total.update(uses(module.tree))
 
     def unused() -> Iterator[str]:
         for module in modules():
