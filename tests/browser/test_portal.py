@@ -243,7 +243,7 @@ def test_a_balance_refreshes_by_itself(owner: Watched, shop: MerchantIdentity, f
     fill(other, friend, shop.name, "2.00")
     other.get_by_role("button", name="Send 2.00 USD").click()
     toast(other, "2.00 USD was sent")
-    expect(page.locator(".amount-large")).to_have_text("102.00 USD", timeout=10_000)
+    expect(page.locator(".amount-large")).to_have_text("102.00 USD")
     page.get_by_role("link", name="Send").click()
     assert page.locator("#known option").evaluate_all("options => options.map(one => one.value)") == [friend.name]
 

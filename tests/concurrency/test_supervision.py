@@ -69,12 +69,12 @@ async def test_a_worker_whose_engine_fails_is_replaced_and_its_callers_are_told(
     service.start()
     try:
         workers = set(service.worker_pids())
-        async with httpx.AsyncClient(base_url=service.base_url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=service.base_url, timeout=60) as http:
             source, target = await merchant(http, "100"), await merchant(http)
             told = await transfer(http, source, target, 100, memo=BREAK)
             assert (told.status_code, told.json()["code"]) == (503, "database_unavailable")
             await in_reader(_wait_for_an_end, workers)
-        async with httpx.AsyncClient(base_url=service.base_url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=service.base_url, timeout=60) as http:
             for _ in range(5):
                 assert (await transfer(http, source, target, 100)).status_code == 201
     finally:

@@ -52,7 +52,7 @@ def production(tmp_path: Path) -> dict[str, str]:
 def check(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_a_wrong_secret_file_is_told_without_its_content(tmp_path: Path) -> None
     found = subprocess.run(
         [sys.executable, "-c", "import django; django.setup(); from people.access.tokens import ring; ring()"],
         cwd=ROOT, env=environment | {"DJANGO_SETTINGS_MODULE": "ledger_project.settings"}, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=180, check=False,
     )  # fmt: skip
     assert found.returncode != 0
     assert "LEDGER_JWT_SIGNING_KEY" in found.stderr
@@ -185,7 +185,7 @@ def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
     service = Service()
     service.start()
     try:
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=60) as client:
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
             answer = b""
             try:

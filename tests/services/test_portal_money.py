@@ -196,7 +196,7 @@ def test_a_form_sent_by_many_at_once_moves_once(shop: MerchantIdentity, other: M
     form = Filled(session_of(user), shop)
     answers: list[int] = []
     clients = [session_of(user) for _ in range(5)]
-    start = threading.Barrier(5, timeout=20)
+    start = threading.Barrier(5, timeout=60)
 
     def send(client: Client) -> None:
         start.wait()

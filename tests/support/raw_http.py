@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support.servers import Service
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @dataclass(frozen=True, slots=True)

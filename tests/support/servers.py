@@ -140,7 +140,7 @@ class Service:
             with_suppressed_kill(member.pid)
         self.process.wait()
 
-    def stop(self, timeout_s: float = 20) -> int | None:
+    def stop(self, timeout_s: float = 60) -> int | None:
         """Ask it to end and return its exit code."""
         if self.process is None or self.process.poll() is not None:
             return self.process.returncode if self.process else None
