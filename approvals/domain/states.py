@@ -20,7 +20,9 @@ class ApprovalStatus(StrEnum):
     """Another person approved, and the ledger refused the command."""
 
 
-_PERSONS = ("admin:", "user:", "session:user-")
+_PERSONS = ("admin:", "user:", "session:user-", "jwt:user-")
+"""The beginnings of the principals of a person: in the admin, in the portal, by a session, and by
+an access token."""
 
 
 def person_of(principal: str) -> str:

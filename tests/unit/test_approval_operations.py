@@ -174,5 +174,5 @@ def test_what_is_asked_is_said_in_words() -> None:
 
 
 def test_one_person_is_one_in_the_admin_and_by_the_api() -> None:
-    assert person_of("admin:7") == person_of("user:7") == person_of("session:user-7") != person_of("admin:8")
+    assert person_of("admin:7") == person_of("user:7") == person_of("session:user-7") == person_of("jwt:user-7") != person_of("admin:8")
     assert person_of("key:7") == "key:7"
