@@ -83,6 +83,8 @@ class Approval(models.Model):
         permissions = [("decide_approval", "Can approve and reject what others asked for")]
         indexes = [
             models.Index(fields=["status", "id"], name="approval_status_id"),
+            models.Index(fields=["action", "id"], name="approval_action_id"),
+            models.Index(fields=["currency", "id"], name="approval_currency_id"),
             models.Index(fields=["merchant", "id"], name="approval_merchant_id", condition=Q(merchant__isnull=False)),
             models.Index(fields=["transfer_id"], name="approval_transfer", condition=Q(transfer_id__isnull=False)),
         ]

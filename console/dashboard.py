@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from console.amounts import shown, shown_short
+from console.approvals import waiting_panels
 from console.charts import Bar, Sparkline, column_chart, line_chart, percent_of
 from console.panels import Cell, Panel
 from ledger_project.kernel.days import day_of
@@ -190,7 +191,7 @@ def _periods(summary: Summary) -> list[Cell]:
 
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the dashboard to the context of the index page, for users who may see figures."""
-    context["title"] = "Dashboard"
+    context |= {"title": "Dashboard", "waiting": waiting_panels(request)}
     if not request.user.has_perm(OPERATOR_PERMISSION):
         return context
     days = {name: day_of(request.GET.get(name)) for name in ("from", "to")}

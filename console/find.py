@@ -14,6 +14,7 @@ from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
+from approvals.models import Approval
 from console.found import Found, found, found_transfer, listed, may_see
 from events.models import Webhook
 from fees.models import FeeSchedule
@@ -32,7 +33,19 @@ MOST = 10
 LONGEST = 255
 """The longest text that is searched for: the longest reference or key."""
 
-_IDENTIFIED: tuple[type[Model], ...] = (Transfer, Hold, Account, Merchant, FeeSchedule, DepositRequest, Refusal, User, ApiKey, Webhook)
+_IDENTIFIED: tuple[type[Model], ...] = (
+    Transfer,
+    Hold,
+    Account,
+    Merchant,
+    FeeSchedule,
+    DepositRequest,
+    Refusal,
+    Approval,
+    User,
+    ApiKey,
+    Webhook,
+)
 
 _RECEIPT_NUMBER = re.compile(r"([0-9a-f-]{36})-[12]", re.ASCII | re.IGNORECASE)
 _PART_OF_ID = re.compile(r"[0-9a-f]{6,32}", re.ASCII | re.IGNORECASE)

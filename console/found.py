@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from approvals.models import Approval
 from console.amounts import shown
 from merchants.domain import AccountKind
 from merchants.models import Account, Merchant
@@ -68,6 +69,8 @@ def _facts(obj: Model) -> str:
     match obj:
         case Transfer() | Hold() | DepositRequest() | Refusal():
             facts = [f"{obj.created_at:%Y-%m-%d %H:%M:%S}", *_movement_facts(obj)]
+        case Approval():
+            facts = [f"{obj.created_at:%Y-%m-%d %H:%M:%S}", obj.summary, "waits or expired" if obj.decided_at is None else obj.status]
         case Merchant():
             facts = [obj.display_name or "", obj.status]
         case Account():

@@ -70,12 +70,15 @@ class ListBar(admin.ListFilter):
     A subclass names its ``fields`` in their order and narrows the rows by them. Its readers return
     None for what is not asked for and for what is wrong; ``wrong`` says the latter.
 
-    ``notes`` are sentences above the list that say what it shows.
+    ``notes`` are sentences above the list that say what it shows. ``clear_words`` say what it shows
+    without any filter, ``empty_words`` what it means if that is nothing.
     """
 
     title = "filters"
     names: ClassVar[tuple[str, ...]]
     is_bar = True
+    clear_words = "Show all"
+    empty_words = ""
 
     def __init__(self, request: HttpRequest, params: dict[str, list[str]], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)

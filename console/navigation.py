@@ -65,6 +65,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Transfers", "swap_horiz", "transfers_transfer_changelist", "transfers.view_transfer"),
                     _item("Requests to add money", "savings", "transfers_depositrequest_changelist", "transfers.view_depositrequest"),
                     _item("Holds", "lock_clock", "transfers_hold_changelist", "transfers.view_hold"),
+                    _item("Approvals", "approval", "approvals_approval_changelist", "approvals.view_approval"),
                 ],
             },
             {
@@ -72,6 +73,7 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item("Fee schedules", "percent", "fees_feeschedule_changelist", "fees.view_feeschedule"),
+                    _item("Approval policies", "policy", "approvals_approvalpolicy_changelist", "approvals.view_approvalpolicy"),
                     _item("Currencies", "currency_exchange", "merchants_currency_changelist", "merchants.view_currency"),
                 ],
             },

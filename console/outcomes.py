@@ -27,6 +27,7 @@ class Done:
     - ``numbers`` says what the change did to balances. The operator reads it.
     - ``page`` is where the operator goes on, if not back.
     - ``waits`` is what waits for a second person, where nothing was done yet.
+    - ``is_failure`` says that it came to nothing, for good: the operator reads it as an error.
     """
 
     what: str
@@ -35,6 +36,7 @@ class Done:
     numbers: str = ""
     page: str = ""
     waits: Approval | None = None
+    is_failure: bool = False
 
 
 def posting(
@@ -76,5 +78,6 @@ def answer(request: HttpRequest, done: Done, back: str) -> HttpResponseRedirect:
     """
     did = f"{done.what} (this form was sent before: nothing was done now)" if done.is_repeat else done.what
     sentences = [did, *([f"Now: {done.now}"] if done.now else []), *([done.numbers] if done.numbers else [])]
-    messages.success(request, linked(" ".join(f"{sentence}." for sentence in sentences)))
+    say = messages.error if done.is_failure else messages.success
+    say(request, linked(" ".join(f"{sentence}." for sentence in sentences)))
     return HttpResponseRedirect(done.page or back)

@@ -1,5 +1,5 @@
 """Approvals and their policies in the admin."""
 
-from approvals.admin import policies
+from approvals.admin import approvals, policies
 
-__all__ = ["policies"]
+__all__ = ["approvals", "policies"]

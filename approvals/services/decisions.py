@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
-from django.contrib.admin.models import ADDITION, LogEntry
 from django.db.models.functions import Now
 from msgspec import Struct
 
@@ -29,9 +28,10 @@ from approvals.domain.operations import (
     SetOverdraft,
     decode,
 )
-from approvals.domain.states import ApprovalStatus, person_of
+from approvals.domain.states import ApprovalStatus
 from approvals.models import Approval
 from approvals.selectors.approvals import ApprovalFacts, get_approval
+from approvals.selectors.persons import of_one_person
 from approvals.services.changes import carry_out_change
 from approvals.services.events import tell_of
 from ledger_project.kernel.actors import PermissionDenied
@@ -87,18 +87,9 @@ def _found(approval_id: UUID, decider: Decider) -> Approval | None:
     approval = Approval.objects.filter(id=approval_id).first()
     if approval is None:
         raise ApprovalNotFound(approval_id)
-    if not _persons(approval.requested_by).isdisjoint(_persons(decider.principal)):
+    if of_one_person([approval.requested_by], decider.principal):
         raise PermissionDenied("Who asked for an approval does not decide about it: that is for another person.")
     return None if approval.status != ApprovalStatus.PENDING and approval.decided_by == decider.principal else approval
-
-
-def _persons(principal: str) -> set[str]:
-    """Return who stands behind a principal: behind an API key also the operator who made it."""
-    persons = {person_of(principal)}
-    if principal.startswith("key:"):
-        made = LogEntry.objects.filter(content_type__model="apikey", object_id=principal.removeprefix("key:"), action_flag=ADDITION)
-        persons |= {f"person:{user_id}" for user_id in made.values_list("user_id", flat=True)}
-    return persons
 
 
 def _carry_out(approval: Approval, decider: Decider) -> None:

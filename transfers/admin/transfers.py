@@ -15,6 +15,7 @@ from django.urls import path, reverse
 from unfold.decorators import action, display
 
 from console.amounts import shown
+from console.approvals import approval_panels
 from console.balances import posted_balances
 from console.find import find_view, palette_view
 from console.outcomes import posting
@@ -155,7 +156,6 @@ class TransferAdmin(NewTransferAdmin):
 
     def panels(self, request: HttpRequest, obj: Transfer) -> list[Panel]:
         """Return the entries, the reversals or the reversed transfer, and the receipts."""
-        del request
         related = [*obj.reversals.order_by("id"), *([obj.reverses] if obj.reverses else [])]
         rows = [
             [
@@ -169,7 +169,7 @@ class TransferAdmin(NewTransferAdmin):
         ]
         headers = ("", "Transfer", "Amount", "When (UTC)", "Memo")
         reversals = Panel("Reversals", headers, rows, empty="Not reversed, and reverses nothing.")
-        return [entries_panel(obj.id), *fee_panels(obj), reversals, *receipts_panel(obj.id)]
+        return [entries_panel(obj.id), *fee_panels(obj), *approval_panels(request, obj.id), reversals, *receipts_panel(obj.id)]
 
     def possible_actions(self, obj: Transfer) -> Collection[str]:
         """Offer the reversal of what is reversible and not reversed in full, and receipts by mail
