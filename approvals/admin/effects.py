@@ -174,7 +174,8 @@ def _(operation: AppendVersion) -> Effect:
         ("In force from", Cell(since)),
     ]
     refusal = _draft_refusal(draft)
-    return Effect(_verdict(refusal), refusal is not None, facts=facts, more=[] if refusal else [preview_panel(draft, "", "What it would charge")])
+    more = [] if refusal else [preview_panel(draft, "", "What it would charge")]
+    return Effect(_verdict(refusal), refusal is not None, facts=facts, more=more)
 
 
 def _draft_refusal(draft: FeeSchedule) -> LedgerError | None:
