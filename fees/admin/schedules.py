@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import ADDITION, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -23,6 +20,7 @@ from unfold.decorators import action, display
 from console.amounts import shown
 from console.pages import ReadOnlyAdmin, object_link
 from console.panels import Cell, Filter, Panel
+from fees.admin.appending import save_draft
 from fees.admin.comparisons import comparison_url, comparison_view
 from fees.admin.drafts import DraftForm, reshaped, values_of
 from fees.admin.panels import preview_panel
@@ -30,12 +28,9 @@ from fees.admin.previews import check_as_next, draft_panels, groups_of, preview_
 from fees.admin.words import rounding_words, shown_percent, terms, tier_lines
 from fees.models import FeeSchedule
 from fees.selectors import charging_instead, drafted_schedule, state_of, time_line
-from fees.services import VersionExists, append_schedule
 from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
-from ledger_project.kernel.errors import ValidationFailed
 from merchants.selectors import known_currency
-from people.models import User
 
 
 @admin.register(FeeSchedule)
@@ -207,9 +202,9 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         form = reshaped(request.POST) or self._form(request)
         if "save" in request.POST and form.is_valid():
-            saved = self._save(request, form)
-            if saved is not None:
-                return HttpResponseRedirect(reverse("admin:fees_feeschedule_change", args=[saved.id]))
+            answered = save_draft(request, form)
+            if answered is not None:
+                return answered
         elif form.is_bound:
             check_as_next(form)
         context = {
@@ -225,26 +220,6 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "fees/append.html", context)
 
-    def _save(self, request: HttpRequest, form: DraftForm) -> FeeSchedule | None:
-        """Store a version, once for each form.
-
-        Returns None, with an error on the form, if the version cannot be stored.
-        """
-        try:
-            saved = append(request, form.instance)
-        except ValidationFailed as failed:
-            form.show(failed)
-            return None
-        except VersionExists:
-            stored = FeeSchedule.objects.get(id=form.instance.id)
-            if not form.says_what(stored):
-                form.add_error(None, f"This form was sent before: version {stored.version} is stored, with other terms. Open a new form.")
-                return None
-            messages.success(request, f"Version {stored.version} for {stored.scope} is stored (this form was sent before).")
-            return stored
-        messages.success(request, f"Version {saved.version} for {saved.scope} is stored.")
-        return saved
-
     def _form(self, request: HttpRequest) -> DraftForm:
         """Return the form that was sent; else one filled with the version ``like`` if any."""
         if request.method == "POST":
@@ -255,11 +230,3 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
             return DraftForm(initial={"token": new_id(), "merchant_name": request.GET.get("merchant", ""), "percent": "1"})
         values, rows = values_of(row)
         return DraftForm(initial=values | {"token": new_id()}, rows=rows)
-
-
-def append(request: HttpRequest, draft: FeeSchedule) -> FeeSchedule:
-    """Store a draft and its record in one transaction. Raises what ``append_schedule`` does."""
-    with transaction.atomic():
-        saved = append_schedule(draft, by=User.objects.get(pk=request.user.pk or UUID(int=0)))
-        LogEntry.objects.log_actions(request.user.pk or 0, [saved], ADDITION, change_message=f"Appended: {saved.note}", single_object=True)
-    return saved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -19,7 +20,7 @@ from ledger_project.database.fields import new_id
 from ledger_project.kernel.actors import PermissionDenied
 from merchants.domain import AccountKind, MerchantIdentity
 from merchants.models import Account, Merchant
-from tests.services.test_admin import as_shown, available, change_page, new_merchant, new_transfer, post
+from tests.services.test_admin import as_shown, available, change_page, draft, new_merchant, new_transfer, post
 from tests.services.test_admin_cash import asked
 from tests.services.test_admin_operations import user_with
 from tests.services.test_deposit_requests import ask as ask_for_money
@@ -141,6 +142,21 @@ def test_fees_are_waived_by_two(policies: Callable[..., None]) -> None:
     assert approve(approval.id, OTHER).status == "approved"
     version = FeeSchedule.objects.get(merchant_id=merchant.id)
     assert (version.rate, version.note, str(version.created_by_id)) == (0, "ticket 7", approval.requested_by.partition(":")[2])
+
+
+def test_a_new_fee_version_waits_and_is_appended_as_it_was_typed(policies: Callable[..., None]) -> None:
+    manager, merchant = user_with("fee manager"), new_merchant()
+    policies(Action.FEE_VERSION)
+    form = draft(merchant, percent="1.25", token=str(new_id())) | {"save": ""}
+    page = reverse("admin:fee_append")
+    approval = waits(manager.post(page, form, follow=True).content.decode())
+    assert str(approval.id) in manager.post(page, form, follow=True).content.decode()  # a double click
+    assert Approval.objects.filter(merchant_id=merchant.id).count() == 1
+    assert "its content was another one" in manager.post(page, form | {"percent": "1.5"}, follow=True).content.decode()
+    assert approve(approval.id, OTHER).status == "approved"
+    version = FeeSchedule.objects.get(merchant_id=merchant.id)
+    assert (str(version.id), version.rate, version.note) == (form["token"], Decimal("0.0125"), form["note"])
+    assert version.effective_from >= approval.created_at
 
 
 def test_who_asked_in_the_admin_is_who_asked_by_the_api_too(operator: Client, policies: Callable[..., None]) -> None:
