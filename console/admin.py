@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from allauth.account.models import EmailAddress
@@ -10,17 +11,15 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from console.found import Found
-from console.lists import REACHED, NarrowedList
-from console.log_entries import csv_of, having, linked, message_of, subjects
+from console.lists import NarrowedList
+from console.log_entries import LOG_COLUMNS, entries_of_file, having, linked, message_of, subjects
 from console.pages import ReadOnlyAdmin
 
 admin.site.index_template = "ledger/dashboard.html"
@@ -58,17 +57,13 @@ class LogEntryAdmin(ReadOnlyAdmin):
     list_display = ("action_time", "user", "kind", "link", "facts", "message")
     list_filter = ("action_time", ("user", admin.RelatedOnlyFieldListFilter), ("content_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "content_type")
-    list_after_template = "ledger/log_export.html"
+    exported = LOG_COLUMNS
     search_fields = ("change_message",)
     search_help_text = "Words of what was done, why, or by whom; names, ids, a day (2026-11-20). An entry has all of them."
     ordering = ("-id",)  # in the order of time, and there is an index
     sortable_by = ()
     fields = ("action_time", "user", "kind", "link", "facts", "message")
     readonly_fields = fields
-
-    def get_urls(self) -> list[Any]:
-        """Add the export."""
-        return [path("export.csv", self.admin_site.admin_view(self.export), name="log_export"), *super().get_urls()]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         """Find the entries that have every word, of the first ten."""
@@ -89,14 +84,9 @@ class LogEntryAdmin(ReadOnlyAdmin):
         del request, kwargs
         return LogEntries
 
-    def export(self, request: HttpRequest) -> HttpResponse:
-        """Return the entries that the list shows, on all its pages, as CSV."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        entries = self.get_changelist_instance(request).get_queryset(request).select_related("user", "content_type")
-        response = HttpResponse(csv_of(request, entries[:REACHED]), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="what-operators-did.csv"'
-        return response
+    def export_rows(self, request: HttpRequest, keys: Sequence[Any]) -> list[Any]:
+        """Return entries that know what they are about."""
+        return entries_of_file(request, list(super().export_rows(request, keys)))
 
     @display(description="Kind")
     def kind(self, obj: LogEntry) -> str:

@@ -17,11 +17,16 @@ class Column:
     width: str
     height: str
     title: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    """A chart of days: columns for sums of a day, or a line for values at the end of each day."""
+    """A chart of days: columns for sums of a day, or a line for values at the end of each day.
+
+    ``figure`` stands above it; or ``figures``, pieces of a text, each with where it leads, or with
+    an empty address.
+    """
 
     title: str
     figure: str
@@ -30,6 +35,7 @@ class Sparkline:
     area: str = ""
     first: str = ""
     last: str = ""
+    figures: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,10 @@ class Bar:
     url: str = ""
 
 
-def column_chart(values: Sequence[int], titles: Sequence[str]) -> list[Column]:
-    """Return a column for each value; that of a negative value has no height."""
+def column_chart(values: Sequence[int], titles: Sequence[str], urls: Sequence[str] = ()) -> list[Column]:
+    """Return a column for each value; that of a negative value has no height. ``urls`` says where
+    each leads.
+    """
     top = max([*values, 1])
     slot = WIDTH / max(1, len(values))
     columns = []
@@ -51,7 +59,8 @@ def column_chart(values: Sequence[int], titles: Sequence[str]) -> list[Column]:
         # Whole numbers first: an amount may be larger than a float can hold.
         share = max(0, value) * 10_000 // top / 10_000
         height = max(share * (HEIGHT - 4), 1.0 if value > 0 else 0.0)
-        columns.append(Column(f"{position * slot:.2f}", f"{HEIGHT - height:.2f}", f"{slot * 0.78:.2f}", f"{height:.2f}", title))
+        place = (f"{position * slot:.2f}", f"{HEIGHT - height:.2f}", f"{slot * 0.78:.2f}", f"{height:.2f}")
+        columns.append(Column(*place, title, urls[position] if urls else ""))
     return columns
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,13 +14,18 @@ from django.urls import reverse
 from console.amounts import shown, shown_short
 from console.approvals import waiting_panels
 from console.charts import Bar, Sparkline, column_chart, line_chart, percent_of
-from console.panels import Cell, Panel
+from console.dashboard_links import Links
+from console.panels import Cell, Panel, usable_panel
 from ledger_project.kernel.days import day_of
 from ledger_project.kernel.errors import LedgerError
+from merchants.domain import AccountKind
 from people.access.operators import OPERATOR_PERMISSION
-from transfers.figures.summary import INTERNAL_KINDS, Summary, currencies_in_use, read_summary
+from transfers.admin.list_bars import MOVEMENTS
+from transfers.figures.summary import INTERNAL_KINDS, Summary, currencies_in_use, read_summary, treasury_by_day
 from transfers.reconciliation.run import LastReconciliation
+from transfers.selectors.list_rows import FeeSide
 from transfers.selectors.mark import FeedState, get_feed_state_now
+from transfers.selectors.refusals import first_day_of_rows
 
 PERIODS = (7, 30, 90, 365)
 FEED_LATE_S = 10.0
@@ -28,14 +34,14 @@ FEED_LATE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One headline: a title, its figure, and a note below.
+    """One headline: a title, its figure, and pieces of a note below.
 
     The pointer shows the ``exact`` figure; ``tone`` is good, bad or empty.
     """
 
     title: str
     figure: str
-    note: str = ""
+    note: Sequence[Cell] = ()
     exact: str = ""
     tone: str = ""
     url: str = ""
@@ -51,11 +57,11 @@ def _ago(moment: datetime) -> str:
 
 def _reconciliation_card(title: str, run: LastReconciliation | None, entries: str, never: str) -> Card:
     if run is None:
-        return Card(title, "never", never, tone="bad")
+        return Card(title, "never", [Cell(never)], tone="bad")
     clean = run.verdict == "clean"
     note = f"{run.finished_at:%Y-%m-%d %H:%M} UTC, {run.entries_checked:,} {entries}" + ("" if clean else f", {run.findings} findings")
     unseen = f"; not seen: {run.unseen}" if run.unseen else ""
-    return Card(title, run.verdict, note + unseen, _ago(run.finished_at), "good" if clean else "bad")
+    return Card(title, run.verdict, [Cell(note + unseen)], _ago(run.finished_at), "good" if clean else "bad")
 
 
 def _reconciliation_cards(summary: Summary) -> list[Card]:
@@ -70,115 +76,149 @@ def _reconciliation_cards(summary: Summary) -> list[Card]:
 def _feed_card(state: FeedState) -> Card:
     note = f"settled until {state.settled_until:%Y-%m-%d %H:%M:%S} UTC"
     if state.lag_s > FEED_LATE_S:
-        return Card("Feed of events", f"{_ago(state.settled_until)}: late", note, "a transaction that writes has run so long", "bad")
-    return Card("Feed of events", f"{max(0.0, state.lag_s):.1f} s behind", note, tone="good")
+        why = "a transaction that writes has run so long"
+        return Card("Feed of events", f"{_ago(state.settled_until)}: late", [Cell(note)], why, "bad")
+    return Card("Feed of events", f"{max(0.0, state.lag_s):.1f} s behind", [Cell(note)], tone="good")
 
 
-def _cards(summary: Summary) -> list[Card]:
+def _cards(summary: Summary, links: Links) -> list[Card]:
     unit = summary.currency
-    income = summary.fees_minor - summary.fee_refunds_minor
     moved = [kind for kind in summary.kinds if kind.kind not in INTERNAL_KINDS]
-    refused = sum(row.refusals for row in summary.refusals)
-    posted = sum(kind.transfers for kind in summary.kinds)
-    share = f"{refused / (refused + posted):.1%} of all" if refused + posted else "nothing was asked for"
+    movements = links.transfers(kind=MOVEMENTS)
     return [
         Card(
             "Value held by merchants",
             f"{shown_short(summary.value_minor, unit)} {unit.code}",
-            f"{shown_short(summary.available_minor, unit)} available, {shown_short(summary.held_minor, unit)} held",
+            [
+                Cell(f"{shown_short(summary.available_minor, unit)} available", links.value(AccountKind.WALLET)),
+                Cell(f"{shown_short(summary.held_minor, unit)} held", links.value(AccountKind.HELD)),
+            ],
             shown(summary.value_minor, unit),
-            url=reverse("admin:merchants_merchant_changelist"),
+            url=links.value("value"),
         ),
-        Card(
-            "Fee income",
-            f"{shown_short(income, unit)} {unit.code}",
-            f"{shown_short(summary.fees_minor, unit)} charged, {shown_short(summary.fee_refunds_minor, unit)} given back",
-            shown(income, unit),
-        ),
+        _fee_card(summary, links),
         Card(
             "Movements",
             f"{sum(kind.transfers for kind in moved):,}",
-            f"volume {shown_short(sum(kind.volume_minor for kind in moved), unit)} {unit.code}",
-            url=reverse("admin:transfers_transfer_changelist"),
+            [Cell(f"volume {shown_short(sum(kind.volume_minor for kind in moved), unit)} {unit.code}", movements)],
+            url=movements,
         ),
-        Card("Refused postings", f"{refused:,}", share, url=_refusals_url(summary, currency=f"{unit.code},none")),
+        _refusals_card(summary, links),
         Card(
             "Open holds",
             f"{summary.open_holds:,}",
-            f"{shown_short(summary.open_holds_minor, unit)} {unit.code} reserved",
-            url=reverse("admin:transfers_hold_changelist") + "?status__exact=open",
+            [Cell(f"{shown_short(summary.open_holds_minor, unit)} {unit.code} reserved", links.open_holds())],
+            url=links.open_holds(),
         ),
         *_reconciliation_cards(summary),
         _feed_card(get_feed_state_now()),
     ]
 
 
-def _kind_bars(summary: Summary) -> list[Bar]:
+def _fee_card(summary: Summary, links: Links) -> Card:
+    unit, income = summary.currency, summary.fees_minor - summary.fee_refunds_minor
+    return Card(
+        "Fee income",
+        f"{shown_short(income, unit)} {unit.code}",
+        [
+            Cell(f"{shown_short(summary.fees_minor, unit)} charged", links.transfers(fees=FeeSide.CHARGED)),
+            Cell(f"{shown_short(summary.fee_refunds_minor, unit)} given back", links.transfers(fees=FeeSide.REFUNDED)),
+        ],
+        shown(income, unit),
+        url=links.transfers(fees=FeeSide.EITHER),
+    )
+
+
+def _refusals_card(summary: Summary, links: Links) -> Card:
+    """Return the refusals in the currency, and of those that named none.
+
+    Holds and releases are postings too, so they count among all that was asked for.
+    """
+    refused = sum(row.refusals for row in summary.refusals)
+    nameless = sum(row.refusals for row in summary.refusals if not row.currency)
+    posted = sum(kind.transfers for kind in summary.kinds)
+    share = f"{refused / (refused + posted):.1%} of all postings, those of holds too" if refused + posted else "nothing was asked for"
+    note = [Cell(share)]
+    if nameless:
+        note.append(Cell(f"{nameless:,} named no currency", links.refusals(currency="none")))
+    kept_from = first_day_of_rows()
+    if refused and summary.first < kept_from:
+        note.append(Cell(f"rows since {kept_from}"))
+    return Card("Refused postings", f"{refused:,}", note, url=links.refusals(currency=f"{summary.currency.code},none"))
+
+
+def _kind_bars(summary: Summary, links: Links) -> list[Bar]:
     top = max((kind.volume_minor for kind in summary.kinds), default=0)
-    changelist = reverse("admin:transfers_transfer_changelist")
     return [
         Bar(
             kind.kind.replace("_", " "),
             (f"{kind.transfers:,}", shown_short(kind.volume_minor, summary.currency)),
             percent_of(kind.volume_minor, top),
-            f"{changelist}?kind__exact={kind.kind}",
+            links.transfers(kind=kind.kind),
         )
         for kind in summary.kinds
     ]
 
 
-def _refusals_url(summary: Summary, **filters: str) -> str:
-    """Return the address of the list of refusals with the period of the figures."""
-    end = datetime.combine(summary.last + timedelta(days=1), time(), UTC)
-    period = {"created_at__gte": f"{datetime.combine(summary.first, time(), UTC)}", "created_at__lt": f"{end}"}
-    return f"{reverse('admin:transfers_refusal_changelist')}?{urlencode({**filters, **period})}"
-
-
-def _refusal_bars(summary: Summary) -> list[Bar]:
+def _refusal_bars(summary: Summary, links: Links) -> list[Bar]:
     top = max((row.refusals for row in summary.refusals), default=0)
     return [
         Bar(
             row.code + ("" if row.currency else " (no currency)"),
             (f"{row.refusals:,}",),
             percent_of(row.refusals, top),
-            _refusals_url(summary, code=row.code, currency=row.currency or "none"),
+            links.refusals(code=row.code, currency=row.currency or "none"),
         )
         for row in summary.refusals
     ]
 
 
-def _sparklines(summary: Summary) -> list[Sparkline]:
+def _sparklines(summary: Summary, links: Links) -> list[Sparkline]:
     unit, days = summary.currency, summary.days
     first, last = f"{summary.first:%d %b}", f"{summary.last:%d %b}"
     charts = []
-    for title, figures in (
-        ("Movements by day", [(day.transfers, f"{day.transfers:,}") for day in days]),
-        ("Volume by day", [(day.volume_minor, shown(day.volume_minor, unit)) for day in days]),
-        ("Fee income by day", [(day.fee_income_minor, shown(day.fee_income_minor, unit)) for day in days]),
+    for title, filters, figures in (
+        ("Movements by day", {"kind": MOVEMENTS}, [(day.transfers, f"{day.transfers:,}") for day in days]),
+        ("Volume by day", {"kind": MOVEMENTS}, [(day.volume_minor, shown(day.volume_minor, unit)) for day in days]),
+        ("Fee income by day", {"fees": FeeSide.EITHER.value}, [(day.fee_income_minor, shown(day.fee_income_minor, unit)) for day in days]),
     ):
         titles = [f"{day.day:%a %d %b %Y}: {words}" for day, (_, words) in zip(days, figures, strict=True)]
-        charts.append(
-            Sparkline(title, figures[-1][1] + " on the last day", column_chart([v for v, _ in figures], titles), first=first, last=last)
-        )
-    values = [day.value_minor for day in days]
-    between = f"between {shown(min(values), unit)} and {shown(max(values), unit)}"
-    line, area = line_chart(values)
-    charts.append(Sparkline("Value at the end of each day", between, (), line, area, first, last))
-    return charts
+        urls = [links.transfers(day.day, day.day, **filters) for day in days]
+        columns = column_chart([value for value, _ in figures], titles, urls)
+        words = [(figures[-1][1], urls[-1]), ("on the last day", "")]
+        charts.append(Sparkline(title, "", columns, first=first, last=last, figures=words))
+    return [*charts, _value_chart(summary, links, first, last)]
 
 
-def _top_panel(summary: Summary) -> Panel:
+def _value_chart(summary: Summary, links: Links, first: str, last: str) -> Sparkline:
+    """Return what merchants had at the end of each day, without the treasury, as the card says."""
     unit = summary.currency
+    values = [day.value_minor - own_minor for day, own_minor in zip(summary.days, treasury_by_day(summary), strict=True)]
+    ends = {value: day.day for day, value in zip(summary.days, values, strict=True)}
+    low, high = min(values), max(values)
+    between = [
+        ("between", ""),
+        (shown(low, unit), links.value("value", ends[low])),
+        ("and", ""),
+        (shown(high, unit), links.value("value", ends[high])),
+    ]
+    line, area = line_chart(values)
+    return Sparkline("Value at the end of each day", "", (), line, area, first, last, between)
+
+
+def _top_panel(summary: Summary, links: Links) -> Panel:
+    unit = summary.currency
+    statements = links.statements([row.id for row in summary.top_merchants])
     rows = [
         [
             Cell(row.name, reverse("admin:merchants_merchant_change", args=[row.id])),
-            Cell(f"{row.entries:,}", is_number=True),
-            Cell(shown(row.sent_minor, unit), is_number=True),
-            Cell(shown(row.received_minor, unit), is_number=True),
+            Cell(f"{row.entries:,}", statements.get(row.id), is_number=True),
+            Cell(shown(row.sent_minor, unit), statements.get(row.id), is_number=True),
+            Cell(shown(row.received_minor, unit), statements.get(row.id), is_number=True),
         ]
         for row in summary.top_merchants
     ]
-    return Panel("Top merchants", ("Merchant", "Movements", "Sent", "Received"), rows, empty="Nobody moved anything in this period.")
+    return Panel("Top merchants", ("Merchant", "Entries", "Sent", "Received"), rows, empty="Nobody moved anything in this period.")
 
 
 def _periods(summary: Summary) -> list[Cell]:
@@ -204,15 +244,16 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
         problem = f"{error.title}: {error}"
         summary = read_summary(None, None, None)
     in_use = currencies_in_use(date(2000, 1, 1))
+    links = Links(summary)
     return context | {
         "summary": summary,
         "problem": problem,
         "currencies": sorted({*in_use, summary.currency.code}),
-        "cards": _cards(summary),
-        "kind_bars": _kind_bars(summary),
-        "refusal_bars": _refusal_bars(summary),
-        "sparklines": _sparklines(summary),
-        "panels": [_top_panel(summary)],
+        "cards": _cards(summary, links),
+        "kind_bars": _kind_bars(summary, links),
+        "refusal_bars": _refusal_bars(summary, links),
+        "sparklines": _sparklines(summary, links),
+        "panels": [usable_panel(_top_panel(summary, links), request.user)],
         "periods": _periods(summary),
         "fresh_ago": _ago(summary.as_of),
     }

@@ -1,14 +1,12 @@
-"""The log of operators as rows: what each entry is about, with amounts and links; and as CSV."""
+"""The log of operators as rows: what each entry is about, with amounts and links."""
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
-from io import StringIO
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -20,13 +18,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console.found import Found, found, listed, may_see
+from console.list_exports import Column
 from ledger_project.kernel.days import day_of
 from people.models import User
-from transfers.statements.spreadsheets import neutralised
 
 _ID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-
-_FIELDS = ("when_utc", "who", "kind", "id", "what", "facts", "done_and_why", "link")
 
 
 def subjects(request: HttpRequest, entries: Iterable[LogEntry]) -> dict[int, Found]:
@@ -97,23 +93,24 @@ def linked(text: str) -> SafeString:
     return format_html_join("", "{}", ((piece,) for piece in pieces))
 
 
-def csv_of(request: HttpRequest, entries: Sequence[LogEntry]) -> bytes:
-    """Return entries as CSV for a spreadsheet, without text that it would run as a formula."""
+LOG_COLUMNS = (
+    Column("when_utc", lambda entry: entry.action_time),
+    Column("who", lambda entry: entry.user.get_username()),
+    Column("kind", lambda entry: str(entry.content_type or "")),
+    Column("id", lambda entry: entry.object_id or ""),
+    Column("what", lambda entry: entry.object_repr),
+    Column("facts", lambda entry: entry.about.facts if entry.about else ""),
+    Column("done_and_why", message_of),
+    Column("link", lambda entry: entry.link),
+)
+"""The columns of a file of the log. Its entries have ``about`` and ``link``."""
+
+
+def entries_of_file(request: HttpRequest, entries: Sequence[LogEntry]) -> list[Any]:
+    """Return entries that know what they are about, and the whole address of its page."""
     about = subjects(request, entries)
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_FIELDS)
     for entry in entries:
-        subject = about.get(entry.pk)
-        row = (
-            f"{entry.action_time:%Y-%m-%dT%H:%M:%SZ}",
-            entry.user.get_username(),
-            str(entry.content_type or ""),
-            entry.object_id or "",
-            entry.object_repr,
-            subject.facts if subject else "",
-            message_of(entry),
-            request.build_absolute_uri(subject.url) if subject else "",
-        )
-        writer.writerow([neutralised(value) for value in row])
-    return text.getvalue().encode()
+        known: Any = entry
+        known.about = about.get(entry.pk)
+        known.link = request.build_absolute_uri(known.about.url) if known.about else ""
+    return list(entries)

@@ -13,11 +13,11 @@ from console.amounts import shown
 from console.panels import PAGE, STATEMENT_HEADERS, Cell, Filter, Panel, entry_row
 from merchants.models import Account
 from transfers.domain.kinds import EntryType
-from transfers.selectors.statements import Period, get_period, period_lines
+from transfers.selectors.statements import MOVED, Period, get_period, period_lines
 from transfers.statements.days import FIRST, LAST, StatementDays, presets
 from transfers.statements.formats import StatementFormat
 
-_TYPES = frozenset(one.value for one in EntryType)
+_TYPES = frozenset([MOVED, *(one.value for one in EntryType)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def statement_panel(request: HttpRequest, account: Account) -> Panel:
     """
     filters = StatementFilters.of(request)
     chosen = "" if filters.type_problem else filters.entry_type
-    types = [("", "all"), *((one.value, one.value.replace("_", " ")) for one in EntryType)]
+    types = [("", "all"), (MOVED, "all but those of holds"), *((one.value, one.value.replace("_", " ")) for one in EntryType)]
     fields = (*day_fields(filters.days), Filter("type", "Type", chosen, "select", types, filters.type_problem))
     ready = preset_cells()
     if filters.problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from console.questions import Done, Question, ReasonForm, ask
 from console.statements import StatementFilters, statement_panel
 from ledger_project.kernel.ids import id_in
 from ledger_project.kernel.money import CurrencyUnit, InvalidAmount, parse_major
+from merchants.admin.list_bars import ACCOUNT_COLUMNS, AccountBar
 from merchants.admin.statements import choose_statements, statements_page, statements_zip
 from merchants.admin.states import STATUS_COLOURS, possible_changes, require_change
 from merchants.domain import AccountKind, MerchantIdentity, Status
@@ -32,7 +33,7 @@ from merchants.models import Account, Merchant
 from merchants.selectors import known_currency
 from merchants.services import set_account_status, set_overdraft_limit
 from transfers.admin.cash import CashAdmin
-from transfers.selectors.balances import last_balance
+from transfers.selectors.balances import balance_at, last_balance
 from transfers.statements.camt053 import NotRepresentable
 from transfers.statements.formats import StatementFormat, statement_file
 
@@ -62,7 +63,8 @@ class AccountAdmin(ExactSearch, CashAdmin):
     """An account: its statement and its export; changes of status and overdraft limit."""
 
     list_display = ("merchant", "currency", "kind", "state", "balance", "created_at")
-    list_filter = ("kind", "status")
+    list_filter = (AccountBar,)
+    exported = ACCOUNT_COLUMNS
     sortable_by = ()
     search_fields = ("id",)
     search_help_text = "Part of the merchant's name, or an account's id."
@@ -78,6 +80,14 @@ class AccountAdmin(ExactSearch, CashAdmin):
         """Add the balance of each account: one look-up for each row that is shown."""
         queryset: QuerySet[Account] = super().get_queryset(request).select_related("merchant")
         return queryset.annotate(balance_minor=last_balance(F("pk")))
+
+    def export_rows(self, request: HttpRequest, keys: Sequence[Any]) -> list[Any]:
+        """Return accounts with the balances that the list shows: those of now, or of a moment."""
+        bar = AccountBar(request, dict(request.GET.lists()), Account, self)
+        moment = bar.moment_of_balance()
+        rows = self.get_queryset(request) if moment is None else Account.objects.annotate(balance_minor=balance_at(F("pk"), moment))
+        found = rows.select_related("merchant").in_bulk(list(keys))
+        return [found[key] for key in keys if key in found]
 
     def search_for(self, queryset: QuerySet[Account], text: str) -> QuerySet[Account]:
         """Find by id, or by a part of the merchant's name."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -14,6 +15,7 @@ from unfold.decorators import action, display
 from approvals.domain.operations import CloseMerchant
 from approvals.services.operations import version_of
 from console.completion import names_view
+from console.lists import NarrowedList
 from console.merchant_panels import balances_panel, movements_panel, open_holds_panel
 from console.outcomes import asked_instead
 from console.panels import Cell, Panel
@@ -21,6 +23,7 @@ from console.questions import Done, Question, ask
 from fees.admin.in_force import fees_panel
 from fees.services import append_schedule, waiver
 from merchants.admin.balance_chart import chart_panel
+from merchants.admin.list_bars import MERCHANT_COLUMNS, MerchantBar, MerchantList, merchants_with_money, money_in_words
 from merchants.admin.money_links import money_links
 from merchants.admin.registration import RegistrationAdmin
 from merchants.admin.sections import sections
@@ -51,8 +54,9 @@ class MerchantAdmin(RegistrationAdmin):
     reason.
     """
 
-    list_display = ("name", "display_name", "state", "created_at")
-    list_filter = ("status",)
+    list_display = ("name", "display_name", "state", "money", "moved_at", "created_at")
+    list_filter = (MerchantBar,)
+    exported = MERCHANT_COLUMNS
     search_fields = ("name",)
     ordering = ("-id",)
     readonly_fields = ("name", "display_name", "state", "since", "receipt_email", "id", "metadata", "created_at")
@@ -64,6 +68,27 @@ class MerchantAdmin(RegistrationAdmin):
     def state(self, obj: Merchant) -> str:
         """Return the status."""
         return obj.status
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NarrowedList]:
+        """Return a list that knows what each of its merchants has."""
+        del request, kwargs
+        return MerchantList
+
+    def export_rows(self, request: HttpRequest, keys: Sequence[Any]) -> list[Any]:
+        """Return merchants with what they have."""
+        return merchants_with_money(list(super().export_rows(request, keys)), request)
+
+    @display(description="Balance, held money with it")
+    def money(self, obj: Merchant) -> str:
+        """Return what it has, in the chosen currency or in that which moved last."""
+        found = getattr(obj, "money_found", None)
+        return "" if found is None else money_in_words(found)
+
+    @display(description="Last movement")
+    def moved_at(self, obj: Merchant) -> datetime | None:
+        """Return when its money last moved."""
+        found = getattr(obj, "money_found", None)
+        return None if found is None else found.moved_at
 
     @display(description="Status since")
     def since(self, obj: Merchant) -> str:

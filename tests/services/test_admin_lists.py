@@ -17,23 +17,29 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.http import StreamingHttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from console import list_exports
 from ledger_project.database.fields import new_id
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import TREASURY, MerchantIdentity
-from merchants.models import Merchant
+from merchants.models import Account, Merchant
 from merchants.selectors import identify_now
 from people.models import User
 from tests.services.test_admin import USD, new_merchant, new_transfer, post
+from tests.services.test_admin_refusals import refused
 from tests.support.factories import unique
 from transfers.domain.commands import CaptureHold, Deposit, Details, PlaceHold, ReverseTransfer, TransferFunds, VoidHold, Withdraw
+from transfers.models import DepositRequest
 from transfers.selectors import find_hold_terms, find_original_now, list_rows
 
-TRANSFERS, HOLDS = "transfers_transfer", "transfers_hold"
+TRANSFERS, HOLDS, REFUSALS, REQUESTS = "transfers_transfer", "transfers_hold", "transfers_refusal", "transfers_depositrequest"
+MERCHANTS, ACCOUNTS = "merchants_merchant", "merchants_account"
+EUR = CurrencyUnit("EUR", 2)
 
 
 @pytest.fixture
@@ -202,6 +208,82 @@ def test_holds_by_merchant_state_currency_and_amount(root: Client) -> None:
     assert ids_of(root, HOLDS, merchant=source.name, currency="EUR") == set()
     assert str(opened) in ids_of(root, HOLDS, currency="USD", status="open", amount_to="1.50", amount_from="1.50")
     assert "“lost” is none of" in page_of(root, HOLDS, status="lost")
+
+
+# --- refusals, requests, merchants, accounts ----------------------------------------------------------------------------------------
+
+
+def test_refusals_by_merchant_currency_and_days(root: Client) -> None:
+    row = refused(TransferFunds(new_merchant(10), new_merchant(), USD, 500, Details()))
+    refused(TransferFunds(new_merchant(10), new_merchant(), USD, 500, Details()))
+    today, side = datetime.now(UTC).date(), Merchant.objects.get(id=row.source_id).name
+    query = {"merchant": side, "code": row.code, "currency": "USD,none", "from": today, "to": today}
+    assert ids_of(root, REFUSALS, **query) == {str(row.id)}
+    assert rows_of(root, REFUSALS, **query)[0]["amount"] == "5.00"
+    assert ids_of(root, REFUSALS, merchant=side, currency="EUR") == set()
+    assert ids_of(root, REFUSALS, merchant=side, currency="none") == set()
+    assert ids_of(root, REFUSALS, merchant=side, to=today - timedelta(days=1)) == set()
+    assert "There is no currency “ZZZ”" in page_of(root, REFUSALS, currency="USD,ZZZ")
+
+
+def test_requests_by_merchant_status_and_amount(root: Client) -> None:
+    merchant = new_merchant()
+    made = DepositRequest.objects.create(id=new_id(), merchant_id=merchant.id, currency_id="USD", amount_minor=700, principal="p")
+    assert ids_of(root, REQUESTS, merchant=merchant.name, status="pending", currency="USD", amount_from="7", amount_to="7") == {
+        str(made.id)
+    }
+    assert ids_of(root, REQUESTS, merchant=merchant.name, status="declined") == set()
+    assert ids_of(root, REQUESTS, merchant=merchant.name, currency="USD", amount_from="7.01") == set()
+
+
+def test_accounts_are_wallets_unless_others_are_asked_for(root: Client) -> None:
+    source, target, _ = new_transfer(1000)
+    hold_of(source, target, 100)
+    kinds = {row["kind"]: row["balance"] for row in rows_of(root, ACCOUNTS, merchant=source.name, kind="every")}
+    assert kinds["held"] != "0.00"
+    assert {"wallet", "held", "fees", "external"} == set(kinds)
+    assert [row["kind"] for row in rows_of(root, ACCOUNTS, merchant=source.name)] == ["wallet"]
+    assert {row["kind"] for row in rows_of(root, ACCOUNTS, merchant=source.name, kind="value")} == {"wallet", "held"}
+    assert "Internal accounts" in page_of(root, ACCOUNTS, merchant=source.name)
+    held = Account.objects.get(merchant_id=source.id, kind="held")
+    assert str(held.id) in page_of(root, ACCOUNTS, q=str(held.id))
+    assert "“purse” is none of" in page_of(root, ACCOUNTS, kind="purse")
+    assert rows_of(root, ACCOUNTS, merchant=source.name, owner="treasury") == []
+
+
+def test_balances_of_accounts_as_of_the_end_of_a_day(root: Client) -> None:
+    merchant = new_merchant(10_000)
+    today = datetime.now(UTC).date()
+    assert [row["balance"] for row in rows_of(root, ACCOUNTS, merchant=merchant.name, at=today)] == ["100.00"]
+    assert [row["balance"] for row in rows_of(root, ACCOUNTS, merchant=merchant.name, at=today - timedelta(days=1))] == ["0.00"]
+    assert "100.00 USD" in page_of(root, ACCOUNTS, merchant=merchant.name, at=today)
+    assert "100.00 USD" not in page_of(root, ACCOUNTS, merchant=merchant.name, at=today - timedelta(days=1))
+    assert "“then” is no moment" in page_of(root, ACCOUNTS, at="then")
+
+
+def test_merchants_show_their_money_and_their_last_movement(root: Client) -> None:
+    merchant = new_merchant(10_000)
+    post(Deposit(merchant, EUR, 500, Details()))
+    hold_of(merchant, new_merchant(), 1000)
+    nothing = Merchant.objects.create(name=unique("empty"))
+    assert "100.00 USD + 1 more" in page_of(root, MERCHANTS, q=merchant.name)  # held money with it
+    (row,) = rows_of(root, MERCHANTS, q=merchant.name)
+    assert (row["currency"], row["available"], row["held"], row["other_money"]) == ("USD", "89.90", "10.10", "5.00 EUR")
+    assert datetime.fromisoformat(row["last_movement_utc"]).date() == datetime.now(UTC).date()
+    (row,) = rows_of(root, MERCHANTS, q=merchant.name, currency="EUR")
+    assert (row["currency"], row["available"], row["held"]) == ("EUR", "5.00", "0.00")
+    assert rows_of(root, MERCHANTS, q=merchant.name, currency="CHF") == []
+    (row,) = rows_of(root, MERCHANTS, q=nothing.name)
+    assert (row["available"], row["last_movement_utc"]) == ("", "")
+    assert rows_of(root, MERCHANTS, q=merchant.name, status="frozen") == []
+
+
+def test_a_list_of_merchants_reads_its_money_by_one_query(root: Client) -> None:
+    for _ in range(3):
+        new_merchant()
+    with CaptureQueriesContext(connection) as asked:
+        page_of(root, MERCHANTS)
+    assert sum("transfers_ledgerentry" in query["sql"] for query in asked) == 1
 
 
 # --- files --------------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ledger_project.kernel.actors import Actor
 from ledger_project.kernel.money import CurrencyUnit
 from ledger_project.kernel.refusals import MerchantNotFound
 from merchants.domain import MerchantIdentity, Status
+from merchants.models import Merchant
 from merchants.services import set_merchant_status
 from people.models import User
 from tests.support.factories import unique
@@ -181,7 +182,7 @@ def test_a_merchant_shows_its_refusals_on_either_side(root: Client) -> None:
     for side in (row.source_id, row.target_id):
         page = root.get(reverse("admin:merchants_merchant_change", args=[side])).content.decode()
         assert row.request_id in page
-        assert f"{reverse(LIST)}?merchant={side}" in page
+        assert f"{reverse(LIST)}?merchant={Merchant.objects.get(id=side).name}" in page
 
 
 def test_the_bars_of_the_dashboard_open_the_rows_that_they_count(root: Client) -> None:

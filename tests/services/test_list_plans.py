@@ -41,6 +41,7 @@ from transfers.selectors.list_rows import (
     RowFilters,
     TransferRowFilters,
     holds_of_list,
+    refunded_fee,
     reversed_amount,
     transfers_of_list,
 )
@@ -342,7 +343,11 @@ OPERATORS_FILTERS = {
 def test_an_operators_list_of_transfers_is_read_from_an_index(name: str) -> None:
     def read() -> None:
         found, _ = transfers_of_list(Transfer.objects.order_by("-id"), OPERATORS_FILTERS[name], depth=REACHED)
-        list(found.annotate(reversed_minor=reversed_amount()).select_related("source__merchant", "target__merchant", "currency")[:50])
+        list(
+            found.annotate(reversed_minor=reversed_amount(), refunded_minor=refunded_fee()).select_related(
+                "source__merchant", "target__merchant", "currency"
+            )[:50]
+        )
         found[:REACHED].count()
 
     # What no index has is compared in the newest 50,000 rows, twice: for the page, and for the number of rows.

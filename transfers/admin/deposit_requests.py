@@ -27,6 +27,7 @@ from console.questions import Done, Question, ReasonForm, ask
 from merchants.domain import MerchantIdentity
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
+from transfers.admin.list_bars import DEPOSIT_REQUEST_COLUMNS, DepositRequestBar
 from transfers.domain.deposit_requests import LONGEST_REFERENCE, DepositRequestStatus
 from transfers.domain.outcome import required
 from transfers.models import DepositRequest
@@ -60,7 +61,8 @@ class DepositRequestAdmin(JournalAdmin):
     """Requests of members to add money: what they say that comes, and what operators decided."""
 
     list_display = ("id", "state", "merchant", "amount", "age", "principal")
-    list_filter = ("status",)
+    list_filter = (DepositRequestBar,)
+    exported = DEPOSIT_REQUEST_COLUMNS
     list_select_related = ("merchant", "currency")
     search_help_text = "Request id, the bank's whole reference, or the whole name of a merchant."
     ordering = ("-id",)

@@ -1,4 +1,4 @@
-"""The filters of the lists of transfers and holds."""
+"""The filters and the files of the lists of transfers, holds, refusals and requests."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from console.list_exports import Column
 from console.list_filters import FilterField, ListBar, Moments
 from console.lists import depth_of
 from ledger_project.kernel.money import Money
-from merchants.selectors import known_currency
+from merchants.selectors import find_currency_now, known_currency
+from transfers.domain.deposit_requests import DepositRequestStatus
 from transfers.domain.hold_outcomes import HoldStatus
 from transfers.domain.kinds import TransferKind
 from transfers.domain.reversals import OriginalPhase
 from transfers.figures.summary import INTERNAL_KINDS
 from transfers.selectors.list_rows import FeeSide, Narrowed, Period, RowFilters, TransferRowFilters, holds_of_list, transfers_of_list
+from transfers.selectors.refusals import refusals_of, refused_codes
 from transfers.selectors.searches import LOOKED_AT
+
+_NO_CURRENCY = "none"
+"""The value of the filter for refusals of requests that named no currency that exists."""
 
 MOVEMENTS = "movements"
 """The value of the filter of kinds for all that the dashboard calls movements."""
@@ -109,6 +114,80 @@ class HoldBar(RowBar):
         ]
 
 
+class RefusalBar(ListBar):
+    """Refusals by merchant, code, currency and days.
+
+    ``currency`` may be several codes with commas between them, or ``none`` for requests that named
+    none that exists: the dashboard counts these beside a currency.
+    """
+
+    names = ("merchant", "code", "currency", "from", "to")
+
+    def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the refusals that the filters keep."""
+        merchant, codes, period = self.merchant(), self.codes(), self.period()
+        if self.text("code"):
+            rows = rows.filter(code=self.text("code"))
+        if codes:
+            rows = rows.filter(currency__in=codes)
+        if period.start is not None:
+            rows = rows.filter(created_at__gte=period.start)
+        if period.end is not None:
+            rows = rows.filter(created_at__lt=period.end)
+        # At last: a merchant's refusals are the newest of those that the other filters keep.
+        return rows if merchant is None or self.problems else refusals_of(merchant.id, rows)
+
+    def codes(self) -> list[str]:
+        """Return the codes of the currencies; an empty one stands for none."""
+        wanted = [code.strip() for code in self.text("currency").split(",") if code.strip()]
+        for code in wanted:
+            if code != _NO_CURRENCY and find_currency_now(code) is None:
+                self.wrong("currency", f"There is no currency “{code}”.")
+        return ["" if code == _NO_CURRENCY else code for code in wanted]
+
+    def fields(self) -> Iterable[FilterField]:
+        """Return the inputs."""
+        several = self.text("currency")
+        words = several.replace(",", " or ").replace(_NO_CURRENCY, "no currency")
+        return [
+            self.merchant_input("Merchant, on either side"),
+            self.select("code", "Code", [(code, code) for code in refused_codes()]),
+            self.currency_input([(_NO_CURRENCY, "no currency"), *([(several, words)] if "," in several else [])]),
+            *self.day_inputs(),
+        ]
+
+
+class DepositRequestBar(ListBar):
+    """Requests to add money by merchant, currency, status, days and amount."""
+
+    names = ("merchant", "currency", "status", "from", "to", "amount_from", "amount_to")
+
+    def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the requests that the filters keep."""
+        merchant, unit, period = self.merchant(), self.unit(), self.period()
+        status, amounts = self.choice("status", set(DepositRequestStatus)), self.amounts(unit)
+        wanted = {
+            "merchant_id": None if merchant is None else merchant.id,
+            "currency_id": None if unit is None else unit.code,
+            "status": status or None,
+            "created_at__gte": period.start,
+            "created_at__lt": period.end,
+            "amount_minor__gte": amounts.low_minor,
+            "amount_minor__lte": amounts.high_minor,
+        }
+        return rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+
+    def fields(self) -> Iterable[FilterField]:
+        """Return the inputs."""
+        return [
+            self.merchant_input(),
+            self.currency_input(),
+            self.select("status", "Status", [(status.value, status.value) for status in DepositRequestStatus]),
+            *self.day_inputs(),
+            *self.amount_inputs(),
+        ]
+
+
 def _period(moments: Moments) -> Period:
     return Period(moments.start, moments.end)
 
@@ -128,13 +207,14 @@ TRANSFER_COLUMNS = (
     Column("currency", lambda row: row.currency_id),
     Column("amount", _amount("amount_minor")),
     Column("fee", _amount("fee_minor")),
+    Column("fee_given_back", lambda row: Money(row.refunded_minor or 0, known_currency(row.currency_id))),
     Column("sender_pays", _amount("total_debit_minor")),
     Column("reversed", lambda row: Money(row.reversed_minor or 0, known_currency(row.currency_id))),
     Column("reverses", lambda row: None if row.reverses_id is None else str(row.reverses_id)),
     Column("external_reference", lambda row: row.external_reference),
     Column("memo", lambda row: row.memo),
 )
-"""The columns of a file of transfers. The rows have ``reversed_minor``."""
+"""The columns of a file of transfers. The rows have ``reversed_minor`` and ``refunded_minor``."""
 
 HOLD_COLUMNS = (
     Column("id", lambda row: str(row.id)),
@@ -151,3 +231,39 @@ HOLD_COLUMNS = (
     Column("memo", lambda row: row.memo),
 )
 """The columns of a file of holds."""
+
+
+def _amount_of_refusal(row: Any) -> Money | None:
+    return None if not row.currency or row.amount_minor is None else Money(row.amount_minor, known_currency(row.currency))
+
+
+REFUSAL_COLUMNS = (
+    Column("time_utc", lambda row: row.created_at),
+    Column("code", lambda row: row.code),
+    Column("kind", lambda row: row.kind),
+    Column("from", lambda row: row.source and row.source.name),
+    Column("to", lambda row: row.target and row.target.name),
+    Column("currency", lambda row: row.currency),
+    Column("amount", _amount_of_refusal),
+    Column("words", lambda row: row.words),
+    Column("request_id", lambda row: row.request_id),
+    Column("principal", lambda row: row.principal),
+    Column("id", lambda row: str(row.id)),
+)
+"""The columns of a file of refusals."""
+
+DEPOSIT_REQUEST_COLUMNS = (
+    Column("id", lambda row: str(row.id)),
+    Column("time_utc", lambda row: row.created_at),
+    Column("status", lambda row: row.status),
+    Column("merchant", lambda row: row.merchant.name),
+    Column("currency", lambda row: row.currency_id),
+    Column("amount", _amount("amount_minor")),
+    Column("memo", lambda row: row.memo),
+    Column("bank_reference", lambda row: row.bank_reference),
+    Column("decided_by", lambda row: row.decided_by),
+    Column("decided_utc", lambda row: row.decided_at),
+    Column("reason", lambda row: row.reason),
+    Column("deposit", lambda row: None if row.transfer_id is None else str(row.transfer_id)),
+)
+"""The columns of a file of requests to add money."""

@@ -14,78 +14,15 @@ from unfold.decorators import display
 from console.amounts import shown
 from console.pages import ExactSearch, ReadOnlyAdmin, object_link
 from console.panels import Cell, Panel
-from ledger_project.kernel.ids import id_in
-from merchants.models import Currency, Merchant
+from merchants.models import Merchant
 from merchants.selectors import known_currency
+from transfers.admin.list_bars import REFUSAL_COLUMNS, RefusalBar
 from transfers.domain.idempotency import record_id
 from transfers.models import Refusal
 from transfers.selectors.idempotency import get_record
-from transfers.selectors.refusals import MOST_OF_A_SIDE, find_refusals, first_day_of_rows, refusals_of, refused_codes
+from transfers.selectors.refusals import MOST_OF_A_SIDE, find_refusals, first_day_of_rows, refusals_of
 
 _RECENT = 10
-_NO_CURRENCY = "none"
-"""The value of the filter for refusals of requests that named no currency that exists."""
-
-
-class CodeFilter(admin.SimpleListFilter):
-    """The code of the answer."""
-
-    title = "code"
-    parameter_name = "code"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer the codes of the daily figures, and the one that is asked for."""
-        del model_admin
-        return [(code, code) for code in sorted({*refused_codes(), *request.GET.getlist(self.parameter_name)})]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Refusal]) -> QuerySet[Refusal]:
-        """Keep one code."""
-        del request
-        return queryset.filter(code=self.value()) if self.value() else queryset
-
-
-class CurrencyFilter(admin.SimpleListFilter):
-    """The currency that was to move; several with commas between them."""
-
-    title = "currency"
-    parameter_name = "currency"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer all currencies, none, and what is asked for."""
-        del model_admin
-        codes = [*Currency.objects.order_by("code").values_list("code", flat=True), _NO_CURRENCY]
-        codes += [text for text in request.GET.getlist(self.parameter_name) if text not in codes]
-        return [(code, code.replace(",", " or ").replace(_NO_CURRENCY, "no currency")) for code in codes]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Refusal]) -> QuerySet[Refusal]:
-        """Keep one currency."""
-        del request
-        value = self.value()
-        return queryset.filter(currency__in=["" if code == _NO_CURRENCY else code for code in value.split(",")]) if value else queryset
-
-
-class MerchantFilter(admin.SimpleListFilter):
-    """The merchant on either side; the merchant's page links to it."""
-
-    title = "merchant"
-    parameter_name = "merchant"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer the merchant that is asked for: there are too many to offer all."""
-        del model_admin
-        wanted = _merchant(request.GET.get(self.parameter_name))
-        return [(str(wanted.id), wanted.name)] if wanted else []
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Refusal]) -> QuerySet[Refusal]:
-        """Keep those that the merchant is a party of, of what the filters before this one keep."""
-        del request
-        wanted = _merchant(self.value())
-        return refusals_of(wanted.id, queryset) if wanted else queryset
-
-
-def _merchant(text: str | None) -> Merchant | None:
-    wanted = id_in(text or "")
-    return None if wanted is None else Merchant.objects.filter(id=wanted).first()
 
 
 @admin.register(Refusal)
@@ -94,7 +31,8 @@ class RefusalAdmin(ExactSearch, ReadOnlyAdmin):
 
     list_before_template = "ledger/kept_from.html"
     list_display = ("created_at", "code", "kind", "source_name", "target_name", "amount", "words", "request_id")
-    list_filter = (CodeFilter, CurrencyFilter, "created_at", MerchantFilter)
+    list_filter = (RefusalBar,)
+    exported = REFUSAL_COLUMNS
     list_select_related = ("source", "target")
     search_fields = ("request_id",)
     search_help_text = "The whole request id or idempotency key, a code, or the name of a merchant."
@@ -178,5 +116,5 @@ def refusals_panel(request: HttpRequest, merchant: Merchant) -> list[Panel]:
         for refusal in newest
     ]
     headers = ("When (UTC)", "Code", "Amount", "From", "To", "What the caller was told", "Request")
-    links = [Cell("All refusals", f"{reverse('admin:transfers_refusal_changelist')}?merchant={merchant.id}")]
+    links = [Cell("All refusals", f"{reverse('admin:transfers_refusal_changelist')}?merchant={merchant.name}")]
     return [Panel("Refused postings", headers, rows, f"None since {first_day_of_rows()}.", links)]

@@ -38,7 +38,7 @@ from transfers.domain.reversals import OriginalPhase, original_phase
 from transfers.models import ExternalReference, Transfer
 from transfers.selectors import find_original_now
 from transfers.selectors.idempotency import record_of
-from transfers.selectors.list_rows import reversed_amount
+from transfers.selectors.list_rows import refunded_fee, reversed_amount
 from transfers.selectors.reversals import earlier_reversals
 from transfers.services.reversals import operator_reversal
 
@@ -52,7 +52,7 @@ def _party_name(account: Account) -> str:
 class TransferAdmin(NewTransferAdmin):
     """A transfer: its entries, its reversals, and its request."""
 
-    list_display = ("created_at", "kind", "source_name", "target_name", "amount", "fee", "state")
+    list_display = ("created_at", "kind", "source_name", "target_name", "amount", "moved_fee", "state")
     list_filter = (TransferBar,)
     exported = TRANSFER_COLUMNS
     search_help_text = "Transfer id or external reference."
@@ -85,9 +85,9 @@ class TransferAdmin(NewTransferAdmin):
     actions_detail = ("reverse_action", "mail_action")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transfer]:
-        """Add how much of each transfer was reversed: one look-up for each row that is shown."""
+        """Add what was reversed of each transfer, and the fee that it gave back."""
         queryset: QuerySet[Transfer] = super().get_queryset(request)
-        return queryset.annotate(reversed_minor=reversed_amount())
+        return queryset.annotate(reversed_minor=reversed_amount(), refunded_minor=refunded_fee())
 
     def get_urls(self) -> list[Any]:
         """Add the page of the search box, and the receipts."""
@@ -109,6 +109,12 @@ class TransferAdmin(NewTransferAdmin):
     def text_search(self, text: str) -> Q:
         """Find by the whole external reference."""
         return Q(id__in=ExternalReference.objects.filter(reference=text).values("transfer_id"))
+
+    @display(description="Fee")
+    def moved_fee(self, obj: Transfer) -> str:
+        """Return the fee that it charged, or, negative, the one that it gave back."""
+        refunded_minor = getattr(obj, "refunded_minor", None) or 0
+        return shown(obj.fee_minor - refunded_minor, known_currency(obj.currency_id)) if obj.fee_minor or refunded_minor else ""
 
     @display(description="Reversed", label={"partly": "warning", "in full": "danger"})
     def state(self, obj: Transfer) -> str:

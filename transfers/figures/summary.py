@@ -23,7 +23,7 @@ from transfers.figures.periods import resolve_period
 from transfers.figures.refresh import refresh_figures
 from transfers.models import FiguresMark, ReconciliationRun
 from transfers.reconciliation.run import LastReconciliation, last_reconciliation
-from transfers.selectors.balances import get_balances_now
+from transfers.selectors.balances import get_balances_now, get_balances_over_time_now
 
 _TOP_MERCHANTS = 8
 _FALLBACK = "USD"
@@ -141,6 +141,10 @@ class Summary:
     whole_reconciliation: LastReconciliation | None
     incremental_reconciliation: LastReconciliation | None
 
+    def end_of(self, day: date) -> datetime:
+        """Return the last microsecond that the figures until a day's end contain."""
+        return _day_end(day, self.as_of)
+
     @property
     def value_minor(self) -> int:
         """Spendable and held."""
@@ -172,6 +176,16 @@ def read_summary(code: str | None, first: date | None, last: date | None) -> Sum
     if currency is None:
         raise UnknownCurrency(chosen)
     return _summary(currency, first=first, last=last)
+
+
+def treasury_by_day(summary: Summary) -> list[int]:
+    """Return what the treasury had at the end of each day, in minor units. One round trip."""
+    moments = [summary.end_of(day.day) for day in summary.days]
+    treasury = Merchant.objects.filter(name__iexact=TREASURY).values_list("id", flat=True).first()
+    if treasury is None:
+        return [0] * len(moments)
+    found = get_balances_over_time_now(treasury, currency=summary.currency, moments=moments)
+    return [sum(row.available_minor + row.held_minor for row in balances.rows) for _, balances in found]
 
 
 def currencies_in_use(since: date) -> list[str]:

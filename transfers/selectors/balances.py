@@ -158,6 +158,15 @@ def get_balances_over_time_now(
     return [(moment, _complete(found[merchant_id, currency.code, moment], currency)) for moment in moments]
 
 
+def balance_at(account: F, moment: datetime) -> Func:
+    """Return the balance of a query's account as of a moment, entries of exactly that moment
+    included, as an expression; null if nothing was posted until then.
+    """
+    until = f"<= '{moment.isoformat()}'"
+    newest = newest_entry("balance_after_minor", account="%(expressions)s", until=until)
+    return Func(account, template=f"({newest})", output_field=MinorUnitsField())
+
+
 def last_balance(account: F) -> Func:
     """Return the balance of a query's account as an expression; null if nothing was posted yet."""
     return Func(account, template=f"({newest_entry('balance_after_minor', account='%(expressions)s')})", output_field=MinorUnitsField())

@@ -23,7 +23,7 @@ from ledger_project.database.prepared import positional
 from ledger_project.kernel.ids import first_uuid7_at, time_of
 from merchants.domain import AccountKind
 from merchants.models import Account
-from transfers.domain.kinds import REVERSIBLE_KINDS, EntryType, TransferKind
+from transfers.domain.kinds import REVERSIBLE_KINDS, Direction, EntryType, TransferKind
 from transfers.domain.reversals import OriginalPhase
 from transfers.models import Hold, LedgerEntry, Transfer
 from transfers.selectors.searches import LOOKED_AT
@@ -150,6 +150,13 @@ def reversed_amount() -> Subquery:
     """Return how much of a query's transfer was reversed, as an expression; null if nothing."""
     parts = Transfer.objects.filter(reverses_id=OuterRef("pk")).order_by().values("reverses_id")
     return Subquery(parts.annotate(total=Sum("amount_minor")).values("total"), output_field=MinorUnitsField())
+
+
+def refunded_fee() -> Subquery:
+    """Return the fee that a query's transfer gave back, as an expression; null if none."""
+    refunds = LedgerEntry.objects.filter(transfer_id=OuterRef("pk"), type=EntryType.FEE_REFUND, direction=Direction.CREDIT)
+    total = refunds.order_by().values("transfer_id").annotate(total=Sum("amount_minor")).values("total")
+    return Subquery(total, output_field=MinorUnitsField())
 
 
 def _in_period(period: Period) -> Q:

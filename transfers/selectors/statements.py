@@ -25,6 +25,7 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import WalletIdentity
 from merchants.models import Account
 from merchants.selectors import Party, known_currency, parties, parties_now
+from transfers.domain.kinds import EntryType
 from transfers.models.journal import LONG_AMOUNT_MINOR
 from transfers.selectors.entries import StoredEntry, counterparty, entry_id_text
 from transfers.sql.entries import newest_entry
@@ -126,6 +127,12 @@ def has_long_amounts(period: Period) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+MOVED = "moved"
+"""Stands for the types of all entries but those of holds and releases."""
+
+_NOT_OF_HOLDS = f"AND type NOT IN ('{EntryType.HOLD}', '{EntryType.HOLD_RELEASE}')"
+
+
 def period_lines(period: Period, *, before: int | None, limit: int, entry_type: str | None = None) -> list[StoredEntry]:
     """Return lines of a period newest first, those before a sequence, perhaps of one type.
 
@@ -136,7 +143,7 @@ def period_lines(period: Period, *, before: int | None, limit: int, entry_type: 
     # whatever the planner expects.
     after = period.after if entry_type is not None else max(period.after, until - limit)
     values: dict[str, Any] = {"account": period.account_id, "after": after, "until": until, "limit": limit, "type": entry_type}
-    only = "" if entry_type is None else "AND type = %(type)s"
+    only = "" if entry_type is None else _NOT_OF_HOLDS if entry_type == MOVED else "AND type = %(type)s"
     with connection.cursor() as cursor:
         cursor.execute(_LINES.format(after="%(after)s", until="%(until)s", only=only), values)
         rows = cast("list[LineRow]", cursor.fetchall())
