@@ -65,7 +65,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Transfers", "swap_horiz", "transfers_transfer_changelist", "transfers.view_transfer"),
                     _item("Requests to add money", "savings", "transfers_depositrequest_changelist", "transfers.view_depositrequest"),
                     _item("Holds", "lock_clock", "transfers_hold_changelist", "transfers.view_hold"),
-                    _item("Approvals", "approval", "approvals_approval_changelist", "approvals.view_approval"),
+                    _item("Approvals", "task", "approvals_approval_changelist", "approvals.view_approval"),
                 ],
             },
             {
