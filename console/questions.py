@@ -22,16 +22,23 @@ from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from approvals.domain.operations import Operation
+from approvals.selectors.policies import needs_second_person_now
 from console.outcomes import Done, answer
 from console.postings import FormCarriedOut, was_carried_out
 from ledger_project.kernel.errors import LedgerError
 from people.operator_log import keep_change
+from transfers.domain.commands import Command
 from transfers.domain.outcome import required
 
 __all__ = ["ASKED_AGAIN_WITHIN", "Done", "Question", "ReasonForm", "ask"]
 
 ASKED_AGAIN_WITHIN = timedelta(days=1)
 """How long a posting of an operator makes the same one on the same object ask before it posts."""
+
+
+WAITS = " A policy covers this: nothing is done before another person approves it."
+"""What a form says of an operation that would wait for a second person."""
 
 
 def _changes(request: HttpRequest, obj: Model) -> QuerySet[LogEntry]:
@@ -67,6 +74,7 @@ class Question:
     - ``about`` returns the object of the change by the values of the form, where no page of an
       object asks the question. It is None as long as there is none.
     - ``initial`` are values that the form begins with.
+    - ``operation`` is what policies look at. The page says if it would wait for a second person.
     - ``is_final``: it cannot be taken back, and its button looks so.
     """
 
@@ -81,6 +89,7 @@ class Question:
     state: Callable[[Mapping[str, Any]], str] | None = None
     about: Callable[[Mapping[str, Any]], Model | None] | None = None
     initial: Mapping[str, Any] = field(default_factory=dict)
+    operation: Callable[[dict[str, Any]], Command | Operation] | None = None
     is_final: bool = False
 
 
@@ -156,7 +165,10 @@ def _shown(question: Question, form: ReasonForm) -> _Shown:
         if wrong:
             return _Shown(f"Not understood. {' '.join(wrong)}")
         values = form.cleaned_data
-    return _Shown(question.understood(values), "" if question.state is None else question.state(values))
+    # Values that nobody has sent yet may be incomplete.
+    operation = question.operation({"reason": "", **values}) if question.operation is not None and form.is_bound else None
+    waits = WAITS if operation is not None and needs_second_person_now(operation) else ""
+    return _Shown(question.understood(values) + waits, "" if question.state is None else question.state(values))
 
 
 def _carried_out(request: HttpRequest, obj: Model | None, question: Question, form: ReasonForm) -> Done | None:

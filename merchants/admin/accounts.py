@@ -174,9 +174,12 @@ class AccountAdmin(ExactSearch, CashAdmin):
             raise Http404
         unit = known_currency(account.currency_id)
 
-        def change(values: dict[str, Any]) -> Done:
+        def wanted(values: dict[str, Any]) -> SetOverdraft:
             merchant = MerchantIdentity(account.merchant_id, account.merchant.name)
-            asked = asked_instead(request, SetOverdraft(account.id, merchant, unit, values["limit"], values["reason"]), values)
+            return SetOverdraft(account.id, merchant, unit, values["limit"], values["reason"])
+
+        def change(values: dict[str, Any]) -> Done:
+            asked = asked_instead(request, wanted(values), values)
             if asked is not None:
                 return asked
             require_change(set_overdraft_limit(account.id, values["limit"]), account)
@@ -196,6 +199,7 @@ class AccountAdmin(ExactSearch, CashAdmin):
             change,
             partial(OverdraftForm, unit=unit),
             understood=understood,
+            operation=wanted,
             did="Overdraft limit",
         )
         return ask(self, request, account, question, reverse("admin:merchants_account_change", args=[object_id]))

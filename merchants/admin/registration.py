@@ -128,6 +128,7 @@ def registration_question(request: HttpRequest) -> Question:
         posting(request, command, told),
         partial(RegistrationForm, may_deposit=request.user.has_perm("transfers.deposit_transfer")),
         is_posting=True,
+        operation=command,
         understood=_understood,
         repeats="Registered ",
         about=_find,

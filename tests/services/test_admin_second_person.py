@@ -209,3 +209,17 @@ def test_a_transfer_and_a_capture_wait(operator: Client, policies: Callable[...,
     for approval in (moved, captured):
         assert approve(approval.id, OTHER).status == "approved"
     assert (available(target), Hold.objects.get(id=hold).status) == (2000, "captured")
+
+
+def test_a_form_says_that_it_would_wait_also_if_the_policy_came_after_it_was_shown(operator: Client, policies: Callable[..., None]) -> None:
+    merchant = new_merchant()
+    page = change_page(Account.objects.get(merchant_id=merchant.id, kind=AccountKind.WALLET), "deposit")
+    values = asked(operator, page, amount="10.00")
+    assert "A policy covers this" not in values["seen"]
+    policies(Action.DEPOSIT)
+    told_again = operator.post(page, values).content.decode()
+    assert "Nothing was done yet: this page did not show these numbers before." in told_again
+    assert "A policy covers this: nothing is done before another person approves it." in told_again
+    assert not Approval.objects.filter(merchant_id=merchant.id).exists()
+    waits(operator.post(page, asked(operator, page, amount="10.00"), follow=True).content.decode())
+    assert "A policy covers this" not in asked(operator, page, amount="9.99")["seen"]

@@ -78,6 +78,7 @@ def capture_question(request: HttpRequest, terms: HoldTerms) -> Question:
         posting(request, command, told),
         partial(CaptureForm, unit=unit),
         is_posting=True,
+        operation=command,
         understood=partial(_understood, terms),
         state=partial(_balances, terms),
         repeats="Captured ",

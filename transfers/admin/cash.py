@@ -115,6 +115,7 @@ def cash_question(request: HttpRequest, account: Account, movement: type[Deposit
         posting(request, command, told),
         partial(CashForm, unit=unit),
         is_posting=True,
+        operation=command,
         understood=partial(_understood, merchant, unit, is_deposit=is_deposit),
         state=lambda values: expected_balance(merchant, unit, _change(values, is_deposit=is_deposit)),
         repeats=record,

@@ -139,6 +139,7 @@ class DepositRequestAdmin(JournalAdmin):
             perform,
             ConfirmationForm,
             is_posting=True,
+            operation=lambda values: _confirmation(waiting, values["bank_reference"]),
             understood=lambda values: _understood(waiting, values),
             state=lambda _values: _balance(waiting),
         )

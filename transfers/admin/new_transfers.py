@@ -88,6 +88,7 @@ def transfer_question(request: HttpRequest) -> Question:
         posting(request, command, told),
         NewTransferForm,
         is_posting=True,
+        operation=command,
         understood=_understood,
         state=_balances,
         repeats=_record,

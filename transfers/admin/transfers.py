@@ -223,6 +223,7 @@ class TransferAdmin(NewTransferAdmin):
             posting(request, command, told),
             partial(ReversalForm, unit=unit),
             is_posting=True,
+            operation=command,
             understood=partial(understood_reversal, original, earlier_minor),
             repeats="Reversed ",
         )
