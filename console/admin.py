@@ -19,6 +19,7 @@ from unfold.decorators import display
 
 from console.found import Found
 from console.lists import NarrowedList
+from console.log_bar import LogBar
 from console.log_entries import LOG_COLUMNS, entries_of_file, having, linked, message_of, subjects
 from console.pages import ReadOnlyAdmin
 
@@ -33,6 +34,9 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Roles: viewer, operator and fee manager are there from the start."""
 
     filter_horizontal = ()
+
+
+LogEntry._meta.verbose_name_plural = "log"  # the title of the list
 
 
 class LogEntries(NarrowedList):
@@ -55,7 +59,7 @@ class LogEntryAdmin(ReadOnlyAdmin):
     """Every change that an operator made: who, when, to what, what and why."""
 
     list_display = ("action_time", "user", "kind", "link", "facts", "message")
-    list_filter = ("action_time", ("user", admin.RelatedOnlyFieldListFilter), ("content_type", admin.RelatedOnlyFieldListFilter))
+    list_filter = (LogBar,)
     list_select_related = ("user", "content_type")
     exported = LOG_COLUMNS
     search_fields = ("change_message",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from ledger_project.database.fields import new_id
 from merchants.models import Merchant
@@ -90,15 +91,31 @@ def test_filters_narrow_the_list_and_the_export_alike(root: Client, author: User
     merchant, reason = Merchant.objects.get(id=new_merchant().id), unique("filtered")
     keep_change(merchant, "Frozen", reason, user_id=author.pk)
     keep_change(Transfer.objects.get(id=new_transfer()[2]), "Reversed", reason, user_id=author.pk)
-    of_merchants = ContentType.objects.get_for_model(Merchant).pk
     assert len(exported(root, q=reason)) == 2
-    assert [row["id"] for row in exported(root, q=reason, content_type__id__exact=of_merchants)] == [str(merchant.pk)]
-    assert len(exported(root, user__id__exact=author.pk)) == 2
-    assert exported(root, user__id__exact=author.pk, action_time__year=2001) == []
-    page = shown(root, q=reason, content_type__id__exact=of_merchants)
+    assert [row["id"] for row in exported(root, q=reason, about="merchants.merchant")] == [str(merchant.pk)]
+    assert len(exported(root, who=author.username)) == 2
+    today = timezone.now().date()
+    assert len(exported(root, q=reason, **{"from": today, "to": today})) == 2
+    assert exported(root, q=reason, to=today - timedelta(days=1)) == []
+    page = shown(root, q=reason, about="merchants.merchant")
     assert page.count(f": {reason}") == 1
     assert "export.csv?" in page
-    assert f"content_type__id__exact={of_merchants}" in page.split("export.csv?")[1].split('"')[0]
+    assert "about=merchants.merchant" in page.split("export.csv?")[1].split('"')[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"who": "nobody at all"}, "“nobody at all” did nothing that is in the log."),
+        ({"about": "shop.item"}, "Nothing in the log is about “shop.item”."),
+        ({"from": "yesterday"}, "“yesterday” is no day."),
+    ],
+)
+def test_a_wrong_filter_says_so_and_shows_nothing(root: Client, author: User, query: dict[str, str], words: str) -> None:
+    keep_change(Merchant.objects.get(id=new_merchant().id), "Frozen", unique("shown"), user_id=author.pk)
+    page = shown(root, **query)
+    assert words in page
+    assert "field-message" not in page
 
 
 def test_the_export_has_no_formulas_and_whole_links(root: Client, author: User) -> None:
