@@ -32,7 +32,9 @@ class TokenBody(serializers.Serializer[Any]):
         required=False, max_length=64, help_text="For which merchant. Needed by a member of several, and by staff who act as a member."
     )
     otp = StrictString(
-        required=False, max_length=8, help_text="The code that the authenticator app shows now, where a second factor is required."
+        required=False,
+        max_length=8,
+        help_text="The code of the authenticator app, or a recovery code, where a second factor is required. Each counts once.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def log_in(request: HttpRequest, name: str, password: str, *, otp: str | None, m
     refresh["sub"], refresh["stamp"] = f"user-{user.pk}", _stamp(user)
     is_platform = _is_staff(user) and merchant_name is None
     if _needs_code(user, is_platform=is_platform):
-        device = None if otp is None else second_factor.accepts(user, otp)
+        device = None if otp is None else second_factor.accepts(user, otp, or_recovery=True)
         if device is None:
             raise NotAuthenticated(_wrong())
         refresh["device"] = device.pk
@@ -143,7 +143,7 @@ def _check_code_is_there(otp: str | None) -> None:
     revealed about it.
     """
     if otp is None and second_factor.is_required():
-        raise NotAuthenticated("A second factor is required: send the code of your authenticator app as 'otp'.")
+        raise NotAuthenticated("A second factor is required: send the code of your authenticator app, or a recovery code, as 'otp'.")
 
 
 def refreshed(text: str) -> dict[str, object]:

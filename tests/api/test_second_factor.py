@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.test import Client
 
 from ledger_project.database.readers import in_reader
@@ -18,7 +19,7 @@ from tests.api.test_authorization import bearer, new_key
 from tests.api.test_operations import cookie_of, login
 from tests.api.test_tokens import PASSWORD, required, user
 from tests.support.factories import merchant
-from tests.support.second_factors import code_of, enrol
+from tests.support.second_factors import code_of, end_wait, enrol
 
 __all__ = ["required"]
 
@@ -86,6 +87,28 @@ async def test_of_two_who_show_one_code_at_once_one_gets_in(api: httpx.AsyncClie
     code = code_of(await device_of(name))
     answers = await asyncio.gather(*[ask(api, name, otp=code) for _ in range(4)])
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+
+
+async def test_a_recovery_code_gets_tokens_once(api: httpx.AsyncClient, second_factor: Any) -> None:
+    name = await user(is_superuser=True)
+    device = await device_of(name)
+
+    def make_codes() -> list[str]:
+        codes: list[str] = RecoveryCodes.activate(User.objects.get(username=name)).generate_codes()
+        return codes
+
+    first, second, *_ = await in_reader(make_codes)
+    assert (await ask(api, name, "wrong", otp=first)).status_code == 401
+    answers = await asyncio.gather(*[ask(api, name, otp=first) for _ in range(4)])
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+    await in_reader(end_wait, device)
+    assert (await ask(api, name, otp=first)).status_code == 401
+    await in_reader(end_wait, device)
+    given = await ask(api, name, otp=second)
+    assert given.status_code == 200
+    assert (await refresh(api, given.json()["refresh"])).status_code == 200
+    await in_reader(Authenticator.objects.filter(pk=device.pk).delete)
+    assert (await refresh(api, given.json()["refresh"])).status_code == 401
 
 
 async def test_who_has_enrolled_nothing_gets_nothing(api: httpx.AsyncClient, second_factor: Any) -> None:
