@@ -53,7 +53,6 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     _item("Dashboard", "monitoring", "index"),
-                    _item("Find anything", "search", "ledger_find"),
                 ],
             },
             {
@@ -92,7 +91,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Refused postings", "block", "transfers_refusal_changelist", "transfers.view_refusal"),
                     _item("Idempotency keys", "key", "transfers_idempotencyrecord_changelist", "transfers.view_idempotencyrecord"),
-                    _item("What operators did", "history", "admin_logentry_changelist", "admin.view_logentry"),
+                    _item("Log of operators", "history", "admin_logentry_changelist", "admin.view_logentry"),
                 ],
             },
             {

@@ -45,7 +45,7 @@ def test_the_first_tab_leads_past_the_menu(operator: Page) -> None:
 
 
 def test_the_search_and_the_menu_of_the_user_open_by_the_keyboard(operator: Page) -> None:
-    search = operator.get_by_role("button", name=re.compile("Search apps"))
+    search = operator.get_by_role("link", name="Find anything")
     search.focus()
     operator.keyboard.press("Enter")
     expect(operator.locator("#search-input-command")).to_be_focused()

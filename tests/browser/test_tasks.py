@@ -26,8 +26,8 @@ def pay(source: object, target: object, amount: int = 1000) -> UUID:
 
 def find(page: Page, text: str) -> None:
     page.get_by_role("link", name="Find anything").first.click()
-    page.get_by_role("searchbox").first.fill(text)
-    page.get_by_role("button", name="Find").click()
+    page.get_by_role("searchbox", name="Find anything").fill(text)
+    page.keyboard.press("Enter")
 
 
 def confirm(page: Page, button: str, reason: str) -> None:

@@ -52,7 +52,6 @@ window.addEventListener("DOMContentLoaded", function () {
     document.getElementById("nav-sidebar-inner")?.setAttribute("aria-label", "Menu");
     for (const id of ["command-submit", "searchbar-submit"]) document.getElementById(id)?.setAttribute("aria-label", "Search");
     document.querySelector("#nav-sidebar-inner a.bg-primary-600:not([aria-label])")?.setAttribute("aria-label", "To the dashboard");
-    document.getElementById("search-input-command")?.setAttribute("aria-label", "Search for any id, name or reference");
     document.querySelectorAll(".simplebar-content-wrapper").forEach((box) => box.setAttribute("tabindex", "0"));
   }
 
