@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -25,6 +24,7 @@ from tests.concurrency.test_busy_locks import LOCK_ACCOUNT, LOCK_MERCHANT, held
 from tests.environment import ROOT
 from tests.support.factories import balance_minor, key, merchant, transfer, wallet
 from tests.support.servers import Service, database_url
+from tests.support.waiting import until
 from transfers.services.merchant_closure import close_merchant
 
 ENTRIES = """
@@ -61,11 +61,7 @@ def _wait_for_waiter(pid: int) -> None:
 
 
 def _wait_until(is_so: Callable[[], object]) -> None:
-    for _ in range(2000):
-        if is_so():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it never came to be so")
+    until(is_so, "it never came to be so")
 
 
 async def test_when_a_freeze_has_returned_no_posting_follows(service: Service) -> None:

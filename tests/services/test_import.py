@@ -385,7 +385,7 @@ async def test_killed_in_the_middle_and_run_again_nothing_is_doubled_or_lost(api
         process = subprocess.Popen(command(path, "--batch-size", "5"), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         while count_from(source) < 100:
             assert process.poll() is None, "it ended before it could be killed"
-            time.sleep(0.005)
+            time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
         done = count_from(source)
