@@ -1,5 +1,7 @@
-"""Transfers, holds, refusals, requests to add money and idempotency records in the admin."""
+"""Transfers, holds, refusals, requests to add money, idempotency records and reconciliations in the
+admin.
+"""
 
-from transfers.admin import deposit_requests, holds, idempotency, refusals, transfers
+from transfers.admin import deposit_requests, holds, idempotency, reconciliations, refusals, transfers
 
-__all__ = ["deposit_requests", "holds", "idempotency", "refusals", "transfers"]
+__all__ = ["deposit_requests", "holds", "idempotency", "reconciliations", "refusals", "transfers"]

@@ -9,6 +9,7 @@ from transfers.models.journal import ExternalReference, LedgerEntry, Transfer
 from transfers.models.mark import FeedMark
 from transfers.models.reconciliation import ReconciliationHead, ReconciliationRun
 from transfers.models.refusals import Refusal
+from transfers.models.requested_reconciliations import RequestedReconciliation, WorkerSign
 
 __all__ = [
     "DailyActivity",
@@ -28,5 +29,7 @@ __all__ = [
     "ReconciliationRun",
     "Refusal",
     "RefusalTally",
+    "RequestedReconciliation",
     "Transfer",
+    "WorkerSign",
 ]

@@ -6,13 +6,24 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger_project.database.snapshots import Raw, Snapshot
 from transfers.reconciliation.checks import Check, Wrong
 from transfers.reconciliation.scopes import Scope
 
-Progress = Callable[[str, str], None]
-"""Called when a check begins, with its name and with words for what it proves."""
+
+class Progress(Protocol):
+    """Is told how far a proof is, by all threads that do it."""
+
+    def planned(self, checks: Sequence[str]) -> None:
+        """Works are about to be done: the check of each."""
+
+    def begun(self, check: str, title: str) -> None:
+        """A check begins; ``title`` says what it proves."""
+
+    def done(self, check: str) -> None:
+        """A work of a check is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +77,19 @@ def do_all(snapshot: Snapshot, works: Sequence[Work], progress: Progress | None)
     """Do the works, as many at once as the snapshot has connections; return what they found."""
     begun: set[str] = set()
     telling = threading.Lock()
+    if progress is not None:
+        progress.planned([work.check for work in works])
 
     def task(work: Work) -> Callable[[Raw], list[Finding]]:
         def run(raw: Raw) -> list[Finding]:
             with telling:
                 if progress is not None and work.check not in begun:
-                    progress(work.check, work.title)
+                    progress.begun(work.check, work.title)
                 begun.add(work.check)
-            return work.find(raw)
+            findings = work.find(raw)
+            if progress is not None:
+                progress.done(work.check)
+            return findings
 
         return run
 

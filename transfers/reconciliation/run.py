@@ -42,6 +42,8 @@ _NAMES = (*(check.name for check in CHECKS), HEADS, _ANCHOR, FIGURES)
 FigureDifferences = Callable[[Raw], Sequence[object]]
 """Finds what is wrong with the daily figures, which are above the proof."""
 
+OnStored = Callable[[ReconciliationRun], None]
+
 _SETTINGS = (
     # Hash tables and sorts up to this size stay in memory; larger ones go to disk in batches.
     "SET LOCAL work_mem = '32MB'",
@@ -65,7 +67,8 @@ class ReconciliationRequest:
     clean verdict kept; if there are none, all is proved. ``renew_heads`` does not compare with
     them. The file ``anchor`` is verified if it exists. If all is clean, it is written where it does
     not exist or where ``advance`` says so. ``limit`` is how many findings each check names at most,
-    ``jobs`` how many connections share the work.
+    ``jobs`` how many connections share the work, and ``parts`` into how many parts each connection
+    cuts its share of a pass over all: the progress is told after each.
     """
 
     scope: ProofScope = field(default_factory=ProofScope)
@@ -77,6 +80,7 @@ class ReconciliationRequest:
     verify_by: Ed25519PublicKey | None = None
     limit: int = FINDINGS_PER_CHECK
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ def prove(
     if figure_differences is not None:
         works.append(Work(FIGURES, "daily figures are what the entries add up to", partial(_wrong_figures, differences=figure_differences)))
     # First what cannot be divided: at the end it would keep one connection, and the others idle.
-    findings = do_all(snapshot, [*works, *whole_works(snapshot, request.limit)], progress)
+    findings = do_all(snapshot, [*works, *whole_works(snapshot, request.limit, request.parts)], progress)
     entries = count_entries(snapshot.first, EVERYTHING)
     return Proof(in_order(findings, _NAMES, request.limit), entries, ReconciliationRun.Kind.WHOLE, str(request.scope))
 
@@ -194,12 +198,17 @@ def _wrong_figures(raw: Raw, *, differences: FigureDifferences) -> list[Finding]
 
 
 def reconcile(
-    request: ReconciliationRequest, *, figure_differences: FigureDifferences, progress: Progress | None = None
+    request: ReconciliationRequest,
+    *,
+    figure_differences: FigureDifferences,
+    progress: Progress | None = None,
+    on_stored: OnStored = lambda _: None,
 ) -> ReconciliationRun:
     """Prove the ledger at one moment, store the verdict and return it.
 
     A clean verdict of all, or of what is new, keeps the heads of its moment. Nothing is stored if
-    the ledger could not be read. Raises ``AnchorUnreadable``, and psycopg's errors.
+    the ledger could not be read, or if ``on_stored``, which is called in the transaction of the
+    verdict, raises. Raises ``AnchorUnreadable``, and psycopg's errors.
     """
     started_at = database_now()
     known = read_anchor(request.anchor, request.verify_by) if request.anchor is not None and _must_be_read(request) else None
@@ -208,7 +217,7 @@ def reconcile(
         proof = prove(snapshot, request, anchor=known, figure_differences=figure_differences, progress=progress)
         if request.anchor is not None and proof.clean and (known is None or request.advance):
             write_anchor(snapshot.first, request.anchor, started_at, request.sign_by)
-        return _store(proof, started_at, snapshot)
+        return _store(proof, started_at, snapshot, on_stored)
 
 
 def _must_be_read(request: ReconciliationRequest) -> bool:
@@ -216,13 +225,13 @@ def _must_be_read(request: ReconciliationRequest) -> bool:
     return request.anchor is not None and (request.verify_by is not None or request.anchor.exists())
 
 
-def _store(proof: Proof, started_at: datetime, snapshot: Snapshot) -> ReconciliationRun:
+def _store(proof: Proof, started_at: datetime, snapshot: Snapshot, on_stored: OnStored) -> ReconciliationRun:
     with transaction.atomic(durable=True):
         heads_sha256 = None
         if proof.clean and proof.kind != ReconciliationRun.Kind.NARROW:
             connection.ensure_connection()
             heads_sha256 = keep_heads(cast("Raw", connection.connection), snapshot.first)
-        return ReconciliationRun.objects.create(
+        run = ReconciliationRun.objects.create(
             started_at=started_at,
             finished_at=database_now(),
             kind=proof.kind,
@@ -234,6 +243,8 @@ def _store(proof: Proof, started_at: datetime, snapshot: Snapshot) -> Reconcilia
             base_id=proof.base_id,
             heads_sha256=heads_sha256,
         )
+        on_stored(run)
+    return run
 
 
 def last_reconciliation(*kinds: ReconciliationRun.Kind) -> LastReconciliation | None:

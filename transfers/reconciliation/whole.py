@@ -31,13 +31,17 @@ from transfers.reconciliation.transfers import UNLIKE
 _DOUBTFUL_AT_ONCE = 1_000
 
 
-def whole_works(snapshot: Snapshot, limit: int) -> list[Work]:
-    """Return the works that prove every row, the longest first."""
+def whole_works(snapshot: Snapshot, limit: int, parts: int) -> list[Work]:
+    """Return the works that prove every row, the longest first.
+
+    The passes are cut into ``parts`` parts for each connection.
+    """
+    pieces = snapshot.jobs * parts
     works = [
         Work(ENTRY_CHECK.name, ENTRY_CHECK.title, partial(_check_chains, part=part, limit=limit))
-        for part in chain_ranges(snapshot.first, snapshot.jobs)
+        for part in chain_ranges(snapshot.first, pieces)
     ]
-    ids = id_ranges(snapshot.first, snapshot.jobs)
+    ids = id_ranges(snapshot.first, pieces)
     works += [Work(TRANSFER_CHECK.name, TRANSFER_CHECK.title, partial(_check_transfers, part=part, limit=limit)) for part in ids]
     works += [work_of(FEE_CHECK, part.rows(), limit) for part in ids]
     rest = (HOLD_CHECK, REVERSAL_CHECK, REFERENCE_CHECK, KEY_CHECK, HELD_CHECK, BALANCE_CHECK, LIMIT_CHECK)

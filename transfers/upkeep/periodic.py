@@ -34,6 +34,7 @@ from transfers.services.fee_settlement import settle_fees
 from transfers.services.hold_expiry import sweep_due_holds
 from transfers.services.mark_ahead import take_mark_back
 from transfers.services.mark_mover import keep_moving
+from transfers.services.requested_reconciliations import give_sign, open_request, waits_for_process
 from transfers.upkeep.purging import purge_expired_keys, purge_refusals
 
 log = structlog.get_logger(__name__)
@@ -135,8 +136,22 @@ def purging(every_s: float) -> Work:
 
 
 _Kind = ReconciliationRun.Kind
-_WHOLE, _NEW = (), ("--incremental",)
-"""Arguments of ``reconcile``: prove all, or what is new since the last clean verdict."""
+_WHOLE, _NEW, _REQUESTED = (), ("--incremental",), ("--requested",)
+"""Arguments of ``reconcile``: prove all, what is new since the last clean verdict, or what somebody
+asked for.
+"""
+
+REQUESTED_S = 2.0
+"""How often a worker asks whether a reconciliation is asked for."""
+
+
+def _sign(_stopping: Stopping) -> WorkDone:
+    give_sign()
+    return {}
+
+
+_SIGN = Work("sign", 10.0, _sign)
+"""The console says whether a worker is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +171,10 @@ class ReconciliationTimes:
 def _due_reconciliation(times: ReconciliationTimes) -> tuple[str, ...] | None:
     """Return the arguments of the reconciliation that is due; None if none is.
 
-    A proof of all is also one of what is new.
+    A proof of all is also one of what is new. While a requested one is open, none is due.
     """
+    if open_request() is not None:
+        return None
     for every_s, kinds, arguments in (
         (times.whole_every_s, [_Kind.WHOLE], _WHOLE),
         (times.new_every_s, [_Kind.WHOLE, _Kind.INCREMENTAL], _NEW),
@@ -189,6 +206,8 @@ async def _reconcile(arguments: tuple[str, ...], stopping: asyncio.Event) -> Non
         log.warning("periodic.failed", work="reconciliation", code=process.returncode)
         return
     run = json.loads(output)
+    if run is None:  # another worker has it
+        return
     tell = log.info if run["verdict"] == ReconciliationRun.Verdict.CLEAN else log.error
     told = {"kind": run["kind"], "verdict": run["verdict"], "findings": len(run["findings"]), "entries": run["entries_checked"]}
     tell("periodic.done", work="reconciliation", **told)
@@ -226,11 +245,22 @@ async def _reconcile_again_and_again(times: ReconciliationTimes, stopping: async
         await _pause(times.ask_every_s, stopping)
 
 
+async def _reconcile_on_request(stopping: asyncio.Event) -> None:
+    """Carry out reconciliations that are asked for, one after the other."""
+    while not stopping.is_set():
+        try:
+            if await in_reader(waits_for_process):
+                await _reconcile(_REQUESTED, stopping)
+        except Exception as error:  # noqa: BLE001 - as above
+            log.warning("periodic.failed", work="requested reconciliation", error=type(error).__name__, detail=str(error)[:200])
+        await _pause(REQUESTED_S, stopping)
+
+
 async def run(works: tuple[Work, ...], *, reconciliation: ReconciliationTimes, stopping: asyncio.Event) -> None:
     """Move the mark of the feed and do all works until ``stopping`` is set, then end each at its
     next commit.
     """
-    loops = [keep_moving(stopping), *(_again_and_again(work, stopping) for work in works)]
+    loops = [keep_moving(stopping), _reconcile_on_request(stopping), *(_again_and_again(work, stopping) for work in (*works, _SIGN))]
     if reconciliation.ask_every_s:
         loops.append(_reconcile_again_and_again(reconciliation, stopping))
     await asyncio.gather(*loops)

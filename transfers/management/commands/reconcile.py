@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,30 @@ from transfers.reconciliation.checks import CHECKS
 from transfers.reconciliation.run import FINDINGS_PER_CHECK, ReconciliationRequest, reconcile
 from transfers.reconciliation.scopes import ProofScope
 from transfers.reconciliation.signatures import KeyUnusable, read_private_key, read_public_key
+from transfers.services.requested_reconciliations import LeaseLost
+from transfers.upkeep.requested_reconciliation import carry_out
 
 DAMAGED = 1
 USAGE = 2
 MAX_JOBS = 64
+
+
+class _Bar:
+    """The progress of a proof on a terminal: a step for each check."""
+
+    def __init__(self, step: Callable[..., None]) -> None:
+        self._step = step
+
+    def planned(self, checks: Sequence[str]) -> None:
+        """Do nothing: the bar has a step for each check there is."""
+
+    def begun(self, check: str, title: str) -> None:
+        """Begin the step of a check."""
+        del check
+        self._step(title)
+
+    def done(self, check: str) -> None:
+        """Do nothing: a check has several works."""
 
 
 class Command(ReportingCommand):
@@ -61,21 +83,48 @@ class Command(ReportingCommand):
         parser.add_argument(
             "--jobs", type=int, default=os.cpu_count() or 1, help="connections that share the work (the cores: %(default)s)"
         )
+        parser.add_argument(
+            "--requested",
+            action="store_true",
+            help="carry out what was asked for in the admin; nothing but --jobs goes with it",
+        )
         parser.add_argument("--limit", type=int, default=FINDINGS_PER_CHECK, help="findings that each check names at most (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the checks and report; the exit code is the verdict."""
         del args
         request = self._request(options)
+        if options["requested"]:
+            self._carry_out(request, as_json=options["as_json"])
+            return
         scope = request.scope
         if scope.account_id is not None and not Account.objects.filter(id=scope.account_id).exists():
             raise CommandError(f"There is no account {scope.account_id}.", returncode=USAGE)
         try:
             with steps(self, len(CHECKS) + 4) as step:
-                run = reconcile(request, figure_differences=figure_differences, progress=lambda _name, title: step(title))
+                run = reconcile(request, figure_differences=figure_differences, progress=_Bar(step))
         except (AnchorUnreadable, OSError) as error:
             raise CommandError(str(error), returncode=USAGE) from None
-        self._report(run, as_json=options["as_json"])
+        self._conclude(run, as_json=options["as_json"])
+
+    def _carry_out(self, request: ReconciliationRequest, *, as_json: bool) -> None:
+        if request != ReconciliationRequest(jobs=request.jobs):
+            raise CommandError("--requested goes with --jobs and --json only: the request says what is proved.", returncode=USAGE)
+        nothing = "Nothing is asked for."
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that another process can take it at once
+        try:
+            run = carry_out(jobs=request.jobs, figure_differences=figure_differences)
+        except LeaseLost:
+            run, nothing = None, "It was cancelled, or another process has it: nothing was stored."
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        if run is None:
+            self.stdout.write("null" if as_json else nothing)
+            return
+        self._conclude(run, as_json=as_json)
+
+    def _conclude(self, run: ReconciliationRun, *, as_json: bool) -> None:
+        self._report(run, as_json=as_json)
         if run.verdict == ReconciliationRun.Verdict.DAMAGED:
             raise SystemExit(DAMAGED)
 
