@@ -36,8 +36,7 @@ A class has a code of the contract, an instance has the data of its case. All cl
     │       └── IdentitiesLost          a remembered row is gone; in database/lost_rows.py
     ├── BadRequest              bytes that cannot be read as a request; in http/problems.py
     ├── InternalError           a fault of the service; in http/problems.py
-    ├── KeyRefused, DepositRequestRefused     cannot be made or decided so; in people, in transfers
-    ├── ReconciliationRefused   another one is open, or it has ended; in transfers/services
+    ├── KeyRefused, DepositRequestRefused, ReconciliationRefused    cannot be done; in the apps
     ├── VersionExists           a fee schedule was added before; in fees/services.py
     ├── NothingToChange         somebody else was faster in the admin; in merchants/admin
     └── FormCarriedOut          a form of the admin was sent before; in console/postings.py

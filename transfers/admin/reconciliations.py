@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, time
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Func, IntegerField, QuerySet
@@ -16,25 +14,18 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from console.pages import ReadOnlyAdmin, object_link
 from console.panels import Cell, Panel
-from console.questions import Done, Question, ReasonForm, ask
-from ledger_project.kernel.days import day_of, moment_of
-from ledger_project.kernel.ids import id_in
-from merchants.models import Account
+from console.questions import Done, Question, ask
 from people.models import User
+from transfers.admin.reconciliation_forms import StartForm, id_of, scope_words, understood_start, wanted_of
 from transfers.admin.reconciliation_progress import progress_words
 from transfers.models import ReconciliationRun, RequestedReconciliation
 from transfers.models.requested_reconciliations import OPEN
-from transfers.reconciliation.run import last_reconciliation
 from transfers.services.requested_reconciliations import (
-    Kind,
-    ToProve,
     absence_of_worker,
     cancel_reconciliation,
-    estimated_entries,
     open_request,
     request_reconciliation,
 )
@@ -43,71 +34,6 @@ _NAMED = 500
 """Findings that the page of a verdict names at most."""
 
 _STATUS_COLOURS = {"waiting": "info", "running": "info", "done": "success", "cancelled": "warning", "failed": "danger"}
-_WHAT = {
-    "whole": "everything",
-    "incremental": "what is new since the last clean verdict",
-    "since": "what was posted since a day or a moment",
-    "account": "what touches one account",
-}
-
-
-class StartForm(ReasonForm):
-    """What is to be proved."""
-
-    what = forms.ChoiceField(choices=list(_WHAT.items()), widget=UnfoldAdminSelectWidget(), label="Prove")
-    since = forms.CharField(
-        required=False,
-        max_length=40,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text="As 2026-01-31, or 2026-01-31T12:00:00Z.",
-    )
-    account = forms.CharField(required=False, max_length=40, widget=UnfoldAdminTextInputWidget(), help_text="The id of an account.")
-    field_order = ("what", "since", "account", "reason")
-
-    def clean_since(self) -> datetime | None:
-        """Return the moment; of a day, its beginning in UTC."""
-        text = self.cleaned_data["since"].strip()
-        day = day_of(text)
-        moment = datetime.combine(day, time(), UTC) if day else moment_of(text)
-        if text and moment is None:
-            raise forms.ValidationError("This is no day and no moment.")
-        return moment
-
-    def clean_account(self) -> UUID | None:
-        """Return the id of an account that exists."""
-        text = self.cleaned_data["account"].strip()
-        wanted = id_in(text)
-        if text and (wanted is None or not Account.objects.filter(id=wanted).exists()):
-            raise forms.ValidationError("There is no account of this id.")
-        return wanted
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a moment or an account that is missing, or that the choice has no use for."""
-        values: dict[str, Any] = super().clean() or {}
-        for name in ("since", "account"):
-            if name not in values:
-                continue
-            if values.get("what") == name and values[name] is None:
-                self.add_error(name, "This is needed for what is to be proved.")
-            elif values.get("what") != name and values[name] is not None:
-                self.add_error(name, "What is to be proved has no use for this: leave it empty, or choose otherwise.")
-        return values
-
-
-def _wanted(values: Mapping[str, Any]) -> ToProve:
-    kind = Kind(values["what"]) if values["what"] in Kind.values else Kind.NARROW
-    return ToProve(kind, values["since"], values["account"])
-
-
-def _id_of(token: str) -> UUID:
-    """Return the id of what a form asks for: a form that is sent twice asks once."""
-    return uuid5(NAMESPACE_OID, f"reconciliation {token}")
-
-
-def _scope_words(requested: RequestedReconciliation) -> str:
-    if requested.since is not None:
-        return f"what was posted since {requested.since:%Y-%m-%d %H:%M:%S} UTC"
-    return f"what touches account {requested.account_id}" if requested.account_id else _WHAT[requested.kind]
 
 
 class _May:
@@ -219,41 +145,25 @@ class ReconciliationRunAdmin(_May, ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> Done:
             user = request.user
             assert isinstance(user, User)
-            identifier = _id_of(values["token"])
-            is_new = request_reconciliation(identifier, _wanted(values), by=user)
+            identifier = id_of(values["token"])
+            is_new = request_reconciliation(identifier, wanted_of(values), by=user)
             requested = RequestedReconciliation.objects.get(id=identifier)
-            return Done(f"Asked for a reconciliation of {_scope_words(requested)}", not is_new)
+            return Done(f"Asked for a reconciliation of {scope_words(requested)}", not is_new)
 
         question = Question(
             "Start a reconciliation",
             "It reads beside the postings and holds up nobody. A worker carries it out on half of the cores; its page says how far it is.",
             perform,
             StartForm,
-            understood=_understood,
+            understood=understood_start,
             did="Asked for a reconciliation",
-            about=lambda values: RequestedReconciliation.objects.filter(id=_id_of(values["token"])).first(),
+            about=lambda values: RequestedReconciliation.objects.filter(id=id_of(values["token"])).first(),
         )
         response = ask(self, request, None, question, reverse("admin:transfers_reconciliationrun_changelist"))
         if not isinstance(response, HttpResponseRedirect):
             return response
-        identifier = _id_of(request.POST.get("token", ""))
+        identifier = id_of(request.POST.get("token", ""))
         return HttpResponseRedirect(reverse("admin:transfers_requestedreconciliation_change", args=[identifier]))
-
-
-def _understood(values: Mapping[str, Any]) -> str:
-    """Return what would be proved, and how long the last proof of all took."""
-    what = values.get("what") or "whole"
-    words = [f"It proves {_WHAT[what]}."]
-    if what == "whole":
-        words.append(f"There are about {estimated_entries():,} entries.")
-        last = last_reconciliation(Kind.WHOLE)
-        if last is not None:
-            seen = f"{last.verdict}, {last.entries_checked:,} entries"
-            words.append(f"The last proof of all ended on {last.finished_at:%Y-%m-%d %H:%M} UTC: {seen}.")
-    absence = absence_of_worker()
-    if absence:
-        words.append(f"{absence} It waits until manage.py run_periodic is started.")
-    return " ".join(words)
 
 
 @admin.register(RequestedReconciliation)
@@ -266,19 +176,24 @@ class RequestedReconciliationAdmin(_May, ReadOnlyAdmin):
     sortable_by = ()
     ordering = ("-requested_at",)
     change_form_outer_after_template = "ledger/requested_reconciliation.html"
-    fields = ("what", "asker", "requested_at", "id")
+    fields = ("what", "asker", "requested", "id")
     readonly_fields = fields
     actions_detail = ("cancel",)
 
     @display(description="Proves")
     def what(self, obj: RequestedReconciliation) -> str:
         """Return what is proved."""
-        return _scope_words(obj)
+        return scope_words(obj)
 
     @display(description="Asked for by")
     def asker(self, obj: RequestedReconciliation) -> str:
         """Return who asked for it."""
         return obj.requested_by.get_username()
+
+    @display(description="Asked for (UTC)")
+    def requested(self, obj: RequestedReconciliation) -> str:
+        """Return when it was asked for."""
+        return f"{obj.requested_at:%Y-%m-%d %H:%M:%S}"
 
     @display(description="Status", label=_STATUS_COLOURS)
     def state(self, obj: RequestedReconciliation) -> str:
@@ -325,6 +240,6 @@ class RequestedReconciliationAdmin(_May, ReadOnlyAdmin):
             cancel_reconciliation(requested.id)
             return Done("Cancelled")
 
-        explanation = f"The reconciliation of {_scope_words(requested)} ends within seconds, without a verdict. Nothing else changes."
+        explanation = f"The reconciliation of {scope_words(requested)} ends within seconds, without a verdict. Nothing else changes."
         question = Question("Cancel this reconciliation", explanation, perform, did="Cancelled")
         return ask(self, request, requested, question, reverse("admin:transfers_requestedreconciliation_change", args=[object_id]))

@@ -79,7 +79,7 @@ class RequestedReconciliation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
+        return f"{self.kind} reconciliation"
 
 
 class WorkerSign(models.Model):
