@@ -39,14 +39,29 @@ def addresses() -> dict[str, str]:
         for model in admin.site._registry
     }
     transfers, accounts = found["list: transfers"], found["list: accounts"]
+    day = one("SELECT (now() AT TIME ZONE 'UTC')::date - 30")
     page = f"/admin/merchants/account/{account}/change/"
     return found | {
         "dashboard": "/admin/",
         "dashboard, a year": "/admin/?currency=USD&from=2026-01-01&to=2026-12-31",
         "summary as JSON": "summary",
         "list: transfers, page 200": f"{transfers}?p=200",
-        "list: transfers of a rare kind": f"{transfers}?kind__exact=reversal",
-        "list: transfers of the usual kind": f"{transfers}?kind__exact=transfer",
+        "list: transfers of a rare kind": f"{transfers}?kind=reversal",
+        "list: transfers of the usual kind": f"{transfers}?kind=transfer",
+        "list: movements of a currency": f"{transfers}?kind=movements&currency=USD",
+        "list: transfers of the busiest": f"{transfers}?merchant={name}",
+        "list: of the busiest, page 200": f"{transfers}?merchant={name}&p=200",
+        "list: of the busiest, one kind": f"{transfers}?merchant={name}&kind=reversal",
+        "list: transfers of an amount": f"{transfers}?currency=USD&amount_from=112.50&amount_to=112.50",
+        "list: of the busiest, of an amount": f"{transfers}?merchant={name}&currency=USD&amount_from=112.50&amount_to=112.50",
+        "list: transfers reversed in full": f"{transfers}?state=reversed",
+        "list: transfers not reversed": f"{transfers}?state=unreversed",
+        "list: transfers with fees": f"{transfers}?currency=USD&fees=either",
+        "list: wallets and held, a day": f"{accounts}?currency=USD&kind=value&owner=merchants&at={day}",
+        "list: merchants with money in": f"{found['list: merchants']}?currency=USD",
+        "list: merchants with money in, rare": f"{found['list: merchants']}?currency=KWD",
+        "export: transfers, cut": f"{transfers}export.csv",
+        "export: of the busiest": f"{transfers}export.csv?merchant={name}",
         "list: transfers by id": f"{transfers}?q={transfer}",
         "list: accounts by name": f"{accounts}?q={name}",
         "list: accounts, page 100": f"{accounts}?p=100",
@@ -68,13 +83,13 @@ def addresses() -> dict[str, str]:
 
 
 def scans() -> int:
-    """Return how often the entries were read from one end to the other, so far."""
+    """Return how often the journal was read from one end to the other, so far."""
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'transfers_ledgerentry'")
+        cursor.execute("SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname IN ('transfers_ledgerentry', 'transfers_transfer')")
         return int(cursor.fetchone()[0])
 
 
