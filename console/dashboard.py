@@ -143,7 +143,7 @@ def _refusals_card(summary: Summary, links: Links) -> Card:
         note.append(Cell(f"{nameless:,} named no currency", links.refusals(currency="none")))
     kept_from = first_day_of_rows()
     if refused and summary.first < kept_from:
-        note.append(Cell(f"rows since {kept_from}"))
+        note.append(Cell(f"as rows only since {kept_from}"))
     return Card("Refused postings", f"{refused:,}", note, url=links.refusals(currency=f"{summary.currency.code},none"))
 
 
@@ -244,7 +244,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
         problem = f"{error.title}: {error}"
         summary = read_summary(None, None, None)
     in_use = currencies_in_use(date(2000, 1, 1))
-    links = Links(summary)
+    links = Links(summary, request.user)
     return context | {
         "summary": summary,
         "problem": problem,

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.urls import reverse
 
 from console.list_filters import midnight
@@ -19,9 +20,13 @@ from transfers.selectors.statements import MOVED
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses of the lists, with the currency and the period of some figures."""
+    """The addresses of the lists, with the currency and the period of some figures.
+
+    The address of a list that the user may not open is empty.
+    """
 
     summary: Summary
+    user: PermissionsMixin | AnonymousUser
 
     def transfers(self, first: date | None = None, last: date | None = None, **filters: str) -> str:
         """Return the transfers of some days; of the whole period, if no days are given."""
@@ -60,7 +65,8 @@ class Links:
         return {"from": f"{first}", "to": f"{last}", **before}
 
     def _list(self, page: str, filters: Mapping[str, str]) -> str:
-        return f"{reverse(f'admin:{page}_changelist')}?{urlencode(filters)}"
+        app, model = page.split("_")
+        return f"{reverse(f'admin:{page}_changelist')}?{urlencode(filters)}" if self.user.has_perm(f"{app}.view_{model}") else ""
 
 
 def _moment(moment: datetime) -> str:

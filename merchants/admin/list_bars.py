@@ -18,7 +18,7 @@ from ledger_project.kernel.money import Money
 from merchants.domain import TREASURY, AccountKind, Status
 from merchants.selectors import identify_now, known_currency
 from transfers.selectors.balances import balance_at
-from transfers.selectors.merchant_money import MerchantMoney, money_of_merchants, with_money
+from transfers.selectors.merchant_money import LOOKED_AT, MerchantMoney, money_of_merchants, with_money
 
 _MICROSECOND = timedelta(microseconds=1)
 _EVERY = "every"
@@ -100,8 +100,9 @@ class MerchantBar(ListBar):
         if status:
             rows = rows.filter(status=status)
         if unit is not None:
-            condition, parameters = with_money(unit.code)
-            rows = rows.extra(where=[condition], params=parameters)  # noqa: S610 - a text of our own
+            rows, is_cut = with_money(rows, unit.code)
+            if is_cut:
+                self.notes.append(f"The newest {LOOKED_AT:,} merchants were looked at.")
         return rows
 
     def fields(self) -> Iterable[FilterField]:

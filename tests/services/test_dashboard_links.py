@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -205,6 +206,15 @@ def test_a_link_keeps_what_was_counted_when_more_comes(root: Client, everything:
     value = cards["Value held by merchants"]
     assert number(value.exact) == total(rows_at(root, value.url), "balance")
     assert "Only what was posted before" in root.get(cards["Movements"].url).content.decode()
+
+
+def test_who_may_not_open_a_list_has_no_link_to_it(everything: object) -> None:
+    user, client = User.objects.create_user(unique("staff"), is_staff=True), Client()
+    user.user_permissions.set(Permission.objects.filter(codename="view_transfer"))
+    client.force_login(user)
+    page = shown_by(client).content.decode()
+    content = page[page.index('class="ledger-dashboard"') :]
+    assert {found.split("/")[3] for found in re.findall(r'href="(/admin/[^"]+)"', content)} == {"transfer"}
 
 
 def test_every_address_of_the_dashboard_opens(root: Client, everything: object) -> None:

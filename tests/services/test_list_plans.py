@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from django.test import RequestFactory
 
 from console.merchant_panels import balances_panel, movements_panel
@@ -34,6 +35,7 @@ from people.models import User
 from transfers.domain.reversals import OriginalPhase
 from transfers.models import Hold, Transfer
 from transfers.selectors import TransferFilters, get_account_now, get_balances_now, get_transfer_now, holds, merchant_lists, transfer_lists
+from transfers.selectors.balances import balance_at, last_balance
 from transfers.selectors.holds import due_holds
 from transfers.selectors.list_rows import (
     FeeSide,
@@ -45,6 +47,7 @@ from transfers.selectors.list_rows import (
     reversed_amount,
     transfers_of_list,
 )
+from transfers.selectors.merchant_money import money_of_merchants, with_money
 from transfers.selectors.searches import LOOKED_AT, Wanted, refusals_of_request, search_recent, transfers_of_request
 from transfers.selectors.statements import StatementRequest, get_period, has_long_amounts, page_statement, period_lines
 
@@ -365,6 +368,22 @@ def test_an_operators_list_of_holds_is_read_from_an_index(merchant_id: UUID | No
         found[:REACHED].count()
 
     assert_from_index(read, at_most=4 * LOOKED_AT + 12 * LIMIT)
+
+
+def test_lists_of_accounts_and_merchants_look_balances_up() -> None:
+    wallets = Account.objects.filter(kind="wallet").order_by("-id")
+    moment = START + timedelta(seconds=40)
+
+    def read() -> None:
+        list(wallets.annotate(balance_minor=last_balance(F("pk")))[:50])
+        list(wallets.annotate(balance_minor=balance_at(F("pk"), moment))[:50])
+        wallets[:REACHED].count()
+        merchants, is_cut = with_money(Merchant.objects.order_by("-id"), "USD")
+        assert is_cut
+        money_of_merchants([BUSY, QUIET, *(merchant.pk for merchant in merchants[:50])], currency=None)
+
+    # Two look-ups for each merchant that is looked at, and each counts for its index and its row.
+    assert_from_index(read, at_most=4 * 20_000 + REACHED)
 
 
 # --- the feed -------------------------------------------------------------------------------------------------------------------

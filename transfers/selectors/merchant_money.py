@@ -8,12 +8,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from ledger_project.database.arrays import uuids
 from ledger_project.kernel.money import Money
 from merchants.domain import AccountKind
+from merchants.models import Merchant
 from merchants.selectors import known_currency
 from transfers.sql.entries import newest_entry
+
+LOOKED_AT = 20_000
+"""The most merchants whose money is compared for one list: no index has it."""
 
 _MONEY = f"""
 SELECT a.merchant_id, a.currency_id, a.kind, e.balance_after_minor, e.created_at
@@ -68,6 +73,12 @@ def _money(found: Mapping[str, Mapping[str, tuple[int, datetime]]], currency: st
     return MerchantMoney(money(main, AccountKind.WALLET), money(main, AccountKind.HELD), newest, others)
 
 
-def with_money(currency: str) -> tuple[str, list[str]]:
-    """Return the condition that a merchant has money in a currency, and its parameters."""
-    return _WITH_MONEY, [currency]
+def with_money(rows: QuerySet[Merchant], currency: str) -> tuple[QuerySet[Merchant], bool]:
+    """Return those of some merchants that have money in a currency, of the newest ``LOOKED_AT``;
+    and whether there are older ones, which were not looked at.
+    """
+    newest = rows.order_by("-id").values_list("id", flat=True)
+    oldest = list(newest[LOOKED_AT - 1 : LOOKED_AT + 1])
+    if len(oldest) > 1:
+        rows = rows.filter(id__gte=oldest[0])
+    return rows.extra(where=[_WITH_MONEY], params=[currency]), len(oldest) > 1  # noqa: S610 - a text of our own
