@@ -7,36 +7,48 @@ from uuid import UUID
 from console.amounts import shown, shown_number
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.domain import AccountKind, MerchantIdentity
-from merchants.models import Account
-from merchants.selectors import parties_now
+from merchants.selectors import known_currency, parties_now
+from transfers.domain.commands import RegisterMerchant
 from transfers.selectors import get_balances_now, get_transfer_now
 from transfers.selectors.entries import StoredEntry
+from transfers.selectors.forecasts import BalanceForecast, Forecastable, forecast
 
 _SHOWN_KINDS = (AccountKind.WALLET, AccountKind.HELD)
 """The kinds of accounts whose balances are said; the others are the platform's bookkeeping."""
 
 
-def expected_balance(merchant: MerchantIdentity, unit: CurrencyUnit, change_minor: int | None) -> str:
-    """Return what a merchant can spend now and after: "shop: 112.50 USD now, 97.50 after".
-
-    A change that the merchant cannot pay is called so. None is a change that is not known yet.
-    """
+def balance_now(merchant: MerchantIdentity, unit: CurrencyUnit) -> str:
+    """Return what a merchant can spend: "shop: 112.50 USD now"."""
     _, (row,) = get_balances_now(merchant.id, currency=unit, at=None)
-    words = f"{merchant.name}: {shown(row.available_minor, unit)} now"
-    if change_minor is None:
-        return f"{words}."
-    after_minor = row.available_minor + change_minor
-    overdraft_minor = _overdraft_minor(row.account_id) if after_minor < 0 else 0
-    if change_minor < 0 and after_minor < -overdraft_minor:
-        overdraft = f" and may overdraw by {shown_number(overdraft_minor, unit)}" if overdraft_minor else ""
-        return f"{words}{overdraft}: {shown(-change_minor, unit)} is more than it can pay."
-    return f"{words}, {shown_number(after_minor, unit)} after."
+    return f"{merchant.name}: {shown(row.available_minor, unit)} now."
 
 
-def _overdraft_minor(wallet_id: UUID | None) -> int:
-    if wallet_id is None:
-        return 0
-    return int(Account.objects.values_list("overdraft_limit_minor", flat=True).get(id=wallet_id))
+def expected_balances(command: Forecastable) -> str:
+    """Return what a command would do to wallets and held money: "shop: 112.50 USD now, 97.50
+    after".
+
+    For a command that would be refused now, return why. Up to six round trips.
+    """
+    made = forecast(command)
+    if made.outcome.refusal is not None:
+        return f"This will be refused ({made.outcome.refusal.code}): {made.outcome.refusal}"
+    owner = command.merchant.name if isinstance(command, RegisterMerchant) else ""  # it has no row yet
+    moved = [one for one in made.balances if one.key.kind in _SHOWN_KINDS and one.now_minor != one.after_minor]
+    moved.sort(key=lambda one: (one.now_minor < one.after_minor, one.key.kind != AccountKind.WALLET, one.merchant_name))
+    return " ".join(f"{account_words(one, owner)}: {balance_words(one)}." for one in moved)
+
+
+def account_words(one: BalanceForecast, owner: str = "") -> str:
+    """Return whose account it is; ``owner`` is the name of a merchant that is not there yet."""
+    return f"{one.merchant_name or owner}{' (held)' if one.key.kind is AccountKind.HELD else ''}"
+
+
+def balance_words(one: BalanceForecast) -> str:
+    """Return a balance now and afterwards: "112.50 USD now, 97.50 after"."""
+    unit = known_currency(one.key.currency)
+    overdraft = f", may go {shown_number(one.overdraft_minor, unit)} below zero" if one.overdraft_minor else ""
+    after = f", {shown_number(one.after_minor, unit)} after" if one.after_minor != one.now_minor else ""
+    return f"{shown(one.now_minor, unit)} now{after}{overdraft}"
 
 
 def posted_balances(transfer_id: UUID) -> str:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from approvals.domain.operations import AppendVersion, CloseMerchant, ConfirmDeposit, Movement, Operation, SetOverdraft
 from approvals.services.changes import draft_of
 from console.amounts import shown, shown_number
+from console.balances import account_words, balance_words
 from console.panels import Cell, Panel
 from fees.admin.panels import preview_panel
 from fees.admin.words import scope_words, terms
@@ -22,12 +23,11 @@ from ledger_project.kernel.errors import LedgerError, ValidationFailed
 from ledger_project.kernel.refusals import AccountClosed
 from merchants.domain import AccountKind, Status, effective_status
 from merchants.models import Account
-from merchants.selectors import known_currency
 from transfers.domain.commands import CaptureHold, Deposit, Details, RegisterMerchant, ReverseTransfer, TransferFunds
 from transfers.domain.deposit_requests import DepositRequestStatus
 from transfers.models import DepositRequest
 from transfers.selectors.balances import get_balances_now
-from transfers.selectors.forecasts import BalanceForecast, forecast
+from transfers.selectors.forecasts import forecast
 from transfers.services.merchant_closure import keeps_open
 
 
@@ -75,23 +75,12 @@ def _(operation: Movement) -> Effect:
     moved = [one for one in made.balances if one.key.kind in {AccountKind.WALLET, AccountKind.HELD}]
     moved.sort(key=lambda one: (one.merchant_name, one.key.kind != AccountKind.WALLET))
     shown_balances = [one for one in moved if one.key.kind is AccountKind.WALLET or one.now_minor != one.after_minor]
-    facts = [(_account_words(one), Cell(_balance_words(one))) for one in shown_balances]
+    facts = [(account_words(one), Cell(balance_words(one))) for one in shown_balances]
     if transfer is not None and transfer.fee_minor:
         fee = f"{shown(transfer.fee_minor, transfer.currency)} by version {transfer.schedule_version} of the fees in force"
         facts.insert(0, ("Fee", Cell(fee)))
     words = "; ".join(f"{name}: {cell.text}" for name, cell in facts)
     return Effect(_verdict(refusal), refusal is not None, f"{words}." if words else "", [*facts, *_about(operation)])
-
-
-def _account_words(one: BalanceForecast) -> str:
-    return f"{one.merchant_name} (held)" if one.key.kind is AccountKind.HELD else one.merchant_name
-
-
-def _balance_words(one: BalanceForecast) -> str:
-    unit = known_currency(one.key.currency)
-    overdraft = f", may go {shown_number(one.overdraft_minor, unit)} below zero" if one.overdraft_minor else ""
-    after = f", {shown_number(one.after_minor, unit)} after" if one.after_minor != one.now_minor else ""
-    return f"{shown(one.now_minor, unit)} now{after}{overdraft}"
 
 
 def _about(operation: Movement) -> list[tuple[str, Cell]]:

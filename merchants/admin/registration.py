@@ -15,8 +15,8 @@ from django.urls import reverse
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
-from console.amounts import shown, shown_number
-from console.balances import posted_balances
+from console.amounts import shown
+from console.balances import expected_balances, posted_balances
 from console.outcomes import Done, posting
 from console.pages import ReadOnlyAdmin
 from console.posting_forms import CurrencyField, PostingForm, amount_field, typed_amount
@@ -130,6 +130,7 @@ def registration_question(request: HttpRequest) -> Question:
         is_posting=True,
         operation=command,
         understood=_understood,
+        state=lambda values: expected_balances(command({"reason": "", **values})) if _is_complete(values) else "",
         repeats="Registered ",
         about=_find,
     )
@@ -149,19 +150,18 @@ def _registered(values: Mapping[str, Any]) -> Merchant:
     return found
 
 
+def _is_complete(values: Mapping[str, Any]) -> bool:
+    return bool(values.get("name")) and isinstance(values.get("currency"), CurrencyUnit)
+
+
 def _understood(values: Mapping[str, Any]) -> str:
     """Return in words what a registration with these values would do."""
-    name, unit = values.get("name"), values.get("currency")
-    if not name or not isinstance(unit, CurrencyUnit):
+    if not _is_complete(values):
         return "No name and no currency yet."
-    taken = _find(values)
-    if taken is not None:
-        return f"This will be refused: there is a merchant named {taken.name}, since {taken.created_at:%Y-%m-%d %H:%M} UTC."
+    name, unit = values["name"], values["currency"]
     called = f" ({values['display_name']})" if values.get("display_name") else ""
     receipts = f" Receipts go to {values['receipt_email']}." if values.get("receipt_email") else ""
     wallet = f"{name}{called} is registered with a {unit.code} wallet"
     if not values.get("opening"):
         return f"{wallet}, which is empty.{receipts}"
-    opening = values["opening"]
-    balance = f"{name}: {shown(0, unit)} now, {shown_number(opening, unit)} after."
-    return f"{wallet}, and {shown(opening, unit)} comes from outside into it. {balance}{receipts}"
+    return f"{wallet}, and {shown(values['opening'], unit)} comes from outside into it.{receipts}"

@@ -12,7 +12,7 @@ from django.urls import reverse
 from unfold.decorators import action
 
 from console.amounts import shown
-from console.balances import expected_balance, posted_balances
+from console.balances import expected_balances, posted_balances
 from console.outcomes import Done, posting
 from console.posting_forms import PostingForm, amount_field, typed_amount
 from console.postings import details_for
@@ -80,7 +80,7 @@ def capture_question(request: HttpRequest, terms: HoldTerms) -> Question:
         is_posting=True,
         operation=command,
         understood=partial(_understood, terms),
-        state=partial(_balances, terms),
+        state=lambda values: expected_balances(command({"reason": "", **values})),
         repeats="Captured ",
     )
 
@@ -116,15 +116,3 @@ def _understood(terms: HoldTerms, values: Mapping[str, Any]) -> str:
         words.append(f"{shown(beyond_minor, unit)} of it comes from the wallet of {payer}: the hold is too small for it.")
     words.append(f"{shown(shares.payer_minor, unit)} goes back to {payer}." if shares.payer_minor else "Nothing goes back.")
     return " ".join(words)
-
-
-def _balances(terms: HoldTerms, values: Mapping[str, Any]) -> str:
-    """Return what both can spend now and afterwards; nothing for a capture that is refused."""
-    amount_minor = _captured(terms, values)
-    charge = _charge(terms, amount_minor) if amount_minor <= terms.amount_minor else None
-    if not isinstance(charge, Charge):
-        return ""
-    shares = share_reserve(terms.reserved_minor, captured_minor=amount_minor, fee_minor=charge.sender_fee_minor)
-    receiver = expected_balance(terms.target, terms.currency, amount_minor - charge.receiver_fee_minor)
-    payer = expected_balance(terms.source, terms.currency, shares.payer_minor - (charge.sender_fee_minor - shares.fees_minor))
-    return f"{receiver} {payer}"

@@ -14,7 +14,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from console.amounts import shown
-from console.balances import expected_balance, posted_balances
+from console.balances import balance_now, expected_balances, posted_balances
 from console.outcomes import Done, posting
 from console.pages import ReadOnlyAdmin
 from console.posting_forms import PostingForm, amount_field, typed_amount
@@ -107,6 +107,9 @@ def cash_question(request: HttpRequest, account: Account, movement: type[Deposit
         made = required(transfer_id)
         return Done(f"{record(values)}{made}", numbers=posted_balances(made))
 
+    def state(values: Mapping[str, Any]) -> str:
+        return balance_now(merchant, unit) if values.get("amount") is None else expected_balances(command({"reason": "", **values}))
+
     return Question(
         f"{'Deposit' if is_deposit else 'Withdraw'} {unit.code} {way} the wallet of {merchant.name}",
         "Money comes from outside: enter it when it is there. No fee is charged."
@@ -117,14 +120,9 @@ def cash_question(request: HttpRequest, account: Account, movement: type[Deposit
         is_posting=True,
         operation=command,
         understood=partial(_understood, merchant, unit, is_deposit=is_deposit),
-        state=lambda values: expected_balance(merchant, unit, _change(values, is_deposit=is_deposit)),
+        state=state,
         repeats=record,
     )
-
-
-def _change(values: Mapping[str, Any], *, is_deposit: bool) -> int | None:
-    amount_minor: int | None = values.get("amount")
-    return -amount_minor if amount_minor is not None and not is_deposit else amount_minor
 
 
 def _understood(merchant: MerchantIdentity, unit: CurrencyUnit, values: Mapping[str, Any], *, is_deposit: bool) -> str:

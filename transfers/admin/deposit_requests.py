@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from approvals.domain.operations import ConfirmDeposit
 from console.amounts import shown
-from console.balances import expected_balance, posted_balances
+from console.balances import expected_balances, posted_balances
 from console.outcomes import asked_instead, outcome_of
 from console.pages import amount_column, object_link
 from console.panels import Panel, entries_panel
@@ -28,6 +28,7 @@ from merchants.domain import MerchantIdentity
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.journal import JournalAdmin
 from transfers.admin.list_bars import DEPOSIT_REQUEST_COLUMNS, DepositRequestBar
+from transfers.domain.commands import Deposit, Details
 from transfers.domain.deposit_requests import LONGEST_REFERENCE, DepositRequestStatus
 from transfers.domain.outcome import required
 from transfers.models import DepositRequest
@@ -141,7 +142,7 @@ class DepositRequestAdmin(JournalAdmin):
             is_posting=True,
             operation=lambda values: _confirmation(waiting, values["bank_reference"]),
             understood=lambda values: _understood(waiting, values),
-            state=lambda _values: _balance(waiting),
+            state=lambda values: _balance(waiting, values),
         )
         return ask(self, request, waiting, question, reverse("admin:transfers_depositrequest_change", args=[object_id]))
 
@@ -174,7 +175,8 @@ def _confirmation(waiting: DepositRequest, reference: str) -> ConfirmDeposit:
     return ConfirmDeposit(waiting.id, reference, merchant, known_currency(waiting.currency_id), waiting.amount_minor)
 
 
-def _balance(waiting: DepositRequest) -> str:
+def _balance(waiting: DepositRequest, values: Mapping[str, Any]) -> str:
     """Return what the merchant has now, and would have after a confirmation."""
-    merchant = MerchantIdentity(waiting.merchant_id, waiting.merchant.name)
-    return expected_balance(merchant, known_currency(waiting.currency_id), waiting.amount_minor)
+    merchant, unit = MerchantIdentity(waiting.merchant_id, waiting.merchant.name), known_currency(waiting.currency_id)
+    details = Details(external_reference=values.get("bank_reference"))
+    return expected_balances(Deposit(merchant, unit, waiting.amount_minor, details))

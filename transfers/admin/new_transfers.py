@@ -12,7 +12,7 @@ from django.urls import reverse
 from unfold.decorators import action
 
 from console.amounts import shown
-from console.balances import expected_balance, posted_balances
+from console.balances import expected_balances, posted_balances
 from console.merchant_fields import MerchantField
 from console.outcomes import Done, posting
 from console.posting_forms import CurrencyField, PostingForm, amount_field, typed_amount
@@ -90,7 +90,7 @@ def transfer_question(request: HttpRequest) -> Question:
         is_posting=True,
         operation=command,
         understood=_understood,
-        state=_balances,
+        state=lambda values: expected_balances(command({"reason": "", **values})) if isinstance(_quoted(values), Quote) else "",
         repeats=_record,
         about=lambda values: Merchant.objects.get(id=values["source"].id),
         initial={field: request.GET.get(name, "") for field, name in (("source", "from"), ("target", "to"), ("currency", "currency"))},
@@ -132,12 +132,3 @@ def _understood(values: Mapping[str, Any]) -> str:
         f"{words} The fee is {shown(quote.fee_minor, unit)} by {version}; {source if by_sender else target} pays it."
         f" {source} pays {shown(quote.total_debit_minor, unit)} in all, {target} gets {shown(quote.receiver_gets_minor, unit)}."
     )
-
-
-def _balances(values: Mapping[str, Any]) -> str:
-    """Return what both can spend now and afterwards, as far as the values are known."""
-    quote = _quoted(values)
-    if not isinstance(quote, Quote):
-        return ""
-    payer = expected_balance(values["source"], quote.currency, -quote.total_debit_minor)
-    return f"{payer} {expected_balance(values['target'], quote.currency, quote.receiver_gets_minor)}"
