@@ -15,7 +15,8 @@ from uuid import UUID
 
 from cachetools import LRUCache
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from fees.domain import Payer, Rounding, Schedule, Tier, TierMode, choose_schedule
 from fees.models import FeeSchedule
@@ -88,6 +89,16 @@ def drafted_schedule(draft: FeeSchedule) -> Schedule:
     return schedule_of(values | {"version": draft.version or 0})
 
 
+def stored_schedule(row: FeeSchedule) -> Schedule | None:
+    """Return a stored version as the domain knows it; None for amounts or tiers that are no
+    numbers, which only the owner of the tables can write.
+    """
+    try:
+        return drafted_schedule(row)
+    except (ValueError, ArithmeticError):
+        return None
+
+
 def schedule_of(row: Mapping[str, Any]) -> Schedule:
     """Return a version as the domain knows it, from a row's values by column.
 
@@ -132,10 +143,15 @@ def time_line(row: FeeSchedule) -> list[FeeSchedule]:
 
 def scope_versions(merchant_id: UUID | None, currency: str | None, kind: str | None) -> list[FeeSchedule]:
     """Return all versions of a scope, newest first. None is "all" and matches only itself."""
+    rows = _of_scope(merchant_id, currency, kind)
+    return list(rows.select_related("merchant", "currency", "created_by").order_by("-version"))
+
+
+def _of_scope(merchant_id: UUID | None, currency: str | None, kind: str | None) -> QuerySet[FeeSchedule]:
     scope: dict[str, object] = {}
     for name, value in (("merchant", merchant_id), ("currency", currency), ("kind", kind)):
         scope[f"{name}__isnull" if value is None else name] = True if value is None else value
-    return list(FeeSchedule.objects.filter(**scope).select_related("merchant", "currency", "created_by").order_by("-version"))
+    return FeeSchedule.objects.filter(**scope)
 
 
 def in_force_at(at: datetime, *, merchant_id: UUID | None, currency: str) -> list[Schedule]:
@@ -182,3 +198,22 @@ def state_of(row: FeeSchedule, versions: Sequence[FeeSchedule], now: datetime) -
     if row.effective_from > now:
         return "future"
     return "in force" if in_force(versions, now) == row else "superseded"
+
+
+def state_now(row: FeeSchedule) -> str:
+    """Return the same by the database's clock, in one look-up."""
+    started = _of_scope(row.merchant_id, row.currency_id, row.kind).filter(effective_from__lte=Now())
+    charging = started.order_by("-effective_from").values_list("version", flat=True).first() or 0
+    if row.version > charging:
+        return "future"
+    return "in force" if row.version == charging else "superseded"
+
+
+def in_state(rows: QuerySet[FeeSchedule], state: str) -> QuerySet[FeeSchedule]:
+    """Return the versions among ``rows`` that are in this state by the database's clock."""
+    if state == "future":
+        return rows.filter(effective_from__gt=Now())
+    started = FeeSchedule.objects.filter(effective_from__lte=Now())
+    scope = ("merchant_id", "currency_id", "kind")
+    charging = started.order_by(*scope, "-effective_from").distinct(*scope).values("id")
+    return rows.filter(id__in=charging) if state == "in force" else rows.filter(effective_from__lte=Now()).exclude(id__in=charging)

@@ -23,14 +23,17 @@ from console.panels import Cell, Filter, Panel
 from fees.admin.appending import save_draft
 from fees.admin.comparisons import comparison_url, comparison_view
 from fees.admin.drafts import DraftForm, reshaped, values_of
+from fees.admin.list_bars import FEE_COLUMNS, FeeBar
 from fees.admin.panels import preview_panel
 from fees.admin.previews import check_as_next, draft_panels, groups_of, preview_state
-from fees.admin.words import rounding_words, shown_percent, terms, tier_lines
+from fees.admin.words import shown_percent, terms, tier_lines
 from fees.models import FeeSchedule
-from fees.selectors import charging_instead, drafted_schedule, state_of, time_line
+from fees.selectors import charging_instead, state_now, state_of, stored_schedule, time_line
 from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
 from merchants.selectors import known_currency
+
+_UNREADABLE = "amounts or tiers that are no numbers"
 
 
 @admin.register(FeeSchedule)
@@ -38,7 +41,8 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
     """Schedules: their state, the time line of each scope, and a form that appends a version."""
 
     list_display = ("scope", "version", "state", "terms_in_words", "paid_by", "in_force_from", "reason")
-    list_filter = ("kind", "payer")
+    list_filter = (FeeBar,)
+    exported = FEE_COLUMNS
     search_fields = ("merchant__name__istartswith",)
     search_help_text = "Beginning of a merchant's name."
     list_select_related = ("merchant", "currency")
@@ -54,7 +58,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
     @display(description="State", label={"in force": "success", "future": "info", "superseded": "warning"})
     def state(self, obj: FeeSchedule) -> str:
         """Return whether the version is in force, future or superseded."""
-        return state_of(obj, time_line(obj), database_now())
+        return state_now(obj)
 
     @display(description="Who pays by it")
     def whom(self, obj: FeeSchedule) -> str:
@@ -96,7 +100,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
     @display(description="Rounding")
     def rounding_mode(self, obj: FeeSchedule) -> str:
         """Return how a fraction of a minor unit is rounded."""
-        return rounding_words(drafted_schedule(obj))
+        return obj.rounding.replace("_", "-")
 
     @display(description="Paid by")
     def paid_by(self, obj: FeeSchedule) -> str:
@@ -116,18 +120,21 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
     @display(description="Tiers")
     def tier_terms(self, obj: FeeSchedule) -> str:
         """Return the terms of each tier, and the mode of the tiers."""
-        lines = tier_lines(drafted_schedule(obj), known_currency(obj.currency_id)) if obj.tiers and obj.currency_id else []
+        schedule = stored_schedule(obj)
+        lines = tier_lines(schedule, known_currency(obj.currency_id)) if schedule and schedule.tiers and obj.currency_id else []
         return f"{obj.tier_mode}: {'; '.join(lines)}" if lines else "none"
 
     @display(description="Rate")
     def rate_percent(self, obj: FeeSchedule) -> str:
         """Return the rate in per cent, without needless zeros."""
-        return "by tiers" if obj.tiers else shown_percent(drafted_schedule(obj).scaled_rate)
+        schedule = stored_schedule(obj)
+        return "by tiers" if obj.tiers else _UNREADABLE if schedule is None else shown_percent(schedule.scaled_rate)
 
     @display(description="Terms")
     def terms_in_words(self, obj: FeeSchedule) -> str:
         """Return what it charges, in one line."""
-        return terms(drafted_schedule(obj), known_currency(obj.currency_id) if obj.currency_id else None)
+        schedule = stored_schedule(obj)
+        return _UNREADABLE if schedule is None else terms(schedule, known_currency(obj.currency_id) if obj.currency_id else None)
 
     def panels(self, request: HttpRequest, obj: FeeSchedule) -> list[Panel]:
         """Return the time line of the scope with comparisons, and fees on amounts to try."""
@@ -146,6 +153,8 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
         ]
         headers = ("Version", "In force from (UTC)", "State", "Terms", "Why", "By", "")
         line = Panel("Time line of this scope", headers, rows, links=self._comparisons(obj, versions, now))
+        if stored_schedule(obj) is None:
+            return [replace(line, warning=f"Version {obj.version} has {_UNREADABLE}. Start a reconciliation.")]
         amounts = request.GET.get("amounts", "")[:400]
         tried = preview_panel(obj, amounts, "What it charges")
         field = Filter("amounts", "Amounts to try, as in 10 112.50 5,000", amounts)
@@ -154,7 +163,7 @@ class FeeScheduleAdmin(ReadOnlyAdmin):
     def _comparisons(self, obj: FeeSchedule, versions: Sequence[FeeSchedule], now: datetime) -> list[Cell]:
         """Return links that compare a version with the one before it, and with what charges now."""
         before = next((v for v in versions if v.version == obj.version - 1), None)
-        charging = charging_instead(obj, now)
+        charging = charging_instead(obj, now) if stored_schedule(obj) else None
         links = [Cell("Compare with the version before", comparison_url(obj, before))] if before else []
         if charging is not None and charging.id != obj.id:
             links.append(Cell("Compare with what is in force", comparison_url(obj, charging)))

@@ -104,11 +104,11 @@ def terms(schedule: Schedule, unit: CurrencyUnit | None) -> str:
         return f"{words}, {rounding_words(schedule)}"
     if schedule.tier_mode is not None:
         of_what = "whole amount at its tier's terms" if schedule.tier_mode is TierMode.VOLUME else "each slice at its tier's terms"
-        words = f"{'; '.join(tier_lines(schedule, unit))} ({of_what})"
-    words += f" + {shown_number(schedule.flat_minor, unit)}" if schedule.flat_minor else ""
+        words = f"{'; '.join(tier_lines(schedule, unit))}, in {unit.code} ({of_what})"
+    more = f" + {shown_number(schedule.flat_minor, unit)}" if schedule.flat_minor else ""
     for name, bound_minor in (("at least", schedule.minimum_minor), ("at most", schedule.maximum_minor)):
-        words += f", {name} {shown_number(bound_minor, unit)}" if bound_minor is not None else ""
-    return f"{words} {unit.code}, {rounding_words(schedule)}"
+        more += f", {name} {shown_number(bound_minor, unit)}" if bound_minor is not None else ""
+    return f"{words}{more}{f' {unit.code}' if more else ''}, {rounding_words(schedule)}"
 
 
 def scope_words(merchant: str | None, currency: str | None, kind: str | None) -> str:

@@ -10,6 +10,7 @@ from html import unescape
 from uuid import UUID
 
 import pytest
+from django.contrib import admin
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.http import HttpResponse, QueryDict
@@ -24,13 +25,14 @@ from fees.admin.drafts import DraftForm, values_of
 from fees.admin.tier_rows import FLAT, PERCENT, UP_TO
 from fees.domain import MAX_PART_MINOR, Rounding
 from fees.models import FeeSchedule
-from fees.selectors import drafted_schedule
+from fees.selectors import drafted_schedule, state_now, state_of, stored_schedule, time_line
 from fees.services import append_schedule
 from ledger_project.database.clock import database_now
 from ledger_project.database.fields import new_id
 from merchants.domain import MerchantIdentity
 from people.models import User
 from tests.services.test_admin import change_page, draft, new_merchant
+from tests.services.test_admin_lists import content_of
 from tests.support.factories import unique
 from tests.unit.test_fees import rates
 
@@ -342,3 +344,59 @@ def test_the_page_of_a_version_asks_few_questions(root: Client) -> None:
     ) as asked:
         root.get(change_page(second))
     assert len(asked) < 40
+
+
+# --- the list --------------------------------------------------------------------------------------------------------------------
+
+
+def listed(root: Client, **query: str) -> str:
+    return words(root.get(reverse("admin:fees_feeschedule_changelist"), query))
+
+
+def test_versions_are_listed_by_merchant_state_and_scope(root: Client) -> None:
+    first, second = two_versions()
+    name = str(first.merchant)
+    future = FeeSchedule(
+        merchant_id=first.merchant_id,
+        currency_id="USD",
+        note="later",
+        rate=Decimal("0.5"),
+        effective_from=database_now() + timedelta(days=3),
+    )
+    append_schedule(future, by=None)
+    notes = {"superseded": first.note, "in force": second.note, "future": "later"}
+    for state, note in notes.items():
+        page = listed(root, merchant=name, state=state)
+        assert [other for other in notes.values() if f" {other} " in page] == [note], (state, page)
+    assert "2%, " not in listed(root, merchant=name, currency="EUR")
+    assert "2%, " in listed(root, merchant=name.upper(), currency="usd", whose="own", kind="all", payer="sender")
+    assert "2%, " not in listed(root, merchant=name, whose="everyone")
+    assert "The default for everyone" in listed(root, whose="everyone", state="in force")
+    assert "There is no merchant" in listed(root, merchant="no-such-name")
+    assert "is none of" in listed(root, state="x")
+
+
+def test_the_list_is_taken_away_as_a_file(root: Client) -> None:
+    first, _ = two_versions()
+    answer = root.get(reverse("admin:fees_feeschedule_export_csv"), {"merchant": str(first.merchant), "state": "superseded"})
+    text = content_of(answer).decode()
+    assert text.count(str(first.merchant)) == 1
+    assert "superseded" in text
+    assert "2%" in text
+
+
+def test_the_state_in_the_list_is_that_of_the_time_line(root: Client) -> None:
+    first, second = two_versions()
+    for version in (first, second, FeeSchedule.objects.get(merchant=None, currency=None, version=1)):
+        assert state_now(version) == state_of(version, time_line(version), database_now())
+
+
+def test_a_version_that_cannot_be_read_is_named_and_breaks_no_page(root: Client) -> None:
+    first, _ = two_versions()
+    first.tiers, first.tier_mode = [{"up_to_minor": None, "rate": "x", "flat_minor": 0}], "volume"
+    assert stored_schedule(first) is None
+    shown = admin.site.get_model_admin(FeeSchedule)
+    assert shown.terms_in_words(first) == "amounts or tiers that are no numbers"
+    assert shown.tier_terms(first) == "none"
+    (panel,) = shown.panels(root.get("/admin/").wsgi_request, first)
+    assert "no numbers" in panel.warning

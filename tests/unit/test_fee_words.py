@@ -76,12 +76,12 @@ def test_the_effective_rate_says_where_it_is_rounded(fee_minor: int, amount_mino
 
 def test_terms_are_told_in_one_line() -> None:
     of_usd = {"currency": "USD", "flat_minor": 30}
-    assert terms(schedule(), None) == "1%, half-even"
+    assert terms(schedule(), None) == terms(schedule(currency="USD"), USD) == "1%, half-even"
     assert terms(schedule(minimum_minor=50, maximum_minor=5_000_00, **of_usd), USD) == (
         "1% + 0.30, at least 0.50, at most 5,000.00 USD, half-even"
     )
     assert terms(schedule(tier_mode=TierMode.VOLUME, tiers=TIERS, currency="USD"), USD) == (
-        "up to 100.00: 2% + 0.05; beyond 100.00: 1% (whole amount at its tier's terms) USD, half-even"
+        "up to 100.00: 2% + 0.05; beyond 100.00: 1%, in USD (whole amount at its tier's terms), half-even"
     )
     assert terms(schedule(rate=Decimal(0)), None) == "nothing: fees are waived"
 

@@ -15,7 +15,7 @@ from console.panels import Cell, Panel
 from fees.admin.words import computation, scope_words, terms
 from fees.domain import Payer, Schedule, calculate_fee, choose_schedule
 from fees.models import FeeSchedule
-from fees.selectors import drafted_schedule, in_force_at
+from fees.selectors import in_force_at, stored_schedule
 from ledger_project.kernel.money import CurrencyUnit
 from merchants.selectors import known_currency
 from transfers.admin.refunds import refund_facts, refunded_minor
@@ -44,10 +44,7 @@ def fee_panels(transfer: Transfer) -> list[Panel]:
     if transfer.fee_schedule_id is None:
         return [Panel(_TITLE, _HEADERS, [], "Nothing can be computed.", warning="It names no fee schedule, and every transfer has one.")]
     version = FeeSchedule.objects.select_related("merchant").filter(id=transfer.fee_schedule_id).first()
-    try:
-        schedule = None if version is None else drafted_schedule(version)  # as it is stored now, not as it is remembered
-    except (ValueError, ArithmeticError):  # it has amounts or tiers that are no numbers
-        schedule = None
+    schedule = None if version is None else stored_schedule(version)  # as it is stored now, not as it is remembered
     if version is None or schedule is None:
         warning = f"Its fee schedule {transfer.fee_schedule_id} cannot be read."
         return [Panel(_TITLE, _HEADERS, [], "Nothing can be computed.", warning=warning)]
