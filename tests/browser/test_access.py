@@ -16,7 +16,7 @@ from tests.support.servers import Service
 LOOKED_AT = (
     "dashboard", "find", "list of merchants", "merchant", "list of accounts", "account", "list of transfers", "transfer", "list of holds",
     "hold", "reverse", "void", "freeze", "fee schedule", "fee draft", "comparison", "list of log entries", "user", "list of idempotency records",
-    "deposit", "capture", "new transfer", "registration",
+    "list of fee schedules", "deposit", "capture", "new transfer", "registration",
 )  # fmt: skip
 MOST_BYTES = 450_000
 _UNDRAWN = """() => [...document.querySelectorAll(".material-symbols-outlined")]

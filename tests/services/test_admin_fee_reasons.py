@@ -22,7 +22,7 @@ from merchants.domain import MerchantIdentity
 from people.models import User
 from tests.services.test_admin import USD, as_shown, change_page, hidden, new_merchant, post
 from tests.support.factories import unique
-from transfers.admin.fees import fee_panels
+from transfers.admin.fees import fee_panels, hold_fee_panel
 from transfers.domain.commands import CaptureHold, Details, PlaceHold, TransferFunds
 from transfers.domain.outcome import required
 from transfers.models import Hold, Transfer
@@ -116,6 +116,27 @@ def test_a_capture_costs_what_was_in_force_when_its_hold_was_placed() -> None:
     assert "when the hold was placed" in why["As of"]
     assert why["Why this schedule"].endswith("One for captures alone comes before one for all kinds.")
     assert "Remark" not in why
+
+
+def test_a_hold_says_what_it_reserves_for_the_fee(root: Client) -> None:
+    source, target = new_merchant(100_000), new_merchant(0)
+    agreed(source, rate=Decimal("0.02"), kind="capture")
+    holds = []
+    for _ in range(2):
+        holds.append(new_id(place=source.id))
+        post(PlaceHold(holds[-1], source, target, USD, 50_00, 3600, Details()))
+        agreed(source, rate=Decimal("0.03"), kind="capture", payer="receiver")
+    first, second = (Hold.objects.get(id=hold) for hold in holds)
+    facts = {row[0].text: row[1].text for row in hold_fee_panel(first).rows}
+    assert facts["Reserved for the fee"] == f"1.00 USD, paid by the sender, {source.name}, if all is captured"
+    assert facts["Computed"].startswith("2% of 50.00 = 1.00. ")
+    assert "version 1," in facts["By"]
+    facts = {row[0].text: row[1].text for row in hold_fee_panel(second).rows}
+    assert facts["Reserved for the fee"].startswith(f"nothing: the receiver, {target.name}, pays")
+    assert hold_fee_panel(first).warning == hold_fee_panel(second).warning == ""
+    assert "2% of 50.00 = 1.00" in root.get(change_page(first)).content.decode()
+    first.reserved_minor += 1
+    assert hold_fee_panel(first).warning.startswith("1.01 USD is reserved for the fee, but this version says 1.00 USD.")
 
 
 def test_the_parts_of_a_refund_are_explained_and_add_up(root: Client) -> None:

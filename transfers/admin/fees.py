@@ -20,7 +20,7 @@ from ledger_project.kernel.money import CurrencyUnit
 from merchants.selectors import known_currency
 from transfers.admin.refunds import refund_facts, refunded_minor
 from transfers.domain.kinds import TransferKind
-from transfers.models import Transfer
+from transfers.models import Hold, Transfer
 
 READ_BEFORE_TIME = timedelta(minutes=1)
 """A posting reads the schedules before the locks and its time after them; ``reconcile`` allows as
@@ -65,12 +65,7 @@ def _facts(transfer: Transfer, version: FeeSchedule, schedule: Schedule, unit: C
     payer = transfer.source if schedule.payer is Payer.SENDER else transfer.target
     yield "Fee", Cell(f"{shown(transfer.fee_minor, unit)}, paid by the {schedule.payer.value}, {payer.merchant.name}")
     yield "Computed", Cell(computation(schedule, transfer.amount_minor, unit))
-    scope = scope_words(version.merchant.name if version.merchant else None, schedule.currency, schedule.kind)
-    since = f"in force since {schedule.effective_from:%Y-%m-%d %H:%M:%S} UTC"
-    page = reverse("admin:fees_feeschedule_change", args=[schedule.id])
-    yield "By", Cell(f"Schedule for {scope}, version {schedule.version}, {since}", page)
-    yield "Its terms", Cell(terms(schedule, known_currency(schedule.currency) if schedule.currency else None))
-    yield "Why this schedule", Cell(selection_words(schedule, transfer.source.merchant.name, transfer.currency_id))
+    yield from _version_facts(version, schedule, transfer.source.merchant.name, transfer.currency_id)
     if transfer.hold is not None:
         placed = f"{transfer.hold.created_at:%Y-%m-%d %H:%M:%S} UTC"
         hold_page = reverse("admin:transfers_hold_change", args=[transfer.hold_id])
@@ -80,6 +75,42 @@ def _facts(transfer: Transfer, version: FeeSchedule, schedule: Schedule, unit: C
     given_back_minor = refunded_minor(transfer.reversals.values_list("id", flat=True))
     if given_back_minor:
         yield "Given back", Cell(f"{shown_number(given_back_minor, unit)} of {shown(transfer.fee_minor, unit)}, by reversals")
+
+
+def _version_facts(version: FeeSchedule, schedule: Schedule, merchant: str, currency: str) -> Iterator[tuple[str, Cell]]:
+    """Yield by which version a movement of this merchant was charged, and why by that one."""
+    scope = scope_words(version.merchant.name if version.merchant else None, schedule.currency, schedule.kind)
+    since = f"in force since {schedule.effective_from:%Y-%m-%d %H:%M:%S} UTC"
+    page = reverse("admin:fees_feeschedule_change", args=[schedule.id])
+    yield "By", Cell(f"Schedule for {scope}, version {schedule.version}, {since}", page)
+    yield "Its terms", Cell(terms(schedule, known_currency(schedule.currency) if schedule.currency else None))
+    yield "Why this schedule", Cell(selection_words(schedule, merchant, currency))
+
+
+def hold_fee_panel(hold: Hold) -> Panel:
+    """Return why a hold reserves this fee; it warns as ``fee_panels`` does."""
+    unit = known_currency(hold.currency_id)
+    version = FeeSchedule.objects.select_related("merchant").filter(id=hold.fee_schedule_id).first()
+    schedule = None if version is None else stored_schedule(version)
+    if version is None or schedule is None:
+        warning = f"Its fee schedule {hold.fee_schedule_id} cannot be read."
+        return Panel(_TITLE, _HEADERS, [], "Nothing can be computed.", warning=warning)
+    expected_minor, reserved_minor = calculate_fee(schedule, hold.amount_minor), hold.reserved_minor - hold.amount_minor
+    if schedule.payer is Payer.SENDER:
+        reserved = f"{shown(reserved_minor, unit)}, paid by the sender, {hold.source_merchant.name}, if all is captured"
+    else:
+        reserved = f"nothing: the receiver, {hold.target_merchant.name}, pays the fee of a capture out of what it gets"
+        expected_minor = 0
+    facts = [
+        ("Reserved for the fee", Cell(reserved)),
+        ("Computed", Cell(f"{computation(schedule, hold.amount_minor, unit)}. A capture of a part costs the fee of that part.")),
+        *_version_facts(version, schedule, hold.source_merchant.name, hold.currency_id),
+    ]
+    warning = ""
+    if expected_minor != reserved_minor:
+        says = f"this version says {shown(expected_minor, unit)}. Start a reconciliation."
+        warning = f"{shown(reserved_minor, unit)} is reserved for the fee, but {says}"
+    return Panel(_TITLE, _HEADERS, [[Cell(name), cell] for name, cell in facts], warning=warning)
 
 
 def selection_words(schedule: Schedule, merchant: str, currency: str) -> str:

@@ -19,6 +19,7 @@ from console.postings import details_for
 from console.questions import Done, Question, ask
 from merchants.selectors import identify_now, known_currency
 from transfers.admin.captures import CaptureAdmin
+from transfers.admin.fees import hold_fee_panel
 from transfers.admin.list_bars import HOLD_COLUMNS, HoldBar
 from transfers.domain.commands import VoidHold
 from transfers.domain.hold_outcomes import HoldStatus
@@ -77,9 +78,9 @@ class HoldAdmin(CaptureAdmin):
         return {"capture_action", "void_action"} if obj.status == HoldStatus.OPEN else ()
 
     def panels(self, request: HttpRequest, obj: Hold) -> list[Panel]:
-        """Return the entries of the capture, if there is one."""
+        """Return why this fee is reserved, and the entries of the capture, if there is one."""
         del request
-        return [entries_panel(obj.capture_id)] if obj.capture_id else []
+        return [hold_fee_panel(obj), *([entries_panel(obj.capture_id)] if obj.capture_id else [])]
 
     @action(description="Void", url_path="void", permissions=["void"])
     def void_action(self, request: HttpRequest, object_id: str) -> HttpResponse:
