@@ -30,7 +30,7 @@ from console.principals import named
 from ledger_project.kernel.ids import id_in
 from merchants.selectors import identify_now, known_currency
 
-_COLOURS = {"pending": "info", "approved": "success", "rejected": "warning", "expired": "default", "failed": "danger"}
+_COLOURS = {"waits": "info", "approved": "success", "rejected": "warning", "expired": "default", "failed": "danger"}
 
 
 class ApprovalList(NarrowedList):
@@ -63,7 +63,7 @@ class ApprovalAdmin(ExactSearch, ReadOnlyAdmin):
     actions_detail = ("approve_action", "reject_action")
     fields = (
         "state", "what", "amount", "merchant_link", "reason", "asked_by", "asked", "left", "who_decides", "decided_by_link", "decided_at",
-        "decision_reason", "transfer_link", "balances", "failure", "fingerprint_hex", "request_id", "id",
+        "decision_reason", "transfer_link", "balances", "failure",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -146,9 +146,9 @@ class ApprovalAdmin(ExactSearch, ReadOnlyAdmin):
         return f"{at}, in {span(obj.expires_at - datetime.now(UTC))}" if obj.status_now == ApprovalStatus.PENDING else at
 
     @display(description="Status", label=_COLOURS)
-    def state(self, obj: Any) -> tuple[str, str]:
+    def state(self, obj: Any) -> str:
         """Return where it stands now."""
-        return obj.status_now, "waits" if obj.status_now == ApprovalStatus.PENDING else obj.status_now
+        return "waits" if obj.status_now == ApprovalStatus.PENDING else obj.status_now
 
     @display(description="Who decides")
     def who_decides(self, obj: Any) -> str:
@@ -176,11 +176,6 @@ class ApprovalAdmin(ExactSearch, ReadOnlyAdmin):
     def failure(self, obj: Approval) -> str:
         """Return why it failed."""
         return f"{obj.failure_detail} ({obj.failure_code})"
-
-    @display(description="SHA-256 of the command")
-    def fingerprint_hex(self, obj: Approval) -> str:
-        """Return the fingerprint of the command."""
-        return bytes(obj.fingerprint).hex()
 
     # --- panels and actions -----------------------------------------------------------------------
 
@@ -226,9 +221,10 @@ def _history(obj: Any) -> Panel:
 
 
 def _command(obj: Approval) -> Panel:
-    """Return each value of the command, as it was asked for."""
+    """Return each value of the command, as it was asked for, and what it is known by."""
     kept = json.loads(obj.operation)
-    rows = [[Cell(name), Cell(value)] for name, value in _values(kept["command"])]
+    known_by = [("Approval", str(obj.id)), ("Request", obj.request_id), ("SHA-256 of the command", bytes(obj.fingerprint).hex())]
+    rows = [[Cell(name), Cell(value)] for name, value in [*known_by, *_values(kept["command"])]]
     return Panel(f"The command, as it is kept: {kept['type']}", ("Value", "Is"), rows)
 
 

@@ -23,7 +23,7 @@ from ledger_project.kernel.errors import LedgerError, ValidationFailed
 from ledger_project.kernel.refusals import AccountClosed
 from merchants.domain import AccountKind, Status, effective_status
 from merchants.models import Account
-from transfers.domain.commands import CaptureHold, Deposit, Details, RegisterMerchant, ReverseTransfer, TransferFunds
+from transfers.domain.commands import CaptureHold, Deposit, Details, ReverseTransfer, TransferFunds
 from transfers.domain.deposit_requests import DepositRequestStatus
 from transfers.models import DepositRequest
 from transfers.selectors.balances import get_balances_now
@@ -93,10 +93,8 @@ def _about(operation: Movement) -> list[tuple[str, Cell]]:
         case ReverseTransfer(original=original):
             whole = f"{original.kind} of {shown(original.amount_minor, original.currency)}"
             return [("Reverses", Cell(whole, reverse("admin:transfers_transfer_change", args=[original.id])))]
-        case RegisterMerchant():
+        case _:  # the page has a link to the merchant
             return []
-        case _:
-            return [_merchant("Merchant", operation.merchant.id, operation.merchant.name)]
 
 
 def _merchant(label: str, merchant_id: object, name: str) -> tuple[str, Cell]:
@@ -146,8 +144,7 @@ def _(operation: CloseMerchant) -> Effect:
         for row in left
     ]
     words = "; ".join(cell.text for _, cell in facts) or "All its accounts are empty"
-    about = [*facts, _merchant("Merchant", operation.merchant.id, operation.merchant.name)]
-    return Effect(_verdict(refusal), refusal is not None, f"{words}.", about)
+    return Effect(_verdict(refusal), refusal is not None, f"{words}.", facts)
 
 
 @effect_of.register

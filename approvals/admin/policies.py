@@ -36,8 +36,14 @@ class PolicyForm(forms.ModelForm):
     class Meta:
         model = ApprovalPolicy
         fields = ("action", "currency")
-        widgets = {"action": UnfoldAdminSelectWidget(), "currency": UnfoldAdminSelectWidget()}
+        widgets = {
+            "action": UnfoldAdminSelectWidget(attrs={"data-without-amount": " ".join(sorted(action.value for action in WITHOUT_AMOUNT))}),
+            "currency": UnfoldAdminSelectWidget(),
+        }
         help_texts = {"currency": "Empty is every currency."}
+
+    class Media:
+        js = ("console/policy_form.js",)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -73,6 +79,7 @@ class ApprovalPolicyAdmin(ModelAdmin):
     list_display = ("action", "in_currency", "from_amount", "created_at")
     list_filter = ("action",)
     ordering = ("action", "currency_id")
+    sortable_by = ()
     fields = ("action", "currency", "from_amount", "reason")
 
     @display(description="Currency")
@@ -85,10 +92,23 @@ class ApprovalPolicyAdmin(ModelAdmin):
         """Return the amount in major units, or words for all."""
         return "every amount" if not obj.currency_id or not obj.from_minor else shown(obj.from_minor, known_currency(obj.currency_id))
 
+    def get_fields(self, request: HttpRequest, obj: ApprovalPolicy | None = None) -> tuple[str, ...]:
+        """Return the fields: an action without an amount has no field for one."""
+        del request
+        return tuple(name for name in self.fields if name != "from_amount" or obj is None or obj.action not in WITHOUT_AMOUNT)
+
     def get_readonly_fields(self, request: HttpRequest, obj: ApprovalPolicy | None = None) -> tuple[str, ...]:
         """Return what makes a policy that policy: another action or currency is another one."""
         del request
         return ("action", "currency") if obj else ()
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the field of a column, without a menu to change the currency itself."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+            if field is not None and hasattr(field.widget, name):
+                setattr(field.widget, name, False)
+        return field
 
     def save_model(self, request: HttpRequest, obj: ApprovalPolicy, form: Any, change: bool) -> None:
         """Set the policy."""

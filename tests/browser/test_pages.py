@@ -8,9 +8,11 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from playwright.sync_api import Page
 
+from approvals.services.requests import ask
 from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
+from merchants.services import state_change
 from people.models import User
 from tests.services.test_admin import USD, change_page, new_merchant, post
 from tests.services.test_rollups import settle
@@ -40,6 +42,9 @@ def every_page() -> dict[str, str]:
         "user": User.objects.first(),
         "role": Group.objects.first(),
     }
+    with state_change():
+        asked = ask(TransferFunds(source, target, USD, 700, Details()), principal="key:nobody", request_id="pages")
+    objects |= {"approval": asked}
     found = {name: change_page(obj) for name, obj in objects.items()}
     for model in admin.site._registry:
         found[f"list of {model._meta.verbose_name_plural}"] = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
@@ -52,6 +57,9 @@ def every_page() -> dict[str, str]:
         "fee draft": reverse("admin:fee_append"),
         "comparison": f"{reverse('admin:fee_compare')}?one={objects['fee schedule'].pk}&other={objects['fee schedule'].pk}",
         "freeze": change_page(objects["merchant"], "freeze"),
+        "approve": change_page(asked, "approve"),
+        "reject": change_page(asked, "reject"),
+        "new policy": reverse("admin:approvals_approvalpolicy_add"),
         "close": change_page(objects["merchant"], "close"),
         "waive": change_page(objects["merchant"], "waive"),
         "reverse": change_page(objects["transfer"], "reverse"),
