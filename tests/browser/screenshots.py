@@ -83,8 +83,15 @@ def pages(page: Page, site: str) -> dict[str, tuple[str, int, str]]:
     account = link(page, site + merchant, "USD")
     page.goto(f"{site}/admin/fees/feeschedule/?q={AGREED}")
     fees = page.locator("#result_list a[href*='/change/']").first.get_attribute("href") or ""
+    merchant_id = merchant.split("/")[-3]
     return {
         "dashboard": ("/admin/", 1360, ""),
+        "transfers": (f"/admin/transfers/transfer/?merchant={MERCHANT}&currency=USD", 900, ""),
+        "find": (f"/admin/transfers/transfer/find/?q={AGREED}", 900, ""),
+        "refusals": ("/admin/transfers/refusal/", 900, ""),
+        "log": ("/admin/admin/logentry/", 900, ""),
+        "approvals": ("/admin/approvals/approval/", 900, ""),
+        "statements": (f"/admin/merchants/account/statements/?merchant={merchant_id}&format=camt053", 900, ""),
         "merchant": (merchant, 1000, ""),
         "statement": (account, 1000, ""),
         "fees": (fees.split("?", maxsplit=1)[0], 1000, "Time line of this scope"),
@@ -108,6 +115,14 @@ def take_portal(browser: Browser, site: str, session: str) -> None:
         page = context.new_page()
         page.goto("/app/")
         take(page, FOLDER / f"portal-wallets-{scheme}.png")
+        page.goto(f"/app/{MERCHANT}/USD/history/?days=90")
+        page.locator(".uplot").wait_for()
+        take(page, FOLDER / f"portal-history-{scheme}.png")
+        page.set_viewport_size({"width": 360, "height": 780})
+        take(page, FOLDER / f"portal-history-{scheme}-360.png")
+        page.set_viewport_size({"width": WIDTH, "height": 720})
+        page.goto(f"/app/{MERCHANT}/people/")
+        take(page, FOLDER / f"portal-people-{scheme}.png")
         page.goto(f"/app/{MERCHANT}/USD/send/")
         page.get_by_label("To", exact=True).fill(AGREED)
         page.get_by_label("Amount").fill("3.00")
@@ -128,6 +143,10 @@ def take_portal(browser: Browser, site: str, session: str) -> None:
         page.wait_for_timeout(700)  # the toast comes in
         take(page, FOLDER / f"portal-phone-refused-{scheme}.png")
         context.close()
+        stranger = browser.new_page(base_url=site, viewport={"width": WIDTH, "height": 720}, color_scheme=scheme)
+        stranger.goto("/app/login/")
+        take(stranger, FOLDER / f"portal-sign-in-{scheme}.png")
+        stranger.close()
 
 
 def main() -> int:
