@@ -47,8 +47,8 @@ def _rates(*, is_limited: bool) -> dict[str, str]:
     Wrong passwords and codes are counted elsewhere, for all processes: django-axes and
     people/access/second_factor.py.
     """
-    names = ("login", "signup", "reset_password", "reset_password_from_key", "change_password", "reauthenticate")
-    rates = ("30/m/ip", "10/m/ip", "10/m/ip,3/m/key", "20/m/ip", "5/m/user", "10/m/user")
+    names = ("login", "signup", "reset_password", "reset_password_from_key", "change_password", "reauthenticate", "change_email")
+    rates = ("30/m/ip", "10/m/ip", "10/m/ip,3/m/key", "20/m/ip", "5/m/user", "10/m/user", "5/m/user")
     return dict(zip(names, rates if is_limited else ("",) * len(names), strict=True)) | {"login_failed": ""}
 
 

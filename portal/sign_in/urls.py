@@ -9,6 +9,7 @@ from allauth.mfa.recovery_codes.views import generate_recovery_codes
 from django.urls import path, re_path
 
 from portal.sign_in import views
+from portal.sign_in.addresses import confirm_address, new_address
 from portal.sign_in.invitations import activate
 from portal.sign_in.look_around import look_around
 from portal.sign_in.sign_up import begin, sign_up
@@ -35,6 +36,8 @@ urlpatterns = [
         name="account_reset_password_from_key",
     ),
     path("security/", mfa.index, name="mfa_index"),
+    path("security/address/", new_address, name="new-address"),
+    path("security/address/<str:token>/", confirm_address, name="confirm-address"),
     path("security/app/", views.EnrolView.as_view(), name="mfa_activate_totp"),
     path("security/app/remove/", views.RemovalView.as_view(), name="mfa_deactivate_totp"),
     path("security/codes/", views.RecoveryCodesView.as_view(), name="mfa_view_recovery_codes"),
