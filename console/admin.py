@@ -36,9 +36,6 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     filter_horizontal = ()
 
 
-LogEntry._meta.verbose_name_plural = "log"  # the title of the list
-
-
 class LogEntries(NarrowedList):
     """A page of the log."""
 

@@ -92,7 +92,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Refused postings", "block", "transfers_refusal_changelist", "transfers.view_refusal"),
                     _item("Idempotency keys", "key", "transfers_idempotencyrecord_changelist", "transfers.view_idempotencyrecord"),
                     _item("Reconciliation", "rule", "transfers_reconciliationrun_changelist", "transfers.view_reconciliationrun"),
-                    _item("Log of operators", "history", "admin_logentry_changelist", "admin.view_logentry"),
+                    _item("Log", "history", "admin_logentry_changelist", "admin.view_logentry"),
                 ],
             },
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -163,3 +164,9 @@ def test_an_entry_about_something_that_is_gone_or_of_a_strange_id_is_still_shown
     LogEntry.objects.create(user=author, content_type=None, object_id=None, object_repr="nothing", action_flag=2, change_message=reason)
     assert len(exported(root, q=reason)) == 3
     assert shown(root, q=reason).count(reason) >= 3
+
+
+def test_the_list_is_called_the_log(root: Client) -> None:
+    page = shown(root)
+    assert re.search(r">\s*Log\s*</(span|a)>", page.split("<main")[0] if "<main" in page else page)
+    assert "Log entries" not in page

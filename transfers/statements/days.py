@@ -55,7 +55,7 @@ class StatementDays:
     """The first and the last day that were asked for; None where there is no bound.
 
     ``problems`` says what is wrong, by the name of the field. Then there are no days, and whoever
-    reads them shows nothing. ``typed`` is what stood in the fields.
+    reads them shows nothing. ``typed`` are the days that stood in the fields all the same.
     """
 
     first: date | None = None
@@ -73,7 +73,8 @@ class StatementDays:
         first, last = days.get(FIRST), days.get(LAST)
         if not problems and first is not None and last is not None and first > last:
             problems[LAST] = f"The period ends on {last}, before it begins on {first}."
-        return cls(None, None, problems, typed) if problems else cls(first, last, {}, typed)
+        readable = {name: text for name, text in typed.items() if days[name] is not None}  # a field of days takes nothing else
+        return cls(None, None, problems, readable) if problems else cls(first, last, {}, readable)
 
     @property
     def start(self) -> datetime | None:
