@@ -11,7 +11,7 @@ from allauth.account.decorators import reauthentication_required
 from allauth.decorators import rate_limit
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -28,8 +28,8 @@ class AddressForm(forms.Form):
 
     email = forms.EmailField(label="New e-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
-    def __init__(self, user: User, *args: object) -> None:
-        super().__init__(*args)
+    def __init__(self, user: User, data: QueryDict | None) -> None:
+        super().__init__(data)
         self._user = user
 
     def clean_email(self) -> str:
