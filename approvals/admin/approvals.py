@@ -83,7 +83,7 @@ class ApprovalAdmin(ExactSearch, ReadOnlyAdmin):
             names = named([found.requested_by, found.decided_by], request.user)
             found.asker, found.decider = names[found.requested_by], names[found.decided_by]
             found.is_own = is_own(found, request)
-            found.may_decide = request.user.has_perm(DECIDE_PERMISSION)
+            found.viewer = request.user
         return cast("Approval | None", found)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -125,9 +125,12 @@ class ApprovalAdmin(ExactSearch, ReadOnlyAdmin):
         return "—" if obj.amount_minor is None or not obj.currency else shown(obj.amount_minor, known_currency(obj.currency))
 
     @display(description="Merchant")
-    def merchant_link(self, obj: Approval) -> str:
-        """Return the merchant that it is about, as a link."""
-        return "—" if obj.merchant is None else object_link("merchants_merchant", obj.merchant.id, obj.merchant.name)
+    def merchant_link(self, obj: Any) -> str:
+        """Return the merchant that it is about, as a link for whoever may open it."""
+        if obj.merchant is None:
+            return "—"
+        may_open = obj.viewer.has_perm("merchants.view_merchant")
+        return object_link("merchants_merchant", obj.merchant.id, obj.merchant.name) if may_open else obj.merchant.name
 
     @display(description="Asked by")
     def asked_by(self, obj: Any) -> str:
@@ -155,7 +158,11 @@ class ApprovalAdmin(ExactSearch, ReadOnlyAdmin):
         """Return whether the viewer may decide, or who may."""
         if obj.is_own:
             return OWN
-        return "You can approve or reject it." if obj.may_decide else "Whoever has the role approver, but not who asked."
+        return (
+            "You can approve or reject it."
+            if obj.viewer.has_perm(DECIDE_PERMISSION)
+            else "Whoever has the role approver, but not who asked."
+        )
 
     @display(description="Decided by")
     def decided_by_link(self, obj: Any) -> str:
@@ -163,9 +170,12 @@ class ApprovalAdmin(ExactSearch, ReadOnlyAdmin):
         return _linked(obj.decider)
 
     @display(description="Transfer")
-    def transfer_link(self, obj: Approval) -> str:
-        """Return the transfer that it posted, as a link."""
-        return "—" if obj.transfer_id is None else object_link("transfers_transfer", obj.transfer_id, str(obj.transfer_id))
+    def transfer_link(self, obj: Any) -> str:
+        """Return the transfer that it posted, as a link for whoever may open it."""
+        if obj.transfer_id is None:
+            return "—"
+        may_open = obj.viewer.has_perm("transfers.view_transfer")
+        return object_link("transfers_transfer", obj.transfer_id, str(obj.transfer_id)) if may_open else str(obj.transfer_id)
 
     @display(description="Balances")
     def balances(self, obj: Approval) -> str:

@@ -59,7 +59,7 @@ def effect_panels(effect: Effect) -> list[Panel]:
 def _verdict(refusal: LedgerError | None) -> str:
     if refusal is None:
         return "It would be carried out."
-    return f"The ledger would refuse it: {refusal} ({refusal.code}) Approved now, it would fail for good."
+    return f"The ledger would refuse it ({refusal.code}): {refusal} Approved now, it would fail for good."
 
 
 @singledispatch

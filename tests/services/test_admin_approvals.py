@@ -155,8 +155,8 @@ def test_what_the_ledger_would_refuse_is_said_before_and_after(approver: Client,
     source, target = new_merchant(), new_merchant()
     approval = waits(TransferFunds(source, target, USD, 10_000, Details()), asker)
     page = words(approver.get(change_page(approval)))
-    assert "The ledger would refuse it:" in page
-    assert "(insufficient_funds)" in page
+    assert "The ledger would refuse it (insufficient_funds): " in page
+    assert "Approved now, it would fail for good." in page
     answer = words(approve_page(approver, approval))
     assert "the ledger refused it (insufficient_funds)" in answer
     assert "failed for good, and nothing moved" in answer
@@ -237,9 +237,14 @@ def test_an_approver_alone_decides_and_gets_no_links_that_lead_nowhere(asker: Us
     (approval,) = only_these_wait((command, asker))
     page = client.get(change_page(approval)).content.decode()
     assert reverse("admin:people_user_change", args=[asker.pk]) not in page
+    assert change_page(Merchant.objects.get(id=command.merchant.id)) not in page
     assert words(client.get(reverse("admin:index"))).count(f"Deposit 50.00 USD for {command.merchant.name}") == 1
     approve_page(client, approval)
     assert available(command.merchant) == 15_000
+    approval.refresh_from_db()
+    page = client.get(change_page(approval)).content.decode()
+    assert str(approval.transfer_id) in page
+    assert reverse("admin:transfers_transfer_change", args=[approval.transfer_id]) not in page
 
 
 # --- once, and in time ------------------------------------------------------------------------------------------------------
