@@ -55,21 +55,24 @@ def _ago(moment: datetime) -> str:
     return f"{seconds} s ago"
 
 
-def _reconciliation_card(title: str, run: LastReconciliation | None, entries: str, never: str) -> Card:
+def _reconciliation_card(title: str, run: LastReconciliation | None, entries: str, kind: str, never: str) -> Card:
+    url = f"{reverse('admin:transfers_reconciliationrun_changelist')}?kind__exact={kind}"
     if run is None:
-        return Card(title, "never", [Cell(never)], tone="bad")
+        return Card(title, "never", [Cell(never)], tone="bad", url=url)
     clean = run.verdict == "clean"
     note = f"{run.finished_at:%Y-%m-%d %H:%M} UTC, {run.entries_checked:,} {entries}" + ("" if clean else f", {run.findings} findings")
     unseen = f"; not seen: {run.unseen}" if run.unseen else ""
-    return Card(title, run.verdict, [Cell(note + unseen)], _ago(run.finished_at), "good" if clean else "bad")
+    return Card(title, run.verdict, [Cell(note + unseen)], _ago(run.finished_at), "good" if clean else "bad", url)
 
 
 def _reconciliation_cards(summary: Summary) -> list[Card]:
     """Return the verdicts on all and on what is new, each with its time and what it saw."""
     whole, new = summary.whole_reconciliation, summary.incremental_reconciliation
     return [
-        _reconciliation_card("Last reconciliation of all", whole, "entries", "run manage.py reconcile"),
-        _reconciliation_card("Last reconciliation of what is new", new, "new entries", "run manage.py reconcile --incremental"),
+        _reconciliation_card("Last reconciliation of all", whole, "entries", "whole", "run manage.py reconcile"),
+        _reconciliation_card(
+            "Last reconciliation of what is new", new, "new entries", "incremental", "run manage.py reconcile --incremental"
+        ),
     ]
 
 

@@ -18,6 +18,7 @@ LOOKED_AT = (
     "hold", "reverse", "void", "freeze", "fee schedule", "fee draft", "comparison", "list of log entries", "user", "list of idempotency records",
     "list of fee schedules", "deposit", "capture", "new transfer", "registration",
     "list of approvals", "approval", "approve", "list of approval policies", "new policy",
+    "list of reconciliation runs",
 )  # fmt: skip
 MOST_BYTES = 450_000
 _UNDRAWN = """() => [...document.querySelectorAll(".material-symbols-outlined")]

@@ -319,9 +319,10 @@ def test_the_dashboard_shows_the_verdict_on_all_and_the_one_on_what_is_new() -> 
         for one, other in ((None, None), (whole, new))
     )
     assert [(card.figure, card.tone) for card in never] == [("never", "bad")] * 2
+    assert [card.url.split("?")[1] for card in both] == ["kind__exact=whole", "kind__exact=incremental"]
     assert [(card.figure, card.tone) for card in both] == [("clean", "good"), ("damaged", "bad")]
-    assert both[0].note.endswith("12,345 entries")
-    assert both[1].note.endswith("12,345 new entries, 1 findings; not seen: what is old")
+    assert both[0].note[0].text.endswith("12,345 entries")
+    assert both[1].note[0].text.endswith("12,345 new entries, 1 findings; not seen: what is old")
 
 
 def test_the_dashboard_says_how_far_the_feed_is_settled_and_when_it_is_late() -> None:
@@ -330,7 +331,7 @@ def test_the_dashboard_says_how_far_the_feed_is_settled_and_when_it_is_late() ->
     late = state._replace(settled_until=state.now - timedelta(minutes=5))
     assert (_feed_card(early).figure, _feed_card(early).tone) == ("0.3 s behind", "good")
     assert (_feed_card(late).figure, _feed_card(late).tone) == ("5 min ago: late", "bad")
-    assert f"settled until {late.settled_until:%Y-%m-%d %H:%M:%S} UTC" in _feed_card(late).note
+    assert f"settled until {late.settled_until:%Y-%m-%d %H:%M:%S} UTC" in _feed_card(late).note[0].text
 
 
 def test_a_statement_is_narrowed_by_days_and_type_and_so_is_its_export(root: Client) -> None:
