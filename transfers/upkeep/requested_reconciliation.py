@@ -22,7 +22,7 @@ from transfers.services.requested_reconciliations import LEASE_S, Kind, LeaseLos
 KEEP_EVERY_S = 2.0
 """Seconds between renewals of the lease, each with the progress."""
 
-PARTS = 16
+PARTS = 8
 """Parts of each pass for each connection: how often a request says how far it is."""
 
 
