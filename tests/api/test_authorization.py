@@ -151,6 +151,7 @@ class Route:
             "alice": world.alice, "bob": world.bob, "carol": world.carol, "transfer": world.transfer, "hold": world.hold,
             "wallet": world.wallets[world.bob], "payer_wallet": world.wallets[world.alice], "unique": unique(), "currency": next(CURRENCIES),
             "webhook": world.webhook, "idle": world.idle, "user": world.user, "idle_wallet": world.wallets[world.idle], "code": "not_found",
+            "nowhere": NOWHERE,
         } | missing  # fmt: skip
         arguments: dict[str, Any] = {"method": self.method, "url": self.path.format(**names)}
         if self.body is not None:
@@ -225,6 +226,10 @@ ROUTES = [
         {"merchant_name": "{bob}", "role": "operator"}, MERCHANT, {"bob": NOBODY},
     ),
     Route("DELETE", "/users/{user}/memberships/{bob}", USERS[1], 204, 204, 404, 404, None, MERCHANT, {"bob": NOBODY}),
+    Route("GET", "/approvals", Scope.APPROVALS_WRITE, 200, 403, 403, 403),
+    Route("GET", "/approvals/{nowhere}", Scope.APPROVALS_WRITE, 404, 403, 403, 403, None, "approval_not_found"),
+    Route("POST", "/approvals/{nowhere}/approve", Scope.APPROVALS_WRITE, 404, 403, 403, 403, {}, "approval_not_found"),
+    Route("POST", "/approvals/{nowhere}/reject", Scope.APPROVALS_WRITE, 404, 403, 403, 403, {"reason": "no"}, "approval_not_found"),
     Route("GET", "/metrics", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     Route("GET", "/operations/summary", Scope.OPERATIONS_READ, 200, 403, 403, 403),
     # They ask for a password or a refresh token, and whatever credential comes along is nothing to them.

@@ -73,7 +73,7 @@ BODIES = {
     "/auth/token": TokenBody, "/auth/token/refresh": RefreshBody, "/merchants/{}": MerchantChangeBody,
     "/accounts/{}/overdraft": OverdraftBody, "/webhooks": WebhookBody, "/webhooks/{}": WebhookChangeBody, "/webhooks/{}/replay": ReplayBody,
     "/users": UserBody, "/users/{}": UserChangeBody, "/users/{}/memberships": MembershipBody, "/users/{}/memberships/{}": NothingBody,
-    "/webhooks/{}/rotate_secret": NoBody, "/webhooks/{}/test": NoBody,
+    "/webhooks/{}/rotate_secret": NoBody, "/webhooks/{}/test": NoBody, "/approvals/{}/approve": NoBody, "/approvals/{}/reject": ReasonBody,
     **dict.fromkeys([f"/merchants/{{}}/{verb}" for verb in ("freeze", "unfreeze", "close")], ReasonBody),
     **dict.fromkeys([f"/accounts/{{}}/{verb}" for verb in ("freeze", "unfreeze")], ReasonBody),
 }  # fmt: skip
@@ -120,7 +120,7 @@ def sample(path: str) -> dict[str, Any]:
         "/merchants/{}": {},
         "/webhooks": {"url": "http://127.0.0.1:9/", "types": ["fees.settled"]},
         "/webhooks/{}/replay": {"event_ids": [str(UUID(int=1))]},
-        **{path: {} for path in ("/webhooks/{}", "/webhooks/{}/rotate_secret", "/webhooks/{}/test")},
+        **{path: {} for path in ("/webhooks/{}", "/webhooks/{}/rotate_secret", "/webhooks/{}/test", "/approvals/{}/approve")},
         "/accounts/{}/overdraft": {"overdraft_limit": "1.00", "reason": "as ordered"},
         **{where: {"reason": "as ordered"} for where, body in BODIES.items() if body is ReasonBody},
         "/users": {"email": f"{unique('odd')}@shop.example", "name": "Mira"},

@@ -29,7 +29,7 @@ def all_patterns(patterns: Any = None, prefix: str = "") -> Iterator[tuple[str, 
     """Yield every path of the service outside of the admin and the portal, with its view."""
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         path = prefix + str(pattern.pattern)
-        if path.startswith(("admin", "app")):
+        if path in {"admin", "app"} or path.startswith(("admin/", "app/")):
             continue
         if isinstance(pattern, URLResolver):
             yield from all_patterns(pattern.url_patterns, path)
