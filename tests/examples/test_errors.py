@@ -12,7 +12,14 @@ from ledger_project.http.error_catalogue import REMEDIES, error_cases, error_cla
 from ledger_project.http.problems import STATUS
 from tests.examples.error_document import FILE, text
 
-OPERATORS_ONLY = {"version_exists", "nothing_to_change", "form_carried_out", "key_refused", "deposit_request_refused"}
+OPERATORS_ONLY = {
+    "version_exists",
+    "nothing_to_change",
+    "form_carried_out",
+    "key_refused",
+    "deposit_request_refused",
+    "reconciliation_refused",
+}
 """Codes that pages and commands tell in words; no call of the API answers them."""
 
 
