@@ -227,6 +227,8 @@ class ListBar(admin.ListFilter):
         chosen, value = list(options), self.text(name)
         if chosen and value and value not in dict(chosen):
             chosen.append((value, value))  # what was asked for stays to be seen
+        if kind == "date" and value and day_of(value) is None:
+            kind = "text"  # a browser shows nothing of what is no day
         return FilterField(name, label, value, kind, chosen, attributes or {}, self.problems.get(name, ""))
 
     def select(self, name: str, label: str, options: Iterable[tuple[str, str]]) -> FilterField:

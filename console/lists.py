@@ -43,6 +43,7 @@ class NarrowedList(ChangeList):
 
     problem = ""
     page_num: int
+    result_list: Any
 
     def get_filters_params(self, params: Any = None) -> Any:
         """Return the parameters that filter: an empty field of a form is none."""
@@ -72,6 +73,16 @@ class NarrowedList(ChangeList):
             self.queryset, self.page_num = self.root_queryset.none().order_by("pk"), 1
             self.has_active_filters = True
             super().get_results(request)
+        if self.multi_page and self.page_num > 1:
+            self.result_list = self._rows_of_page()
+
+    def _rows_of_page(self) -> list[Any]:
+        """Return the rows of the page by their keys, which are read first: PostgreSQL makes the
+        columns of the rows that it skips too, with a look-up for each balance.
+        """
+        keys = list(self.result_list.values_list("pk", flat=True))
+        found = self.queryset.in_bulk(keys)
+        return [found[key] for key in keys if key in found]
 
     @property
     def bar(self) -> ListBar | None:

@@ -33,6 +33,7 @@ from people.models import User
 from tests.services.test_admin import USD, new_merchant, new_transfer, post
 from tests.services.test_admin_refusals import refused
 from tests.support.factories import unique
+from transfers.admin.transfers import TransferAdmin
 from transfers.domain.commands import CaptureHold, Deposit, Details, PlaceHold, ReverseTransfer, TransferFunds, VoidHold, Withdraw
 from transfers.models import DepositRequest
 from transfers.selectors import find_hold_terms, find_original_now, list_rows
@@ -177,11 +178,21 @@ def test_a_filter_that_is_not_understood_says_so_and_shows_nothing(root: Client,
     page = page_of(root, TRANSFERS, **query)
     assert words in page
     assert 'role="alert"' in page
+    assert query.get("from") != "yesterday" or 'value="yesterday"' in page
     assert "/admin/transfers/transfer/0" not in page
     if "p" not in query:
         answer = root.get(reverse("admin:transfers_transfer_export_csv"), query)
         assert answer.status_code == 302
         assert words in unescape(root.get(answer.headers["Location"]).content.decode())
+
+
+def test_a_further_page_goes_on_where_the_one_before_ended(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TransferAdmin, "list_per_page", 2)
+    source, target = new_merchant(), new_merchant()
+    made = [str(post(TransferFunds(source, target, USD, 100, Details()))) for _ in range(5)]
+    pages = [page_of(root, TRANSFERS, merchant=source.name, kind="transfer", p=number) for number in (1, 2, 3)]
+    shown = [re.findall(r'href="/admin/transfers/transfer/([0-9a-f-]{36})/change/', page) for page in pages]
+    assert [id_ for page in shown for id_ in page] == made[::-1]
 
 
 def test_a_form_with_empty_fields_filters_nothing(root: Client) -> None:
