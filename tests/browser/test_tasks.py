@@ -71,7 +71,7 @@ def test_a_transfer_is_reversed_with_a_reason_and_followed_to_its_reversal(opera
     expect(operator.locator("#reversals")).to_contain_text("reversed by")
     assert (available(source), available(target)) == (10_000, 10_000)
     reversal = Transfer.objects.get(reverses_id=made)
-    operator.get_by_role("link", name=str(reversal.id)).click()
+    operator.locator("#reversals").get_by_role("link", name=str(reversal.id)).click()
     expect(operator.locator("#reversals").get_by_role("link", name=str(made))).to_be_visible()
     operator.get_by_role("link", name=str(made)).last.click()
     expect(operator.locator(".ledger-panel", has_text="What operators did")).to_contain_text("sent twice")
