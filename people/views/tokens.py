@@ -44,6 +44,7 @@ PERMISSIONS = {
     Scope.USERS_WRITE: "people.change_user",
     Scope.OPERATIONS_READ: "transfers.view_idempotencyrecord",
     Scope.OPERATIONS_WRITE: "merchants.set_overdraft",
+    Scope.APPROVALS_WRITE: "approvals.decide_approval",
 }
 """The permission in Django that gives a user a scope; superusers have all scopes."""
 

@@ -103,6 +103,12 @@ async def test_a_user_gets_a_token_with_the_scopes_of_their_permissions(api: htt
     assert 'scope="transfers:read"' in denied.headers["www-authenticate"]
 
 
+async def test_who_may_decide_in_the_admin_may_decide_by_the_api(api: httpx.AsyncClient, required: Any) -> None:
+    answer = (await log_in(api, await user("decide_approval"))).json()
+    assert answer["scope"] == "approvals:write"
+    assert (await api.get("/approvals", headers=bearer(answer["access"]))).status_code == 200
+
+
 async def test_a_superuser_may_do_everything_and_signs_their_transfers(api: httpx.AsyncClient, required: Any) -> None:
     name = await user(is_superuser=True)
     answer = (await log_in(api, name)).json()
