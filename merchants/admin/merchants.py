@@ -16,6 +16,7 @@ from approvals.domain.operations import CloseMerchant
 from approvals.services.operations import version_of
 from console.completion import names_view
 from console.lists import NarrowedList
+from console.merchant_filter import list_of
 from console.merchant_panels import balances_panel, movements_panel, open_holds_panel
 from console.outcomes import asked_instead
 from console.panels import Cell, Panel
@@ -99,7 +100,7 @@ class MerchantAdmin(RegistrationAdmin):
         """Return what is known of a merchant, newest first, each with a link to the whole list."""
         balances = balances_panel(obj)
         currencies = [row[0].text for row in balances.rows]
-        links = [*money_links(request, obj), Cell("All accounts", f"{reverse('admin:merchants_account_changelist')}?q={obj.name}")]
+        links = [*money_links(request, obj), Cell("All accounts", list_of("merchants_account", obj.name, kind="every"))]
         if request.user.has_perm("merchants.view_account"):
             links.append(Cell("Statements of all wallets (ZIP)", statements_address(obj)))
         return [
