@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -88,6 +88,7 @@ def _cards(summary: Summary, links: Links) -> list[Card]:
     unit = summary.currency
     moved = [kind for kind in summary.kinds if kind.kind not in INTERNAL_KINDS]
     movements = links.transfers(kind=MOVEMENTS)
+    sees_runs = links.user.has_perm("transfers.view_reconciliationrun")
     return [
         Card(
             "Value held by merchants",
@@ -113,7 +114,7 @@ def _cards(summary: Summary, links: Links) -> list[Card]:
             [Cell(f"{shown_short(summary.open_holds_minor, unit)} {unit.code} reserved", links.open_holds())],
             url=links.open_holds(),
         ),
-        *_reconciliation_cards(summary),
+        *(card if sees_runs else replace(card, url="") for card in _reconciliation_cards(summary)),
         _feed_card(get_feed_state_now()),
     ]
 

@@ -78,7 +78,7 @@ class AccountAdmin(ExactSearch, CashAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Add the balance of each account: one look-up for each row that is shown."""
-        queryset: QuerySet[Account] = super().get_queryset(request).select_related("merchant")
+        queryset: QuerySet[Account] = super().get_queryset(request).select_related("merchant", "currency")
         return queryset.annotate(balance_minor=last_balance(F("pk")))
 
     def export_rows(self, request: HttpRequest, keys: Sequence[Any]) -> list[Any]:

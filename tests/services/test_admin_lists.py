@@ -289,6 +289,17 @@ def test_merchants_show_their_money_and_their_last_movement(root: Client) -> Non
     assert rows_of(root, MERCHANTS, q=merchant.name, status="frozen") == []
 
 
+def test_a_list_of_accounts_asks_for_no_row_by_itself(root: Client) -> None:
+    for _ in range(3):
+        new_merchant()
+    with CaptureQueriesContext(connection) as asked:
+        page_of(root, ACCOUNTS)
+    assert sum('FROM "merchants_currency"' in query["sql"] for query in asked) == 1  # for the filter
+    counts = [query["sql"] for query in asked if query["sql"].startswith("SELECT COUNT")]
+    assert counts
+    assert not any("transfers_ledgerentry" in sql for sql in counts)
+
+
 def test_a_list_of_merchants_reads_its_money_by_one_query(root: Client) -> None:
     for _ in range(3):
         new_merchant()
