@@ -59,8 +59,7 @@ async def test_a_password_and_a_code_get_tokens_once(api: httpx.AsyncClient, sec
     code = code_of(device)
     assert (await ask(api, name, "wrong", otp=code)).status_code == 401
     given = await ask(api, name, otp=code)
-    # People approve on the pages, where it is known who asked.
-    assert (given.status_code, set(given.json()["scope"].split())) == (200, set(Scope) - {Scope.APPROVALS_WRITE})
+    assert (given.status_code, set(given.json()["scope"].split())) == (200, set(Scope))
     assert (await ask(api, name, otp=code)).status_code == 401
     again = await refresh(api, given.json()["refresh"])
     assert (again.status_code, again.json()["scope"]) == (200, given.json()["scope"])
