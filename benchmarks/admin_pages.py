@@ -89,7 +89,7 @@ def addresses() -> dict[str, str]:
         "find by part of an id": f"{reverse('admin:ledger_find')}?q={transfer[:13]}",
         "find by name": f"{reverse('admin:ledger_find')}?q=juniper",
         "find by amount": f"{reverse('admin:ledger_find')}?q=100.00",
-        "log, by a word": f"{found['list: log entries']}?q=ticket",
+        "log, by a word": f"{reverse('admin:admin_logentry_changelist')}?q=ticket",
     }
 
 

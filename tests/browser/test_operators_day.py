@@ -38,6 +38,7 @@ class Day:
 
     def find(self, text: str) -> None:
         """Ctrl+K, the text, Enter."""
+        self.page.wait_for_load_state("load")  # the scripts of the page listen from then on
         self.page.keyboard.press("Control+k")
         expect(self.page.locator("#search-input-command")).to_be_focused()
         self.page.keyboard.type(text)
