@@ -39,7 +39,7 @@ from transfers.domain.commands import (
 )
 from transfers.selectors import find_hold_terms, find_original_now
 
-NOK = CurrencyUnit("NOK", 2)
+PHP = CurrencyUnit("PHP", 2)
 INDEX = reverse("admin:index")
 
 
@@ -55,26 +55,26 @@ def everything() -> tuple[MerchantIdentity, MerchantIdentity]:
     """Something of every kind happened in a currency, and something in another one."""
     source, target = (MerchantIdentity(new_id(), unique("dash")) for _ in range(2))
     for merchant in (source, target):
-        post(RegisterMerchant(merchant, {}, NOK, 100_000, Details()))
+        post(RegisterMerchant(merchant, {}, PHP, 100_000, Details()))
     treasury = identify_now(names=[TREASURY]).merchant(TREASURY)
     assert treasury is not None
-    post(Deposit(treasury, NOK, 3_333, Details()))
-    post(Deposit(source, NOK, 777, Details()))
+    post(Deposit(treasury, PHP, 3_333, Details()))
+    post(Deposit(source, PHP, 777, Details()))
     post(Deposit(source, CurrencyUnit("SEK", 2), 555, Details()))
-    post(Withdraw(target, NOK, 50, Details()))
-    made = post(TransferFunds(source, target, NOK, 11_250, Details()))
+    post(Withdraw(target, PHP, 50, Details()))
+    made = post(TransferFunds(source, target, PHP, 11_250, Details()))
     assert made is not None
     original = find_original_now(made)
     assert original is not None
     post(ReverseTransfer(original, 1_500, True, treasury, Details()))
     for ending in ("capture", "void", ""):
         hold = new_id(place=source.id)
-        post(PlaceHold(hold, source, target, NOK, 2_000, 600, Details()))
+        post(PlaceHold(hold, source, target, PHP, 2_000, 600, Details()))
         terms = find_hold_terms(hold)
         assert terms is not None
         if ending:
             post(CaptureHold(terms, 1_000, Details()) if ending == "capture" else VoidHold(terms, Details()))
-    refused(TransferFunds(target, source, NOK, 10**9, Details()))
+    refused(TransferFunds(target, source, PHP, 10**9, Details()))
     settle()
     return source, target
 
@@ -103,7 +103,7 @@ def total(rows: list[dict[str, str]], *columns: str) -> Decimal:
 
 
 def shown_by(client: Client, **query: object) -> Any:
-    answer = client.get(INDEX, {"currency": "NOK", **query})
+    answer = client.get(INDEX, {"currency": "PHP", **query})
     assert answer.status_code == 200
     return answer
 
@@ -127,7 +127,7 @@ def test_the_cards_lead_to_what_they_count(root: Client, everything: object, per
         value, accounts = follow("Value held by merchants", note)
         assert value == total(accounts, "balance")
         assert {row["kind"] for row in accounts} == kinds
-        assert {row["currency"] for row in accounts} == {"NOK"}
+        assert {row["currency"] for row in accounts} == {"PHP"}
         assert TREASURY not in {row["merchant"] for row in accounts}
     income, both = follow("Fee income")
     assert income == total(both, "fee") - total(both, "fee_given_back")
@@ -200,8 +200,8 @@ def test_the_top_merchants_lead_to_their_entries(root: Client, everything: objec
 def test_a_link_keeps_what_was_counted_when_more_comes(root: Client, everything: tuple[MerchantIdentity, MerchantIdentity]) -> None:
     cards = {card.title: card for card in shown_by(root).context["cards"]}
     source, target = everything
-    post(TransferFunds(source, target, NOK, 100, Details()))
-    post(Deposit(source, NOK, 12_345, Details()))
+    post(TransferFunds(source, target, PHP, 100, Details()))
+    post(Deposit(source, PHP, 12_345, Details()))
     assert number(cards["Movements"].figure) == len(rows_at(root, cards["Movements"].url))
     value = cards["Value held by merchants"]
     assert number(value.exact) == total(rows_at(root, value.url), "balance")
