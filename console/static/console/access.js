@@ -71,8 +71,18 @@ window.addEventListener("DOMContentLoaded", function () {
     if (document.activeElement !== wanted) requestAnimationFrame(focusFirst);
   }
 
+  // unfold's script focuses the box of Ctrl+K after 20 ms. On a busy machine it is not shown by then, and what is typed is lost.
+  function focusCommand() {
+    const box = document.getElementById("search-input-command");
+    if (box === null) return;
+    new IntersectionObserver(function (entries) {
+      if (entries.some((entry) => entry.isIntersecting)) box.focus();
+    }).observe(box);
+  }
+
   skipLink();
   landmarks();
+  focusCommand();
   improve(document);
   scrollers();
   window.addEventListener("resize", scrollers);
