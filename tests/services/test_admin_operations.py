@@ -129,7 +129,8 @@ def test_entries_figures_and_marks_are_not_in_the_admin_at_all() -> None:
         IdempotencyRecord,
         models.DepositRequest,
         models.Refusal,
-        getattr(models, "ReconciliationRun", Transfer),
+        models.ReconciliationRun,
+        models.RequestedReconciliation,
     }
     assert LedgerEntry not in registered
 
