@@ -6,14 +6,14 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -136,13 +136,25 @@ def _subject(obj: Model | None, question: Question, values: Mapping[str, Any]) -
 
 
 def _perform(request: HttpRequest, obj: Model | None, question: Question, values: dict[str, Any]) -> Done:
+    begun = timezone.now()
     with nullcontext() if question.is_posting else transaction.atomic():
         done = question.perform(values)
         changed = required(_subject(obj, question, values) or done.waits)  # a merchant that waits is not there yet
-        recorded = _changes(request, changed).filter(change_message=f"{done.what}: {values['reason']}")
-        if not (done.is_repeat and recorded.exists()):
-            keep_change(changed, done.what, values["reason"], user_id=request.user.pk or UUID(int=0))
+        _record_once(request, changed, done, values["reason"], begun)
     return done
+
+
+def _record_once(request: HttpRequest, changed: Model, done: Done, reason: str, begun: datetime) -> None:
+    """Record a change, unless this form was sent before and recorded it.
+
+    A form that is sent twice at once is carried out by one of both, and either may come here first.
+    """
+    message = f"{done.what}: {reason}"
+    recorded = _changes(request, changed).filter(change_message=message)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [message])
+        if not (recorded if done.is_repeat else recorded.filter(action_time__gte=begun)).exists():
+            keep_change(changed, done.what, reason, user_id=request.user.pk or UUID(int=0))
 
 
 def _refusal(request: HttpRequest, obj: Model | None, question: Question, values: dict[str, Any], error: LedgerError) -> str:
