@@ -76,7 +76,7 @@ def test_it_makes_what_is_missing_and_then_says_what_is_there(database: str, run
     assert (first.code, first.err) == (0, "")
     report = json.loads(first.out)
     assert (report["operator"], report["operator_is_new"]) == ("ops", True)
-    assert report["staff_roles"] == ["fee manager", "operator", "viewer"]
+    assert report["staff_roles"] == ["approver", "fee manager", "operator", "policy manager", "viewer"]
     assert report["role_is_owner"] is True
     with connect(database) as connection:
         assert connection.execute("SELECT digest FROM merchants_apikey").fetchone() == (hashlib.sha256(report["key"].encode()).digest(),)
