@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from approvals.domain.errors import ApprovalDecided, ApprovalNotFound, ApprovalRequired
 from approvals.domain.operations import (
     AppendVersion,
     CloseMerchant,
@@ -176,3 +177,15 @@ def test_what_is_asked_is_said_in_words() -> None:
 def test_one_person_is_one_in_the_admin_and_by_the_api() -> None:
     assert person_of("admin:7") == person_of("user:7") == person_of("session:user-7") == person_of("jwt:user-7") != person_of("admin:8")
     assert person_of("key:7") == "key:7"
+
+
+def test_errors_name_what_they_are_about() -> None:
+    wanted = UUID(int=7)
+    missing, decided, required = ApprovalNotFound(wanted), ApprovalDecided(wanted, "rejected"), ApprovalRequired("transfer")
+    assert (str(missing), missing.extra()) == (f"There is no approval {wanted}.", {"approval_id": str(wanted)})
+    assert (str(decided), decided.extra()) == (
+        f"Approval {wanted} does not wait any more: it is rejected.",
+        {"approval_id": str(wanted), "approval_status": "rejected"},
+    )
+    assert required.extra() == {"action": "transfer"}
+    assert "Send it alone" in str(required)
