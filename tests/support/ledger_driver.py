@@ -164,7 +164,7 @@ class Driver(Commands):
         async def send() -> Result:
             envelope = Envelope(render_all, render_failure, service_key(key, says), atomic)
             sent = [BatchItem(asked.request, service_key(item_key, asked.says)) for asked, item_key in items]
-            return await execute_batch(sent, envelope=envelope, render=render, actor=ANONYMOUS)
+            return await execute_batch(sent, envelope=envelope, render=render, actor=ANONYMOUS, guard=lambda command: command)
 
         def again() -> None:
             result = self.wait(send())
