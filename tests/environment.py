@@ -7,6 +7,7 @@ side by side (``python -m tests``): each has a server, or a database, of its own
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,10 @@ os.environ["LEDGER_BIND"] = "127.0.0.1"  # where tests/support/servers.py binds
 os.environ.pop("DATABASE_URL", None)
 if os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+
+# A shell without job control has what it starts in the background ignore SIGINT, and so do all processes that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # --- what costs much time of the processor and proves nothing -------------------------------------
 
