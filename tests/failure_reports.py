@@ -35,7 +35,7 @@ class Failure:
     @property
     def reason(self) -> str:
         """Return the first line of the error that ended it."""
-        errors = [line[1:].strip() for line in self.text.splitlines() if line.startswith("E ")]
+        errors = [line.removeprefix("E ").strip() for line in self.text.splitlines() if line.startswith(("E ", "FAIL ", "ERROR: "))]
         return errors[0] if errors else self.text.strip().rpartition("\n")[2]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from approvals.domain.errors import ApprovalDecided, ApprovalNotFound, ApprovalRequired
@@ -74,7 +74,7 @@ versions = st.builds(
     st.lists(st.fixed_dictionaries({"up_to_minor": st.none() | amounts, "rate": rates.map(str)}), max_size=3),
     st.just("half_even"), st.just("sender"), texts, st.none() | st.just(NOW),
 )  # fmt: skip
-operations: st.SearchStrategy[Operation] = st.one_of(
+KINDS: list[st.SearchStrategy[Operation]] = [
     st.builds(TransferFunds, merchants, merchants, units, amounts, details),
     st.builds(Deposit, merchants, units, amounts, details),
     st.builds(Withdraw, merchants, units, amounts, details),
@@ -85,7 +85,8 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(SetOverdraft, uuids, merchants, units, amounts, texts),
     st.builds(CloseMerchant, merchants, texts),
     versions,
-)
+]
+operations = st.one_of(KINDS)
 
 ALICE, BOB = MerchantIdentity(UUID(int=1), "alice"), MerchantIdentity(UUID(int=2), "bob")
 USD = CurrencyUnit("USD", 2)
@@ -100,8 +101,12 @@ def test_what_is_kept_is_what_comes_back(operation: Operation) -> None:
     assert msgspec.to_builtins(back) == msgspec.to_builtins(operation)
 
 
-@given(operations)
-def test_every_operation_has_a_reach_a_summary_and_a_reason(operation: Operation) -> None:
+@pytest.mark.parametrize("kind", range(len(KINDS)))
+@given(data=st.data())
+@settings(max_examples=15)
+def test_every_operation_has_a_reach_a_summary_and_a_reason(data: st.DataObject, kind: int) -> None:
+    """Kind by kind: a hundred examples of all of them left some out now and then."""
+    operation = data.draw(KINDS[kind])
     reach = reach_of(operation)
     assert reach is not None
     assert is_covered(reach, [Policy(reach.action, None, 0)])
