@@ -66,7 +66,7 @@ def _party(account: Account) -> Cell:
 def _transfers(merchant: Merchant) -> Panel:
     filters = TransferFilters(parties=(merchant.id,))
     ids, more = _cut(_ids(transfer_lists.page_statement(filters, before=None, limit=NEWEST + 1)))
-    found = Transfer.objects.filter(id__in=ids).select_related("source__merchant", "target__merchant").order_by("-id")
+    found = Transfer.objects.filter(id__in=ids).prefetch_related("source__merchant", "target__merchant").order_by("-id")
     rows = [
         [
             Cell(f"{one.created_at:%Y-%m-%d %H:%M:%S}", reverse("admin:transfers_transfer_change", args=[one.id])),
