@@ -28,9 +28,8 @@ def test_money_is_transferred_by_the_keyboard_alone(operator: Page) -> None:
     operator.get_by_role("link", name="New transfer").first.focus()
     operator.keyboard.press("Enter")
     expect(operator.get_by_label("From")).to_be_focused()
-    operator.keyboard.type(source.name[:-2])
+    operator.keyboard.type(source.name)  # many others of this run begin alike, and ten names are offered
     expect(operator.locator(f"datalist option[value='{source.name}']")).to_have_count(1)
-    operator.keyboard.type(source.name[-2:])
     for text in (target.name, "USD", "15"):
         operator.keyboard.press("Tab")
         operator.keyboard.type(text)
