@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.db import connections
+from django.db import connection, connections
 from django.test.utils import teardown_databases
 
 from ledger_project.database.connections import close_own_connections, use_own_connection
@@ -29,6 +29,7 @@ from tests.support.log_secrets import check_logs, forget_logs
 from tests.support.migrated import set_up_databases
 from tests.support.servers import Service
 from tests.support.service_role import confined
+from tests.support.waiting import until
 
 # The hash of a password takes 0.3 s of CPU time on purpose; no test is about that.
 PBKDF2PasswordHasher.iterations = 1
@@ -57,10 +58,24 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
             yield
         connections.close_all()  # a fault test may have killed this thread's connection
         check_invariants()
+        _wait_for_other_sessions()
         connections.close_all()
         close_own_connections()
         teardown_databases(old, verbosity=0)
         check_logs()
+
+
+def _wait_for_other_sessions() -> None:
+    """Wait until the servers that were stopped have let go of the database: it is dropped next."""
+    close_own_connections()
+    others = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    def are_gone() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{others} AND backend_type = 'client backend'")
+            return not cursor.fetchall()
+
+    until(are_gone, "a process of a test still has a session of the database", pause_s=0.1)
 
 
 @pytest.fixture(scope="session")
