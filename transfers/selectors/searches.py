@@ -29,7 +29,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}", re.ASCII)
 
 _HAS_TEXT = "strpos(lower(memo), lower(%(text)s)) > 0 OR strpos(lower(external_reference), lower(%(text)s)) > 0 OR request_id = %(text)s"
 _HAS_PART_OF_ID = "strpos(id::text, %(part)s) > 0"
-_HAS_AMOUNT = """ARRAY[amount_minor, total_debit_minor, hold_minor] && %(amounts)s::numeric[] AND EXISTS (
+_HAS_AMOUNT = """ARRAY[amount_minor, total_debit_minor, hold_minor] && %(different)s::numeric[] AND EXISTS (
     SELECT FROM unnest(%(currencies)s::text[], %(amounts)s::numeric[]) AS wanted(currency, amount)
     WHERE wanted.currency = currency_id AND wanted.amount IN (amount_minor, total_debit_minor, hold_minor))"""
 
@@ -95,6 +95,8 @@ def search_recent(wanted: Wanted, *, before: UUID | None, limit: int) -> RecentT
         "part": wanted.part_of_id,
         "currencies": list(wanted.amounts_minor),
         "amounts": list(wanted.amounts_minor.values()),
+        # Most currencies have the same number of decimals: each row is compared with few amounts.
+        "different": sorted(set(wanted.amounts_minor.values())),
         "before": before or _NO_ID_BEFORE,
         "rows": LOOKED_AT,
         "limit": limit,
