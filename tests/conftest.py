@@ -7,6 +7,7 @@ makes merchants of its own, and at the end of the run the invariants must hold o
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -29,7 +30,6 @@ from tests.support.log_secrets import check_logs, forget_logs
 from tests.support.migrated import set_up_databases
 from tests.support.servers import Service
 from tests.support.service_role import confined
-from tests.support.waiting import until
 
 # The hash of a password takes 0.3 s of CPU time on purpose; no test is about that.
 PBKDF2PasswordHasher.iterations = 1
@@ -66,7 +66,7 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
 
 
 def _wait_for_other_sessions() -> None:
-    """Wait until the servers that were stopped have let go of the database: it is dropped next."""
+    """Wait until the servers that were stopped have let go of the database: it is dropped next, and that says which session is left."""
     close_own_connections()
     others = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
@@ -75,7 +75,9 @@ def _wait_for_other_sessions() -> None:
             cursor.execute(f"{others} AND backend_type = 'client backend'")
             return not cursor.fetchall()
 
-    until(are_gone, "a process of a test still has a session of the database", pause_s=0.1)
+    patience_ends = time.monotonic() + 30
+    while not are_gone() and time.monotonic() < patience_ends:
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

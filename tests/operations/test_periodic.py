@@ -35,7 +35,7 @@ from tests.support.own_servers import run_command, shared_runner
 from tests.support.servers import database_url, free_port
 from tests.support.waiting import until
 from transfers.domain.commands import Details, PlaceHold, TransferFunds
-from transfers.models import Hold, IdempotencyClaim, IdempotencyRecord, ReconciliationRun, Transfer
+from transfers.models import Hold, IdempotencyClaim, IdempotencyRecord, ReconciliationRun, RequestedReconciliation, Transfer
 from transfers.upkeep.periodic import ReconciliationTimes, _due_reconciliation, _Stopped, _unless, purging, settling
 
 BHD = CurrencyUnit("BHD", 3)
@@ -132,6 +132,7 @@ def verdict(kind: str, started_at: datetime) -> None:
 def test_what_is_new_is_proved_hourly_and_all_weekly(ledger: None) -> None:
     del ledger
     with transaction.atomic():
+        RequestedReconciliation.objects.all().delete()
         ReconciliationRun.objects.all().delete()
         now, times = timezone.now(), ReconciliationTimes(7 * 86_400, 3_600)
         assert _due_reconciliation(times) == ()
