@@ -18,7 +18,6 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection, connections
-from django.test.utils import teardown_databases
 
 from ledger_project.database.connections import close_own_connections, use_own_connection
 from ledger_project.database.embedded import EmbeddedPostgres
@@ -27,7 +26,7 @@ from tests.environment import LANE
 from tests.support.foreign_databases import turkish_locale
 from tests.support.invariants import check_invariants
 from tests.support.log_secrets import check_logs, forget_logs
-from tests.support.migrated import set_up_databases
+from tests.support.migrated import set_up_databases, tear_down_databases
 from tests.support.servers import Service
 from tests.support.service_role import confined
 
@@ -61,7 +60,7 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
         _wait_for_other_sessions()
         connections.close_all()
         close_own_connections()
-        teardown_databases(old, verbosity=0)
+        tear_down_databases(old)
         check_logs()
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from ledger_project.http import limits
 from tests.support.factories import unique
 from tests.support.raw_http import Answer, answers_of, ask, connect, head
 from tests.support.servers import Service, database_url
+from tests.support.waiting import until
 
 LIMIT_S = 1.0
 LATE_S = LIMIT_S + 30
@@ -161,6 +163,7 @@ def test_connections_that_wait_make_room_for_new_ones(strict: Service, begins: b
 
 
 def test_with_all_connections_at_work_a_new_one_is_told_to_come_again(strict: Service) -> None:
+    until(lambda: not _connections(strict), "callers of another test are there still")
     with ExitStack() as stack, psycopg.connect(database_url()) as session:
         name = unique()
         # The server ends these connections itself, so none of them is counted any more when the next one comes.
@@ -175,7 +178,7 @@ def test_with_all_connections_at_work_a_new_one_is_told_to_come_again(strict: Se
             top = head(f"POST /accounts/{account}/deposit", JSON, f"Idempotency-Key: {unique()}", f"Content-Length: {len(body)}")
             client.sendall(top + body)
             busy.append(client)
-        _until_busy(strict)
+        until(lambda: len(found := _connections(strict)) == MOST and not any(found), "not all was read")
         refused = ask(strict, b"")
         assert [answer.outcome for answer in refused] == [(503, "too_many_connections")]
         assert int(refused[0].headers["retry-after"]) > 0
@@ -184,17 +187,11 @@ def test_with_all_connections_at_work_a_new_one_is_told_to_come_again(strict: Se
             assert b"200 OK" in client.recv(100)
 
 
-def _until_busy(service: Service) -> None:
-    """Wait until a session of the service waits for a lock: then all that was sent before has been read."""
-    deadline = time.monotonic() + 60
-    with psycopg.connect(database_url(), autocommit=True) as watcher:
-        statement = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
-        while True:
-            row = watcher.execute(statement, [service.application_name]).fetchone()
-            if row is not None and row[0]:
-                return
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+def _connections(service: Service) -> list[int]:
+    """Return how many bytes the service has not read yet, for each connection to it."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = [(int(local.rpartition(":")[2], 16), queues) for _, local, _, state, queues, *_ in lines if state == "01"]
+    return [int(queues.rpartition(":")[2], 16) for port, queues in established if port == service.port]
 
 
 # --- what is checked at the start -------------------------------------------------------------------------------------------

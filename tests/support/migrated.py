@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.db import connections
-from django.test.utils import setup_databases
+from django.test.utils import setup_databases, teardown_databases
 from psycopg import sql
 
 from tests.environment import ROOT
 from tests.support.foreign_databases import foreign_database
 from tests.support.own_servers import manage
 from tests.support.service_role import owner_connection
+from tests.support.waiting import until
 
+_OTHER_SESSIONS = """
+SELECT application_name, usename, state, backend_start, left(query, 200) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 _PREFIX = "migrated_"
 _OTHERS = frozenset({"tests", "benchmarks", "docs", "clients", "deploy"})
 """Folders without anything that a migration reads."""
@@ -84,6 +89,22 @@ def set_up_databases() -> DatabasesBefore:
     default.close()
     values["NAME"] = settings.DATABASES["default"]["NAME"] = tests_name
     return [(default, name, True)]
+
+
+def tear_down_databases(before: DatabasesBefore) -> None:
+    """Delete the database of the tests. Sessions of processes that have just ended are waited for; one that stays is a leak."""
+
+    def others() -> list[tuple[object, ...]]:
+        with owner_connection() as raw:
+            return raw.execute(_OTHER_SESSIONS).fetchall()
+
+    connections.close_all()
+    connections["default"].close_pool()
+    with suppress(AssertionError):  # then the deletion says so, with the number of sessions
+        until(lambda: not others(), "sessions stay")
+    for session in others():
+        print("session:", *session)
+    teardown_databases(before, verbosity=0)
 
 
 @contextmanager
