@@ -72,28 +72,29 @@ class _Run(Generic[T]):
         self._lock = threading.Lock()
 
     def results(self) -> list[T]:
-        threads = [threading.Thread(target=self._work, args=[raw], daemon=True) for raw in self._readers]
+        ended = [threading.Event() for _ in self._readers]
+        threads = [threading.Thread(target=self._work, args=pair, daemon=True) for pair in zip(self._readers, ended, strict=True)]
         for thread in threads:
             thread.start()
         try:
-            self._wait_for(threads)
+            self._wait_for(ended)
         except BaseException as error:  # Ctrl-C: the threads end before their connections are closed
             self._fail(error)
-            self._wait_for(threads)
+            self._wait_for(ended)
             raise
         if self._failure is not None:
             raise self._failure
         return [self._results[number] for number in range(len(self._tasks))]
 
-    def _wait_for(self, threads: Sequence[threading.Thread]) -> None:
-        """Wait for all threads.
+    def _wait_for(self, ended: Sequence[threading.Event]) -> None:
+        """Wait until all threads have ended.
 
         After a failure statements are cancelled again and again: one that came between two
-        statements of a task would miss both.
+        statements of a task would miss both. A signal that interrupts ``Thread.join`` makes Python
+        3.11 take a running thread for one that has ended, so each thread says by itself that it has.
         """
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(_LOOK_EVERY_S)
+        for one in ended:
+            while not one.wait(_LOOK_EVERY_S):
                 if self._failure is not None:
                     self._cancel()
 
@@ -101,12 +102,15 @@ class _Run(Generic[T]):
         with self._lock:
             return None if self._failure is not None else next(self._next, None)
 
-    def _work(self, raw: Raw) -> None:
-        while (number := self._take()) is not None:
-            try:
-                self._results[number] = self._tasks[number](raw)
-            except BaseException as error:  # noqa: BLE001 - raised again by results()
-                self._fail(error)
+    def _work(self, raw: Raw, ended: threading.Event) -> None:
+        try:
+            while (number := self._take()) is not None:
+                try:
+                    self._results[number] = self._tasks[number](raw)
+                except BaseException as error:  # noqa: BLE001 - raised again by results()
+                    self._fail(error)
+        finally:
+            ended.set()
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -90,6 +92,32 @@ def test_the_first_failure_ends_the_statements_of_all_others() -> None:
 
     with shared_snapshot(2) as snapshot, pytest.raises(LookupError, match="this one"):
         snapshot.run([sleep, fail, sleep])
+
+
+def test_an_interruption_is_raised_when_all_tasks_have_ended() -> None:
+    """Their connections are closed then: closing one that a thread works with ends the process."""
+    sleeping, ended = threading.Barrier(3), []
+
+    def sleep(raw: Raw) -> None:
+        sleeping.wait(60)
+        try:
+            raw.execute("SELECT pg_sleep(600)")
+        finally:
+            time.sleep(1.5 if raw is snapshot.first else 0.1)
+            ended.append(raw)
+
+    def interrupt() -> None:
+        sleeping.wait(60)
+        time.sleep(0.1)  # the main thread waits for the tasks by then
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    with shared_snapshot(2) as snapshot:
+        interrupting.start()
+        with pytest.raises(KeyboardInterrupt):
+            snapshot.run([sleep, sleep])
+        assert len(ended) == 2
+    interrupting.join()
 
 
 def test_a_connection_that_is_lost_fails_the_run_and_stores_no_verdict(story: Story) -> None:
