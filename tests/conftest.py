@@ -7,7 +7,6 @@ makes merchants of its own, and at the end of the run the invariants must hold o
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,7 +16,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.db import connection, connections
+from django.db import connections
 
 from ledger_project.database.connections import close_own_connections, use_own_connection
 from ledger_project.database.embedded import EmbeddedPostgres
@@ -57,26 +56,10 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
             yield
         connections.close_all()  # a fault test may have killed this thread's connection
         check_invariants()
-        _wait_for_other_sessions()
         connections.close_all()
         close_own_connections()
         tear_down_databases(old)
         check_logs()
-
-
-def _wait_for_other_sessions() -> None:
-    """Wait until the servers that were stopped have let go of the database: it is dropped next, and that says which session is left."""
-    close_own_connections()
-    others = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-
-    def are_gone() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(f"{others} AND backend_type = 'client backend'")
-            return not cursor.fetchall()
-
-    patience_ends = time.monotonic() + 30
-    while not are_gone() and time.monotonic() < patience_ends:
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
