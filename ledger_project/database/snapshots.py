@@ -91,7 +91,7 @@ class _Run(Generic[T]):
 
         After a failure statements are cancelled again and again: one that came between two
         statements of a task would miss both. A signal that interrupts ``Thread.join`` makes Python
-        3.11 take a running thread for one that has ended, so each thread says by itself that it has.
+        3.11 take a running thread for one that has ended, so each thread says itself that it has.
         """
         for one in ended:
             while not one.wait(_LOOK_EVERY_S):
