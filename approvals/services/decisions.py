@@ -1,9 +1,7 @@
 """The decision about an approval.
 
 Approving carries the command out as it was, against the facts of that moment. It is decided in the
-transaction that carries it out, so an interruption leaves both done or neither. A confirmed request
-to add money has transactions of its own (transfers/services/deposit_requests.py): the deposit and
-the decision are one of them.
+transaction that carries it out, so an interruption leaves both done or neither.
 
 If the ledger refuses, the approval has failed for good, with the code. If it cannot answer now, the
 approval still waits. Nobody decides about what they asked for themselves. Synchronous, for reader
@@ -13,6 +11,7 @@ threads and the admin; no function may be called inside a transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
@@ -62,12 +61,8 @@ def approve(approval_id: UUID, decider: Decider) -> ApprovalFacts:
     """
     approval = _found(approval_id, decider)
     if approval is not None:
-        try:
-            _carry_out(approval, decider)
-        except (Unavailable, ApprovalDecided):
-            raise
-        except LedgerError as refusal:
-            _fail(approval.id, decider, refusal)
+        with suppress(ApprovalDecided):  # meanwhile; _decided_by raises it, unless by this person
+            _carry_out_or_fail(approval, decider)
     return _decided_by(approval_id, decider, {ApprovalStatus.APPROVED, ApprovalStatus.FAILED})
 
 
@@ -77,7 +72,7 @@ def reject(approval_id: UUID, reason: str, decider: Decider) -> ApprovalFacts:
     Raises ``ApprovalNotFound``, ``PermissionDenied`` for who asked, and ``ApprovalDecided``.
     """
     if _found(approval_id, decider) is not None:
-        with state_change():
+        with suppress(ApprovalDecided), state_change():
             _decide(approval_id, decider, ApprovalStatus.REJECTED, decision_reason=reason)
     return _decided_by(approval_id, decider, {ApprovalStatus.REJECTED})
 
@@ -90,6 +85,15 @@ def _found(approval_id: UUID, decider: Decider) -> Approval | None:
     if of_one_person([approval.requested_by], decider.principal):
         raise PermissionDenied("Who asked for an approval does not decide about it: that is for another person.")
     return None if approval.status != ApprovalStatus.PENDING and approval.decided_by == decider.principal else approval
+
+
+def _carry_out_or_fail(approval: Approval, decider: Decider) -> None:
+    try:
+        _carry_out(approval, decider)
+    except (Unavailable, ApprovalDecided):
+        raise
+    except LedgerError as refusal:
+        _fail(approval.id, decider, refusal)
 
 
 def _carry_out(approval: Approval, decider: Decider) -> None:

@@ -60,7 +60,7 @@ def approver(principal: str) -> Iterator[tuple[IO[str], IO[str]]]:
 
 
 def operations(merchant: MerchantIdentity, wallet: UUID, number: int) -> list[Operation]:
-    """One of each sort: a posting, a posting that takes, a confirmation with transactions of its own, a change without money."""
+    """One of each sort: a posting, a posting that takes, a confirmation of a request, a change without money."""
     asked = request_deposit(NewDepositRequest(merchant.name, "USD", AmountInput("3.00")), actor=Actor("user:member", merchant.id), key=None)
     return [
         Deposit(merchant, USD, 500, Details(memo=f"in {number}")),

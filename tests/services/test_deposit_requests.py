@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from django.db import IntegrityError, OperationalError, connection, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from ledger_project.database.connections import use_own_connection
 from ledger_project.database.fields import new_id
@@ -33,7 +33,7 @@ from tests.services.test_admin import USD, available, new_merchant, post
 from tests.support.factories import unique
 from tests.support.waiting import until
 from transfers.domain.commands import Deposit, Details
-from transfers.domain.deposit_requests import KEY_OWNER, attempt_key
+from transfers.domain.deposit_requests import KEY_OWNER
 from transfers.domain.idempotency import record_id
 from transfers.models import DepositRequest, IdempotencyClaim, Transfer
 from transfers.posting.jobs import Key
@@ -310,10 +310,14 @@ def raw() -> psycopg.Connection[Any]:
     )
 
 
-def waits_for_a_lock(pid: int) -> bool:
+def blockers_of(pid: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [pid])
-        return bool(cursor.fetchone()[0])
+        cursor.execute("SELECT pg_blocking_pids(%s)", [pid])
+        return list(cursor.fetchone()[0])
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    return bool(blockers_of(pid))
 
 
 @contextmanager
@@ -331,61 +335,59 @@ def confirming(request: DepositRequest, reference: str) -> Iterator[tuple[Future
         thread.submit(connections.close_all).result()
 
 
-def cut_off_after_the_posting(request: DepositRequest, reference: str) -> None:
-    """Confirm, and end the session between the commit of the deposit and that of the request's state."""
+@contextmanager
+def confirming_held(request: DepositRequest, reference: str) -> Iterator[tuple[Future[Decision], int, psycopg.Connection[Any]]]:
+    """Confirm while another session has the wallet's lock: the deposit waits until that session's transaction ends."""
     wallet = Account.objects.get(merchant_id=request.merchant_id, currency_id=request.currency_id, kind="wallet")
-    with raw() as account, raw() as row, confirming_held(account, wallet.id, request, reference) as (future, pid):
+    with raw() as account:
+        account.execute("SELECT FROM merchants_account WHERE id = %s FOR UPDATE", [wallet.id])
+        with confirming(request, reference) as (future, pid):
+            until(lambda: waits_for_a_lock(pid), "it waits for no lock", pause_s=0.002)
+            yield future, pid, account
+
+
+def cut_off_in_the_posting(request: DepositRequest, reference: str) -> None:
+    """Confirm, and end the session when the deposit is written and the request's row is not."""
+    with raw() as row, confirming_held(request, reference) as (future, pid, account):
         row.execute("SELECT FROM transfers_depositrequest WHERE id = %s FOR UPDATE", [request.id])
-        account.rollback()  # now it posts, and then waits for the request
-        until(lambda: bool(deposits_of(request)) and waits_for_a_lock(pid), "it waits for no lock", pause_s=0.002)
+        account.rollback()  # now it writes the deposit, and then waits for the request
+        until(lambda: row.info.backend_pid in blockers_of(pid), "it waits for no request", pause_s=0.002)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
-        with pytest.raises((OperationalError, DatabaseUnavailable)):
-            future.result(60)
+        row.rollback()
+        assert not future.result(60).is_repeat  # it was tried again on another connection
 
 
-@contextmanager
-def confirming_held(
-    account: psycopg.Connection[Any], wallet_id: UUID, request: DepositRequest, reference: str
-) -> Iterator[tuple[Future[Decision], int]]:
-    """Confirm while another session has the wallet's lock: the reference is written, and the deposit waits."""
-    account.execute("SELECT FROM merchants_account WHERE id = %s FOR UPDATE", [wallet_id])
-    with confirming(request, reference) as (future, pid):
-        until(lambda: again(request).bank_reference == reference, "the reference is not written", pause_s=0.002)
-        yield future, pid
-
-
-def test_a_confirmation_that_was_cut_off_after_the_posting_is_finished_by_the_next() -> None:
+def test_a_confirmation_that_is_cut_off_in_its_posting_is_tried_again_and_posts_once() -> None:
     merchant = new_merchant()
     request, reference = ask(merchant), unique("bank")
-    cut_off_after_the_posting(request, reference)
-    assert again(request).status == "pending"
+    cut_off_in_the_posting(request, reference)
     assert confirm(request, reference, "admin:2").is_repeat
     (made,) = deposits_of(request)
-    assert (again(request).transfer_id, again(request).decided_by) == (made.id, "admin:1")
+    assert (again(request).status, again(request).transfer_id, again(request).decided_by) == ("confirmed", made.id, "admin:1")
     assert available(merchant) == 11_250
 
 
-def test_a_confirmation_that_was_cut_off_cannot_be_made_with_another_reference_or_declined() -> None:
-    for decide in (lambda r: confirm(r, unique("bank")), lambda r: decline_deposit(r.id, "not found", principal="admin:2")):
-        merchant = new_merchant()
-        request = ask(merchant)
-        cut_off_after_the_posting(request, unique("bank"))
-        with pytest.raises(DepositRequestRefused, match="confirmed with the reference"):
-            decide(request)
-        assert again(request).status == "confirmed"
-        assert len(deposits_of(request)) == 1
-
-
-def test_a_confirmation_that_was_cut_off_is_found_also_when_its_key_was_purged() -> None:
-    request = ask(new_merchant())
-    cut_off_after_the_posting(request, unique("bank"))
-    claim = IdempotencyClaim.objects.get(id=UUID(record_id(KEY_OWNER, attempt_key(request.id, again(request).attempt))))
+def test_a_repetition_is_known_also_when_its_key_was_purged() -> None:
+    request, reference = ask(new_merchant()), unique("bank")
+    first = confirm(request, reference)
+    claim = IdempotencyClaim.objects.get(id=UUID(record_id(KEY_OWNER, str(request.id))))
     IdempotencyClaim.objects.filter(id=claim.id).delete()
-    with pytest.raises(DepositRequestRefused, match="confirmed with the reference"):
-        decline_deposit(request.id, "not found", principal="admin:2")
+    assert confirm(request, reference) == Decision(first.transfer_id, is_repeat=True)
     assert len(deposits_of(request)) == 1
     claim.save(force_insert=True)  # its answer is still there, which no purge leaves behind
+
+
+def test_a_request_that_another_session_has_locked_for_long_can_be_tried_again(settings: Any) -> None:
+    settings.LEDGER_IDEMPOTENCY_WAIT = 0.2
+    request, reference = ask(new_merchant()), unique("bank")
+    with raw() as row:
+        row.execute("SELECT FROM transfers_depositrequest WHERE id = %s FOR UPDATE", [request.id])
+        with pytest.raises(DatabaseUnavailable):
+            confirm(request, reference)
+        assert not deposits_of(request)
+    assert not confirm(request, reference).is_repeat
+    assert len(deposits_of(request)) == 1
 
 
 def test_a_wallet_that_is_locked_for_long_can_be_tried_again(settings: Any) -> None:
@@ -402,22 +404,17 @@ def test_a_wallet_that_is_locked_for_long_can_be_tried_again(settings: Any) -> N
     assert available(merchant) == 11_250
 
 
-def test_declining_while_a_confirmation_waits_for_the_wallet_leaves_no_doubt() -> None:
+def test_what_is_declined_while_a_confirmation_waits_for_the_wallet_is_declined() -> None:
     merchant = new_merchant()
     request = ask(merchant)
-    wallet = Account.objects.get(merchant_id=merchant.id, currency_id="USD", kind="wallet")
-    with (
-        raw() as account,
-        confirming_held(account, wallet.id, request, unique("bank")) as (future, _),
-        ThreadPoolExecutor(1, initializer=use_own_connection) as thread,
-    ):
-        declining = thread.submit(decline_deposit, request.id, "not found", principal="admin:2")
-        account.rollback()  # whichever of the two has the key now
-        outcomes = [isinstance(one.exception(15), LedgerError) for one in (future, declining)]
-        thread.submit(connections.close_all).result()
-    assert sorted(outcomes) == [False, True]
-    assert again(request).status == ("declined" if outcomes[0] else "confirmed")
-    assert len(deposits_of(request)) == (0 if outcomes[0] else 1)
+    with confirming_held(request, unique("bank")) as (future, _, account):
+        decline_deposit(request.id, "not found", principal="admin:2")
+        account.rollback()
+        with pytest.raises(DepositRequestRefused, match="declined: not found"):
+            future.result(15)
+    assert again(request).status == "declined"
+    assert not deposits_of(request)
+    assert available(merchant) == 10_000
 
 
 # --- what the database refuses ----------------------------------------------------------------------------------------------
@@ -435,10 +432,10 @@ def test_declining_while_a_confirmation_waits_for_the_wallet_leaves_no_doubt() -
         "UPDATE transfers_depositrequest SET reason = 'mine' WHERE id = %(decided)s",
         "DELETE FROM transfers_depositrequest WHERE id = %(id)s",
         "TRUNCATE transfers_depositrequest",
-        "INSERT INTO transfers_depositrequest (id, merchant_id, currency_id, amount_minor, status, principal, attempt)"
-        " SELECT gen_random_uuid(), merchant_id, currency_id, 'NaN', 'pending', 'x', 0 FROM transfers_depositrequest LIMIT 1",
-        "INSERT INTO transfers_depositrequest (id, merchant_id, currency_id, amount_minor, status, principal, attempt, decided_by, decided_at,"
-        " reason) SELECT gen_random_uuid(), merchant_id, currency_id, 1, 'declined', 'x', 0, 'x', now(), 'x' FROM transfers_depositrequest"
+        "INSERT INTO transfers_depositrequest (id, merchant_id, currency_id, amount_minor, status, principal)"
+        " SELECT gen_random_uuid(), merchant_id, currency_id, 'NaN', 'pending', 'x' FROM transfers_depositrequest LIMIT 1",
+        "INSERT INTO transfers_depositrequest (id, merchant_id, currency_id, amount_minor, status, principal, decided_by, decided_at,"
+        " reason) SELECT gen_random_uuid(), merchant_id, currency_id, 1, 'declined', 'x', 'x', now(), 'x' FROM transfers_depositrequest"
         " LIMIT 1",
     ],
 )

@@ -1,13 +1,11 @@
 """Requests to add money: a member says that money comes by bank, and an operator confirms it.
 
-A request moves no money. Its confirmation posts a deposit under a key that is made from the request
-and the number of the attempt.
+A request moves no money. Its confirmation posts a deposit under a key of the request.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from uuid import UUID
 
 from ledger_project.kernel.errors import ValidationFailed
 
@@ -17,7 +15,6 @@ these keys up."""
 
 REQUEST_MEMBER = "deposit_request"
 """The member of a deposit's metadata that names its request."""
-
 
 LONGEST_MEMO, LONGEST_REFERENCE, LONGEST_REASON = 500, 255, 400
 """Characters."""
@@ -29,11 +26,6 @@ class DepositRequestStatus(StrEnum):
     PENDING = "pending"
     CONFIRMED = "confirmed"
     DECLINED = "declined"
-
-
-def attempt_key(request_id: UUID, attempt: int) -> str:
-    """Return the idempotency key of an attempt to confirm a request."""
-    return f"{request_id}-{attempt}"
 
 
 def checked_text(name: str, text: str, longest: int) -> str:

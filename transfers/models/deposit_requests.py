@@ -17,9 +17,8 @@ from transfers.models.journal import Transfer
 class DepositRequest(models.Model):
     """A member's word that money comes from outside.
 
-    ``bank_reference`` and ``attempt`` are written before the deposit is posted. So after a crash in
-    the middle, the deposit of a request is found by its reference. ``principal`` asked;
-    ``decided_by`` is the operator. A decided request never changes (sql/deposit_requests.sql).
+    ``principal`` asked; ``decided_by`` is the operator. A decided request never changes
+    (sql/deposit_requests.sql).
     """
 
     created_at = models.DateTimeField(db_default=Now())
@@ -28,7 +27,6 @@ class DepositRequest(models.Model):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     transfer = models.ForeignKey(Transfer, models.PROTECT, null=True, related_name="+", db_index=False)
     currency = models.ForeignKey(Currency, models.PROTECT, related_name="+", db_index=False)
-    attempt = models.IntegerField(default=0)
     status = models.CharField(
         max_length=9, choices=[(s.value, s.value) for s in DepositRequestStatus], default=DepositRequestStatus.PENDING.value
     )
@@ -60,6 +58,7 @@ class DepositRequest(models.Model):
                 condition=Q(
                     status=DepositRequestStatus.PENDING.value,
                     transfer__isnull=True,
+                    bank_reference__isnull=True,
                     decided_at__isnull=True,
                     decided_by__isnull=True,
                     reason__isnull=True,

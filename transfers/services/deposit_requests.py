@@ -2,14 +2,9 @@
 declines.
 
 A confirmation posts a deposit exactly once, whatever runs at once and wherever it is interrupted:
-
-1. One transaction locks the request, and writes the bank's reference and the number of the attempt.
-2. The deposit is posted under the key of the attempt. Its metadata names the request.
-3. Another transaction writes that the request is confirmed, by which transfer.
-
-Whoever comes after an interruption between 2 and 3 finds the deposit by the reference and finishes
-it. An attempt with another reference, and declining, first use the key of the attempt before up: so
-that attempt has posted already, which is found, or can never post.
+the transaction that posts the deposit locks the request, posts nothing unless it still waits, and
+writes that it is confirmed, by which transfer. It is posted under a key of the request, so a second
+confirmation waits for the first one. Accounts are locked first, then the request.
 
 Synchronous, for reader threads and the admin. No function may be called inside a transaction.
 """
@@ -17,6 +12,7 @@ Synchronous, for reader threads and the admin. No function may be called inside 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -42,17 +38,15 @@ from transfers.domain.deposit_requests import (
     LONGEST_REFERENCE,
     REQUEST_MEMBER,
     DepositRequestStatus,
-    attempt_key,
     checked_text,
 )
-from transfers.models import DepositRequest, ExternalReference, Transfer
-from transfers.posting.jobs import Alongside, Answer, Key
+from transfers.domain.outcome import required
+from transfers.models import DepositRequest
+from transfers.posting.jobs import Alongside, Answer, Key, Result
 from transfers.posting.synchronous import answer_once, post_or_forget
 
 MOST_PENDING = 20
 """Requests of one merchant that may wait at the same time."""
-
-_ABANDONED = b"abandoned"
 
 
 class DepositRequestRefused(LedgerError):
@@ -81,7 +75,7 @@ class Decision(Struct, frozen=True):
 
 
 class _DecidedMeanwhile(Exception):
-    """The attempt before has posted a deposit."""
+    """Somebody has decided about the request since it was read."""
 
 
 def request_deposit(wanted: NewDepositRequest, *, actor: Actor, key: Key | None) -> DepositRequest:
@@ -144,62 +138,50 @@ def confirm_deposit(
     ``principal`` is the operator. ``alongside`` writes in the transaction of the deposit; it is not
     called for a repetition. Raises ``ValidationFailed``, ``DepositRequestRefused`` (decided
     otherwise; the reference is that of another request), ``IdempotencyInProgress`` while another
-    attempt is under way, and the refusals of a deposit. ``DuplicateExternalReference`` is one:
+    confirmation is under way, and the refusals of a deposit. ``DuplicateExternalReference`` is one:
     another deposit to this wallet has the reference. After a refusal the request still waits.
     """
     reference = checked_text("bank_reference", bank_reference, LONGEST_REFERENCE)
-    try:
-        waiting = _begin_attempt(request_id, reference)
-    except _DecidedMeanwhile:
-        waiting = None
-    if waiting is None:
-        _finish(request_id)
-        return _decided_so(request_id, reference)
+    waiting = _found(request_id)
+    if waiting.status != DepositRequestStatus.PENDING:
+        return _decided_so(waiting, reference)
     command = Deposit(
         MerchantIdentity(waiting.merchant_id, waiting.merchant.name),
         known_currency(waiting.currency_id),
         waiting.amount_minor,
         Details(waiting.memo, {REQUEST_MEMBER: str(request_id)}, reference, principal, http_request_id),
     )
-    result = post_or_forget(command, _key(waiting), alongside=alongside)
-    if isinstance(result.refusal, IdempotencyKeyReused):
-        raise DepositRequestRefused("Another operator has decided about this request just now; look at it again.")
-    if result.refusal is not None:
-        _release(waiting)
-        raise result.refusal
-    _finish(request_id)
-    return Decision(UUID(result.answer.body.decode()), result.replayed)
 
+    def confirmed(results: Sequence[Result]) -> None:
+        _write_confirmed(request_id, reference, principal, required(results[0].transfer_id))
+        if alongside is not None:
+            alongside(results)
 
-def _release(tried: DepositRequest) -> None:
-    """Give the reference of a refused attempt back: it may be that of another request."""
+    key = Key(KEY_OWNER, str(request_id), hashlib.sha256(reference.encode()).digest())
     try:
-        with state_change():
-            waiting = _locked(tried.id)
-            if waiting.status == DepositRequestStatus.PENDING and waiting.attempt == tried.attempt:
-                _abandon(waiting)
-                waiting.bank_reference = None
-                waiting.attempt += 1
-                waiting.save(update_fields=["bank_reference", "attempt"])
+        result = post_or_forget(command, key, alongside=confirmed)
     except _DecidedMeanwhile:
-        _finish(tried.id)
+        return _decided_so(_found(request_id), reference)
+    if result.replayed or isinstance(result.refusal, IdempotencyKeyReused):
+        return _decided_so(_found(request_id), reference)
+    if result.refusal is not None:
+        raise result.refusal
+    return Decision(required(result.transfer_id), is_repeat=False)
 
 
-def _begin_attempt(request_id: UUID, reference: str) -> DepositRequest | None:
-    """Write the reference of an attempt; return the request, or None if it is decided or its
-    deposit is posted.
+def _write_confirmed(request_id: UUID, reference: str, principal: str, transfer_id: UUID) -> None:
+    """Write in the open transaction that a request is confirmed.
+
+    Raises ``_DecidedMeanwhile`` unless it still waits, and ``DepositRequestRefused`` if the
+    reference is that of another request.
     """
+    waiting = _locked(request_id)
+    if waiting.status != DepositRequestStatus.PENDING:
+        raise _DecidedMeanwhile
+    waiting.status = DepositRequestStatus.CONFIRMED.value
+    waiting.bank_reference, waiting.transfer_id, waiting.decided_by, waiting.decided_at = reference, transfer_id, principal, Now()
     try:
-        with state_change():
-            waiting = _locked(request_id)
-            if waiting.status != DepositRequestStatus.PENDING or _deposit_of(waiting) is not None:
-                return None
-            if waiting.bank_reference != reference:
-                _abandon(waiting)
-                waiting.bank_reference = reference
-                waiting.attempt += 1
-                waiting.save(update_fields=["bank_reference", "attempt"])
-            return waiting
+        waiting.save(update_fields=["status", "bank_reference", "transfer", "decided_by", "decided_at"])
     except IntegrityError as error:
         if not sqlstates.violates(error, "deposit_request_reference_unique"):
             raise
@@ -209,65 +191,24 @@ def _begin_attempt(request_id: UUID, reference: str) -> DepositRequest | None:
 def decline_deposit(request_id: UUID, reason: str, *, principal: str) -> Decision:
     """Decline a request, for a reason that its member reads.
 
-    Raises ``ValidationFailed``, ``DepositRequestRefused`` for a request that was decided otherwise,
-    and ``IdempotencyInProgress`` while a confirmation is under way.
+    Raises ``ValidationFailed``, and ``DepositRequestRefused`` for a request that was decided
+    otherwise.
     """
     words = checked_text("reason", reason, LONGEST_REASON)
-    _finish(request_id)
-    try:
-        with state_change():
-            waiting = _locked(request_id)
-            if waiting.status == DepositRequestStatus.DECLINED and (waiting.reason, waiting.decided_by) == (words, principal):
-                return Decision(None, is_repeat=True)
-            if waiting.status != DepositRequestStatus.PENDING:
-                raise _refused_as_decided(waiting)
-            _abandon(waiting)
-            waiting.status = DepositRequestStatus.DECLINED.value
-            waiting.bank_reference, waiting.reason, waiting.decided_by, waiting.decided_at = None, words, principal, Now()
-            waiting.save(update_fields=["status", "bank_reference", "reason", "decided_by", "decided_at"])
-    except _DecidedMeanwhile:
-        _finish(request_id)
-        raise _refused_as_decided(DepositRequest.objects.get(id=request_id)) from None
+    with state_change():
+        waiting = _locked(request_id)
+        if waiting.status == DepositRequestStatus.DECLINED and (waiting.reason, waiting.decided_by) == (words, principal):
+            return Decision(None, is_repeat=True)
+        if waiting.status != DepositRequestStatus.PENDING:
+            raise _refused_as_decided(waiting)
+        waiting.status = DepositRequestStatus.DECLINED.value
+        waiting.reason, waiting.decided_by, waiting.decided_at = words, principal, Now()
+        waiting.save(update_fields=["status", "reason", "decided_by", "decided_at"])
     return Decision(None, is_repeat=False)
 
 
-def _abandon(waiting: DepositRequest) -> None:
-    """Use the key of the attempt up, so that it can never post.
-
-    Raises ``_DecidedMeanwhile`` if it has posted.
-    """
-    if waiting.bank_reference is None:
-        return
-    owner, key, _ = _key(waiting)
-    try:
-        answer_once(Key(owner, key, hashlib.sha256(_ABANDONED).digest()), lambda: Answer(409, _ABANDONED))
-    except IdempotencyKeyReused:
-        raise _DecidedMeanwhile from None
-
-
-def _finish(request_id: UUID) -> None:
-    """Write that a request is confirmed, if its deposit is posted."""
-    with state_change():
-        waiting = _locked(request_id)
-        posted = _deposit_of(waiting) if waiting.status == DepositRequestStatus.PENDING else None
-        if posted is not None:
-            waiting.status = DepositRequestStatus.CONFIRMED.value
-            waiting.transfer_id, waiting.decided_by, waiting.decided_at = posted.id, posted.principal, posted.created_at
-            waiting.save(update_fields=["status", "transfer", "decided_by", "decided_at"])
-
-
-def _deposit_of(waiting: DepositRequest) -> Transfer | None:
-    """Return the deposit that the last attempt has posted."""
-    if waiting.bank_reference is None:
-        return None
-    wallets = Account.objects.filter(merchant_id=waiting.merchant_id, currency_id=waiting.currency_id, kind=AccountKind.WALLET.value)
-    named = ExternalReference.objects.filter(reference=waiting.bank_reference, account__in=wallets).values("transfer_id")
-    return Transfer.objects.filter(id__in=named, **{f"metadata__{REQUEST_MEMBER}": str(waiting.id)}).first()
-
-
-def _decided_so(request_id: UUID, reference: str) -> Decision:
+def _decided_so(decided: DepositRequest, reference: str) -> Decision:
     """Return the confirmation of a request that is decided, if it was with this reference."""
-    decided = DepositRequest.objects.get(id=request_id)
     if decided.status == DepositRequestStatus.CONFIRMED and decided.bank_reference == reference:
         return Decision(decided.transfer_id, is_repeat=True)
     raise _refused_as_decided(decided)
@@ -281,15 +222,17 @@ def _refused_as_decided(decided: DepositRequest) -> DepositRequestRefused:
     return DepositRequestRefused(f"This request was decided before. It was {words}.")
 
 
-def _key(waiting: DepositRequest) -> Key:
-    """Return the key of the attempt that a request is at. It is the same for every operator."""
-    content = f"{waiting.id} {waiting.attempt} {waiting.bank_reference}"
-    return Key(KEY_OWNER, attempt_key(waiting.id, waiting.attempt), hashlib.sha256(content.encode()).digest())
+def _found(request_id: UUID) -> DepositRequest:
+    """Return a request with its merchant. Raises ``DepositRequestRefused`` if there is none."""
+    found = DepositRequest.objects.select_related("merchant").filter(id=request_id).first()
+    if found is None:
+        raise DepositRequestRefused(f"There is no request {request_id}.")
+    return found
 
 
 def _locked(request_id: UUID) -> DepositRequest:
     """Lock a request. Raises ``DepositRequestRefused`` if there is none."""
-    found = DepositRequest.objects.select_for_update(of=("self",), no_key=True).select_related("merchant").filter(id=request_id).first()
+    found = DepositRequest.objects.select_for_update(no_key=True).filter(id=request_id).first()
     if found is None:
         raise DepositRequestRefused(f"There is no request {request_id}.")
     return found

@@ -1,4 +1,4 @@
--- What the requests to add money refuse, whoever writes to them. Read by migration 0005.
+-- What the requests to add money refuse, whoever writes to them. Read by migrations 0005 and 0010.
 
 -- A request begins as pending, keeps its terms, and is decided once. Only a deposit of exactly this
 -- request confirms it: its amount, its wallet, its bank reference, and its id in the metadata.
@@ -14,8 +14,7 @@ BEGIN
         RAISE EXCEPTION 'ledger: request % is decided', OLD.id USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF (OLD.id, OLD.merchant_id, OLD.currency_id, OLD.amount_minor, OLD.memo, OLD.principal, OLD.created_at)
-        IS DISTINCT FROM (NEW.id, NEW.merchant_id, NEW.currency_id, NEW.amount_minor, NEW.memo, NEW.principal, NEW.created_at)
-        OR NEW.attempt < OLD.attempt THEN
+        IS DISTINCT FROM (NEW.id, NEW.merchant_id, NEW.currency_id, NEW.amount_minor, NEW.memo, NEW.principal, NEW.created_at) THEN
         RAISE EXCEPTION 'ledger: request % keeps its terms', OLD.id USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF NEW.status = 'confirmed' AND NOT EXISTS (

@@ -31,7 +31,7 @@ JOURNAL = (
 CHANGING: dict[str, tuple[str, ...]] = {
     "transfers_hold": ("status", "captured_minor", "capture_id"),
     "transfers_feedmark": ("id", "settled_until", "candidate_until", "candidate_xid", "moved_at"),
-    "transfers_depositrequest": ("status", "attempt", "bank_reference", "transfer_id", "decided_by", "decided_at", "reason"),
+    "transfers_depositrequest": ("status", "bank_reference", "transfer_id", "decided_by", "decided_at", "reason"),
     "approvals_approval": ("status", "decided_by", "decided_at", "decision_reason", "transfer_id", "failure_code", "failure_detail"),
     "transfers_requestedreconciliation": (
         "status",
