@@ -29,6 +29,7 @@ from ledger_project.database.prepared import numbered
 from ledger_project.database.reading_pages import PAGES
 from ledger_project.kernel.actors import ANONYMOUS, Actor
 from ledger_project.kernel.money import CurrencyUnit
+from merchants.admin.balance_chart import chart_panel
 from merchants.admin.sections import sections
 from merchants.admin.status_record import status_since
 from merchants.domain import MerchantIdentity, WalletIdentity
@@ -274,13 +275,13 @@ def test_the_page_of_a_merchant_is_look_ups(merchant_id: UUID) -> None:
     def read() -> None:
         assert len(sections(request, merchant)[0].rows) == 10
         assert movements_panel(merchant).rows
+        assert chart_panel(request, merchant, currencies)
         assert fees_panel(merchant, currencies).rows
         status_since(merchant)
         history_panel(merchant)
         balances_panel(merchant)
 
-    # Each section reads as many rows as it shows, of each account and side. The chart is not looked at here: its 61 balances are
-    # look-ups in a table of accounts that is analysed, and a scan of it for some statistics that a whole run leaves.
+    # The chart reads its 61 balances; each section as many rows as it shows, of each account and side.
     # The tables of keys, people, webhooks, fees and the log are small here, and read as a whole: what other tests left.
     left = sum(model.objects.count() for model in (LogEntry, ApiKey, Membership, Webhook, FeeSchedule))
     assert_from_index(read, at_most=2_000 + 3 * left)
