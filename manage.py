@@ -5,6 +5,7 @@ Starts the embedded database for commands that need one.
 """
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -12,9 +13,14 @@ from collections.abc import Sequence
 WITHOUT_DATABASE = frozenset({"help", "--help", "-h", "version", "--version", "check", "collectstatic", "serve"})
 """Commands that need no database, or start it themselves."""
 
+GARBAGE_THRESHOLD = 50_000
+"""New objects between two collections of garbage. What Django loads stays. With Python's 700,
+collecting takes a sixth of the time of a start."""
+
 
 def main() -> None:
     """Run the command of the command line."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledger_project.settings")
     if sys.argv[1:2] == ["serve"]:
         # It listens on loopback only. Nobody has to authenticate, unless LEDGER_AUTH says so.

@@ -5,8 +5,11 @@ The API takes its lean path, the admin and static files take Django's full stack
 
 from __future__ import annotations
 
+import gc
 import os
 
+# What is loaded stays. Collecting garbage meanwhile takes a sixth of the time.
+gc.disable()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledger_project.settings")
 
 import django
@@ -32,6 +35,7 @@ if settings.LEDGER_TRACING:
     _api = traced(_api)
     lifecycle.on_shutdown(tracing.current().stop)
 _full_stack = FullStack()
+gc.enable()
 
 
 async def application(scope: AsgiScope, receive: Receive, send: Send) -> None:

@@ -44,6 +44,7 @@ def ledger(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
     del django_test_environment
     embedded = EmbeddedPostgres(settings.LEDGER_DATA_DIR) if settings.LEDGER_EMBEDDED else None
     forget_logs()
+    lifecycle.settle_heap()  # Django and 2,000 collected tests: the collector would walk them again and again
     with contextlib.ExitStack() as server, django_db_blocker.unblock():
         if embedded is not None:
             with turkish_locale(embedded.home / "locales"):

@@ -36,8 +36,8 @@ SECONDS = float(os.environ.get("SECONDS", "0")) if os.environ.get("CHAOS") else 
 """0 is the short form: each fault as often as ``SHORT`` says."""
 
 SHORT = {
-    "worker killed": 5, "all workers killed": 2, "backend killed": 6, "backends terminated": 5, "postmaster killed": 5,
-    "periodic worker killed": 2, "receiver killed": 2, "answers cut off": 1, "database stalled": 1, "connections taken": 1,
+    "worker killed": 2, "all workers killed": 1, "backend killed": 2, "backends terminated": 2, "postmaster killed": 2,
+    "periodic worker killed": 1, "receiver killed": 1, "answers cut off": 1, "database stalled": 1, "connections taken": 1,
     "disk of the WAL full": 1,
 }  # fmt: skip
 OF_DELIVERIES = ("periodic worker killed", "receiver killed")
@@ -47,7 +47,7 @@ its first half, and does not wait for them in the end."""
 CATCHING_UP_S = 60 if SECONDS else 120
 """From the last fault to the last delivery. Other faults kill senders, too, in the long form."""
 
-ACKNOWLEDGED_A_ROUND = 95
+ACKNOWLEDGED_A_ROUND = 95 if SECONDS else 120
 """Transfers that must be acknowledged after each fault before the next round."""
 
 RECOVERY_LIMIT_S = 5 if SECONDS else 20
@@ -259,8 +259,8 @@ async def test_faults_of_every_kind_lose_and_double_nothing(chaos_cluster: Clust
         receiver.stop()
     report.publish()
     if not SECONDS:
-        assert report.kill_rounds >= 25
-        assert report.acknowledged >= 5_000
+        assert report.kill_rounds >= 9
+        assert report.acknowledged >= 2_000
     longest = {"worker killed": START_LIMIT_S, "all workers killed": START_LIMIT_S}
     slow = {kind: max(times) for kind, times in report.recoveries.items() if times and max(times) > longest.get(kind, RECOVERY_LIMIT_S)}
     assert not slow, f"took too long to come back: {slow}"

@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.db.models import Model, UniqueConstraint
 
-from tests.unit.house import modules
+from tests.house.sources import modules
 from transfers.posting import sql
 
 STATEMENTS = {name: text for name, text in vars(sql).items() if name.isupper() and isinstance(text, str) and " " in text}

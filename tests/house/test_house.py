@@ -14,7 +14,7 @@ import pytest
 from ledger_project.kernel import errors
 from ledger_project.kernel.errors import LedgerError
 from tests.environment import ROOT
-from tests.unit.house import APPS, Module, modules, silenced, sources, uses
+from tests.house.sources import APPS, Module, modules, silenced, sources, uses
 
 MOST_LINES = 300
 MOST_LINES_OF_A_FUNCTION = 40
@@ -75,6 +75,8 @@ def test_no_function_has_many_positional_parameters() -> None:
 def test_prose_is_narrow() -> None:
     def wide() -> Iterator[str]:
         for module in modules():
+            if max(map(len, module.lines), default=0) <= MOST_COLUMNS_OF_PROSE:
+                continue
             for number, line in module.prose():
                 if len(line) > MOST_COLUMNS_OF_PROSE:
                     yield f"{module.name}:{number}: {len(line)} columns"

@@ -83,6 +83,8 @@ _SILENCED = re.compile(r"# ?(?:noqa(?:: [A-Z0-9, ]+)?|nosec|type: ?ignore(?:\[[\
 
 def silenced(module: Module) -> Iterator[tuple[str, str]]:
     """Yield the place and the reason of each comment that silences a check."""
+    if not _SILENCED.search(module.text):
+        return
     for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
         found = _SILENCED.search(token.string) if token.type == tokenize.COMMENT else None
         if found:
