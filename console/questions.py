@@ -167,8 +167,8 @@ def _refusal(request: HttpRequest, obj: Model | None, question: Question, values
 
 def _shown(question: Question, form: ReasonForm) -> _Shown:
     """Return in words what the values of the form would do: the sent ones, or the initial ones."""
-    if question.understood is None:
-        return _Shown("")
+    if question.understood is None:  # it asks for nothing but a reason
+        return _Shown(_waits(question, {}).strip())
     if not form.is_bound:
         values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
     else:
@@ -178,9 +178,20 @@ def _shown(question: Question, form: ReasonForm) -> _Shown:
             return _Shown(f"Not understood. {' '.join(wrong)}")
         values = form.cleaned_data
     # Values that nobody has sent yet may be incomplete.
-    operation = question.operation({"reason": "", **values}) if question.operation is not None and form.is_bound else None
-    waits = WAITS if operation is not None and needs_second_person_now(operation) else ""
+    waits = _waits(question, values) if form.is_bound else ""
     return _Shown(question.understood(values) + waits, "" if question.state is None else question.state(values))
+
+
+def _waits(question: Question, values: Mapping[str, Any]) -> str:
+    """Return that the operation would wait for a second person, if it would. No policy looks at a
+    reason. What is refused at once does not wait.
+    """
+    if question.operation is None:
+        return ""
+    try:
+        return WAITS if needs_second_person_now(question.operation({"reason": "-", **values})) else ""
+    except LedgerError:
+        return ""
 
 
 def _carried_out(request: HttpRequest, obj: Model | None, question: Question, form: ReasonForm) -> Done | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -12,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from unfold.decorators import action, display
 
-from approvals.domain.operations import CloseMerchant
+from approvals.domain.operations import AppendVersion, CloseMerchant, Operation
 from approvals.services.operations import version_of
 from console.completion import names_view
 from console.lists import NarrowedList
@@ -22,6 +23,7 @@ from console.outcomes import asked_instead
 from console.panels import Cell, Panel
 from console.questions import Done, Question, ask
 from fees.admin.in_force import fees_panel
+from fees.models import FeeSchedule
 from fees.services import append_schedule, waiver
 from merchants.admin.balance_chart import chart_panel
 from merchants.admin.list_bars import MERCHANT_COLUMNS, MerchantBar, MerchantList, merchants_with_money, money_in_words
@@ -37,8 +39,8 @@ from merchants.services import set_merchant_status
 from transfers.admin.refusals import refusals_panel
 from transfers.services.merchant_closure import close_merchant
 
-Change = Callable[[Merchant, dict[str, Any]], str | Done]
-"""Makes a change, and says what it did, or that it waits for a second person."""
+Change = Callable[[Merchant, dict[str, Any]], str]
+"""Makes a change, and says what it did."""
 
 CAREFUL = {"data-tone": "careful"}
 """An action that stops money until it is taken back."""
@@ -152,13 +154,16 @@ class MerchantAdmin(RegistrationAdmin):
         *,
         did: str,
         money: Callable[[Merchant], str] | None = None,
+        operation: Callable[[Merchant, dict[str, Any]], Operation] | None = None,
         is_final: bool = False,
     ) -> HttpResponse:
         merchant: Merchant = self.wanted_object(request, object_id)
 
         def perform(values: dict[str, Any]) -> Done:
-            did_what = change(merchant, values)
-            return Done(did_what) if isinstance(did_what, str) else did_what
+            asked = None if operation is None else asked_instead(request, operation(merchant, values), values)
+            if asked is not None:
+                return asked
+            return Done(change(merchant, values))
 
         question = Question(
             f"{title} {merchant.name}",
@@ -166,6 +171,7 @@ class MerchantAdmin(RegistrationAdmin):
             perform,
             understood=None if money is None else lambda _values: money(merchant),
             did=did,
+            operation=None if operation is None else partial(operation, merchant),
             is_final=is_final,
         )
         return ask(self, request, merchant, question, reverse("admin:merchants_merchant_change", args=[object_id]))
@@ -200,27 +206,29 @@ class MerchantAdmin(RegistrationAdmin):
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Close the merchant for good, if it holds nothing."""
 
-        def change(merchant: Merchant, values: dict[str, Any]) -> str | Done:
-            asked = asked_instead(request, CloseMerchant(MerchantIdentity(merchant.id, merchant.name), values["reason"]), values)
-            if asked is not None:
-                return asked
+        def operation(merchant: Merchant, values: dict[str, Any]) -> CloseMerchant:
+            return CloseMerchant(MerchantIdentity(merchant.id, merchant.name), values["reason"])
+
+        def change(merchant: Merchant, values: dict[str, Any]) -> str:
+            del values
             require_change(close_merchant(merchant.id), merchant)
             return "Closed"
 
-        return self._ask(request, object_id, "Close", CLOSING, change, did="Closed", is_final=True)
+        return self._ask(request, object_id, "Close", CLOSING, change, did="Closed", operation=operation, is_final=True)
 
     @action(description="Waive fees", url_path="waive", permissions=["waive"], icon="percent")
     def waive_fees(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Append a schedule of zero, in force from now on."""
 
-        def change(merchant: Merchant, values: dict[str, Any]) -> str | Done:
-            draft = waiver(merchant_id=merchant.id, currency=None, note=values["reason"])
-            asked = asked_instead(request, version_of(draft, merchant_name=merchant.name, at_once=True), values)
-            if asked is not None:
-                return asked
-            schedule = append_schedule(draft, by=request.user)  # type: ignore[arg-type]  # it is logged in
+        def draft(merchant: Merchant, values: dict[str, Any]) -> FeeSchedule:
+            return waiver(merchant_id=merchant.id, currency=None, note=values["reason"])
+
+        def operation(merchant: Merchant, values: dict[str, Any]) -> AppendVersion:
+            return version_of(draft(merchant, values), merchant_name=merchant.name, at_once=True)
+
+        def change(merchant: Merchant, values: dict[str, Any]) -> str:
+            schedule = append_schedule(draft(merchant, values), by=request.user)  # type: ignore[arg-type]  # it is logged in
             return f"Fees waived (schedule version {schedule.version})"
 
-        return self._ask(
-            request, object_id, "Waive fees of", "It will pay no fees from now on, in any currency.", change, did="Fees waived"
-        )
+        explanation = "It will pay no fees from now on, in any currency."
+        return self._ask(request, object_id, "Waive fees of", explanation, change, did="Fees waived", operation=operation)

@@ -88,7 +88,8 @@ def hidden(page: str, name: str) -> str:
 
 def as_shown(client: Client, page: str, **values: str) -> dict[str, str]:
     """Return a form as it is sent after the page has shown what it would do."""
-    return values | {"seen": hidden(client.post(page, values | {"preview": ""}).content.decode(), "seen")}
+    html = client.post(page, values | {"preview": ""}).content.decode()
+    return values | {name: hidden(html, name) for name in ("seen", "seen_state")}
 
 
 LISTS = [

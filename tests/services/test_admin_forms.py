@@ -139,7 +139,10 @@ def test_nothing_is_posted_before_its_numbers_were_shown(root: Client) -> None:
         assert "Nothing was done yet" in words(answer)
         assert "4.00 USD goes back" in words(answer)
     assert sent_back(transfer) == []
-    assert root.post(page, form | {"seen": hidden(answer.content.decode(), "seen")}).status_code == 302
+    shown = {name: hidden(answer.content.decode(), name) for name in ("seen", "seen_state")}
+    target, source = transfer.target.merchant.name, transfer.source.merchant.name
+    assert shown["seen_state"] == f"{target}: 10.00 USD now, 6.00 after. {source}: 9.90 USD now, 13.90 after."
+    assert root.post(page, form | shown).status_code == 302
     assert sent_back(transfer) == [400]
 
 

@@ -18,7 +18,7 @@ from fees.models import FeeSchedule
 from ledger_project.database.fields import new_id
 from merchants.models import Account, Currency, Merchant
 from people.models import User
-from tests.services.test_admin import USD, as_shown, available, change_page, new_merchant, new_transfer, post
+from tests.services.test_admin import USD, as_shown, available, change_page, hidden, new_merchant, new_transfer, post
 from tests.services.test_rollups import settle
 from tests.support.factories import unique
 from transfers import models
@@ -172,7 +172,9 @@ def test_a_refused_form_is_tried_again_whenever_it_is_sent(root: Client) -> None
     assert not LogEntry.objects.filter(object_id=str(made)).exists()
     assert not Transfer.objects.filter(reverses_id=made).exists()
     post(Deposit(target, USD, 10_000, Details()))
-    assert root.post(page, form).status_code == 302
+    answer = root.post(page, form)
+    assert "did not show these numbers before" in answer.content.decode()  # it said that it would be refused
+    assert root.post(page, form | {"asked": hidden(answer.content.decode(), "asked")}).status_code == 302
     assert Transfer.objects.filter(reverses_id=made).count() == 1
 
 

@@ -124,6 +124,7 @@ def test_an_overdraft_and_a_closing_wait(operator: Client, policies: Callable[..
     assert Account.objects.get(id=wallet.id).overdraft_limit_minor == 1000
     assert LogEntry.objects.filter(object_id=str(wallet.id), change_message="Overdraft limit 10.00 USD: ticket 7").exists()
     page = change_page(Merchant.objects.get(id=merchant.id), "close")
+    assert "A policy covers this" in operator.get(page).content.decode()
     first = waits(told(operator, page))
     assert approve(first.id, OTHER).failure_code == "account_not_empty"
     post(Withdraw(merchant, USD, 10_000, Details()))
@@ -136,12 +137,16 @@ def test_an_overdraft_and_a_closing_wait(operator: Client, policies: Callable[..
 
 def test_fees_are_waived_by_two(policies: Callable[..., None]) -> None:
     manager, merchant = user_with("fee manager"), new_merchant()
+    page = change_page(Merchant.objects.get(id=merchant.id), "waive")
+    assert "A policy covers this" not in manager.get(page).content.decode()
     policies(Action.FEE_VERSION)
-    approval = waits(told(manager, change_page(Merchant.objects.get(id=merchant.id), "waive")))
+    assert "A policy covers this: nothing is done before another person approves it." in manager.get(page).content.decode()
+    approval = waits(told(manager, page))
     assert not FeeSchedule.objects.filter(merchant_id=merchant.id).exists()
     assert approve(approval.id, OTHER).status == "approved"
     version = FeeSchedule.objects.get(merchant_id=merchant.id)
     assert (version.rate, version.note, str(version.created_by_id)) == (0, "ticket 7", approval.requested_by.partition(":")[2])
+    assert manager.get(page).status_code == 200  # there is nothing to waive any more, which is told when it is sent
 
 
 def test_a_new_fee_version_waits_and_is_appended_as_it_was_typed(policies: Callable[..., None]) -> None:

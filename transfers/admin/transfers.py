@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 
 from console.amounts import shown
 from console.approvals import approval_panels
-from console.balances import posted_balances
+from console.balances import expected_balances, posted_balances
 from console.find import find_view, palette_view
 from console.outcomes import posting
 from console.pages import amount_column, object_link
@@ -225,6 +225,7 @@ class TransferAdmin(NewTransferAdmin):
             is_posting=True,
             operation=command,
             understood=partial(understood_reversal, original, earlier_minor),
+            state=lambda values: expected_balances(command({"reason": "", **values})),
             repeats="Reversed ",
         )
         return ask(self, request, transfer, question, reverse("admin:transfers_transfer_change", args=[object_id]))
