@@ -28,10 +28,12 @@ def _icon(_request: HttpRequest) -> str:
     return static("console/icon.svg")
 
 
-def _item(title: str, icon: str, name: str, permission: str | None = None) -> dict[str, Any]:
+def _item(title: str, icon: str, name: str, permission: str | None = None, badge: str = "") -> dict[str, Any]:
     item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
     if permission is not None:
         item["permission"] = lambda request: request.user.has_perm(permission)
+    if badge:
+        item["badge"] = f"console.badges.{badge}"
     return item
 
 
@@ -62,9 +64,15 @@ UNFOLD: dict[str, Any] = {
                     _item("Merchants", "storefront", "merchants_merchant_changelist", "merchants.view_merchant"),
                     _item("Accounts", "account_balance_wallet", "merchants_account_changelist", "merchants.view_account"),
                     _item("Transfers", "swap_horiz", "transfers_transfer_changelist", "transfers.view_transfer"),
-                    _item("Requests to add money", "savings", "transfers_depositrequest_changelist", "transfers.view_depositrequest"),
+                    _item(
+                        "Requests to add money",
+                        "savings",
+                        "transfers_depositrequest_changelist",
+                        "transfers.view_depositrequest",
+                        "waiting_deposits",
+                    ),
                     _item("Holds", "lock_clock", "transfers_hold_changelist", "transfers.view_hold"),
-                    _item("Approvals", "task", "approvals_approval_changelist", "approvals.view_approval"),
+                    _item("Approvals", "task", "approvals_approval_changelist", "approvals.view_approval", "waiting_approvals"),
                 ],
             },
             {

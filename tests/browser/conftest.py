@@ -115,7 +115,7 @@ def show_dashboard(page: Page, base_url: str, user: User) -> None:
 
 @contextmanager
 def _watched(browser: Browser, site: Service) -> Iterator[Page]:
-    context = browser.new_context(base_url=site.base_url, viewport={"width": 1280, "height": 900})
+    context = browser.new_context(base_url=site.base_url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(60_000)
     watched = Watched(context, site.base_url)
     yield watched.page

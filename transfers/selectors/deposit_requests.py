@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from transfers.domain.deposit_requests import DepositRequestStatus
@@ -19,13 +19,17 @@ def find_deposit_request(request_id: UUID) -> DepositRequest | None:
     return DepositRequest.objects.filter(id=request_id).first()
 
 
+def waiting_requests() -> QuerySet[DepositRequest]:
+    """Return the requests that no operator has decided yet, the oldest first."""
+    return DepositRequest.objects.filter(status=DepositRequestStatus.PENDING.value).order_by("id")
+
+
 def list_waiting_requests(merchant_id: UUID, currency: str) -> list[DepositRequest]:
     """Return the requests of a wallet that no operator has decided yet, newest first.
 
     They are few: a merchant may have 20 that wait.
     """
-    mine = DepositRequest.objects.filter(merchant_id=merchant_id, currency_id=currency)
-    return list(mine.filter(status=DepositRequestStatus.PENDING.value).order_by("-id"))
+    return list(waiting_requests().filter(merchant_id=merchant_id, currency_id=currency).reverse())
 
 
 def list_shown_requests(merchant_id: UUID, *, currency: str, limit: int) -> list[DepositRequest]:
