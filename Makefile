@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test browser screenshots docs check lint format typecheck lock bench compare soak chaos fuzz audit clean
+.PHONY: help run test test-long browser screenshots docs check lint format typecheck lock bench compare soak chaos fuzz audit clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:8000 with everything it needs (POR
 
 test: check ## Run every check and every test against a real PostgreSQL (TEST_DATABASE_URL, or an embedded one)
 	$(BIN)/python -m tests
+
+test-long: check ## The same with the long form of the longest tests: all values, pages and faults
+	TEST_LENGTH=long $(BIN)/python -m tests
 
 browser: $(VENV)/.installed-dev ## Click through the admin in a real Chromium (installs Debian's where it is missing and can be)
 	$(BIN)/python -m tests.browser

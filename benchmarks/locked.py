@@ -19,6 +19,9 @@ CLIENTS = 20
 LOCKED = [name(MERCHANTS + number) for number in range(CLIENTS)]
 """Merchants whose wallets are locked; nobody else pays them."""
 
+LEAST_S = 5.0
+"""Seconds of a round at least: so long a caller waits for a taken lock. A shorter round would be of the first waits alone."""
+
 _LOCK = """
 SELECT a.id FROM merchants_account a WHERE a.kind = 'wallet' AND a.merchant_id IN (SELECT id FROM merchants_merchant WHERE name = ANY(%s))
 ORDER BY a.id FOR UPDATE
@@ -47,7 +50,8 @@ def beside_locked(doing: Callable[[float], Sample], *, url: str, port: int, tall
     """Return what runs a round while accounts are locked."""
 
     def run(seconds: float) -> Sample:
-        with _insisting(url, port, seconds, tally, tallied_as):
-            return doing(seconds)
+        whole = max(seconds, LEAST_S)
+        with _insisting(url, port, whole, tally, tallied_as):
+            return doing(whole)
 
     return run

@@ -24,6 +24,7 @@ from ledger_project.process import lifecycle
 from tests.environment import LANE
 from tests.support.foreign_databases import turkish_locale
 from tests.support.invariants import check_invariants
+from tests.support.lengths import IS_LONG, length, long_only
 from tests.support.log_secrets import check_logs, forget_logs
 from tests.support.migrated import set_up_databases, tear_down_databases
 from tests.support.servers import Service
@@ -34,8 +35,18 @@ PBKDF2PasswordHasher.iterations = 1
 
 
 # How long an example takes says how busy the machine is, and nothing about the rule.
-hypothesis.settings.register_profile("ledger", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "ledger", deadline=None, max_examples=length(short=40, long=400), suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("ledger")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only ``make test-long`` runs."""
+    left_out = [] if IS_LONG else [item for item in items if item.get_closest_marker(long_only.name)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,6 +16,7 @@ from people.models import User
 from tests.browser.accessibility import findings
 from tests.browser.conftest import Watched
 from tests.support.factories import unique
+from tests.support.lengths import long_only
 from tests.support.portal import USD, available, new_member, new_merchant, session_of
 from tests.support.servers import Service
 from tests.support.waiting import until
@@ -310,7 +311,7 @@ def test_without_scripts_every_step_works(chromium: Browser, site: Service, shop
     assert moved(shop) == 1
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, pytest.param(1280, marks=long_only)])
 def test_every_page_is_accessible_and_fits(owner: Watched, shop: MerchantIdentity, friend: MerchantIdentity, width: int) -> None:
     page = owner.page
     page.set_viewport_size({"width": width, "height": 800})

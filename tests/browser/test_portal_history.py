@@ -21,6 +21,7 @@ from tests.services.test_admin import USD, post
 from tests.services.test_deposit_requests import ask as ask_for_money
 from tests.services.test_portal_history import hold, pay
 from tests.support.factories import unique
+from tests.support.lengths import long_only
 from tests.support.portal import new_member, new_merchant, session_of
 from tests.support.servers import Service
 from transfers.domain.commands import Deposit, Details
@@ -154,7 +155,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, pytest.param(1280, marks=long_only)])
 def test_no_page_has_a_finding_and_none_is_wider_than_the_screen(
     chromium: Browser, site: Service, shop: MerchantIdentity, page: str, width: int
 ) -> None:

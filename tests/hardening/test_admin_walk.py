@@ -31,11 +31,14 @@ from people.credentials import create_key
 from people.models import User
 from tests.services.test_admin import USD, new_transfer, post
 from tests.support.factories import unique
+from tests.support.lengths import length
 from transfers.domain.commands import Details, PlaceHold
 
 HUGE = "9" * 40
 ODD = ("9999-12-31T23:59:59.999999-14:00", HUGE, "0001-01-01", "9999-12-31", "NaN")
 ODD_IN_PATHS = (HUGE, "%D9%A3", "%ED%A0%80")
+ALONE = length(short=ODD[:2], long=ODD)
+"""The values that each parameter has by itself."""
 DJANGOS_OWN = ("q", "o", "p", "all", "e", "_to_field", "_popup", "_changelist_filters", "next", "id", "id__in", "pk__gte")
 """Parameters that Django reads on its pages and that no link of theirs shows."""
 
@@ -185,7 +188,7 @@ def test_no_parameter_of_a_page_is_too_odd(browser: Browser, pages: dict[str, st
             for value in ODD:
                 yield browser.opens(browser.requests.get(page, dict.fromkeys(sorted(names), value)))
                 # One by one, too: the first that is refused hides the others.
-                for name in sorted(own):
+                for name in sorted(own) if value in ALONE else ():
                     yield browser.opens(browser.requests.get(page, {name: value}))
             for name in sorted(names - own) if filters_of(page) else ():
                 yield browser.opens(browser.requests.get(page, {name: ODD[0]}))

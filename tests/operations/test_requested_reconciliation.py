@@ -24,6 +24,7 @@ from tests.environment import ROOT
 from tests.operations.stories import USD, Story, post, raw_connection, register, tell
 from tests.operations.test_periodic import QUIET, environment
 from tests.support.factories import unique
+from tests.support.lengths import long_only
 from tests.support.waiting import until
 from transfers.domain.commands import Details, TransferFunds
 from transfers.figures.differences import figure_differences
@@ -192,7 +193,7 @@ def cut_off(one: subprocess.Popen[str]) -> None:
     assert one.wait(60) != 0
 
 
-@pytest.mark.parametrize(("ended", "waits"), [(killed, True), (cut_off, False)])
+@pytest.mark.parametrize(("ended", "waits"), [pytest.param(killed, True, marks=long_only), (killed, False), (cut_off, False)])
 def test_what_a_process_left_in_the_middle_another_one_finishes(
     story: Story, asker: User, ended: Callable[[subprocess.Popen[str]], None], waits: bool
 ) -> None:

@@ -24,10 +24,11 @@ from merchants.services import set_account_status, set_merchant_status
 from tests.support.ledger_commands import CURRENCIES, Ask
 from tests.support.ledger_driver import Driver, outcomes
 from tests.support.ledger_model import MINIMUM_SEVEN, NOTHING, RECEIVER_PAYS, SMALL_IS_DEAR
+from tests.support.lengths import length
 
-STEPS = 1_000
+STEPS = length(short=500, long=5_000)
 STEPS_A_RUN = 50
-ROUNDS = 20
+ROUNDS = length(short=20, long=100)
 KINDS = 17
 PEOPLE = st.integers(0, 5)  # the last one is not registered at the start
 UNITS = st.sampled_from(sorted(CURRENCIES))
