@@ -21,10 +21,10 @@ from django.db import connections
 from ledger_project.database.connections import close_own_connections, use_own_connection
 from ledger_project.database.embedded import EmbeddedPostgres
 from ledger_project.process import lifecycle
-from tests.environment import LANE
+from tests.environment import IS_LONG, LANE
 from tests.support.foreign_databases import turkish_locale
 from tests.support.invariants import check_invariants
-from tests.support.lengths import IS_LONG, length, long_only
+from tests.support.lengths import length, long_only
 from tests.support.log_secrets import check_logs, forget_logs
 from tests.support.migrated import set_up_databases, tear_down_databases
 from tests.support.servers import Service

@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LANE = os.environ.get("TEST_LANE", "")
+IS_LONG = os.environ.get("TEST_LENGTH") == "long"
+"""Whether tests that have a short form and a long one take the long one (tests/support/lengths.py)."""
 DATA_DIR = ROOT / (f".data-test-{LANE}" if LANE else ".data-test")
 
 os.environ["LEDGER_DATA_DIR"] = str(DATA_DIR)

@@ -138,7 +138,7 @@ def test_5_the_money_of_a_member_has_come(person: Callable[..., Day]) -> None:
     merchant = new_merchant()
     request = ask(merchant)
     day = person("operator")
-    day.link("Requests to add money")
+    day.click(day.page.get_by_role("link", name=re.compile(r"^Requests to add money \d+\+? wait$")))
     day.click(day.page.get_by_role("link", name=str(request.id)).first)
     day.link("Confirm")
     day.type("The bank's reference", unique("bank"))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TypeVar
 
 import pytest
 
-T = TypeVar("T")
+from tests.environment import IS_LONG
 
-IS_LONG = os.environ.get("TEST_LENGTH") == "long"
+T = TypeVar("T")
 
 long_only = pytest.mark.long
 """For a test of which another one in the same module is the short form. It is left out, and counted as such (tests/conftest.py)."""
