@@ -37,10 +37,23 @@ def environment(folder: str, port: int) -> dict[str, str]:
     return os.environ | {"LEDGER_DATA_DIR": folder, "PORT": str(port), "WORKERS": "1", "LEDGER_LOG_LEVEL": "CRITICAL", "DATABASE_URL": ""}
 
 
-SESSION_OF_MEMBER = """
+MORE_THAN_THE_DEMO = """
+from approvals.services.requests import ask
 from django.test import Client
+from ledger_project.database.fields import new_id
 from merchants.models import Merchant
+from merchants.selectors import identify_now, known_currency
+from merchants.services import state_change
 from people.models import Membership, User
+from transfers.domain.commands import Deposit, Details, Withdraw
+alice, delta = (identify_now(names=[name]).merchant(name) for name in ("alice_store", "delta-freight"))
+colleague = User.objects.create_user("grace", "grace@example.com", is_staff=True)
+for command in (
+    Withdraw(alice, known_currency("USD"), 12_500_00, Details(memo="payout of November")),
+    Deposit(delta, known_currency("EUR"), 40_000_00, Details(memo="bank slip 2026-118")),
+):
+    with state_change():
+        ask(command, principal=f"admin:{colleague.pk}", request_id=str(new_id()))
 user = User.objects.create_user("ada@example.com", "ada@example.com", name="Ada Park")
 Membership.objects.create(user=user, merchant=Merchant.objects.get(name="alice_store"))
 client = Client()
@@ -51,7 +64,8 @@ print("session", client.cookies["sessionid"].value)
 
 @contextmanager
 def demo() -> Iterator[tuple[str, str]]:
-    """Serve a demo ledger that was reconciled just now; yield its address, and the session of a member of a merchant."""
+    """Serve a demo ledger that was reconciled just now, with commands that wait for a second person; yield its address, and the session
+    of a member of a merchant."""
     with tempfile.TemporaryDirectory(prefix="ledger-pictures-") as folder:
         port = free_port()
         values = environment(folder, port)
@@ -59,7 +73,7 @@ def demo() -> Iterator[tuple[str, str]]:
         try:
             wait_until_ready(f"http://127.0.0.1:{port}")
             subprocess.run([sys.executable, "manage.py", "reconcile"], cwd=ROOT, env=values, check=True, stdout=subprocess.DEVNULL)
-            shell = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SESSION_OF_MEMBER]
+            shell = [sys.executable, "manage.py", "shell", "-v", "0", "-c", MORE_THAN_THE_DEMO]
             values |= {"LEDGER_AUTH": "open", "LEDGER_BIND": "127.0.0.1"}
             said = subprocess.run(shell, cwd=ROOT, env=values, check=True, stdout=subprocess.PIPE, text=True).stdout
             (session,) = re.findall(r"^session (\w+)$", said, re.MULTILINE)
