@@ -74,27 +74,28 @@ class _Run(Generic[T]):
     def results(self) -> list[T]:
         ended = [threading.Event() for _ in self._readers]
         threads = [threading.Thread(target=self._work, args=pair, daemon=True) for pair in zip(self._readers, ended, strict=True)]
-        for thread in threads:
-            thread.start()
         try:
-            self._wait_for(ended)
+            for thread in threads:
+                thread.start()
+            self._wait_for(threads, ended)
         except BaseException as error:  # Ctrl-C: the threads end before their connections are closed
             self._fail(error)
-            self._wait_for(ended)
+            self._wait_for(threads, ended)
             raise
         if self._failure is not None:
             raise self._failure
         return [self._results[number] for number in range(len(self._tasks))]
 
-    def _wait_for(self, ended: Sequence[threading.Event]) -> None:
-        """Wait until all threads have ended.
+    def _wait_for(self, threads: Sequence[threading.Thread], ended: Sequence[threading.Event]) -> None:
+        """Wait until all threads that have begun have ended. After a failure no other one takes a
+        task.
 
         After a failure statements are cancelled again and again: one that came between two
         statements of a task would miss both. A signal that interrupts ``Thread.join`` makes Python
         3.11 take a running thread for one that has ended, so each thread says itself that it has.
         """
-        for one in ended:
-            while not one.wait(_LOOK_EVERY_S):
+        for thread, one in zip(threads, ended, strict=True):
+            while thread.ident is not None and not one.wait(_LOOK_EVERY_S):
                 if self._failure is not None:
                     self._cancel()
 

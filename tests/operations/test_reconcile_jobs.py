@@ -94,30 +94,29 @@ def test_the_first_failure_ends_the_statements_of_all_others() -> None:
         snapshot.run([sleep, fail, sleep])
 
 
-def test_an_interruption_is_raised_when_all_tasks_have_ended() -> None:
+def interrupt() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@pytest.mark.parametrize("when", ["as all of them work", "as the first one starts"])
+def test_an_interruption_is_raised_when_all_tasks_have_ended(when: str) -> None:
     """Their connections are closed then: closing one that a thread works with ends the process."""
-    sleeping, ended = threading.Barrier(3), []
+    working, begun, ended = threading.Barrier(2), [], []
 
     def sleep(raw: Raw) -> None:
-        sleeping.wait(60)
+        begun.append(raw)
+        if when == "as the first one starts" or working.wait(60) == 0:  # one of the two
+            interrupt()
         try:
             raw.execute("SELECT pg_sleep(600)")
         finally:
-            time.sleep(1.5 if raw is snapshot.first else 0.1)
+            time.sleep(0.5)  # longer than the run waits between two looks
             ended.append(raw)
 
-    def interrupt() -> None:
-        sleeping.wait(60)
-        time.sleep(0.1)  # the main thread waits for the tasks by then
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    interrupting = threading.Thread(target=interrupt)
     with shared_snapshot(2) as snapshot:
-        interrupting.start()
         with pytest.raises(KeyboardInterrupt):
             snapshot.run([sleep, sleep])
-        assert len(ended) == 2
-    interrupting.join()
+        assert len(ended) == len(begun) >= 1
 
 
 def test_a_connection_that_is_lost_fails_the_run_and_stores_no_verdict(story: Story) -> None:
