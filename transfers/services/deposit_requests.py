@@ -44,6 +44,7 @@ from transfers.domain.outcome import required
 from transfers.models import DepositRequest
 from transfers.posting.jobs import Alongside, Answer, Key, Result
 from transfers.posting.synchronous import answer_once, post_or_forget
+from transfers.selectors.deposit_requests import waiting_requests
 
 MOST_PENDING = 20
 """Requests of one merchant that may wait at the same time."""
@@ -125,7 +126,7 @@ def _check_may_receive(merchant: MerchantIdentity, currency: str) -> None:
             pass
     if not is_active_now(currency):
         raise CurrencyInactive(currency)
-    if _pending().filter(merchant_id=merchant.id).count() >= MOST_PENDING:
+    if waiting_requests().filter(merchant_id=merchant.id).count() >= MOST_PENDING:
         raise DepositRequestRefused(f"{MOST_PENDING} requests of {merchant.name} wait for an operator already; more can follow later.")
 
 
@@ -224,19 +225,16 @@ def _refused_as_decided(decided: DepositRequest) -> DepositRequestRefused:
 
 def _found(request_id: UUID) -> DepositRequest:
     """Return a request with its merchant. Raises ``DepositRequestRefused`` if there is none."""
-    found = DepositRequest.objects.select_related("merchant").filter(id=request_id).first()
-    if found is None:
-        raise DepositRequestRefused(f"There is no request {request_id}.")
-    return found
+    return _one_of(DepositRequest.objects.select_related("merchant"), request_id)
 
 
 def _locked(request_id: UUID) -> DepositRequest:
     """Lock a request. Raises ``DepositRequestRefused`` if there is none."""
-    found = DepositRequest.objects.select_for_update(no_key=True).filter(id=request_id).first()
+    return _one_of(DepositRequest.objects.select_for_update(no_key=True), request_id)
+
+
+def _one_of(rows: QuerySet[DepositRequest], request_id: UUID) -> DepositRequest:
+    found = rows.filter(id=request_id).first()
     if found is None:
         raise DepositRequestRefused(f"There is no request {request_id}.")
     return found
-
-
-def _pending() -> QuerySet[DepositRequest]:
-    return DepositRequest.objects.filter(status=DepositRequestStatus.PENDING.value)
